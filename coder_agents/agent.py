@@ -1,0 +1,224 @@
+"""
+One method for each thing one can do with an agent.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from coder_agents.config import whole_number
+from coder_agents.errors import NotFoundError, UnsupportedError
+from coder_agents.releases import Capabilities
+from coder_agents.schema import (
+    IssueReconnectingPTYSignedTokenRequest,
+    IssueReconnectingPTYSignedTokenResponse,
+    Response,
+    WorkspaceAgent,
+    WorkspaceAgentDevcontainer,
+    WorkspaceAgentListContainersResponse,
+    WorkspaceAgentListeningPort,
+    WorkspaceAgentListeningPortsResponse,
+    WorkspaceAgentLog,
+    from_json,
+    to_json,
+)
+from coder_agents.streams import LogStream, MetadataStream, StreamOptions
+from coder_agents.transport import HTTP, Params, SSESource, WebSocketSource, quoted
+
+
+class Agent:
+    """
+    A workspace agent.
+
+    Made by `Client.agent`. Every method raises *APIError* where the deployment says no
+    and *TransportError* where it does not answer.
+    """
+
+    def __init__(
+        self,
+        id: uuid.UUID,
+        http: HTTP,
+        stream_options: StreamOptions,
+        capabilities: Capabilities,
+    ) -> None:
+        self.id = id
+        self._http = http
+        self._stream_options = stream_options
+        self._capabilities = capabilities
+        self._data = WorkspaceAgent(id=id)
+
+    def __repr__(self) -> str:
+        data = self._data
+        return f"<Agent {data.name} {self.id} {data.status} {data.lifecycle_state}>"
+
+    @property
+    def data(self) -> WorkspaceAgent:
+        """
+        The agent as it was last read.
+        """
+        return self._data
+
+    def refresh(self) -> WorkspaceAgent:
+        """
+        Read the agent again and return it; also in `data` from then on.
+        """
+        self._data = from_json(self._http.call("GET", self._path()), WorkspaceAgent)
+        return self._data
+
+    def logs(self, after: int = 0) -> list[WorkspaceAgentLog]:
+        """
+        Return the lines of the log whose ids are above *after*, by id.
+        """
+        body = self._http.call("GET", self._path("logs"), params=_after(after))
+        return from_json(body, list[WorkspaceAgentLog])
+
+    def follow_logs(self, after: int = 0, *, options: StreamOptions | None = None) -> LogStream:
+        """
+        Return a stream of the log's lines whose ids are above *after*: those there
+        are, then the new ones as they come.
+        """
+        params = [*_after(after), ("follow", ""), ("no_compression", "")]
+        chosen = options or self._stream_options
+        return LogStream(
+            lambda: WebSocketSource(
+                self._http,
+                self._path("logs"),
+                params,
+                idle_timeout=chosen.idle_timeout,
+                max_message_size=chosen.max_message_size,
+            ),
+            what=f"the log of agent {self.id}",
+        )
+
+    def watch_metadata(self, *, options: StreamOptions | None = None) -> MetadataStream:
+        """
+        Return a stream of the agent's metadata; each item is the full list.
+        """
+        chosen = options or self._stream_options
+        return MetadataStream(
+            lambda: SSESource(
+                self._http,
+                self._path("watch-metadata"),
+                idle_timeout=chosen.idle_timeout,
+                max_message_size=chosen.max_message_size,
+            ),
+            what=f"the metadata of agent {self.id}",
+        )
+
+    def listening_ports(self) -> list[WorkspaceAgentListeningPort]:
+        """
+        Return the ports that something in the workspace listens on.
+
+        An empty list can also mean that the agent's platform cannot tell. The
+        deployment gives the agent 30 seconds to answer.
+
+        Raises *AgentNotConnectedError* where the agent is not connected.
+        """
+        body = self._http.call("GET", self._path("listening-ports"))
+        return list(from_json(body, WorkspaceAgentListeningPortsResponse).ports)
+
+    def containers(
+        self, labels: Mapping[str, str] | None = None
+    ) -> WorkspaceAgentListContainersResponse:
+        """
+        Return the containers and devcontainers that the agent sees.
+
+        *labels* must all match; they choose among the containers, not among the
+        devcontainers. The deployment gives the agent 30 seconds to answer.
+
+        Raises *AgentNotConnectedError* where the agent is not connected, *ValueError* for
+        a label that cannot be asked for.
+        """
+        params = [("label", _label(key, value)) for key, value in (labels or {}).items()]
+        body = self._http.call("GET", self._path("containers"), params=params)
+        return from_json(body, WorkspaceAgentListContainersResponse)
+
+    def recreate_devcontainer(
+        self, which: WorkspaceAgentDevcontainer | uuid.UUID | str
+    ) -> Response:
+        """
+        Start to build *which* anew and return what the deployment says.
+
+        *which* is a devcontainer, its id or name, or the id or name of its container.
+        The route that this deployment has is found out by asking, once.
+
+        Raises *NotFoundError* where the agent lists no such devcontainer, *ConflictError*
+        where it is being recreated already.
+        """
+        devcontainer = self._devcontainer(which)
+        if self._capabilities.recreate_by_devcontainer is not False:
+            try:
+                answer = self._recreate(str(devcontainer.id))
+            except UnsupportedError:
+                self._capabilities.recreate_by_devcontainer = False
+            else:
+                self._capabilities.recreate_by_devcontainer = True
+                return answer
+        if devcontainer.container is None:
+            devcontainer = self._listed(str(devcontainer.id))
+        container = devcontainer.container
+        return self._recreate("container", devcontainer.name if container is None else container.id)
+
+    def _recreate(self, *which: str) -> Response:
+        path = self._path("containers", "devcontainers", *which, "recreate")
+        return from_json(self._http.call("POST", path, expect=202), Response)
+
+    def _devcontainer(
+        self, which: WorkspaceAgentDevcontainer | uuid.UUID | str
+    ) -> WorkspaceAgentDevcontainer:
+        if isinstance(which, WorkspaceAgentDevcontainer):
+            return which
+        try:
+            return WorkspaceAgentDevcontainer(id=uuid.UUID(str(which)))
+        except ValueError:
+            return self._listed(str(which))
+
+    def _listed(self, name: str) -> WorkspaceAgentDevcontainer:
+        there = self.containers().devcontainers
+        for devcontainer in there:
+            if name in (str(devcontainer.id), devcontainer.name):
+                return devcontainer
+        for devcontainer in there:
+            if devcontainer.container is not None and devcontainer.container.match(name):
+                return devcontainer
+        listed = ", ".join(repr(devcontainer.name) for devcontainer in there) or "none"
+        message = f"agent {self.id} has no devcontainer {name!r}; it lists: {listed}"
+        raise NotFoundError(message, message=message)
+
+    def issue_pty_signed_token(self, url: str) -> str:
+        """
+        Return a token that opens the agent's terminal at *url*, once.
+
+        *url* is the ``ws`` or ``wss`` URL of the terminal on a workspace proxy.
+
+        Raises *UnsupportedError* on open-source builds, which do not have the call.
+        """
+        if urlsplit(url).scheme not in ("ws", "wss"):
+            raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
+        request = IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
+        body = self._http.call(
+            "POST", "/applications/reconnecting-pty-signed-token", body=to_json(request)
+        )
+        return from_json(body, IssueReconnectingPTYSignedTokenResponse).signed_token
+
+    def _path(self, *segments: str) -> str:
+        return quoted("workspaceagents", self.id, *segments)
+
+
+def _after(after: int) -> Params:
+    whole_number("after", after, least=0)
+    return [("after", str(after))] if after else []
+
+
+def _label(key: str, value: str) -> str:
+    for text in (key, value):
+        if not isinstance(text, str):
+            raise TypeError(f"labels must be text, not {type(text).__name__}")
+    if not key or "=" in key or "=" in value:
+        raise ValueError(
+            f"the label {key!r}: {value!r} cannot be asked for: a key must not be empty,"
+            " and neither key nor value may hold a '='"
+        )
+    return f"{key}={value}"

@@ -1,0 +1,151 @@
+"""
+Settings in, agents out.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from coder_agents.agent import Agent
+from coder_agents.config import Cert, check_settings, from_environment
+from coder_agents.errors import ConfigError
+from coder_agents.releases import Capabilities
+from coder_agents.schema import BuildInfoResponse, User, from_json
+from coder_agents.streams import StreamOptions
+from coder_agents.transport import HTTP
+
+if TYPE_CHECKING:
+    import requests
+
+
+class Client:
+    """
+    A Coder deployment, as one token's user sees it.
+
+    Making one does no input or output. It is a context manager; leaving it closes
+    the connections that are kept for the next REST call, not the streams.
+
+    Args:
+        url: the deployment's URL; a path prefix is kept.
+        token: a session token, as ``coder tokens create`` prints it.
+        timeout: seconds, or a pair: seconds to connect and seconds without an answer.
+        retries: how often a GET is tried again after a lost connection, 502, 503, 504,
+            or 429 with ``Retry-After``. All waiting together is no longer than the
+            read time-out.
+        verify: False, or a file of certificate authorities, as in requests.
+        cert: a client certificate: a file, or a pair of certificate and key.
+        headers: sent with every request.
+        proxies: as in requests; without it the environment's proxy variables hold.
+        user_agent: the ``User-Agent`` header.
+        stream: how this client's streams behave.
+        session: an old code base's own session. REST calls go through it as it is,
+            with its cookies, netrc and retries; streams take TLS settings, proxies and
+            headers from it. It is neither changed nor closed, and *verify*, *cert* and
+            *proxies* are its own.
+
+    Raises *ConfigError*, *ValueError* or *TypeError* for settings that cannot work.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        timeout: float | tuple[float, float] = (10, 60),
+        retries: int = 3,
+        verify: bool | str | os.PathLike[str] = True,
+        cert: Cert | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
+        stream: StreamOptions = StreamOptions(),  # noqa: B008 (frozen)
+        session: requests.Session | None = None,
+    ) -> None:
+        settings = check_settings(
+            url,
+            token,
+            timeout=timeout,
+            retries=retries,
+            verify=verify,
+            cert=cert,
+            headers=headers,
+            proxies=proxies,
+            user_agent=user_agent,
+        )
+        if session is not None and (verify is not True or cert or proxies):
+            raise ConfigError(
+                "verify, cert and proxies are the session's own: set them on the session"
+            )
+        self._http = HTTP(settings, session)
+        self._stream_options = stream
+        self._capabilities = Capabilities()
+
+    @classmethod
+    def from_env(cls, url: str | None = None, token: str | None = None, **options: Any) -> Self:
+        """
+        Return a client as Coder's CLI would find its deployment.
+
+        In this order: the arguments, ``CODER_URL`` and ``CODER_SESSION_TOKEN``, the
+        files that ``coder login`` wrote. *options* are those of `Client`; they go before
+        ``CODER_HEADER``, ``CODER_CLIENT_TLS_CA_FILE``, ``CODER_CLIENT_TLS_CERT_FILE`` and
+        ``CODER_CLIENT_TLS_KEY_FILE``.
+
+        Raises *ConfigError* that names every place it looked at.
+        """
+        found = from_environment(os.environ, url=url, token=token)
+        return cls(**{**found, **options})
+
+    def __repr__(self) -> str:
+        return f"<Client {self._http.settings.url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """
+        Close the connections that are kept for the next REST call.
+        """
+        self._http.close()
+
+    def agent(self, ref: uuid.UUID | str) -> Agent:
+        """
+        Return the agent whose UUID is *ref*; one request.
+
+        Raises *NotFoundError* where there is none, *ValueError* where *ref* is no UUID.
+        """
+        agent = Agent(_agent_id(ref), self._http, self._stream_options, self._capabilities)
+        agent.refresh()
+        return agent
+
+    def build_info(self) -> BuildInfoResponse:
+        """
+        Return what the deployment says of itself.
+        """
+        return from_json(self._http.call("GET", "/buildinfo"), BuildInfoResponse)
+
+    def me(self) -> User:
+        """
+        Return the token's user.
+        """
+        return from_json(self._http.call("GET", "/users/me"), User)
+
+
+def _agent_id(ref: uuid.UUID | str) -> uuid.UUID:
+    if isinstance(ref, uuid.UUID):
+        return ref
+    if not isinstance(ref, str):
+        raise TypeError(f"an agent is named by its UUID, not by a {type(ref).__name__}")
+    try:
+        return uuid.UUID(ref)
+    except ValueError:
+        pass
+    raise ValueError(
+        f"{ref!r} is not the UUID of an agent, such as"
+        " 6ba7b810-9dad-11d1-80b4-00c04fd430c8; agents cannot be found by name yet"
+    )

@@ -1,0 +1,227 @@
+"""
+Every exception that this package raises.
+
+A leaf: it imports nothing of the package, and of requests only the exceptions,
+so that old code which catches `requests.HTTPError` goes on working.
+
+All of them can be pickled: their first argument is their text and the rest are
+plain attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from requests.exceptions import HTTPError
+
+if TYPE_CHECKING:
+    import requests
+
+
+class CoderError(Exception):
+    """
+    The root of all errors of this package.
+    """
+
+
+class ConfigError(CoderError, ValueError):
+    """
+    The settings do not say how to reach a deployment: nothing was sent.
+
+    Raised for a missing or malformed URL, token, time-out, header or TLS
+    setting. Where something was looked for, the text names each place.
+    """
+
+
+class TransportError(CoderError):
+    """
+    The deployment could not be reached, or the exchange with it broke off.
+
+    The connection was refused or lost, a host name is unknown, a proxy said no.
+    """
+
+
+class TLSError(TransportError):
+    """
+    The TLS handshake failed: an unknown authority, a wrong host name, a refused
+    client certificate.
+    """
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """
+    No connection or no answer within the time-out.
+    """
+
+
+class APIError(CoderError, HTTPError):
+    """
+    The deployment answered with a status that is not success.
+
+    It is also a `requests.HTTPError`. Its text is the one of Coder's Go client:
+    ``METHOD URL: unexpected status code N: MESSAGE: HELPER`` and a line for the
+    detail and for each validation.
+
+    Attributes:
+        status_code: the HTTP status.
+        method: the request's method.
+        url: the request's URL.
+        message: what the deployment says went wrong.
+        detail: more of it, or an empty string.
+        validations: pairs of a field's name and what is wrong with it.
+        retry_after: seconds the deployment asks to wait, None when it does not.
+        request: the request, without the token.
+        response: the response; its request is without the token, too.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        status_code: int = 0,
+        method: str = "",
+        url: str = "",
+        message: str = "",
+        detail: str = "",
+        validations: Sequence[tuple[str, str]] = (),
+        retry_after: float | None = None,
+        request: requests.PreparedRequest | None = None,
+        response: requests.Response | None = None,
+    ) -> None:
+        super().__init__(text, request=request, response=response)
+        self.status_code = status_code
+        self.method = method
+        self.url = url
+        self.message = message
+        self.detail = detail
+        self.validations = tuple(validations)
+        self.retry_after = retry_after
+
+
+class BadRequestError(APIError):
+    """
+    400: the deployment does not accept the request; ``validations`` may say why.
+    """
+
+
+class AgentNotConnectedError(BadRequestError):
+    """
+    400: the call needs a connected agent, and this one is not.
+    """
+
+
+class AuthenticationError(APIError):
+    """
+    401: no token, a wrong one, or one that has expired.
+    """
+
+
+class PermissionDeniedError(APIError):
+    """
+    403: the token's user may not do this.
+    """
+
+
+class NotFoundError(APIError):
+    """
+    404: there is no such object, or the token's user may not see it.
+    """
+
+
+class ConflictError(APIError):
+    """
+    409: the object is in a state that does not allow this now.
+    """
+
+
+class RateLimitError(APIError):
+    """
+    429: too many requests; `retry_after` says how long to wait.
+    """
+
+
+class ServerError(APIError):
+    """
+    500 to 599: the deployment or a proxy before it failed.
+    """
+
+
+class UnsupportedError(APIError):
+    """
+    404 ``Route not found.``: this deployment does not have the call.
+
+    Not a `NotFoundError`: no object is missing, the release is too old, too new,
+    or built without the feature.
+    """
+
+
+class DecodeError(CoderError, ValueError):
+    """
+    What came is not what the API promises.
+
+    Attributes:
+        path: where in the document, such as ``$.apps[3].health``.
+        wanted: the type that belongs there.
+        found: a short cut of what was there.
+    """
+
+    def __init__(
+        self, text: str = "", *, path: str = "$", wanted: str = "", found: str = ""
+    ) -> None:
+        super().__init__(text)
+        self.path = path
+        self.wanted = wanted
+        self.found = found
+
+
+class StreamError(CoderError):
+    """
+    A stream broke off, or could not go on.
+
+    Attributes:
+        code: the WebSocket close code; None where none was received.
+        reason: what the peer gave as its reason, or an empty string.
+        last_id: the newest id that was yielded; None on a stream without ids.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        code: int | None = None,
+        reason: str = "",
+        last_id: int | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.reason = reason
+        self.last_id = last_id
+
+
+class MessageTooLargeError(StreamError):
+    """
+    One message is larger than `StreamOptions.max_message_size`.
+    """
+
+
+class ServerEventError(StreamError):
+    """
+    The deployment sent an error event and ended the stream.
+
+    Attributes:
+        message: what the deployment says went wrong.
+        detail: more of it, or an empty string.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        message: str = "",
+        detail: str = "",
+        last_id: int | None = None,
+    ) -> None:
+        super().__init__(text, last_id=last_id)
+        self.message = message
+        self.detail = detail

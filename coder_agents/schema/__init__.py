@@ -1,0 +1,148 @@
+"""
+The types of the API, under its own names, and JSON to them and back.
+
+All are frozen: what came from a deployment does not change. Lists are tuples, so that
+objects can be hashed and shared; maps are plain dicts that should be left alone, and
+have no part in the hash. Every field has the zero value of its type as default, and is given
+by name. Times are aware, and None for never; enumerations keep values they do not know.
+"""
+
+from __future__ import annotations
+
+from coder_agents.schema.agents import (
+    DERPRegion,
+    WorkspaceAgent,
+    WorkspaceAgentHealth,
+    WorkspaceAgentScript,
+)
+from coder_agents.schema.apps import (
+    Healthcheck,
+    WorkspaceApp,
+    WorkspaceAppStatus,
+)
+from coder_agents.schema.containers import (
+    WorkspaceAgentContainer,
+    WorkspaceAgentContainerPort,
+    WorkspaceAgentDevcontainer,
+    WorkspaceAgentDevcontainerAgent,
+    WorkspaceAgentListContainersResponse,
+)
+from coder_agents.schema.converter import (
+    from_json,
+    to_json,
+)
+from coder_agents.schema.deployment import (
+    BuildInfoResponse,
+    Response,
+    ServerSentEvent,
+    ValidationError,
+)
+from coder_agents.schema.enumerations import (
+    AgentSubsystem,
+    BuildReason,
+    DisplayApp,
+    JobErrorCode,
+    LogLevel,
+    OpenEnumeration,
+    ProvisionerJobStatus,
+    ServerSentEventType,
+    UserStatus,
+    WorkspaceAgentDevcontainerStatus,
+    WorkspaceAgentLifecycle,
+    WorkspaceAgentLifecycleOrder,
+    WorkspaceAgentScriptStatus,
+    WorkspaceAgentStartupScriptBehavior,
+    WorkspaceAgentStatus,
+    WorkspaceAppHealth,
+    WorkspaceAppOpenIn,
+    WorkspaceAppSharingLevel,
+    WorkspaceAppStatusState,
+    WorkspaceStatus,
+    WorkspaceTransition,
+)
+from coder_agents.schema.fields import NIL_UUID
+from coder_agents.schema.logs import (
+    WorkspaceAgentLog,
+    WorkspaceAgentLogSource,
+)
+from coder_agents.schema.metadata import (
+    WorkspaceAgentMetadata,
+    WorkspaceAgentMetadataDescription,
+    WorkspaceAgentMetadataResult,
+)
+from coder_agents.schema.ports import (
+    WorkspaceAgentListeningPort,
+    WorkspaceAgentListeningPortsResponse,
+)
+from coder_agents.schema.terminals import (
+    IssueReconnectingPTYSignedTokenRequest,
+    IssueReconnectingPTYSignedTokenResponse,
+)
+from coder_agents.schema.users import User
+from coder_agents.schema.workspaces import (
+    ProvisionerJob,
+    Workspace,
+    WorkspaceBuild,
+    WorkspaceHealth,
+    WorkspaceResource,
+    WorkspacesResponse,
+)
+
+__all__ = [
+    "NIL_UUID",
+    "AgentSubsystem",
+    "BuildInfoResponse",
+    "BuildReason",
+    "DERPRegion",
+    "DisplayApp",
+    "Healthcheck",
+    "IssueReconnectingPTYSignedTokenRequest",
+    "IssueReconnectingPTYSignedTokenResponse",
+    "JobErrorCode",
+    "LogLevel",
+    "OpenEnumeration",
+    "ProvisionerJob",
+    "ProvisionerJobStatus",
+    "Response",
+    "ServerSentEvent",
+    "ServerSentEventType",
+    "User",
+    "UserStatus",
+    "ValidationError",
+    "Workspace",
+    "WorkspaceAgent",
+    "WorkspaceAgentContainer",
+    "WorkspaceAgentContainerPort",
+    "WorkspaceAgentDevcontainer",
+    "WorkspaceAgentDevcontainerAgent",
+    "WorkspaceAgentDevcontainerStatus",
+    "WorkspaceAgentHealth",
+    "WorkspaceAgentLifecycle",
+    "WorkspaceAgentLifecycleOrder",
+    "WorkspaceAgentListContainersResponse",
+    "WorkspaceAgentListeningPort",
+    "WorkspaceAgentListeningPortsResponse",
+    "WorkspaceAgentLog",
+    "WorkspaceAgentLogSource",
+    "WorkspaceAgentMetadata",
+    "WorkspaceAgentMetadataDescription",
+    "WorkspaceAgentMetadataResult",
+    "WorkspaceAgentScript",
+    "WorkspaceAgentScriptStatus",
+    "WorkspaceAgentStartupScriptBehavior",
+    "WorkspaceAgentStatus",
+    "WorkspaceApp",
+    "WorkspaceAppHealth",
+    "WorkspaceAppOpenIn",
+    "WorkspaceAppSharingLevel",
+    "WorkspaceAppStatus",
+    "WorkspaceAppStatusState",
+    "WorkspaceBuild",
+    "WorkspaceHealth",
+    "WorkspaceResource",
+    "WorkspaceStatus",
+    "WorkspaceTransition",
+    "WorkspacesResponse",
+    "from_json",
+    "to_json",
+]

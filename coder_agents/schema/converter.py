@@ -1,0 +1,205 @@
+"""
+JSON to schema classes, and back.
+
+One cattrs converter with a hook factory for each shape a type can have. Its functions are
+generated when a class is first used and are quick, but say only that something does not
+fit; where that happens the document is read once more, carefully, to say what and where.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from operator import eq
+from types import GenericAlias
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import attrs
+from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from coder_agents.schema import careful, documents, scalars, shapes
+from coder_agents.schema.enumerations import OpenEnumeration
+from coder_agents.schema.fields import is_left_out_when_empty, json_name
+from coder_agents.schema.scalars import Mismatch
+from coder_agents.schema.times import format_time, to_nanoseconds
+
+T = TypeVar("T")
+
+Hook = Callable[..., Any]
+
+converter = Converter(detailed_validation=False)
+
+
+def from_json(text: str | bytes | bytearray | memoryview, cls: type[T]) -> T:
+    """
+    What the JSON *text* says, as *cls*.
+
+    *cls* is a schema class, an enumeration, one of ``str``, ``int``, ``float``, ``bool``,
+    ``UUID`` and ``timedelta``, or a list or map of such: ``list[WorkspaceAgentLog]``,
+    ``dict[str, str]``. Lists inside of schema classes become tuples. Bytes are UTF-8.
+
+    A field that is missing, and null in its place, read as the field's zero value; fields
+    that are not known are ignored. Escapes of half a surrogate pair read as U+FFFD.
+
+    Raises `DecodeError` where *text* is no JSON or not that of *cls*, TypeError for a *cls* that
+    is none of these.
+    """
+    return from_document(documents.parse(text), cls)
+
+
+def from_document(document: object, cls: type[T], *, path: str = "$") -> T:
+    """
+    What the decoded JSON *document* says, as *cls*; see `from_json`.
+
+    *path* is where the document is in a larger one, for the text of a `DecodeError`.
+    """
+    asked: Any = cls
+    read = _reader(asked)
+    try:
+        return cast("T", read(document, cls))
+    except Mismatch:
+        pass
+    # Outside of the handler, so that the error has no second one hanging on it.
+    return cast("T", careful.read(document, cls, path))
+
+
+def to_json(value: object) -> str:
+    """
+    The JSON of *value*: of a schema class, or of lists, tuples and maps with such inside.
+
+    Compact, with the names and the formats the deployment uses; it leaves out what
+    the deployment leaves out. The text can always be encoded: half a surrogate pair becomes U+FFFD.
+
+    Raises ValueError for a time without a zone and a number that is not finite.
+    """
+    document = converter.unstructure(value)
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return documents.without_surrogates(text)
+
+
+@lru_cache
+def _reader(cls: Any) -> Hook:
+    if not _is_readable(cls):
+        raise TypeError(f"{cls!r} is not a type that JSON is read as")
+    hook: Hook = converter.get_structure_hook(cls)
+    return hook
+
+
+def _is_readable(cls: Any) -> bool:
+    if cls in scalars.SCALARS or shapes.is_enumeration(cls) or shapes.is_class(cls):
+        return True
+    shaped = (shapes.optional_of, shapes.list_item, shapes.tuple_item, shapes.map_value)
+    return any(inner is not None and _is_readable(inner) for inner in (of(cls) for of in shaped))
+
+
+def _list_reader(cls: Any) -> Hook:
+    item = shapes.list_item(cls)
+    read = converter.get_structure_hook(item)
+
+    def read_list(value: object, _: object) -> list[Any]:
+        if type(value) is list:
+            return [read(found, item) for found in value]
+        if value is None:
+            return []
+        raise Mismatch
+
+    return read_list
+
+
+def _tuple_reader(cls: Any) -> Hook:
+    items = GenericAlias(list, shapes.tuple_item(cls))
+    read = converter.get_structure_hook(items)
+
+    def read_tuple(value: object, _: object) -> tuple[Any, ...]:
+        return tuple(read(value, items))
+
+    return read_tuple
+
+
+def _map_reader(cls: Any) -> Hook:
+    item = shapes.map_value(cls)
+    read = converter.get_structure_hook(item)
+
+    def read_map(value: object, _: object) -> dict[str, Any]:
+        if type(value) is dict:
+            return {key: read(found, item) for key, found in value.items()}
+        if value is None:
+            return {}
+        raise Mismatch
+
+    return read_map
+
+
+def _optional_reader(cls: Any) -> Hook:
+    inner = shapes.optional_of(cls)
+    read = converter.get_structure_hook(inner)
+
+    def read_optional(value: object, _: object) -> Any:
+        return None if value is None else read(value, inner)
+
+    return read_optional
+
+
+def _class_reader(cls: Any) -> Hook:
+    fields = shapes.resolved_fields(cls)
+    renamed: Any = {field.name: override(rename=json_name(field)) for field in fields}
+    read = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=False, **renamed)
+
+    def read_class(value: object, _: object) -> Any:
+        if type(value) is dict:
+            return read(value, cls)
+        if value is None:
+            return cls()
+        raise Mismatch
+
+    return read_class
+
+
+def _optional_writer(cls: Any) -> Hook:
+    write = converter.get_unstructure_hook(shapes.optional_of(cls))
+    return lambda value: None if value is None else write(value)
+
+
+def _class_writer(cls: Any) -> Hook:
+    overrides = {field.name: _written(field) for field in shapes.resolved_fields(cls)}
+    return make_dict_unstructure_fn(cls, converter, **overrides)
+
+
+def _written(field: attrs.Attribute[Any]) -> Any:
+    return override(rename=json_name(field), omit_if_default=is_left_out_when_empty(field))
+
+
+def _holds(shape: Callable[[Any], Any]) -> Callable[[Any], bool]:
+    return lambda cls: shape(cls) is not None
+
+
+def _register() -> None:
+    # Of two that fit, the later one is taken.
+    for shape, factory in (
+        (_holds(shapes.list_item), _list_reader),
+        (_holds(shapes.tuple_item), _tuple_reader),
+        (_holds(shapes.map_value), _map_reader),
+        (_holds(shapes.optional_of), _optional_reader),
+        (shapes.is_class, _class_reader),
+    ):
+        converter.register_structure_hook_factory(shape, factory)
+    for scalar, (read, _) in scalars.SCALARS.items():
+        if isinstance(scalar, type):
+            converter.register_structure_hook(scalar, read)
+        else:
+            converter.register_structure_hook_func(partial(eq, scalar), read)
+    converter.register_structure_hook(OpenEnumeration, scalars.read_enumeration)
+    converter.register_unstructure_hook_factory(_holds(shapes.optional_of), _optional_writer)
+    converter.register_unstructure_hook_factory(shapes.is_class, _class_writer)
+    converter.register_unstructure_hook(OpenEnumeration, str.__str__)
+    converter.register_unstructure_hook(UUID, str)
+    converter.register_unstructure_hook(timedelta, to_nanoseconds)
+    converter.register_unstructure_hook(datetime, format_time)
+    converter.register_unstructure_hook(datetime | None, format_time)
+
+
+_register()

@@ -1,0 +1,116 @@
+"""
+Text to decoded JSON, stricter than the standard library where that guards the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import islice
+
+from coder_agents.errors import DecodeError
+
+_EXCERPT = 80
+_QUOTED = 40
+_FEW = 10
+_DEEP = 4
+
+# Every escape, so that the second backslash of an escaped one begins none.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    r"|.)",
+    re.DOTALL,
+)
+
+
+def parse(text: str | bytes | bytearray | memoryview) -> object:
+    """
+    The JSON *text*, decoded.
+
+    Raises `DecodeError` for what is not UTF-8 or not JSON. ``NaN`` and ``Infinity`` are not.
+    """
+    checked = without_surrogates(text) if isinstance(text, str) else _decoded(text)
+    return _parsed(_without_lone_escapes(checked))
+
+
+def without_surrogates(text: str) -> str:
+    """
+    *text* with half surrogate pairs, which cannot be encoded, replaced by U+FFFD.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def failure(path: str, wanted: str, found: str) -> DecodeError:
+    """
+    The error that says that *found* is at *path*, and not what is *wanted*.
+    """
+    text = f"{path}: wanted {wanted}, found {found}"
+    return DecodeError(text, path=path, wanted=wanted, found=found)
+
+
+def excerpt(value: object) -> str:
+    """
+    The beginning of the JSON of *value*: plain ASCII, at most 80 characters.
+    """
+    return _cut(json.dumps(_pruned(value, _DEEP)), _EXCERPT)
+
+
+def _pruned(value: object, depth: int) -> object:
+    # So that a document of many megabytes is not written out for its first characters.
+    if isinstance(value, str):
+        return value[:_EXCERPT]
+    if isinstance(value, list):
+        return [_pruned(item, depth - 1) for item in value[:_FEW]] if depth else []
+    if isinstance(value, dict):
+        few = islice(value.items(), _FEW if depth else 0)
+        return {key[:_EXCERPT]: _pruned(item, depth - 1) for key, item in few}
+    return value
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def _decoded(data: bytes | bytearray | memoryview) -> str:
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
+    raise failure("$", "JSON in UTF-8", found)
+
+
+def _without_lone_escapes(text: str) -> str:
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found["lone"] else found[0], text)
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name}, which is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _parsed(text: str) -> object:
+    try:
+        return _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        found = _place(error)
+    except RecursionError:
+        found = "lists or objects nested too deeply"
+    except ValueError as error:
+        # A constant, or more digits than Python makes an integer of.
+        found = _cut(str(error), _EXCERPT)
+    raise failure("$", "JSON", found)
+
+
+def _place(error: json.JSONDecodeError) -> str:
+    rest = error.doc[error.pos : error.pos + _QUOTED]
+    shown = _cut(json.dumps(rest), _QUOTED) if rest else "the end"
+    return f"{shown} at line {error.lineno} column {error.colno}"

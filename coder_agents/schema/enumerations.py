@@ -1,0 +1,342 @@
+"""
+The enumerations of the API, all of them open.
+
+A deployment that is newer than this package sends words this package has not heard of. They
+are kept: an unknown word is an instance of its enumeration, equals and hashes
+as its text, is written back as it came, and says ``known`` False.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class OpenEnumeration(StrEnum):
+    """
+    A string of which the usual values have names.
+
+    ``LogLevel("info")`` is ``LogLevel.INFO``; ``LogLevel("fatal")`` is a level as well, one
+    that is not `known`. Unknown values are made anew each time and are not
+    remembered: compare them by ``==``, not by ``is``. Iterating the class gives the known ones.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        unknown = str.__new__(cls, value)
+        unknown._name_ = unknown._value_ = str(value)
+        return unknown
+
+    @property
+    def known(self) -> bool:
+        """
+        Whether this is one of the values the enumeration lists.
+        """
+        return self._value_ in type(self)._value2member_map_
+
+    def __repr__(self) -> str:
+        name = f".{self._name_}" if self.known else " unknown"
+        return f"<{type(self).__name__}{name}: {self._value_!r}>"
+
+    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[str]]:
+        # By value: the name, which some Python versions go by, leads nowhere for an unknown one.
+        return type(self), (self._value_,)
+
+
+class WorkspaceAgentStatus(OpenEnumeration):
+    """
+    Whether the deployment is in touch with an agent.
+
+    An agent starts as connecting. One that has not called by its connection time-out is in
+    timeout; one that called and fell silent is disconnected. Both may still come back.
+    """
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    TIMEOUT = "timeout"
+
+
+class WorkspaceAgentLifecycle(OpenEnumeration):
+    """
+    How far an agent has come with its startup scripts, or with its shutdown scripts.
+
+    An agent in start_timeout or start_error is usable, only its scripts were too slow or failed.
+    """
+
+    CREATED = "created"
+    STARTING = "starting"
+    START_TIMEOUT = "start_timeout"
+    START_ERROR = "start_error"
+    READY = "ready"
+    SHUTTING_DOWN = "shutting_down"
+    SHUTDOWN_TIMEOUT = "shutdown_timeout"
+    SHUTDOWN_ERROR = "shutdown_error"
+    OFF = "off"
+
+    @property
+    def starting(self) -> bool:
+        """
+        Whether the agent is on its way up: created or starting.
+        """
+        return self in _STARTING
+
+    @property
+    def shutting_down(self) -> bool:
+        """
+        Whether the agent is on its way down, or is down, well or badly.
+        """
+        return self in _SHUTTING_DOWN
+
+
+WorkspaceAgentLifecycleOrder: tuple[WorkspaceAgentLifecycle, ...] = tuple(WorkspaceAgentLifecycle)
+"""
+The states in the order in which an agent passes through them.
+
+An agent may skip some, but does not go back to an earlier one. Deployments do not enforce it.
+"""
+
+_STARTING = frozenset(WorkspaceAgentLifecycleOrder[:2])
+_SHUTTING_DOWN = frozenset(WorkspaceAgentLifecycleOrder[5:])
+
+
+class WorkspaceAgentStartupScriptBehavior(OpenEnumeration):
+    """
+    Whether a log-in waits for the startup scripts.
+
+    Of old clients only: `WorkspaceAgentScript.start_blocks_login` says it for each script.
+    """
+
+    BLOCKING = "blocking"
+    NON_BLOCKING = "non-blocking"
+
+
+class WorkspaceAgentScriptStatus(OpenEnumeration):
+    """
+    How the last run of a script ended. From 2.35.
+    """
+
+    OK = "ok"
+    EXIT_FAILURE = "exit_failure"
+    TIMED_OUT = "timed_out"
+    PIPES_LEFT_OPEN = "pipes_left_open"
+
+
+class DisplayApp(OpenEnumeration):
+    """
+    A button that Coder itself, not the template, puts beside an agent.
+    """
+
+    VSCODE = "vscode"
+    VSCODE_INSIDERS = "vscode_insiders"
+    WEB_TERMINAL = "web_terminal"
+    PORT_FORWARDING_HELPER = "port_forwarding_helper"
+    SSH_HELPER = "ssh_helper"
+
+
+class AgentSubsystem(OpenEnumeration):
+    """
+    What an agent runs inside of, or together with.
+    """
+
+    ENVBOX = "envbox"
+    ENVBUILDER = "envbuilder"
+    EXECTRACE = "exectrace"
+
+    @property
+    def valid(self) -> bool:
+        """
+        The same as `known`, under the name the Go client has for it.
+        """
+        return self.known
+
+
+class WorkspaceAgentDevcontainerStatus(OpenEnumeration):
+    """
+    What a dev container is doing. Stopping and deleting came by 2.31.
+    """
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    STARTING = "starting"
+    ERROR = "error"
+    STOPPING = "stopping"
+    DELETING = "deleting"
+
+    @property
+    def transitioning(self) -> bool:
+        """
+        Whether it is about to be something else: starting, stopping or deleting.
+        """
+        return self in _TRANSITIONING
+
+
+_TRANSITIONING = frozenset(
+    {
+        WorkspaceAgentDevcontainerStatus.STARTING,
+        WorkspaceAgentDevcontainerStatus.STOPPING,
+        WorkspaceAgentDevcontainerStatus.DELETING,
+    }
+)
+
+
+class LogLevel(OpenEnumeration):
+    """
+    How grave a log line is.
+
+    As everything of a startup script's standard error is an error here, many errors are
+    none. Levels compare as the words they are: use `severity` to rank them.
+    """
+
+    TRACE = "trace"
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+    @property
+    def severity(self) -> int:
+        """
+        The rank of the level: 0 for trace up to 4 for error, and 5 for an unknown one.
+
+        So a filter for "warn and worse" does not hide what it does not understand.
+        """
+        return _SEVERITY.get(self, len(_SEVERITY))
+
+
+_SEVERITY = {level: rank for rank, level in enumerate(LogLevel)}
+
+
+class WorkspaceAppHealth(OpenEnumeration):
+    """
+    What the health checks of an app say; disabled where it has none.
+    """
+
+    DISABLED = "disabled"
+    INITIALIZING = "initializing"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+class WorkspaceAppSharingLevel(OpenEnumeration):
+    """
+    Who, besides the owner, may open an app.
+    """
+
+    OWNER = "owner"
+    AUTHENTICATED = "authenticated"
+    ORGANIZATION = "organization"
+    PUBLIC = "public"
+
+
+class WorkspaceAppOpenIn(OpenEnumeration):
+    """
+    Where the dashboard opens an app.
+    """
+
+    SLIM_WINDOW = "slim-window"
+    TAB = "tab"
+
+
+class WorkspaceAppStatusState(OpenEnumeration):
+    """
+    What an app says it is at. Idle came by 2.31.
+    """
+
+    WORKING = "working"
+    COMPLETE = "complete"
+    FAILURE = "failure"
+    IDLE = "idle"
+
+
+class WorkspaceStatus(OpenEnumeration):
+    """
+    What a build makes of its workspace: a transition and the state of its job in one word.
+    """
+
+    PENDING = "pending"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CANCELING = "canceling"
+    CANCELED = "canceled"
+    DELETING = "deleting"
+    DELETED = "deleted"
+
+
+class WorkspaceTransition(OpenEnumeration):
+    """
+    What a build is asked to do with its workspace.
+    """
+
+    START = "start"
+    STOP = "stop"
+    DELETE = "delete"
+
+
+class ProvisionerJobStatus(OpenEnumeration):
+    """
+    How far the job of a build has come.
+    """
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    CANCELING = "canceling"
+    CANCELED = "canceled"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class JobErrorCode(OpenEnumeration):
+    """
+    Why a job failed, where the deployment has a code for it.
+    """
+
+    REQUIRED_TEMPLATE_VARIABLES = "REQUIRED_TEMPLATE_VARIABLES"
+    INSUFFICIENT_QUOTA = "INSUFFICIENT_QUOTA"
+
+
+class BuildReason(OpenEnumeration):
+    """
+    What had a workspace built.
+
+    2.24 knows initiator, autostart and autostop; the others came by 2.31.
+    """
+
+    INITIATOR = "initiator"
+    AUTOSTART = "autostart"
+    AUTOSTOP = "autostop"
+    DORMANCY = "dormancy"
+    DASHBOARD = "dashboard"
+    CLI = "cli"
+    SSH_CONNECTION = "ssh_connection"
+    VSCODE_CONNECTION = "vscode_connection"
+    JETBRAINS_CONNECTION = "jetbrains_connection"
+    TASK_AUTO_PAUSE = "task_auto_pause"
+    TASK_MANUAL_PAUSE = "task_manual_pause"
+    TASK_RESUME = "task_resume"
+
+
+class UserStatus(OpenEnumeration):
+    """
+    Whether a user may log in, and whether they did of late.
+    """
+
+    ACTIVE = "active"
+    DORMANT = "dormant"
+    SUSPENDED = "suspended"
+
+
+class ServerSentEventType(OpenEnumeration):
+    """
+    What an event carries: nothing, an item, or the reason why the stream ends.
+    """
+
+    PING = "ping"
+    DATA = "data"
+    ERROR = "error"

@@ -1,0 +1,66 @@
+"""
+What the schema classes have in common: zero values, and how a field is written.
+
+Every field has a default, the zero value it has in Go, so that what an older release does
+not send reads as that, and so that ``WorkspaceAgent(name="main")`` is a whole agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+import attrs
+
+T = TypeVar("T")
+
+NIL_UUID = UUID(int=0)
+"""
+The UUID of nothing: what a UUID that was not sent reads as.
+"""
+
+LEFT_OUT_WHEN_EMPTY = "coder_agents.left_out_when_empty"
+NAME = "coder_agents.name"
+
+
+def maybe_absent(default: T) -> T:
+    """
+    A field that is left out of the JSON while it has its *default*.
+    """
+    field: T = attrs.field(default=default, metadata={LEFT_OUT_WHEN_EMPTY: True})
+    return field
+
+
+def empty_map(*, absent: bool = False) -> Mapping[str, Any]:
+    """
+    A field that is a map, empty by default; left out of the JSON then if *absent*.
+
+    Maps do not count in an object's hash, for they have none.
+    """
+    field: Mapping[str, Any] = attrs.field(
+        factory=dict, hash=False, metadata={LEFT_OUT_WHEN_EMPTY: absent}
+    )
+    return field
+
+
+def named(name: str, default: T) -> T:
+    """
+    A field whose *name* in the JSON is not the one it has here.
+    """
+    field: T = attrs.field(default=default, metadata={NAME: name})
+    return field
+
+
+def is_left_out_when_empty(field: attrs.Attribute[Any]) -> bool:
+    """
+    Whether the JSON does without *field* while it has its default.
+    """
+    return bool(field.metadata.get(LEFT_OUT_WHEN_EMPTY))
+
+
+def json_name(field: attrs.Attribute[Any]) -> str:
+    """
+    What *field* is called in the JSON.
+    """
+    return str(field.metadata.get(NAME, field.name))

@@ -1,0 +1,76 @@
+"""
+Log lines of an agent, and the sources they come from.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from coder_agents.render.escape import escape_controls, terminal_safe
+from coder_agents.schema.enumerations import LogLevel
+from coder_agents.schema.fields import NIL_UUID
+from coder_agents.schema.times import format_time
+
+
+@attrs.frozen(kw_only=True)
+class WorkspaceAgentLog:
+    """
+    One line that a script of an agent printed.
+
+    ``str(log)`` is the line made safe for a terminal: colours stay, every other control
+    character but tab is shown as ``\\xNN``.
+
+    Attributes:
+        id: from one sequence of the whole deployment, so ids of one agent have gaps. Sort by it.
+        created_at: when the deployment stored the line; the same for all lines of a batch.
+        output: what the script wrote, untouched, without the newline that ended it.
+        level: error for what came on standard error.
+        source_id: the `WorkspaceAgentLogSource` it came from.
+    """
+
+    id: int = 0
+    created_at: datetime | None = None
+    output: str = ""
+    level: LogLevel = LogLevel("")
+    source_id: UUID = NIL_UUID
+
+    def __str__(self) -> str:
+        return terminal_safe(self.output)
+
+    def text(self, agent_name: str = "", source_name: str = "", *, raw: bool = False) -> str:
+        """
+        The line as the deployment writes it in a plain text log, without a newline.
+
+        For instance ``2026-11-22T08:36:52Z [info] [agent.main|Startup] hello``; ``.main`` and
+        ``|Startup`` are left out with *agent_name* and *source_name*. Every control character
+        but tab, colours included, is shown as ``\\xNN``. With *raw* all stay as they are, which
+        is what the deployment does, and not safe for a terminal.
+        """
+        moment = format_time(self.created_at, "seconds")
+        agent = f".{agent_name}" if agent_name else ""
+        source = f"|{source_name}" if source_name else ""
+        line = f"{moment} [{self.level}] [agent{agent}{source}] {self.output}"
+        return line if raw else escape_controls(line)
+
+
+@attrs.frozen(kw_only=True)
+class WorkspaceAgentLogSource:
+    """
+    What log lines come from: a script, or a part of the agent itself.
+
+    Attributes:
+        workspace_agent_id: the agent.
+        id: what `WorkspaceAgentLog.source_id` says.
+        created_at: when the deployment first heard of it.
+        display_name: its name for people.
+        icon: a URL or a path on the deployment, or empty.
+    """
+
+    workspace_agent_id: UUID = NIL_UUID
+    id: UUID = NIL_UUID
+    created_at: datetime | None = None
+    display_name: str = ""
+    icon: str = ""

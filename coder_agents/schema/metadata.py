@@ -1,0 +1,71 @@
+"""
+Metadata of an agent: small values that scripts of the template collect again and again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+_ALWAYS_FRESH = 5
+
+
+@attrs.frozen(kw_only=True)
+class WorkspaceAgentMetadataResult:
+    """
+    What came of the last run of a metadata script.
+
+    Attributes:
+        collected_at: when it ran; None while it never has.
+        age: whole seconds from then to when the deployment sent this, by the deployment's clock;
+            9223372036 while it never ran.
+        value: what the script printed, usually with a newline at the end; cut at 2,048 bytes.
+        error: why there is no good value, also that it was cut; or empty.
+    """
+
+    collected_at: datetime | None = None
+    age: int = 0
+    value: str = ""
+    error: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class WorkspaceAgentMetadataDescription:
+    """
+    How the template has one item of metadata collected.
+
+    Attributes:
+        display_name: its name for people.
+        key: its name for programs, unique in the agent.
+        script: what is run.
+        interval: whole seconds from one run to the next; 0 for a script that is run but once.
+        timeout: whole seconds a run may take.
+    """
+
+    display_name: str = ""
+    key: str = ""
+    script: str = ""
+    interval: int = 0
+    timeout: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class WorkspaceAgentMetadata:
+    """
+    One item of metadata: what is collected, and what was last found.
+    """
+
+    result: WorkspaceAgentMetadataResult = WorkspaceAgentMetadataResult()
+    description: WorkspaceAgentMetadataDescription = WorkspaceAgentMetadataDescription()
+
+    @property
+    def stale(self) -> bool:
+        """
+        Whether a newer value is overdue, by the rule of the deployment's own dashboard.
+
+        That is when the item is collected regularly and its age passes an interval and two
+        time-outs, and 5 seconds.
+        """
+        due = self.description.interval + 2 * self.description.timeout
+        return self.description.interval > 0 and self.result.age > max(due, _ALWAYS_FRESH)

@@ -1,0 +1,151 @@
+"""
+How single values are read from decoded JSON.
+
+Each function takes a value and returns it as its Python type, or raises `Mismatch`. Null
+reads as the zero value, as in Go. Types are not mixed: a bool is no integer, 1.0 is no integer,
+and a number is no string.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from coder_agents.schema.enumerations import OpenEnumeration
+from coder_agents.schema.fields import NIL_UUID
+from coder_agents.schema.times import from_nanoseconds, parse_time
+
+# Nothing on this wire is wider. Narrower widths of Go (int32, uint16) are not enforced.
+_INTEGERS = range(-(2**63), 2**63)
+_MOST = sys.float_info.max
+
+# `uuid.UUID` also reads braces, URNs and hyphens anywhere.
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Mismatch(Exception):
+    """
+    A value is not what is wanted. It does not say where: that is looked for afterwards.
+    """
+
+
+def read_text(value: object, _: object = None) -> str:
+    """
+    A string.
+    """
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    raise Mismatch
+
+
+def read_boolean(value: object, _: object = None) -> bool:
+    """
+    True or false.
+    """
+    if value is None:
+        return False
+    if type(value) is bool:
+        return value
+    raise Mismatch
+
+
+def read_integer(value: object, _: object = None) -> int:
+    """
+    An integer of at most 64 bits.
+    """
+    if type(value) is int and value in _INTEGERS:
+        return value
+    if value is None:
+        return 0
+    raise Mismatch
+
+
+def read_number(value: object, _: object = None) -> float:
+    """
+    A finite number, which JSON may write as an integer.
+    """
+    if type(value) in (float, int) and -_MOST <= value <= _MOST:  # type: ignore[operator]
+        return float(value)  # type: ignore[arg-type]
+    if value is None:
+        return 0.0
+    raise Mismatch
+
+
+def read_uuid(value: object, _: object = None) -> UUID:
+    """
+    A UUID in its usual form; null is the nil UUID.
+    """
+    if type(value) is str:
+        return _parse_uuid(value)
+    if value is None:
+        return NIL_UUID
+    raise Mismatch
+
+
+# The ids of sources and agents come again with every line.
+@lru_cache(maxsize=1024)
+def _parse_uuid(text: str) -> UUID:
+    if _UUID.fullmatch(text) is None:
+        raise Mismatch
+    return UUID(text)
+
+
+def read_time(value: object, _: object = None) -> datetime | None:
+    """
+    A time with its zone; None for null and for the zero time.
+    """
+    if value is None:
+        return None
+    if type(value) is str:
+        try:
+            return parse_time(value)
+        except ValueError:
+            pass
+    raise Mismatch
+
+
+def read_duration(value: object, _: object = None) -> timedelta:
+    """
+    A duration, of which JSON has the nanoseconds.
+    """
+    return from_nanoseconds(read_integer(value))
+
+
+def read_enumeration(value: object, cls: type[OpenEnumeration]) -> OpenEnumeration:
+    """
+    A value of *cls*, known or not.
+    """
+    text = read_text(value)
+    member: Any = cls._value2member_map_.get(text)
+    # The class finds known values as well, but four times slower.
+    known_or_not: OpenEnumeration = cls(text) if member is None else member
+    return known_or_not
+
+
+def read_anything(value: object, _: object = None) -> object:
+    """
+    What is there, as it is.
+    """
+    return value
+
+
+SCALARS: dict[Any, tuple[Callable[..., Any], str]] = {
+    str: (read_text, "a string"),
+    bool: (read_boolean, "true or false"),
+    int: (read_integer, "an integer"),
+    float: (read_number, "a number"),
+    UUID: (read_uuid, "a UUID"),
+    datetime | None: (read_time, "a time with its zone (RFC 3339)"),
+    timedelta: (read_duration, "a duration in nanoseconds"),
+    Any: (read_anything, "anything"),
+}
+"""
+For each type of single values what reads it, and what it is in plain words.
+"""

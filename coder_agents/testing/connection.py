@@ -1,0 +1,192 @@
+"""
+One accepted socket: waiting that can be interrupted, sending, and the ways to end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import selectors
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable
+
+RECEIVE_SIZE = 65_536
+DAY = 86_400.0
+
+# How long an ended connection waits for the peer to hang up too. Closing a socket
+# that still holds unread input resets it, and the reset can overtake the last bytes.
+LINGER_SECONDS = 1.0
+LINGER_SECONDS_WHEN_STOPPING = 0.1
+
+
+class ConnectionEnded(Exception):
+    """
+    The connection is over: the peer has gone, or it was ended on purpose.
+    """
+
+
+class ServerStopping(Exception):
+    """
+    The server is being stopped while this connection was waiting.
+    """
+
+
+class Connection:
+    """
+    A socket of the server, plain or TLS, used by one thread and woken by others.
+
+    `wake` and `stop` may be called from any thread; everything else belongs to
+    the thread that serves the connection.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._lock = threading.Lock()
+        self._freed = False
+        self._stopping = False
+        self._stop_deadline = math.inf
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """
+        Do the server's side of a TLS handshake.
+
+        Raises:
+            OSError: the handshake failed or the peer left.
+        """
+        plain = self._socket
+        secured = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._socket = secured
+        secured.do_handshake()
+
+    def wake(self) -> None:
+        """
+        Make a `wait` that is under way, or else the next one, return.
+        """
+        with self._lock:
+            if not self._freed:
+                # A full buffer means that a wake-up is waiting to be seen already.
+                with contextlib.suppress(BlockingIOError):
+                    self._wake_writer.send(b"!")
+
+    def stop(self) -> None:
+        """
+        Make every wait from now on raise `ServerStopping`.
+        """
+        self._stop_deadline = time.monotonic() + LINGER_SECONDS_WHEN_STOPPING
+        self._stopping = True
+        self.wake()
+
+    def abort(self) -> None:
+        """
+        Wake a thread that is blocked in the socket itself (a send, a handshake).
+        """
+        with self._lock:
+            if not self._freed:
+                # The method of the plain socket: the one of a TLS socket drops its TLS
+                # object, and the blocked thread would go on in plain text.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """
+        Wait for input, a wake-up, or *timeout* seconds.
+
+        Returns:
+            Whether input can be received.
+
+        Raises:
+            ServerStopping: the server is being stopped.
+        """
+        readable = self._holds_input() or self._select(0 if self._stopping else timeout)
+        if self._stopping:
+            raise ServerStopping
+        return readable
+
+    def _holds_input(self) -> bool:
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def _select(self, timeout: float | None) -> bool:
+        # No system takes more than this at once, and nobody minds waking once a day.
+        timeout = None if timeout is None else min(timeout, DAY)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            ready = {key.fileobj for key, _ in selector.select(timeout)}
+        if self._wake_reader in ready:
+            self._wake_reader.recv(RECEIVE_SIZE)
+        return self._socket in ready
+
+    def sleep(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """
+        Wait *seconds*, or until a wake-up finds *until* true.
+
+        What the peer sends meanwhile is thrown away.
+
+        Raises:
+            ConnectionEnded: the peer has gone.
+            ServerStopping: the server is being stopped.
+        """
+        deadline = time.monotonic() + seconds
+        while not until() and (left := deadline - time.monotonic()) > 0:
+            if self.wait(left) and not self.receive():
+                raise ConnectionEnded
+
+    def receive(self) -> bytes:
+        """
+        What the peer has sent; nothing when it has gone.
+        """
+        try:
+            return self._socket.recv(RECEIVE_SIZE)
+        except OSError:
+            return b""
+
+    def send(self, data: bytes) -> None:
+        """
+        Send all of *data*.
+
+        Raises:
+            ConnectionEnded: the peer has gone.
+        """
+        try:
+            self._socket.sendall(data)
+        except OSError:
+            raise ConnectionEnded from None
+
+    def reset(self) -> None:
+        """
+        End the connection with a TCP reset.
+        """
+        linger = struct.pack("ii", 1, 0)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._free()
+
+    def end(self) -> None:
+        """
+        End the connection: no close frame, no TLS goodbye. Twice is once.
+        """
+        if not self._freed:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_WR)
+                self._linger()
+            self._free()
+
+    def _linger(self) -> None:
+        deadline = time.monotonic() + LINGER_SECONDS
+        while (left := min(deadline, self._stop_deadline) - time.monotonic()) > 0:
+            # Below TLS: nobody will read what still comes.
+            if self._select(left) and not socket.socket.recv(self._socket, RECEIVE_SIZE):
+                return
+
+    def _free(self) -> None:
+        with self._lock:
+            self._freed = True
+            for sock in (self._socket, self._wake_reader, self._wake_writer):
+                sock.close()

@@ -1,0 +1,140 @@
+"""
+The containers that an agent sees, and its dev containers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+import attrs
+
+from coder_agents.schema import (
+    WorkspaceAgentContainer,
+    WorkspaceAgentDevcontainer,
+    WorkspaceAgentDevcontainerStatus,
+    WorkspaceAgentListContainersResponse,
+)
+from coder_agents.testing.notices import Notices
+
+TRANSITIONING = frozenset({"starting", "stopping", "deleting"})
+FOLDER_LABEL = "devcontainer.local_folder"
+
+
+class ContainerBoard:
+    """
+    What an agent tells of containers.
+
+    There is no container runtime behind it: what is shown is what was set, and
+    recreating a dev container takes `recreate_seconds` and goes well.
+
+    Attributes:
+        notices: tells of every change.
+        recreate_seconds: how long a dev container is starting.
+    """
+
+    def __init__(self) -> None:
+        self.notices = Notices()
+        self.recreate_seconds = 0.2
+        self._lock = threading.Lock()
+        self._state = WorkspaceAgentListContainersResponse()
+        self._timers: list[threading.Timer] = []
+
+    def state(
+        self, labels: Mapping[str, str] | None = None
+    ) -> WorkspaceAgentListContainersResponse:
+        """
+        What there is; of the containers, those that have all *labels*.
+        """
+        wanted = (labels or {}).items()
+        with self._lock:
+            state = self._state
+        chosen = tuple(each for each in state.containers if wanted <= each.labels.items())
+        return attrs.evolve(state, containers=chosen)
+
+    def set_containers(
+        self, containers: Iterable[WorkspaceAgentContainer], warnings: Iterable[str] = ()
+    ) -> None:
+        """
+        Put *containers* and *warnings* in place of those before.
+        """
+        with self._lock:
+            self._state = attrs.evolve(
+                self._state, containers=tuple(containers), warnings=tuple(warnings)
+            )
+        self.notices.notify()
+
+    def set_devcontainers(self, devcontainers: Iterable[WorkspaceAgentDevcontainer]) -> None:
+        """
+        Put *devcontainers* in place of those before.
+        """
+        with self._lock:
+            self._state = attrs.evolve(self._state, devcontainers=tuple(devcontainers))
+        self.notices.notify()
+
+    def find(self, devcontainer_id: UUID) -> WorkspaceAgentDevcontainer | None:
+        """
+        The dev container with an id.
+        """
+        found = (each for each in self.state().devcontainers if each.id == devcontainer_id)
+        return next(found, None)
+
+    def find_container(self, id_or_name: str) -> WorkspaceAgentContainer | None:
+        """
+        The container with an id or name.
+        """
+        return next((each for each in self.state().containers if each.match(id_or_name)), None)
+
+    def find_folder(self, folder: str) -> WorkspaceAgentDevcontainer | None:
+        """
+        The dev container of a folder in the workspace.
+        """
+        found = (each for each in self.state().devcontainers if each.workspace_folder == folder)
+        return next(found, None)
+
+    def recreate(self, before: WorkspaceAgentDevcontainer) -> None:
+        """
+        Make the dev container anew: it is starting for a while, then running.
+        """
+        starting = attrs.evolve(
+            before, status=WorkspaceAgentDevcontainerStatus.STARTING, container=None
+        )
+        running = attrs.evolve(before, status=WorkspaceAgentDevcontainerStatus.RUNNING)
+        self._replace(before.id, starting)
+        timer = threading.Timer(self.recreate_seconds, self._replace, (before.id, running))
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def delete(self, gone: WorkspaceAgentDevcontainer) -> None:
+        """
+        Remove a dev container, and its container with it.
+        """
+        with self._lock:
+            state = self._state
+            self._state = attrs.evolve(
+                state,
+                devcontainers=tuple(each for each in state.devcontainers if each.id != gone.id),
+                containers=tuple(each for each in state.containers if each != gone.container),
+            )
+        self.notices.notify()
+
+    def close(self) -> None:
+        """
+        Stop what is under way.
+        """
+        for timer in self._timers:
+            timer.cancel()
+            timer.join()
+
+    def _replace(self, devcontainer_id: UUID, after: WorkspaceAgentDevcontainer) -> None:
+        with self._lock:
+            self._state = attrs.evolve(
+                self._state,
+                devcontainers=tuple(
+                    after if each.id == devcontainer_id else each
+                    for each in self._state.devcontainers
+                ),
+            )
+        self.notices.notify()

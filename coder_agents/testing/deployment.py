@@ -1,0 +1,287 @@
+"""
+The embedded deployment itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import secrets
+import ssl
+import tempfile
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from coder_agents.testing.agent import EmbeddedAgent
+from coder_agents.testing.connection import Connection
+from coder_agents.testing.documents import message
+from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.faults import Faults
+from coder_agents.testing.http import Request, RequestReader, Response
+from coder_agents.testing.metadata import Metadata
+from coder_agents.testing.releases import find_release
+from coder_agents.testing.requirements import Refusal
+from coder_agents.testing.routes import PREFIX, PROTOCOLS, Route, matching
+from coder_agents.testing.scripts import Script
+from coder_agents.testing.server import HOST, Server
+from coder_agents.testing.state import State
+from coder_agents.testing.workspace import EmbeddedWorkspace
+
+if TYPE_CHECKING:
+    from coder_agents import Client
+
+MEBIBYTE = 1_048_576
+REMEMBERED_REQUESTS = 10_000
+
+ROUTE_NOT_FOUND = "Route not found."
+NO_KEY = "API key or external proxy authentication required, but none provided"
+NO_SESSION = "You are signed out or your session has expired. Please sign in again to continue."
+
+# What a deployment answers outside its API: its dashboard.
+DASHBOARD = Response(
+    200,
+    b"<!doctype html>\n<title>Coder</title>\n",
+    (("Content-Type", "text/html; charset=utf-8"),),
+)
+
+
+@attrs.frozen
+class RecordedRequest:
+    """
+    A request that the deployment got.
+
+    Attributes:
+        route: the name of its route; empty where it has none.
+        method: the HTTP method.
+        target: path and query as they came.
+        headers: under lower-case names.
+    """
+
+    route: str
+    method: str
+    target: str
+    headers: dict[str, str]
+
+
+class Deployment:
+    """
+    A small Coder deployment on loopback.
+
+    ::
+
+        with Deployment() as deployment:
+            agent = deployment.add_agent(scripts=["echo hello"])
+            client = deployment.client()
+
+    Arguments:
+        release: which release of Coder it plays: ``2.24``, ``2.31`` or ``2.35``.
+        tls: whether it speaks TLS, with a certificate made for the occasion (see
+            `ca_file`); or the server's SSL context to use.
+        ping_interval: seconds between the pings of a stream.
+        metadata_interval: seconds between two looks at changed metadata.
+        log_limit: how many bytes of log text an agent may have.
+        seed: decides all ids, and what faults leave to chance.
+
+    Attributes:
+        url: where it is: ``http://127.0.0.1:PORT``, with ``https`` under TLS.
+        token: the session token that it demands.
+        faults: faults on demand.
+        ca_file: the certificate authority to trust; None without TLS or with a
+            context of one's own.
+        requests: the newest 10,000 requests it got.
+    """
+
+    def __init__(
+        self,
+        *,
+        release: str = "2.31",
+        tls: bool | ssl.SSLContext = False,
+        ping_interval: float = 15,
+        metadata_interval: float = 1,
+        log_limit: int = MEBIBYTE,
+        seed: int = 0,
+    ) -> None:
+        self._state = State(
+            find_release(release),
+            metadata_interval=metadata_interval,
+            log_limit=log_limit,
+            seed=seed,
+        )
+        self._ping_interval = ping_interval
+        self.token = f"{secrets.token_hex(5)}-{secrets.token_hex(11)}"
+        self.faults = Faults(PROTOCOLS, seed=seed)
+        self.requests: deque[RecordedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
+        self.ca_file: Path | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        context = self._make_context() if tls is True else tls or None
+        self._server = Server(self._serve, tls=context)
+        scheme = "https" if context else "http"
+        self.url = self._state.url = f"{scheme}://{HOST}:{self._server.port}"
+        # An interpreter that ends without `close` would leave the scripts running.
+        atexit.register(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Deployment {self._state.release.name} at {self.url}>"
+
+    @property
+    def licensed(self) -> bool:
+        """
+        Whether it has what only licensed deployments have: tokens for terminals
+        on workspace proxies.
+        """
+        return self._state.licensed
+
+    @licensed.setter
+    def licensed(self, value: bool) -> None:
+        self._state.licensed = value
+
+    @property
+    def agents(self) -> list[EmbeddedAgent]:
+        """
+        All agents there ever were, oldest first.
+        """
+        return list(self._state.agents.values())
+
+    def client(self, **options: Any) -> Client:
+        """
+        A client of this deployment, made with *options* besides URL and token.
+        """
+        from coder_agents import Client
+
+        if self.ca_file is not None:
+            options.setdefault("verify", str(self.ca_file))
+        return Client(self.url, self.token, **options)
+
+    def workspace(self, name: str = "dev") -> EmbeddedWorkspace:
+        """
+        The workspace called *name*, made if there is none yet.
+        """
+        return self._state.workspace(name)
+
+    def add_agent(
+        self,
+        name: str = "main",
+        *,
+        workspace: str = "dev",
+        scripts: Iterable[Script | str] = (),
+        metadata: Iterable[Metadata] = (),
+    ) -> EmbeddedAgent:
+        """
+        Add an agent to the latest build of a workspace, and start it.
+
+        Arguments:
+            name: its name, unique in the workspace.
+            workspace: the workspace's name; made if there is none yet.
+            scripts: what it runs when it starts, all at once; a text is a `Script`.
+            metadata: what it collects while it runs.
+
+        Raises:
+            ValueError: the workspace has an agent of that name.
+        """
+        build = self._state.workspace(workspace).latest_build
+        if any(agent.name == name for agent in build.agents):
+            raise ValueError(f"workspace {workspace!r} has an agent {name!r} already")
+        whole = [Script(each) if isinstance(each, str) else each for each in scripts]
+        return build.add_agent(name, scripts=whole, metadata=metadata)
+
+    def skip_log_ids(self, count: int) -> None:
+        """
+        Leave a gap of *count* in the ids of log lines, as agents of others do.
+        """
+        self._state.logs.skip_ids(count)
+
+    def close(self) -> None:
+        """
+        End every stream as a deployment that shuts down does, stop the agents, and
+        free every thread, socket and process. Twice is once.
+        """
+        atexit.unregister(self.close)
+        self._server.stop()
+        for agent in self.agents:
+            agent.stop()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _make_context(self) -> ssl.SSLContext:
+        from coder_agents.testing.certificates import make_context
+
+        self._folder = tempfile.TemporaryDirectory(prefix="coder-agents-")
+        context, self.ca_file = make_context(Path(self._folder.name))
+        return context
+
+    def _serve(self, connection: Connection) -> None:
+        reader = RequestReader(connection)
+        keep_alive = True
+        while keep_alive:
+            request = reader.read()
+            keep_alive = self._answer(connection, request) and request.keep_alive
+
+    def _answer(self, connection: Connection, request: Request) -> bool:
+        """
+        Answer one request: whether another may follow on the connection.
+        """
+        routes = matching(request, self._state)
+        chosen = [(route, found) for route, found in routes if route.method == request.method]
+        name = chosen[0][0].name if chosen else ""
+        headers = dict(request.headers)
+        self.requests.append(RecordedRequest(name, request.method, request.target, headers))
+        exchange = Exchange(
+            connection,
+            request,
+            headers=self._headers(),
+            ping_interval=self._ping_interval,
+            faults=self.faults.claim(name),
+        )
+        response = exchange.begin()
+        if response is None and chosen:
+            response = self._call(exchange, *chosen[0])
+        elif response is None:
+            response = self._without_route(request, known=bool(routes))
+        if response is not None:
+            exchange.respond(response)
+        return response is not None
+
+    def _call(
+        self, exchange: Exchange, route: Route, parameters: dict[str, str]
+    ) -> Response | None:
+        if not route.public and not self._is_authentic(exchange.request):
+            return self._unauthenticated(exchange.request)
+        subject = exchange.request if route.protocol == "rest" else exchange
+        try:
+            response: Response | None = route.handler(self._state, subject, **parameters)
+        except Refusal as refusal:
+            response = refusal.response
+        return response
+
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        cookie = f"csrf_token={secrets.token_urlsafe(32)}; Path=/; HttpOnly; SameSite=Lax"
+        return (("Set-Cookie", cookie), ("X-Coder-Build-Version", self._state.release.version))
+
+    def _is_authentic(self, request: Request) -> bool:
+        token = request.headers.get("coder-session-token", "")
+        return secrets.compare_digest(token.encode(), self.token.encode())
+
+    def _unauthenticated(self, request: Request) -> Response:
+        if request.path.startswith(f"{PREFIX}/workspaceagents/"):
+            return message(401, NO_KEY)
+        return message(401, NO_SESSION, detail="API key is invalid.")
+
+    def _without_route(self, request: Request, *, known: bool) -> Response:
+        if known:
+            return Response(405)
+        return message(404, ROUTE_NOT_FOUND) if request.path.startswith(PREFIX) else DASHBOARD

@@ -1,0 +1,240 @@
+"""
+The JSON documents that a deployment sends.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from coder_agents.schema import (
+    BuildInfoResponse,
+    ValidationError,
+    WorkspaceAgentListContainersResponse,
+    to_json,
+)
+from coder_agents.schema import Response as Message
+from coder_agents.testing.agent import EmbeddedAgent
+from coder_agents.testing.http import Response
+from coder_agents.testing.releases import Release
+from coder_agents.testing.state import USER_NAME, State
+from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
+
+JSON_HEADERS = (("Content-Type", "application/json; charset=utf-8"),)
+
+NIL_ID = "00000000-0000-0000-0000-000000000000"
+
+# Go's encoder escapes these in strings, and they occur nowhere else in JSON.
+GO_ESCAPES = str.maketrans(
+    {char: f"\\u{ord(char):04x}" for char in ("<", ">", "&", "\u2028", "\u2029")}
+)
+
+
+def answer(document: object, status: int = 200) -> Response:
+    """
+    A response with *document*, a schema object or plain data, as its body.
+    """
+    plain = json.loads(to_json(document))
+    text = json.dumps(plain, ensure_ascii=False, indent="\t") + "\n"
+    return Response(status, text.translate(GO_ESCAPES).encode(), JSON_HEADERS)
+
+
+def compact(document: object) -> str:
+    """
+    *document* as a stream sends it.
+    """
+    return to_json(document).translate(GO_ESCAPES)
+
+
+def message(
+    status: int, text: str, *, detail: str = "", field: str = "", problem: str = ""
+) -> Response:
+    """
+    A response in words; *problem* is what is wrong with the parameter *field*.
+    """
+    validations = (ValidationError(field=field, detail=problem),) if field else ()
+    return answer(Message(message=text, detail=detail, validations=validations), status)
+
+
+def build_info(state: State) -> BuildInfoResponse:
+    """
+    What the deployment tells of itself.
+    """
+    return BuildInfoResponse(
+        external_url=f"https://github.com/coder/coder/releases/tag/{state.release.version}",
+        version=state.release.version,
+        dashboard_url=state.url,
+        agent_api_version="1.0",
+        provisioner_api_version=state.release.provisioner_api,
+        deployment_id=str(state.id),
+        webpush_public_key="",
+    )
+
+
+def user(state: State) -> dict[str, Any]:
+    """
+    The one user.
+    """
+    document = {
+        "id": state.user_id,
+        "username": USER_NAME,
+        "name": "Tester",
+        "email": f"{USER_NAME}@example.com",
+        "created_at": state.created_at,
+        "updated_at": state.created_at,
+        "last_seen_at": state.now(),
+        "status": "active",
+        "login_type": "password",
+        "organization_ids": [state.organization_id],
+        "roles": [{"name": "owner", "display_name": "Owner"}],
+    }
+    if state.release.number >= (2, 35):
+        document["has_ai_seat"] = False
+    return document
+
+
+def containers(state: WorkspaceAgentListContainersResponse, release: Release) -> dict[str, Any]:
+    """
+    Containers, without what the release does not know yet.
+    """
+    document: dict[str, Any] = json.loads(to_json(state))
+    if release.number < (2, 31):
+        for devcontainer in document["devcontainers"]:
+            for field in ("subagent_id", "error"):
+                devcontainer.pop(field, None)
+    return document
+
+
+def workspace(found: EmbeddedWorkspace) -> dict[str, Any]:
+    """
+    A workspace with its latest build.
+    """
+    state = found.state
+    document = {
+        "id": found.id,
+        "created_at": found.created_at,
+        "updated_at": found.latest_build.created_at,
+        "owner_id": state.user_id,
+        "owner_name": USER_NAME,
+        "owner_avatar_url": "",
+        "organization_id": state.organization_id,
+        "organization_name": "coder",
+        **_template(state),
+        "latest_build": build(found.latest_build),
+        "latest_app_status": None,
+        "outdated": False,
+        "name": found.name,
+        "last_used_at": found.latest_build.created_at,
+        "deleting_at": None,
+        "dormant_at": None,
+        "health": _health(found.latest_build.agents),
+        "automatic_updates": "never",
+        "allow_renames": False,
+        "favorite": False,
+        "next_start_at": None,
+    }
+    if state.release.number >= (2, 31):
+        document |= {"is_prebuild": False, "task_id": None}
+    return document
+
+
+def _template(state: State) -> dict[str, Any]:
+    return {
+        "template_id": state.template_id,
+        "template_name": "embedded",
+        "template_display_name": "Embedded",
+        "template_icon": "",
+        "template_allow_user_cancel_workspace_jobs": False,
+        "template_active_version_id": state.template_version_id,
+        "template_require_active_version": False,
+        "template_use_classic_parameter_flow": False,
+    }
+
+
+def _health(agents: list[EmbeddedAgent]) -> dict[str, Any]:
+    failing = [agent.id for agent in agents if not agent.data.health.healthy]
+    return {"healthy": not failing, "failing_agents": failing}
+
+
+def build(found: EmbeddedBuild) -> dict[str, Any]:
+    """
+    A build with its job and, once it is complete, its resources.
+    """
+    state = found.workspace.state
+    return {
+        "id": found.id,
+        "created_at": found.created_at,
+        "updated_at": found.completed_at or found.created_at,
+        "workspace_id": found.workspace.id,
+        "workspace_name": found.workspace.name,
+        "workspace_owner_id": state.user_id,
+        "workspace_owner_name": USER_NAME,
+        "template_version_id": state.template_version_id,
+        "template_version_name": "embedded",
+        "build_number": found.number,
+        "transition": found.transition,
+        "initiator_id": state.user_id,
+        "initiator_name": USER_NAME,
+        "job": job(found),
+        "reason": "initiator",
+        "resources": [resource(found)] if found.completed_at is not None else [],
+        "deadline": None,
+        "max_deadline": None,
+        "status": found.status,
+        "daily_cost": 0,
+        "matched_provisioners": {"count": 0, "available": 0, "most_recently_seen": None},
+        "template_version_preset_id": None,
+    }
+
+
+def resource(found: EmbeddedBuild) -> dict[str, Any]:
+    """
+    What a build made: the one thing that its agents run on.
+    """
+    document = {
+        "id": found.resource_id,
+        "created_at": found.created_at,
+        "job_id": found.job_id,
+        "workspace_transition": found.transition,
+        "type": "null_resource",
+        "name": "machine",
+        "hide": False,
+        "icon": "",
+        "daily_cost": 0,
+    }
+    if found.agents:
+        document["agents"] = [agent.data for agent in found.agents]
+    return document
+
+
+def job(found: EmbeddedBuild) -> dict[str, Any]:
+    """
+    The job of a build.
+    """
+    state = found.workspace.state
+    document: dict[str, Any] = {
+        "id": found.job_id,
+        "created_at": found.created_at,
+        "status": found.job_status,
+        "file_id": state.template_version_id,
+        "tags": {},
+        "queue_position": 0,
+        "queue_size": 0,
+        "organization_id": state.organization_id,
+        "input": {"workspace_build_id": found.id},
+        "type": "workspace_build",
+        "metadata": {
+            "template_version_name": "",
+            "template_id": NIL_ID,
+            "template_name": "",
+            "template_display_name": "",
+            "template_icon": "",
+        },
+    }
+    if found.completed_at is not None:
+        document["completed_at"] = found.completed_at
+    if found.error:
+        document["error"] = found.error
+    if state.release.number >= (2, 31):
+        document |= {"initiator_id": state.user_id, "logs_overflowed": False}
+    return document

@@ -1,0 +1,342 @@
+"""
+One request being answered: with a response, with events, or over a WebSocket.
+
+Everything that goes out passes here, so this is where faults strike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import wsproto
+from wsproto import events as frames
+
+from coder_agents.testing.connection import Connection, ConnectionEnded
+from coder_agents.testing.http import (
+    LAST_CHUNK,
+    Headers,
+    Request,
+    Response,
+    encode_chunk,
+    encode_head,
+)
+
+if TYPE_CHECKING:
+    from coder_agents.testing.faults import Fault
+
+NORMAL_CLOSURE = 1000
+PROTOCOL_ERROR = 1002
+POLICY_VIOLATION = 1008
+
+EVENT_STREAM_HEADERS = (
+    ("Cache-Control", "no-cache"),
+    ("Content-Type", "text/event-stream"),
+    ("X-Accel-Buffering", "no"),
+)
+
+
+class Exchange:
+    """
+    A request, the connection it came on, and what has been sent in answer.
+
+    Attributes:
+        connection: the connection.
+        request: the request.
+        headers: what every answer of the deployment carries.
+        ping_interval: seconds between the pings of a stream.
+        messages: how many messages were sent: events, WebSocket messages, and a
+            response counts as one.
+        write: sends bytes; a fault may put something slower in its place.
+        chunked: whether a body of events is sent in chunks.
+        stream: the stream that answers, None where a response does.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: Request,
+        *,
+        headers: Headers = (),
+        ping_interval: float = 15,
+        faults: Sequence[Fault] = (),
+    ) -> None:
+        self.connection = connection
+        self.request = request
+        self.headers = tuple(headers)
+        self.ping_interval = ping_interval
+        self.messages = 0
+        self.write: Callable[[bytes], None] = connection.send
+        self.chunked = True
+        self.stream: Stream | None = None
+        self._faults = faults
+
+    def begin(self) -> Response | None:
+        """
+        Let the faults that strike before any answer do so.
+
+        Returns:
+            The response to give instead of the right one.
+        """
+        answers = [fault.on_request(self) for fault in self._faults]
+        return next((answer for answer in answers if answer is not None), None)
+
+    def respond(self, response: Response) -> None:
+        """
+        Answer with *response*.
+
+        Raises:
+            ConnectionEnded: the end of the connection is what ends the body.
+        """
+        whole = Response(
+            response.status, self.payload(response.body), (*response.headers, *self.headers)
+        )
+        if self.chunked:
+            head = whole.head(keep_alive=self.request.keep_alive)
+            self.send_message(whole.framed_body, head=head)
+        else:
+            head = encode_head(whole.status, (*whole.headers, ("Connection", "close")))
+            self.send_message(whole.body, head=head)
+            raise ConnectionEnded
+
+    def open(self, stream: Stream, head: bytes) -> None:
+        """
+        Answer with *stream*, whose answer begins with *head*.
+        """
+        self.stream = stream
+        self.write(head)
+        self._strike()
+
+    def send_message(self, data: bytes, *, head: bytes = b"") -> None:
+        """
+        Send one message, which *head* precedes.
+        """
+        self._strike()
+        data = head + data
+        for fault in self._due():
+            data = fault.on_message(self, data, len(head))
+        self.write(data)
+        self.messages += 1
+        self._strike()
+
+    def payload(self, text: bytes) -> bytes:
+        """
+        The text that goes into the next message.
+        """
+        for fault in self._due():
+            text = fault.on_payload(text)
+        return text
+
+    def _strike(self) -> None:
+        for fault in self._due():
+            fault.strike(self)
+
+    def _due(self) -> list[Fault]:
+        return [fault for fault in self._faults if fault.after == self.messages]
+
+
+class Stream:
+    """
+    What events and WebSockets have in common: messages, pings and waiting.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self._next_ping = time.monotonic() + exchange.ping_interval
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        """
+        Makes the next `wait` return; callable from any thread.
+        """
+        return self.exchange.connection.wake
+
+    def send(self, text: str) -> None:
+        """
+        Send *text* as one message.
+        """
+        self.exchange.send_message(self.frame(self.exchange.payload(text.encode())))
+
+    def wait(self, deadline: float | None = None) -> None:
+        """
+        Wait for a wake-up, at most until *deadline* (of the monotonic clock).
+
+        It may return earlier. Pings are sent, and the peer's input is read.
+
+        Raises:
+            ConnectionEnded: the peer has gone.
+            ServerStopping: the server is being stopped.
+        """
+        now = time.monotonic()
+        if now >= self._next_ping:
+            self._next_ping = now + self.exchange.ping_interval
+            self.ping()
+        until = self._next_ping if deadline is None else min(self._next_ping, deadline)
+        if self.exchange.connection.wait(max(0.0, until - now)):
+            self.receive()
+
+    def frame(self, text: bytes) -> bytes:
+        """
+        The bytes of a message.
+        """
+        raise NotImplementedError
+
+    def ping(self) -> None:
+        """
+        Send a ping.
+        """
+        raise NotImplementedError
+
+    def receive(self) -> None:
+        """
+        Read what the peer sends and answer it as the protocol demands.
+        """
+        raise NotImplementedError
+
+    def fail(self, problem: str) -> None:
+        """
+        Tell the peer of an error, given as a JSON document.
+        """
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """
+        End the stream as a server does that is done.
+        """
+        raise NotImplementedError
+
+
+class EventStream(Stream):
+    """
+    Server-sent events.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        fields = [*EVENT_STREAM_HEADERS, *exchange.headers]
+        if exchange.chunked:
+            fields += [("Connection", "keep-alive"), ("Transfer-Encoding", "chunked")]
+        exchange.open(self, encode_head(200, fields))
+
+    def frame(self, text: bytes) -> bytes:
+        """
+        A data event.
+        """
+        return self._event("data", text)
+
+    def ping(self) -> None:
+        """
+        Send a ping event: it has no data line.
+        """
+        self.exchange.write(self._body(b"event: ping\n\n"))
+
+    def receive(self) -> None:
+        """
+        Read input that means nothing, but for its end.
+        """
+        if not self.exchange.connection.receive():
+            raise ConnectionEnded
+
+    def fail(self, problem: str) -> None:
+        """
+        Send an error event; the caller ends the stream.
+        """
+        self.exchange.write(self._event("error", problem.encode()))
+
+    def finish(self) -> None:
+        """
+        End the body.
+        """
+        self.exchange.write(LAST_CHUNK if self.exchange.chunked else b"")
+
+    def _event(self, name: str, text: bytes) -> bytes:
+        return self._body(b"event: %b\ndata: %b\n\n" % (name.encode(), text))
+
+    def _body(self, data: bytes) -> bytes:
+        return encode_chunk(data) if self.exchange.chunked else data
+
+
+class WebSocketStream(Stream):
+    """
+    A WebSocket on which only the server speaks.
+
+    A message of the peer is answered with the close code and reason *unexpected*.
+
+    Raises:
+        RemoteProtocolError: the request is no proper handshake; nothing was sent.
+    """
+
+    def __init__(self, exchange: Exchange, *, unexpected: tuple[int, str]) -> None:
+        super().__init__(exchange)
+        self._unexpected = unexpected
+        self._pings = 0
+        self._protocol = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
+        self._protocol.initiate_upgrade_connection(
+            [(name.encode(), value.encode()) for name, value in exchange.request.headers.items()],
+            exchange.request.target,
+        )
+        head = self._protocol.send(
+            frames.AcceptConnection(
+                extra_headers=[(name.encode(), value.encode()) for name, value in exchange.headers]
+            )
+        )
+        exchange.open(self, head)
+
+    def frame(self, text: bytes) -> bytes:
+        """
+        A text frame.
+        """
+        return self._protocol.send(frames.TextMessage(text.decode()))
+
+    def ping(self) -> None:
+        """
+        Send a ping; they are numbered.
+        """
+        self._pings += 1
+        self.exchange.write(self._protocol.send(frames.Ping(str(self._pings).encode())))
+
+    def receive(self) -> None:
+        """
+        Answer pings and a close; anything else ends the stream.
+        """
+        data = self.exchange.connection.receive()
+        if not data:
+            raise ConnectionEnded
+        try:
+            self._protocol.receive_data(data)
+            for event in self._protocol.events():
+                self._answer(event)
+        except wsproto.utilities.RemoteProtocolError as error:
+            self._end(PROTOCOL_ERROR, str(error))
+
+    def _answer(self, event: frames.Event) -> None:
+        if isinstance(event, frames.Ping):
+            self.exchange.write(self._protocol.send(event.response()))
+        elif isinstance(event, frames.CloseConnection):
+            self.exchange.write(self._protocol.send(event.response()))
+            raise ConnectionEnded
+        elif isinstance(event, frames.Message):
+            self._end(*self._unexpected)
+
+    def _end(self, code: int, reason: str) -> None:
+        self.close(code, reason)
+        raise ConnectionEnded
+
+    def fail(self, problem: str) -> None:
+        """
+        Send an error message, as the metadata WebSocket does.
+        """
+        self.exchange.write(self.frame(f'{{"type":"error","data":{problem}}}\n'.encode()))
+
+    def finish(self) -> None:
+        """
+        Close with 1000 and no reason.
+        """
+        self.close(NORMAL_CLOSURE)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """
+        Send a close frame.
+        """
+        self.exchange.write(self._protocol.send(frames.CloseConnection(code, reason or None)))

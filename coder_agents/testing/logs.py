@@ -1,0 +1,174 @@
+"""
+The log lines of all agents, and the one sequence their ids come from.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from coder_agents.schema import LogLevel, WorkspaceAgentLog
+from coder_agents.testing.notices import Notices
+
+# What stands for a character that the database cannot hold.
+UNSTORABLE = "\N{CROSS MARK}"
+
+
+@attrs.frozen
+class Batch:
+    """
+    Lines that have their ids and wait to be committed.
+    """
+
+    agent_id: UUID
+    logs: tuple[WorkspaceAgentLog, ...]
+
+    @property
+    def size(self) -> int:
+        """
+        The bytes of text in it.
+        """
+        return sum(len(log.output.encode()) for log in self.logs)
+
+
+@attrs.define
+class AgentLog:
+    """
+    What is stored of one agent.
+    """
+
+    logs: list[WorkspaceAgentLog] = attrs.Factory(list)
+    size: int = 0
+    overflowed: bool = False
+    notices: Notices = attrs.Factory(Notices)
+
+
+class LogStore:
+    """
+    Stores log lines as the deployment's database does.
+
+    Storing has two steps, as a transaction has: `reserve` takes the ids, `commit`
+    makes the lines visible. What another writer commits in between has higher ids
+    and is seen earlier. An id that was taken is never given again, so a batch that
+    is refused leaves a gap.
+    """
+
+    def __init__(
+        self, *, now: Callable[[], datetime], limit: int, line_length: int | None = None
+    ) -> None:
+        self._now = now
+        self._limit = limit
+        self._line_length = line_length
+        self._lock = threading.Lock()
+        self._next_id = 1
+        self._agents: dict[UUID, AgentLog] = {}
+
+    def reserve(
+        self, agent_id: UUID, source_id: UUID, lines: Iterable[tuple[LogLevel, str]]
+    ) -> Batch:
+        """
+        Take ids for *lines*, pairs of a level and a text.
+        """
+        cut = [(level, self._storable(text)) for level, text in lines]
+        created_at = self._now()
+        first = self.skip_ids(len(cut))
+        return Batch(
+            agent_id,
+            tuple(
+                WorkspaceAgentLog(
+                    id=first + index,
+                    created_at=created_at,
+                    output=text,
+                    level=level,
+                    source_id=source_id,
+                )
+                for index, (level, text) in enumerate(cut)
+            ),
+        )
+
+    def skip_ids(self, count: int) -> int:
+        """
+        Take *count* ids, as other agents of the deployment do.
+
+        Returns:
+            The first of them.
+        """
+        with self._lock:
+            first = self._next_id
+            self._next_id += count
+            return first
+
+    def commit(self, batch: Batch) -> bool:
+        """
+        Make the lines of *batch* visible.
+
+        Returns:
+            Whether they were taken: where they would pass the limit, all are refused,
+            and so is every later batch of the agent.
+        """
+        with self._lock:
+            stored = self._agent(batch.agent_id)
+            if stored.overflowed or stored.size + batch.size > self._limit:
+                stored.overflowed = True
+                return False
+            stored.size += batch.size
+            stored.logs += batch.logs
+            stored.logs.sort(key=_id)
+        stored.notices.notify()
+        return True
+
+    def append(
+        self, agent_id: UUID, source_id: UUID, lines: Iterable[tuple[LogLevel, str]]
+    ) -> list[int]:
+        """
+        Store *lines* at once.
+
+        Returns:
+            Their ids; none where they were refused.
+        """
+        batch = self.reserve(agent_id, source_id, lines)
+        return [log.id for log in batch.logs] if self.commit(batch) else []
+
+    def after(self, agent_id: UUID, last_id: int) -> list[WorkspaceAgentLog]:
+        """
+        The lines of an agent with ids above *last_id*, by id.
+        """
+        with self._lock:
+            logs = self._agent(agent_id).logs
+            return logs[bisect_right(logs, last_id, key=_id) :]
+
+    def size(self, agent_id: UUID) -> int:
+        """
+        How many bytes of text an agent has.
+        """
+        with self._lock:
+            return self._agent(agent_id).size
+
+    def overflowed(self, agent_id: UUID) -> bool:
+        """
+        Whether lines of an agent were refused.
+        """
+        with self._lock:
+            return self._agent(agent_id).overflowed
+
+    def notices(self, agent_id: UUID) -> Notices:
+        """
+        Where to wait for new lines of an agent.
+        """
+        with self._lock:
+            return self._agent(agent_id).notices
+
+    def _agent(self, agent_id: UUID) -> AgentLog:
+        return self._agents.setdefault(agent_id, AgentLog())
+
+    def _storable(self, text: str) -> str:
+        return text.replace("\0", UNSTORABLE)[: self._line_length]
+
+
+def _id(log: WorkspaceAgentLog) -> int:
+    return log.id

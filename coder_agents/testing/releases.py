@@ -1,0 +1,73 @@
+"""
+The releases that a deployment can play, and how they differ.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Release:
+    """
+    What a release of Coder does in its own way.
+
+    Attributes:
+        name: such as ``2.31``.
+        agent_api: the version of the protocol that its agents speak.
+        provisioner_api: the version of the protocol that its provisioners speak.
+        line_length: how many code points of a log line are stored; None for all.
+        tells_outcomes: whether an agent's scripts tell how they ended.
+        forgets_superseded: whether an agent is gone once a newer build is complete.
+    """
+
+    name: str
+    agent_api: str
+    provisioner_api: str
+    line_length: int | None
+    tells_outcomes: bool = False
+    forgets_superseded: bool = False
+
+    @property
+    def version(self) -> str:
+        """
+        What the release calls itself.
+        """
+        return f"v{self.name}.0"
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """
+        The release's number, to compare.
+        """
+        major, minor = self.name.split(".")
+        return int(major), int(minor)
+
+
+RELEASES = {
+    release.name: release
+    for release in (
+        Release("2.24", agent_api="2.6", provisioner_api="1.7", line_length=None),
+        Release("2.31", agent_api="2.8", provisioner_api="1.15", line_length=1_024),
+        Release(
+            "2.35",
+            agent_api="2.8",
+            provisioner_api="1.15",
+            line_length=1_024,
+            tells_outcomes=True,
+            forgets_superseded=True,
+        ),
+    )
+}
+
+
+def find_release(name: str) -> Release:
+    """
+    The release called *name*.
+
+    Raises:
+        ValueError: there is none, or it cannot be played.
+    """
+    if name not in RELEASES:
+        raise ValueError(f"no release {name!r}: there are {', '.join(RELEASES)}")
+    return RELEASES[name]

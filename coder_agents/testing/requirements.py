@@ -1,0 +1,98 @@
+"""
+What a request must have: an agent that is there and connected, numbers that are numbers.
+
+What is not met is raised as `Refusal`.
+"""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from coder_agents.testing.agent import EmbeddedAgent
+from coder_agents.testing.documents import message
+from coder_agents.testing.http import Request, Response
+from coder_agents.testing.state import State
+
+LARGEST_INTEGER = 2**63 - 1
+UUID_LENGTHS = frozenset({32, 36, 38, 45})
+
+NO_AGENT = "Agent doesn't exist with that id, or you do not have access to it."
+NO_RESOURCE = "Resource not found or you do not have access to this resource"
+
+
+class Refusal(Exception):
+    """
+    The request is answered with *response* instead of what it asks for.
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+def parse_uuid(text: str) -> UUID:
+    """
+    The UUID in a path.
+    """
+    try:
+        return UUID(text.removeprefix("urn:uuid:"))
+    except ValueError:
+        length = len(text.encode())
+        known = length in UUID_LENGTHS
+        detail = "invalid UUID format" if known else f"invalid UUID length: {length}"
+        raise Refusal(message(400, f'Invalid UUID "{text}".', detail=detail)) from None
+
+
+def find_agent(state: State, text: str) -> EmbeddedAgent:
+    """
+    The agent whose UUID is *text*.
+    """
+    agent = state.agents.get(parse_uuid(text))
+    if agent is None or (state.release.forgets_superseded and _is_replaced(agent)):
+        raise Refusal(message(404, NO_AGENT))
+    return agent
+
+
+def _is_replaced(agent: EmbeddedAgent) -> bool:
+    return agent.build is not agent.build.workspace.running_build
+
+
+def find_connected_agent(state: State, text: str) -> EmbeddedAgent:
+    """
+    The agent whose UUID is *text*, if it is in touch.
+    """
+    agent = find_agent(state, text)
+    status = agent.data.status
+    if status != "connected":
+        problem = f'Agent state is "{status}", it must be in the "connected" state.'
+        raise Refusal(message(400, problem))
+    return agent
+
+
+def parse_count(request: Request, name: str) -> int:
+    """
+    The query parameter *name*, a whole number; 0 where it is missing or empty.
+    """
+    text = request.parameter(name) or "0"
+    if re.fullmatch(r"[0-9]+", text) is None or int(text) > LARGEST_INTEGER:
+        raise Refusal(
+            message(
+                400,
+                f'Query param "{name}" must be an integer greater than or equal to zero.',
+                field=name,
+                problem="Must be an integer greater than or equal to zero",
+            )
+        )
+    return int(text)
+
+
+def parse_labels(request: Request) -> dict[str, str]:
+    """
+    The labels that the query asks for.
+    """
+    pairs = [text.split("=") for text in request.parameters("label")]
+    if any(len(pair) != 2 for pair in pairs):
+        problem = "Labels must be in the format key=value"
+        raise Refusal(message(400, "Invalid label format", detail=problem))
+    return dict(pairs)

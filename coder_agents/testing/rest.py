@@ -1,0 +1,231 @@
+"""
+The calls that are answered with one response.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from coder_agents.schema import (
+    IssueReconnectingPTYSignedTokenResponse,
+    WorkspaceAgentDevcontainer,
+    WorkspaceAgentListeningPortsResponse,
+)
+from coder_agents.testing import documents
+from coder_agents.testing.agent import EmbeddedAgent
+from coder_agents.testing.containers import FOLDER_LABEL, TRANSITIONING
+from coder_agents.testing.documents import JSON_HEADERS, answer, message
+from coder_agents.testing.http import Request, Response
+from coder_agents.testing.requirements import (
+    NO_RESOURCE,
+    Refusal,
+    find_agent,
+    find_connected_agent,
+    parse_count,
+    parse_labels,
+    parse_uuid,
+)
+from coder_agents.testing.state import USER_NAME, State
+from coder_agents.testing.workspace import EmbeddedWorkspace
+
+TEXT_HEADERS = (("Content-Type", "text/plain; charset=utf-8"),)
+INITIATED = "Devcontainer recreation initiated"
+
+
+def build_info(state: State, request: Request) -> Response:
+    """
+    GET /buildinfo.
+    """
+    return answer(documents.build_info(state))
+
+
+def user(state: State, request: Request, user: str) -> Response:
+    """
+    GET /users/{user}.
+    """
+    _require_user(state, user)
+    return answer(documents.user(state))
+
+
+def workspace_by_name(state: State, request: Request, user: str, workspace: str) -> Response:
+    """
+    GET /users/{user}/workspace/{workspace}.
+    """
+    _require_user(state, user)
+    return _workspace(state.workspaces.get(workspace))
+
+
+def workspace(state: State, request: Request, workspace: str) -> Response:
+    """
+    GET /workspaces/{workspace}.
+    """
+    wanted = parse_uuid(workspace)
+    return _workspace(next((each for each in state.workspaces.values() if each.id == wanted), None))
+
+
+def workspaces(state: State, request: Request) -> Response:
+    """
+    GET /workspaces: a page of those that the query finds, by name.
+    """
+    limit, offset = parse_count(request, "limit"), parse_count(request, "offset")
+    keep = parse_search(request.parameter("q") or "")
+    found = [each for each in state.workspaces.values() if keep(each)]
+    found.sort(key=lambda each: each.name)
+    page = found[offset : offset + limit] if limit else found[offset:]
+    shown = [documents.workspace(each) for each in page]
+    return answer({"workspaces": shown, "count": len(found)})
+
+
+def _require_user(state: State, user: str) -> None:
+    if user not in ("me", USER_NAME, str(state.user_id)):
+        raise Refusal(message(404, NO_RESOURCE))
+
+
+def _workspace(found: EmbeddedWorkspace | None) -> Response:
+    return message(404, NO_RESOURCE) if found is None else answer(documents.workspace(found))
+
+
+Condition = Callable[[EmbeddedWorkspace], bool]
+
+SEARCH_KEYS: dict[str, Callable[[EmbeddedWorkspace, str], bool]] = {
+    "owner": lambda found, value: value in ("me", USER_NAME),
+    "name": lambda found, value: value.lower() in found.name.lower(),
+    "status": lambda found, value: found.latest_build.status == value,
+    "template": lambda found, value: value == "embedded",
+    "has-agent": lambda found, value: any(
+        agent.data.status == value for agent in found.latest_build.agents
+    ),
+}
+
+
+def parse_search(query: str) -> Condition:
+    """
+    What a workspace must be, to be found by *query*: all of its ``key:value``.
+
+    A word without a key is a part of a name.
+    """
+    terms = [word.rpartition(":")[::2] for word in query.split()]
+    for key, _ in terms:
+        if key and key not in SEARCH_KEYS:
+            problem = f'"{key}" is not a valid query param'
+            text = "Invalid workspace search query."
+            raise Refusal(message(400, text, field=key, problem=problem))
+    return lambda found: all(SEARCH_KEYS[key or "name"](found, value) for key, value in terms)
+
+
+def agent(state: State, request: Request, agent: str) -> Response:
+    """
+    GET /workspaceagents/{agent}.
+    """
+    return answer(find_agent(state, agent).data)
+
+
+def logs(state: State, request: Request, agent: str) -> Response:
+    """
+    GET /workspaceagents/{agent}/logs.
+    """
+    found = find_agent(state, agent)
+    lines = state.logs.after(found.id, parse_count(request, "after"))
+    if request.parameter("format") != "text" or state.release.number < (2, 31):
+        return answer(lines)
+    names = {source.id: source.display_name for source in found.data.log_sources}
+    text = "".join(
+        line.text(found.name, names.get(line.source_id, ""), raw=True) + "\n" for line in lines
+    )
+    return Response(200, text.encode(), TEXT_HEADERS)
+
+
+def listening_ports(state: State, request: Request, agent: str) -> Response:
+    """
+    GET /workspaceagents/{agent}/listening-ports.
+    """
+    found = find_connected_agent(state, agent)
+    return answer(WorkspaceAgentListeningPortsResponse(ports=tuple(found.ports)))
+
+
+def containers(state: State, request: Request, agent: str) -> Response:
+    """
+    GET /workspaceagents/{agent}/containers.
+    """
+    find_agent(state, agent)
+    labels = parse_labels(request)
+    found = find_connected_agent(state, agent)
+    return answer(documents.containers(found.containers.state(labels), state.release))
+
+
+def recreate_container(state: State, request: Request, agent: str, container: str) -> Response:
+    """
+    POST …/devcontainers/container/{container}/recreate, of old releases.
+    """
+    found = find_connected_agent(state, agent)
+    target = found.containers.find_container(container)
+    if target is None:
+        detail = "Container ID or name not found in the list of containers."
+        return message(404, "Container not found", detail=detail)
+    folder = target.labels.get(FOLDER_LABEL, "")
+    devcontainer = found.containers.find_folder(folder) if folder else None
+    if devcontainer is None:
+        detail = f'Container "{container}" belongs to no dev container.'
+        return message(400, "Missing workspace folder label", detail=detail)
+    if devcontainer.status in TRANSITIONING:
+        detail = f'Recreation for workspace folder "{folder}" is under way.'
+        return message(409, "Devcontainer recreation already in progress", detail=detail)
+    found.containers.recreate(devcontainer)
+    detail = f'Recreation process for workspace folder "{folder}" has started.'
+    return message(202, INITIATED, detail=detail)
+
+
+def recreate_devcontainer(
+    state: State, request: Request, agent: str, devcontainer: str
+) -> Response:
+    """
+    POST …/devcontainers/{devcontainer}/recreate.
+    """
+    found, target = _find_devcontainer(state, agent, devcontainer, verb="recreate")
+    found.containers.recreate(target)
+    detail = f'Recreation process for devcontainer "{target.name}" has started.'
+    return message(202, INITIATED, detail=detail)
+
+
+def delete_devcontainer(state: State, request: Request, agent: str, devcontainer: str) -> Response:
+    """
+    DELETE …/devcontainers/{devcontainer}.
+    """
+    found, target = _find_devcontainer(state, agent, devcontainer, verb="delete")
+    found.containers.delete(target)
+    return Response(204, b"", JSON_HEADERS)
+
+
+def _find_devcontainer(
+    state: State, agent: str, devcontainer: str, *, verb: str
+) -> tuple[EmbeddedAgent, WorkspaceAgentDevcontainer]:
+    found = find_connected_agent(state, agent)
+    target = found.containers.find(parse_uuid(devcontainer))
+    if target is None:
+        detail = f'Could not find devcontainer with ID: "{devcontainer}"'
+        raise Refusal(message(404, "Devcontainer not found.", detail=detail))
+    if target.status in TRANSITIONING:
+        detail = f'Devcontainer "{target.name}" is {target.status}.'
+        raise Refusal(message(409, f"Unable to {verb} transitioning devcontainer", detail=detail))
+    return found, target
+
+
+def pty_signed_token(state: State, request: Request) -> Response:
+    """
+    POST /applications/reconnecting-pty-signed-token, of licensed deployments.
+    """
+    try:
+        document = json.loads(request.body)
+        url, agent_id = urlsplit(document["url"]), UUID(document["agentID"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return message(400, "Request body must be valid JSON.", detail=repr(error))
+    path = f"/api/v2/workspaceagents/{agent_id}/pty"
+    if url.scheme not in ("ws", "wss", "http", "https") or url.path != path:
+        return message(400, "Invalid URL.", detail=f"The URL must be of {path}.")
+    find_agent(state, str(agent_id))
+    token = secrets.token_urlsafe(48)
+    return answer(IssueReconnectingPTYSignedTokenResponse(signed_token=token))

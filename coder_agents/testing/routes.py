@@ -1,0 +1,146 @@
+"""
+The routes of a deployment: their names, and the releases that have them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import attrs
+
+from coder_agents.testing import rest, streaming
+from coder_agents.testing.http import Request
+from coder_agents.testing.state import State
+
+PREFIX = "/api/v2"
+AGENT = "/workspaceagents/{agent}"
+DEVCONTAINERS = AGENT + "/containers/devcontainers"
+
+
+@attrs.frozen
+class Route:
+    """
+    One call of the API.
+
+    Attributes:
+        name: what faults and the record of requests call it.
+        protocol: ``rest``, ``events`` or ``websocket``.
+        method: the HTTP method.
+        path: below `PREFIX`, with the names of its parameters in braces.
+        handler: for ``rest`` makes the response, otherwise runs the stream.
+        since: the first release that has it.
+        before: the first release that has it no more.
+        flag: a query parameter that must be present.
+        public: whether it needs no token.
+        licensed: whether only a licensed deployment has it.
+    """
+
+    name: str
+    protocol: str
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    since: tuple[int, int] = (0, 0)
+    before: tuple[int, int] = (99, 0)
+    flag: str = ""
+    public: bool = False
+    licensed: bool = False
+
+    def exists(self, state: State) -> bool:
+        """
+        Whether the deployment has it.
+        """
+        in_time = self.since <= state.release.number < self.before
+        return in_time and (state.licensed or not self.licensed)
+
+    def match(self, request: Request) -> dict[str, str] | None:
+        """
+        The parameters in the path of *request*, None where it is not this route's.
+        """
+        if self.flag and request.parameter(self.flag) is None:
+            return None
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", PREFIX + self.path)
+        found = re.fullmatch(pattern, request.path)
+        return None if found is None else {k: unquote(v) for k, v in found.groupdict().items()}
+
+
+ROUTES = (
+    Route("buildinfo", "rest", "GET", "/buildinfo", rest.build_info, public=True),
+    Route("me", "rest", "GET", "/users/{user}", rest.user),
+    Route(
+        "workspace_by_name",
+        "rest",
+        "GET",
+        "/users/{user}/workspace/{workspace}",
+        rest.workspace_by_name,
+    ),
+    Route("workspaces", "rest", "GET", "/workspaces", rest.workspaces),
+    Route("workspace", "rest", "GET", "/workspaces/{workspace}", rest.workspace),
+    Route("agent", "rest", "GET", AGENT, rest.agent),
+    Route("logs_follow", "websocket", "GET", AGENT + "/logs", streaming.follow_logs, flag="follow"),
+    Route("logs", "rest", "GET", AGENT + "/logs", rest.logs),
+    Route("watch_metadata", "events", "GET", AGENT + "/watch-metadata", streaming.watch_metadata),
+    Route(
+        "watch_metadata_ws",
+        "websocket",
+        "GET",
+        AGENT + "/watch-metadata-ws",
+        streaming.watch_metadata_ws,
+        since=(2, 22),
+    ),
+    Route("listening_ports", "rest", "GET", AGENT + "/listening-ports", rest.listening_ports),
+    Route("containers", "rest", "GET", AGENT + "/containers", rest.containers),
+    Route(
+        "containers_watch",
+        "websocket",
+        "GET",
+        AGENT + "/containers/watch",
+        streaming.watch_containers,
+        since=(2, 25),
+    ),
+    Route(
+        "recreate_container",
+        "rest",
+        "POST",
+        DEVCONTAINERS + "/container/{container}/recreate",
+        rest.recreate_container,
+        before=(2, 25),
+    ),
+    Route(
+        "recreate_devcontainer",
+        "rest",
+        "POST",
+        DEVCONTAINERS + "/{devcontainer}/recreate",
+        rest.recreate_devcontainer,
+        since=(2, 25),
+    ),
+    Route(
+        "delete_devcontainer",
+        "rest",
+        "DELETE",
+        DEVCONTAINERS + "/{devcontainer}",
+        rest.delete_devcontainer,
+        since=(2, 30),
+    ),
+    Route(
+        "pty_signed_token",
+        "rest",
+        "POST",
+        "/applications/reconnecting-pty-signed-token",
+        rest.pty_signed_token,
+        licensed=True,
+    ),
+)
+
+PROTOCOLS: Mapping[str, str] = {route.name: route.protocol for route in ROUTES}
+
+
+def matching(request: Request, state: State) -> list[tuple[Route, dict[str, str]]]:
+    """
+    The routes of the path of *request*, whatever their methods, with its parameters.
+    """
+    found = [(route, route.match(request)) for route in ROUTES if route.exists(state)]
+    return [(route, parameters) for route, parameters in found if parameters is not None]

@@ -1,0 +1,246 @@
+"""
+Scripts, and running them as an agent does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from typing import IO
+
+import attrs
+
+from coder_agents.schema import WorkspaceAgentScriptStatus
+
+# How long after the end of a script its output is read on, where a process that it
+# left behind holds it open; and how long after the script was killed.
+PIPE_SECONDS = 10.0
+PIPE_SECONDS_WHEN_KILLED = 0.1
+
+READ_SIZE = 65_536
+
+ReceiveOutput = Callable[[str, bytes], None]
+
+
+@attrs.frozen
+class Script:
+    """
+    A script of an agent, as a template describes it.
+
+    Attributes:
+        script: what ``/bin/sh`` runs.
+        display_name: its name for people, and that of its log source.
+        start_blocks_login: whether log-in waits for it.
+        timeout: seconds it may run when the agent starts; 0 for as long as it likes.
+        run_on_start: whether it runs when the agent starts.
+        run_on_stop: told by the API, not run.
+        cron: told by the API, not run.
+        log_path: told by the API, not written.
+        icon: of its log source.
+    """
+
+    script: str
+    display_name: str = "Startup Script"
+    start_blocks_login: bool = True
+    timeout: float = 0
+    run_on_start: bool = True
+    run_on_stop: bool = False
+    cron: str = ""
+    log_path: str = ""
+    icon: str = ""
+
+
+@attrs.frozen
+class Outcome:
+    """
+    How a script ended.
+
+    Attributes:
+        status: in the API's words.
+        exit_code: its exit code; -1 where a signal ended it.
+        error: in the words of Go's os/exec; empty where it went well.
+    """
+
+    status: WorkspaceAgentScriptStatus
+    exit_code: int
+    error: str = ""
+
+
+class ScriptRun:
+    """
+    One run of a script, in a process group of its own.
+
+    *receive* is called with ``stdout`` or ``stderr`` and a piece of output. What the
+    script leaves running in the background lives until `close`.
+    """
+
+    def __init__(self, script: str, receive: ReceiveOutput, *, timeout: float = 0) -> None:
+        self._receive = receive
+        self._deadline = time.monotonic() + timeout if timeout else math.inf
+        self._exit_code = 0
+        self._exited = False
+        self._timed_out = False
+        self._killed = threading.Event()
+        self._wake_reader, self._wake_writer = os.pipe()
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", script],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._watcher = threading.Thread(target=self._watch, name="deployment-script", daemon=True)
+        self._watcher.start()
+
+    def kill(self) -> None:
+        """
+        Kill the script and every process of its group; callable from any thread.
+        """
+        self._killed.set()
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def wait(self) -> Outcome:
+        """
+        Read the script's output until it is done.
+        """
+        try:
+            left_open = not self._read_all()
+        finally:
+            self._watcher.join()
+            for pipe in self._pipes():
+                pipe.close()
+            os.close(self._wake_reader)
+            os.close(self._wake_writer)
+        return self._outcome(left_open)
+
+    def close(self) -> None:
+        """
+        Kill what is left of the group, after `wait`.
+        """
+        self.kill()
+        self._process.wait()
+
+    def _watch(self) -> None:
+        self._exit_code = await_exit(self._process)
+        os.write(self._wake_writer, b"!")
+
+    def _read_all(self) -> bool:
+        stdout, stderr = self._pipes()
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ, "stdout")
+            selector.register(stderr, selectors.EVENT_READ, "stderr")
+            selector.register(self._wake_reader, selectors.EVENT_READ, "exit")
+            while selector.get_map():
+                ready = selector.select(self._patience())
+                if not ready and self._is_given_up():
+                    return False
+                for key, _ in ready:
+                    self._read(selector, key)
+        return True
+
+    def _patience(self) -> float | None:
+        left = self._deadline - time.monotonic()
+        return None if left == math.inf else max(0.0, left)
+
+    def _is_given_up(self) -> bool:
+        # The deadline has passed: of the script itself, or of output that outlives it.
+        if not self._exited:
+            self._timed_out = True
+            self._deadline = math.inf
+            self.kill()
+        return self._exited
+
+    def _read(self, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+        if key.data == "exit":
+            selector.unregister(key.fileobj)
+            self._exited = True
+            killed = self._killed.is_set()
+            patience = PIPE_SECONDS_WHEN_KILLED if killed else PIPE_SECONDS
+            self._deadline = time.monotonic() + patience
+        elif data := os.read(key.fd, READ_SIZE):
+            self._receive(key.data, data)
+        else:
+            selector.unregister(key.fileobj)
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        return self._process.stdout, self._process.stderr
+
+    def _outcome(self, left_open: bool) -> Outcome:
+        code = self._exit_code
+        exit_code, error = max(code, -1), describe_exit(code)
+        if self._timed_out:
+            return Outcome(
+                WorkspaceAgentScriptStatus.TIMED_OUT,
+                exit_code,
+                f"{error}\ncontext deadline exceeded",
+            )
+        if code != 0:
+            return Outcome(WorkspaceAgentScriptStatus.EXIT_FAILURE, exit_code, error)
+        if left_open:
+            error = "exec: WaitDelay expired before I/O complete"
+            return Outcome(WorkspaceAgentScriptStatus.PIPES_LEFT_OPEN, exit_code, error)
+        return Outcome(WorkspaceAgentScriptStatus.OK, exit_code)
+
+
+def await_exit(process: subprocess.Popen[bytes]) -> int:
+    """
+    Wait for the end of *process*.
+
+    It is left a zombie where the system can do that: so the number of its group stays
+    taken, and killing the group later can hit nobody else.
+
+    Returns:
+        Its exit code, or the negative number of the signal that ended it.
+    """
+    if not hasattr(os, "waitid"):  # pragma: no cover - macOS with Python before 3.13
+        return process.wait()
+    result = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert result is not None
+    return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+
+
+def describe_exit(code: int) -> str:
+    """
+    The exit code of a `Popen` in the words of Go's os/exec.
+    """
+    if code < 0:
+        return f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
+    return f"exit status {code}" if code else ""
+
+
+class LineSplitter:
+    """
+    Cuts output into lines, whatever the pieces it comes in.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """
+        The lines that *data* completes.
+        """
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [_decode(line) for line in lines]
+
+    def flush(self) -> list[str]:
+        """
+        The last line, where no newline ended it.
+        """
+        rest, self._rest = self._rest, b""
+        return [_decode(rest)] if rest else []
+
+
+def _decode(line: bytes) -> str:
+    return line.removesuffix(b"\r").decode(errors="replace")

@@ -1,0 +1,162 @@
+"""
+The calls that are answered with a stream.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import wsproto
+
+from coder_agents.testing import documents
+from coder_agents.testing.agent import EmbeddedAgent
+from coder_agents.testing.connection import ServerStopping
+from coder_agents.testing.documents import compact
+from coder_agents.testing.exchange import (
+    POLICY_VIOLATION,
+    PROTOCOL_ERROR,
+    EventStream,
+    Exchange,
+    Stream,
+    WebSocketStream,
+)
+from coder_agents.testing.http import Response
+from coder_agents.testing.requirements import (
+    Refusal,
+    find_agent,
+    find_connected_agent,
+    parse_count,
+)
+from coder_agents.testing.state import State
+
+# Even where nothing changed metadata is sent again, for its age.
+QUIET_INTERVALS = 6
+
+
+def follow_logs(state: State, exchange: Exchange, agent: str) -> None:
+    """
+    GET /workspaceagents/{agent}/logs?follow.
+    """
+    found = find_agent(state, agent)
+    last_id = parse_count(exchange.request, "after")
+    stream = _accept(exchange)
+    with (
+        state.logs.notices(found.id).subscribed(stream.wake),
+        found.build.workspace.notices.subscribed(stream.wake),
+    ):
+        _run(stream, lambda: _send_logs(state, found, stream, last_id))
+
+
+def _send_logs(state: State, agent: EmbeddedAgent, stream: Stream, last_id: int) -> None:
+    first = True
+    while True:
+        # Looked at before the lines: none that came earlier is left out at the end.
+        superseded = agent.superseded
+        lines = state.logs.after(agent.id, last_id)
+        if lines or first:
+            stream.send(compact(lines) + "\n")
+        if superseded:
+            stream.finish()
+            return
+        first, last_id = False, lines[-1].id if lines else last_id
+        stream.wait()
+
+
+def watch_metadata(state: State, exchange: Exchange, agent: str) -> None:
+    """
+    GET /workspaceagents/{agent}/watch-metadata.
+    """
+    found = find_agent(state, agent)
+    stream = EventStream(exchange)
+    _run(stream, lambda: _send_metadata(state, found, stream, str))
+
+
+def watch_metadata_ws(state: State, exchange: Exchange, agent: str) -> None:
+    """
+    GET /workspaceagents/{agent}/watch-metadata-ws.
+    """
+    found = find_agent(state, agent)
+    stream = _accept(exchange, unexpected=(PROTOCOL_ERROR, "unexpected message"))
+    _run(
+        stream,
+        lambda: _send_metadata(
+            state, found, stream, lambda text: f'{{"type":"data","data":{text}}}\n'
+        ),
+    )
+
+
+def _send_metadata(
+    state: State, agent: EmbeddedAgent, stream: Stream, wrap: Callable[[str], str]
+) -> None:
+    tick = time.monotonic()
+    while True:
+        version = agent.metadata.version
+        stream.send(wrap(compact(agent.metadata.snapshot())))
+        for _ in range(QUIET_INTERVALS):
+            tick += state.metadata_interval
+            while time.monotonic() < tick:
+                stream.wait(tick)
+            if agent.metadata.version != version:
+                break
+
+
+def watch_containers(state: State, exchange: Exchange, agent: str) -> None:
+    """
+    GET /workspaceagents/{agent}/containers/watch.
+    """
+    found = find_connected_agent(state, agent)
+    stream = _accept(exchange)
+    with (
+        found.containers.notices.subscribed(stream.wake),
+        found.notices.subscribed(stream.wake),
+    ):
+        _run(stream, lambda: _send_containers(state, found, stream))
+
+
+def _send_containers(state: State, agent: EmbeddedAgent, stream: Stream) -> None:
+    sent = None
+    while agent.data.status == "connected":
+        current = agent.containers.state()
+        if current != sent:
+            stream.send(compact(documents.containers(current, state.release)) + "\n")
+            sent = current
+        stream.wait()
+    stream.finish()
+
+
+def _run(stream: Stream, send: Callable[[], None]) -> None:
+    try:
+        send()
+    except ServerStopping:
+        stream.finish()
+
+
+def _accept(
+    exchange: Exchange,
+    *,
+    unexpected: tuple[int, str] = (POLICY_VIOLATION, "unexpected data message"),
+) -> WebSocketStream:
+    """
+    Do the handshake; *unexpected* is the close that answers what the peer must not send.
+    """
+    for name, wanted in (("Connection", "Upgrade"), ("Upgrade", "websocket")):
+        value = exchange.request.headers.get(name.lower(), "")
+        words = [word.strip().lower() for word in value.split(",")]
+        if wanted.lower() not in words:
+            raise _refusal(426, f'{name} header "{value}" does not contain {wanted}')
+    try:
+        return WebSocketStream(exchange, unexpected=unexpected)
+    except wsproto.utilities.RemoteProtocolError as error:
+        raise _refusal(400, str(error)) from None
+
+
+def _refusal(status: int, violation: str) -> Refusal:
+    # The server tells it twice, as text and as JSON, so the body is neither.
+    problem = f"WebSocket protocol violation: {violation}"
+    detail = f"failed to accept WebSocket connection: {problem}"
+    document = {"message": "Failed to accept websocket.", "detail": detail}
+    text = f"{problem}\n{json.dumps(document, indent=chr(9))}\n"
+    headers = (("Connection", "Upgrade"), ("Content-Type", "text/plain; charset=utf-8"))
+    return Refusal(Response(status, text.encode(), headers))

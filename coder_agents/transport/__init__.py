@@ -1,0 +1,21 @@
+"""
+The only rooms that talk to the network.
+"""
+
+from coder_agents.transport.connection import ClosedError, DroppedError
+from coder_agents.transport.http import HTTP, Params, quoted
+from coder_agents.transport.source import Source
+from coder_agents.transport.sse import ServerSentEvent, SSESource
+from coder_agents.transport.websocket import WebSocketSource
+
+__all__ = [
+    "HTTP",
+    "ClosedError",
+    "DroppedError",
+    "Params",
+    "SSESource",
+    "ServerSentEvent",
+    "Source",
+    "WebSocketSource",
+    "quoted",
+]

@@ -1,0 +1,187 @@
+"""
+From what went wrong on the wire to the exception that says so.
+
+Nothing that is built here holds the token: neither the texts nor the request
+and the response that hang on an exception.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import requests
+import urllib3.exceptions
+from requests.structures import CaseInsensitiveDict
+
+from coder_agents.errors import (
+    AgentNotConnectedError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    CoderError,
+    ConfigError,
+    ConflictError,
+    DecodeError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    TLSError,
+    TransportError,
+    UnsupportedError,
+)
+from coder_agents.render import escape_controls
+from coder_agents.schema import Response, from_json
+
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    429: RateLimitError,
+}
+_NOT_CONNECTED = re.compile(r'Agent state is ".*", it must be in the "connected" state\.')
+_ROUTE_NOT_FOUND = "Route not found."
+_LOGIN = "Try logging in using 'coder login'."
+_LONGEST_DETAIL = 2048  # characters of a body that is not JSON, as Coder's Go client cuts it
+
+
+def api_error(response: requests.Response, *, token: str) -> APIError:
+    """
+    Return the exception for *response*, whose status is not success.
+
+    The text is the one of Coder's Go client.
+    """
+    answer = _without_token(response, token)
+    told = _told(answer)
+    status, method, url = answer.status_code, answer.request.method or "", answer.url
+    helper = f": {_LOGIN}" if status == 401 else ""
+    lines = [f"{method} {url}: unexpected status code {status}: {told.message}{helper}"]
+    if told.detail:
+        lines.append(f"Error: {told.detail}")
+    lines += [f"{v.field}: {v.detail}" for v in told.validations]
+    return _class_for(status, told.message)(
+        "\n\t".join(escape_controls(line) for line in lines),
+        status_code=status,
+        method=method,
+        url=url,
+        message=told.message,
+        detail=told.detail,
+        validations=[(v.field, v.detail) for v in told.validations],
+        retry_after=_retry_after(answer),
+        request=answer.request,
+        response=answer,
+    )
+
+
+def transport_error(what: str, error: BaseException) -> CoderError:
+    """
+    Return the exception for *error*, which a library raised while it did *what*.
+
+    *what* is the method and the URL.
+    """
+    chain = _chain(error)
+    text = f"{what}: {escape_controls(str(chain[-1])) or type(chain[-1]).__name__}"
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
+        return ConfigError(text)
+    if any(isinstance(e, (ssl.SSLError, urllib3.exceptions.SSLError)) for e in chain):
+        return TLSError(text)
+    if any(_is_timeout(e) for e in chain):
+        return RequestTimeoutError(text)
+    return TransportError(text)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    # urllib3 counts a refused connection and an unknown host among its time-outs.
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+    return isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError)) and not refused
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
+def _class_for(status: int, message: str) -> type[APIError]:
+    if status == 404 and message == _ROUTE_NOT_FOUND:
+        return UnsupportedError
+    if status == 400 and _NOT_CONNECTED.fullmatch(message):
+        return AgentNotConnectedError
+    if status >= 500:
+        return ServerError
+    return _BY_STATUS.get(status, APIError)
+
+
+def _told(answer: requests.Response) -> Response:
+    if answer.is_redirect:
+        return _redirect(answer)
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    text = answer.content.decode("utf-8", "replace")
+    if not text:
+        return Response(message="empty response body")
+    if kind != "application/json":
+        return Response(message=f'unexpected non-JSON response "{kind}"', detail=_cut(text))
+    try:
+        told = from_json(text, Response)
+    except DecodeError as error:
+        return Response(message=f"the response cannot be read: {error}", detail=_cut(text))
+    return told if told.message else Response(message="no message", detail=_cut(text))
+
+
+def _redirect(answer: requests.Response) -> Response:
+    target = urlsplit(urljoin(answer.url, answer.headers["Location"]))
+    prefix = target.path.partition("/api/v2/")[0].rstrip("/")
+    use = urlunsplit((target.scheme, target.netloc, prefix, "", ""))
+    return Response(
+        message=f"redirected to {target.geturl()}; a redirect is never followed, as the token"
+        f" would go along: use {use} as the deployment's URL"
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_DETAIL else text[:_LONGEST_DETAIL] + "..."
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    value = answer.headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return urllib3.Retry().parse_retry_after(value)
+    except urllib3.exceptions.InvalidHeader:
+        return None
+
+
+def _without_token(response: requests.Response, token: str) -> requests.Response:
+    answer = requests.Response()
+    answer.status_code = response.status_code
+    answer.reason = response.reason
+    answer.url = response.url
+    answer.encoding = response.encoding
+    answer.elapsed = response.elapsed
+    # A proxy's error page may show the request that it was sent.
+    answer.headers = CaseInsensitiveDict(
+        {name: value.replace(token, "[token]") for name, value in response.headers.items()}
+    )
+    answer._content = response.content.replace(token.encode(), b"[token]")
+    answer.request = _request_without_secrets(response.request)
+    return answer
+
+
+def _request_without_secrets(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    bare = requests.PreparedRequest()
+    bare.method = request.method
+    bare.url = request.url
+    bare.body = request.body
+    # Only what requests itself always sends: any other header may hold a secret.
+    harmless = ("User-Agent", "Accept", "Content-Type", "Content-Length")
+    bare.headers = CaseInsensitiveDict(
+        {name: request.headers[name] for name in harmless if name in request.headers}
+    )
+    return bare

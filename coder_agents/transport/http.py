@@ -1,0 +1,258 @@
+"""
+REST calls over requests, and what the streams need of its session.
+"""
+
+from __future__ import annotations
+
+import http.cookiejar
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+from urllib3.exceptions import MaxRetryError
+
+from coder_agents._version import __version__
+from coder_agents.config import TOKEN_HEADER, Settings
+from coder_agents.errors import ConfigError
+from coder_agents.transport.failures import api_error, transport_error
+
+logger = logging.getLogger("coder_agents")
+
+Params = Sequence[tuple[str, str]]
+
+
+class GetRetry(urllib3.Retry):
+    """
+    urllib3's `Retry`, for GET only, and never sleeping longer in all than the
+    caller's time-out.
+
+    urllib3 itself tries any method again when no connection came about, and
+    sleeps as long as a ``Retry-After`` says.
+    """
+
+    longest_sleep: float = 0.0
+    slept: float = 0.0
+
+    def new(self, **changes: Any) -> Self:
+        """
+        Return the policy after one more attempt, with the same limit.
+        """
+        policy = super().new(**changes)
+        policy.longest_sleep = self.longest_sleep
+        policy.slept = self.slept
+        return policy
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: urllib3.BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """
+        Return the policy for the next attempt, or raise what ends the attempts.
+        """
+        if error is not None and method != "GET":
+            raise MaxRetryError(_pool, url or "", error)
+        policy = super().increment(method, url, response, error, _pool, _stacktrace)
+        policy.slept += policy._next_sleep(response)
+        if policy.slept > self.longest_sleep:
+            reason = error or urllib3.exceptions.ResponseError("no time is left to try again")
+            raise MaxRetryError(_pool, url or "", reason)
+        return policy
+
+    def _next_sleep(self, response: urllib3.BaseHTTPResponse | None) -> float:
+        asked = None if response is None else self.get_retry_after(response)
+        return self.get_backoff_time() if asked is None else asked
+
+
+class HTTP:
+    """
+    One deployment's REST calls.
+
+    Owns its session unless it was handed one, which it neither changes nor closes.
+    """
+
+    def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
+        self.settings = settings
+        self._owned = session is None
+        self.session = _new_session(settings) if session is None else session
+        # Said for each request: what a session itself says gives way to the environment.
+        self._verify = settings.verify if self._owned else None
+        self._cert = settings.cert if self._owned else None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<HTTP {self.settings.url}>"
+
+    def close(self) -> None:
+        """
+        Close the connections that are kept for the next call.
+        """
+        self._closed = True
+        if self._owned:
+            self.session.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params = (),
+        body: str | None = None,
+        expect: int = 200,
+    ) -> bytes:
+        """
+        Return the body of the answer, whose status is *expect*.
+
+        *path* begins behind ``/api/v2``; *body* is JSON.
+
+        Raises *APIError* for any other status, *TransportError* where no answer
+        came.
+        """
+        self.check_ready()
+        url = self.url(path)
+        started = time.monotonic()
+        response = self._send(method, url, params, body)
+        logger.debug(
+            "%s %s: %s in %.3f s",
+            method,
+            response.url,
+            response.status_code,
+            time.monotonic() - started,
+        )
+        if response.status_code != expect:
+            raise api_error(response, token=self.settings.token)
+        return response.content
+
+    def url(self, path: str) -> str:
+        """
+        Return the URL of *path*, which begins behind ``/api/v2``.
+        """
+        return f"{self.settings.url}/api/v2{path}"
+
+    def check_ready(self) -> None:
+        """
+        Raise *RuntimeError* where the client was closed, *ConfigError* where a file of its
+        TLS settings is not there.
+        """
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        for setting, value in (("verify", self._verify), ("cert", self._cert)):
+            for path in value if isinstance(value, tuple) else (value,):
+                if isinstance(path, str) and not os.path.exists(path):
+                    raise ConfigError(f"{setting} names a file that is not there: {path}")
+
+    def request_headers(self) -> dict[str, str]:
+        """
+        Return the headers that every request carries, the token among them.
+        """
+        headers = dict(self.settings.headers)
+        if self.settings.user_agent is not None:
+            headers["User-Agent"] = self.settings.user_agent
+        headers[TOKEN_HEADER] = self.settings.token
+        return headers
+
+    def prepare(
+        self, path: str, params: Params, headers: Mapping[str, str]
+    ) -> requests.PreparedRequest:
+        """
+        Return a GET as the session would send it, with *headers* over its own.
+        """
+        request = self.session.prepare_request(
+            requests.Request(
+                "GET",
+                self.url(path),
+                params=list(params),
+                headers={**self.request_headers(), **headers},
+            )
+        )
+        request.headers["Host"] = urlsplit(request.url or "").netloc
+        return request
+
+    def pool_for(self, request: requests.PreparedRequest) -> Any:
+        """
+        Return the pool whose connections *request* would go over.
+
+        It has the session's TLS settings and proxy, so a stream dialled from it has.
+        """
+        url = request.url or ""
+        adapter = self.session.get_adapter(url)
+        if not isinstance(adapter, requests.adapters.HTTPAdapter):
+            raise TypeError(
+                "streams need a requests.adapters.HTTPAdapter to dial through,"
+                f" but the session's adapter for {url} is a {type(adapter).__name__}"
+            )
+        settings = self.session.merge_environment_settings(url, {}, True, self._verify, self._cert)
+        return adapter.get_connection_with_tls_context(
+            request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
+        )
+
+    def _send(self, method: str, url: str, params: Params, body: str | None) -> requests.Response:
+        headers = self.request_headers()
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            return self.session.request(
+                method,
+                url,
+                params=list(params),
+                data=None if body is None else body.encode(),
+                headers=headers,
+                timeout=(self.settings.connect_timeout, self.settings.read_timeout),
+                allow_redirects=False,
+                verify=self._verify,
+                cert=self._cert,
+            )
+        except (requests.RequestException, OSError, urllib3.exceptions.HTTPError) as error:
+            failure = transport_error(f"{method} {url}", error)
+        # Raised out here, or its context would hold the request and so the token.
+        raise failure
+
+
+def _new_session(settings: Settings) -> requests.Session:
+    session = requests.Session()
+    session.auth = _no_netrc
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    session.headers["User-Agent"] = f"coder-agents/{__version__}"
+    session.headers["Accept"] = "application/json"
+    session.proxies.update(settings.proxies or {})
+    adapter = requests.adapters.HTTPAdapter(max_retries=_retry_policy(settings))
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _retry_policy(settings: Settings) -> GetRetry:
+    policy = GetRetry(
+        total=settings.retries,
+        allowed_methods={"GET"},
+        status_forcelist=(502, 503, 504),
+        backoff_factor=0.2,
+        backoff_jitter=0.1,
+        # Or the body of the last answer is lost, and with it the reason.
+        raise_on_status=False,
+    )
+    policy.longest_sleep = settings.read_timeout
+    return policy
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    # requests reads ~/.netrc only where a request has no auth of its own.
+    return request
+
+
+def quoted(*segments: object) -> str:
+    """
+    Return *segments* as one path, each quoted so that it stays one segment.
+    """
+    return "".join(f"/{quote(str(segment), safe='')}" for segment in segments)

@@ -1,0 +1,130 @@
+"""
+Server-sent events over a connection.
+
+sseclient parses; what it is handed are whole blocks, each up to its blank line,
+because given single bytes it is quadratic and given a cut tail it takes it for an event.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import attrs
+from sseclient import SSEClient
+
+from coder_agents.errors import DecodeError, MessageTooLargeError
+from coder_agents.render import escape_controls
+from coder_agents.transport.connection import DroppedError
+from coder_agents.transport.source import Head, Source, headers_of
+
+# Atomic, so that a CR LF is never taken for two ends of line.
+_BLANK_LINE = re.compile(rb"(?>\r\n|\r|\n){2}")
+_OVERLAP = 3  # bytes of a blank line that may have come before its last one
+
+
+@attrs.frozen
+class ServerSentEvent:
+    """
+    One event: its name and its data.
+    """
+
+    name: str
+    data: str
+
+
+class BlockBuffer:
+    """
+    Cuts a byte stream into blocks, each up to and with its blank line.
+
+    Linear in what is fed; holds at most one unfinished block of *limit* bytes and
+    what was fed last.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+        self._searched = 0
+
+    def feed(self, data: bytes) -> None:
+        """
+        Add what has come.
+        """
+        self._buffer += data
+
+    def next_block(self) -> bytes | None:
+        """
+        Return the next whole block, None where it is not whole yet.
+
+        Raises *MessageTooLargeError* past *limit*.
+        """
+        blank = _BLANK_LINE.search(self._buffer, max(0, self._searched - _OVERLAP))
+        size = len(self._buffer) if blank is None else blank.end()
+        if size > self._limit:
+            raise MessageTooLargeError(f"an event of more than {self._limit} bytes")
+        if blank is None:
+            self._searched = size
+            return None
+        block = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        self._searched = 0
+        return block
+
+
+class SSESource(Source[ServerSentEvent]):
+    """
+    The events of one ``text/event-stream`` answer.
+    """
+
+    _success = 200
+
+    def _headers(self) -> Mapping[str, str]:
+        return {
+            "Accept": "text/event-stream",
+            "Accept-Encoding": "identity",
+            "Cache-Control": "no-cache",
+            "Connection": "keep-alive",
+        }
+
+    def _accept(self, head: Head) -> None:
+        kind = headers_of(head).get("content-type", "")
+        if kind.partition(";")[0].strip().lower() != "text/event-stream":
+            raise DecodeError(
+                f"{self._path}: wanted text/event-stream, found {escape_controls(kind)!r}",
+                wanted="text/event-stream",
+                found=kind,
+            )
+        self._blocks = BlockBuffer(self._max_message_size)
+
+    def receive(self, deadline: float | None) -> ServerSentEvent | None:
+        """
+        Return the next event, None where it is not whole at *deadline*.
+
+        Events without data, such as Coder's pings, are passed over.
+        """
+        return self._patiently(self._event, deadline)
+
+    def _event(self, until: float | None) -> ServerSentEvent:
+        while True:
+            while (block := self._blocks.next_block()) is not None:
+                if (event := parse_block(block)) is not None:
+                    return event
+            data = self._exchange.read(until)
+            if not data:
+                raise DroppedError("the server ended the stream")
+            self._blocks.feed(data)
+
+
+def parse_block(block: bytes) -> ServerSentEvent | None:
+    """
+    Return the event in *block*, None where it has no data.
+
+    Raises *DecodeError* where it is not UTF-8.
+    """
+    try:
+        event = next(SSEClient(iter([block])).events(), None)
+    except UnicodeDecodeError as error:
+        found = repr(block[error.start : error.end])
+    else:
+        return None if event is None else ServerSentEvent(event.event, event.data)
+    raise DecodeError(f"an event is not UTF-8: found {found}", wanted="text in UTF-8", found=found)

@@ -1,0 +1,60 @@
+"""
+How Sphinx builds these pages and runs their examples.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "extensions")]
+
+from coder_agents._version import __version__  # noqa: E402
+
+project = "coder_agents"
+author = "The coder_agents authors"
+copyright = f"2026, {author}"  # noqa: A001
+release = version = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "myst_parser",
+    "docstring_sections",
+    "public_names",
+    "readme_examples",
+]
+exclude_patterns = ["_build", "_generated", "extensions"]
+html_theme = "furo"
+html_title = f"coder_agents {release}"
+html_show_sourcelink = False
+
+# Docstrings keep the order of the source and write arguments in *asterisks*.
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 80
+add_module_names = False
+
+default_role = "py:obj"
+
+# Every other reference has to lead somewhere. These lead into other projects, whose inventories the
+# build would have to fetch, or are type variables, which have no page.
+_elsewhere = (
+    "abc|attrs|collections|datetime|email|enum|http|itertools|os|pathlib|pytest|requests|types"
+    "|typing|uuid"
+)
+nitpick_ignore_regex = [
+    (r"py:.*", rf"({_elsewhere})(\..*)?"),
+    (r"py:.*", "|".join(name for name in dir(builtins) if name.isidentifier())),
+    (r"py:class", r"(coder_agents\..*\.|~)?[A-Z]"),
+]
+
+# An annotation such as type[T] is taken for a field of that name, of which there are several.
+suppress_warnings = ["ref.python"]
+
+# Every example meets a fresh embedded deployment, named by the environment as a real one would be.
+doctest_global_setup = "from embedded import start, stop; deployment, agent_id = start()"
+doctest_global_cleanup = "stop()"

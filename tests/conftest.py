@@ -1,0 +1,105 @@
+"""
+What all tests share: recordings of real deployments, and an authority for TLS.
+
+The recordings are not part of the project: the folder is what the environment variable
+`CODER_AGENTS_RECORDINGS` names, by default ``shared/wire`` beside the checkout, with
+one folder for each release in it. Tests that need them skip where it is absent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+VARIABLE = "CODER_AGENTS_RECORDINGS"
+RELEASES = ("2.24", "2.31")
+
+Recording = dict[str, Any]
+
+
+def recordings_folder() -> Path:
+    """
+    The folder of recordings, which may be absent.
+    """
+    beside = Path(__file__).resolve().parents[2] / "shared" / "wire"
+    return Path(os.environ.get(VARIABLE) or beside)
+
+
+@cache
+def read_recording(path: Path) -> str:
+    """
+    The text of a recording; each test makes its own objects of it.
+    """
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    """
+    Each release of which there are recordings, in turn: ``"2.24"``, ``"2.31"``.
+    """
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """
+    The folder of recordings; skips the test where it is absent.
+    """
+    folder = recordings_folder()
+    if not folder.is_dir():
+        pytest.skip(f"no recordings: set {VARIABLE} to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recording(recordings: Path) -> Callable[[str, str], Recording]:
+    """
+    A function of a release (``"2.31"`` or ``"v2.31"``) and a name (``"logs"``).
+
+    It returns that recording, a fresh object each time.
+    """
+
+    def find(release: str, name: str) -> Recording:
+        folder = recordings / f"v{release.removeprefix('v')}"
+        text = read_recording(folder / f"{name.removesuffix('.json')}.json")
+        found: Recording = json.loads(text)
+        return found
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """
+    A certificate authority of the tests' own.
+    """
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    Its certificate, as a file for ``verify=``.
+    """
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """
+    A server's context with a certificate for 127.0.0.1.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context

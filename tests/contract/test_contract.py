@@ -1,0 +1,325 @@
+"""
+Each REST call against what real deployments of two releases answered.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import pytest
+import responses
+
+from coder_agents import (
+    Agent,
+    AgentNotConnectedError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    Client,
+    NotFoundError,
+    UnsupportedError,
+)
+from coder_agents.schema import WorkspaceAgentDevcontainer
+
+URL = "https://coder.example.com"
+TOKEN = "0123456789-abcdefghijklmnopqrstuv"
+
+Recording = dict[str, Any]
+Find = Callable[[str, str], Recording]
+
+
+@pytest.fixture
+def replay() -> Any:
+    """
+    A `responses` mock that fails a test whose recordings were not all asked for.
+    """
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def register(mock: responses.RequestsMock, found: Recording) -> None:
+    """
+    Make *mock* answer the recorded request as the server did.
+    """
+    told = found["response"]
+    headers = {
+        name: value
+        for name, value in told["headers"].items()
+        if name not in ("Content-Length", "Transfer-Encoding", "Content-Type", "Connection")
+    }
+    parts = urlsplit(found["request"]["path"])
+    mock.add(
+        found["request"]["method"],
+        URL + parts.path,
+        body=told["body"],
+        status=told["status"],
+        headers=headers,
+        content_type=told["headers"].get("Content-Type"),
+        match=[responses.matchers.query_string_matcher(parts.query)],
+    )
+
+
+def agent_of(found: Recording, client: Client) -> Agent:
+    """
+    Return the agent that the recorded request is about, unread.
+    """
+    agent_id = uuid.UUID(found["request"]["path"].split("/")[4])
+    return Agent(agent_id, client._http, client._stream_options, client._capabilities)
+
+
+@attrs.frozen
+class Row:
+    """
+    One recording, the call that repeats it, and what is the same afterwards.
+    """
+
+    name: str
+    call: Callable[[Agent, Client], Any]
+    expect: Callable[[Any, Any], bool]
+
+
+def _same_ids(result: Any, body: Any) -> bool:
+    return [log.id for log in result] == [line["id"] for line in body]
+
+
+GOOD = [
+    Row("agent_connected", lambda a, _: a.refresh(), lambda r, b: r.name == b["name"]),
+    Row("agent_connecting", lambda a, _: a.refresh(), lambda r, b: r.status == b["status"]),
+    Row("agent_after_rebuild", lambda a, _: a.refresh(), lambda r, b: str(r.id) == b["id"]),
+    Row("logs_after", lambda a, _: a.logs(after=5), _same_ids),
+    Row("logs_empty", lambda a, _: a.logs(after=999999), _same_ids),
+    Row(
+        "listening_ports",
+        lambda a, _: a.listening_ports(),
+        lambda r, b: [p.port for p in r] == [p["port"] for p in b["ports"]],
+    ),
+    Row(
+        "containers",
+        lambda a, _: a.containers(),
+        lambda r, b: [c.name for c in r.containers] == [c["name"] for c in b["containers"]],
+    ),
+    Row(
+        "containers_label",
+        lambda a, _: a.containers({"team": "b"}),
+        lambda r, b: len(r.containers) == len(b["containers"]),
+    ),
+    Row(
+        "containers_label_none",
+        lambda a, _: a.containers(labels={"team": "z"}),
+        lambda r, b: not r.containers and len(r.devcontainers) == len(b["devcontainers"]),
+    ),
+    Row("users_me", lambda _, c: c.me(), lambda r, b: r.username == b["username"]),
+    Row("buildinfo", lambda _, c: c.build_info(), lambda r, b: r.version == b["version"]),
+]
+
+
+@pytest.mark.parametrize("row", GOOD, ids=lambda row: row.name)
+def test_a_call_gives_what_the_server_said(
+    recording: Find, release: str, replay: responses.RequestsMock, row: Row
+) -> None:
+    """
+    The recorded request is made, path and query, and its answer is read.
+    """
+    found = recording(release, row.name)
+    register(replay, found)
+    client = Client(URL, TOKEN, retries=0)
+    agent = Agent(uuid.UUID(int=0), client._http, client._stream_options, client._capabilities)
+    if "/workspaceagents/" in found["request"]["path"]:
+        agent = agent_of(found, client)
+    assert row.expect(row.call(agent, client), json.loads(found["response"]["body"]))
+
+
+def test_the_whole_log_is_asked_for_without_after(
+    recording: Find, release: str, replay: responses.RequestsMock
+) -> None:
+    """
+    The server takes no ``after`` as 0.
+    """
+    found = recording(release, "logs")
+    found["request"]["path"] = found["request"]["path"].removesuffix("?after=0")
+    register(replay, found)
+    client = Client(URL, TOKEN, retries=0)
+    assert _same_ids(agent_of(found, client).logs(), json.loads(found["response"]["body"]))
+
+
+BAD: list[tuple[str, Callable[[Agent, Client], Any], type[APIError]]] = [
+    ("agent_401_bad_token", lambda a, _: a.refresh(), AuthenticationError),
+    ("agent_401_no_token", lambda a, _: a.refresh(), AuthenticationError),
+    ("agent_404", lambda a, _: a.refresh(), NotFoundError),
+    ("me_401_bad_token", lambda _, c: c.me(), AuthenticationError),
+    ("listening_ports_400_not_connected", lambda a, _: a.listening_ports(), AgentNotConnectedError),
+    ("containers_400_not_connected", lambda a, _: a.containers(), AgentNotConnectedError),
+]
+
+
+@pytest.mark.parametrize(("name", "call", "kind"), BAD, ids=[name for name, _, _ in BAD])
+def test_a_refusal_is_the_error_of_its_class(
+    recording: Find,
+    release: str,
+    replay: responses.RequestsMock,
+    name: str,
+    call: Callable[[Agent, Client], Any],
+    kind: type[APIError],
+) -> None:
+    """
+    With the server's message, detail and validations.
+    """
+    found = recording(release, name)
+    register(replay, found)
+    client = Client(URL, TOKEN, retries=0)
+    agent = Agent(uuid.UUID(int=0), client._http, client._stream_options, client._capabilities)
+    if "/workspaceagents/" in found["request"]["path"]:
+        agent = agent_of(found, client)
+    with pytest.raises(kind) as raised:
+        call(agent, client)
+    told = json.loads(found["response"]["body"])
+    assert type(raised.value) is kind
+    assert raised.value.message == told["message"]
+    assert raised.value.detail == told.get("detail", "")
+
+
+RAW = [
+    ("agent_400_bad_uuid", "GET", "/workspaceagents/notauuid", BadRequestError),
+    ("route_404", "GET", "/nope", UnsupportedError),
+    ("signed_token_agpl", "POST", "/applications/reconnecting-pty-signed-token", UnsupportedError),
+    ("workspace_by_name_404", "GET", "/users/me/workspace/nope", NotFoundError),
+]
+
+
+@pytest.mark.parametrize(("name", "method", "path", "kind"), RAW, ids=[row[0] for row in RAW])
+def test_what_no_method_asks_for_is_told_apart_too(
+    recording: Find,
+    release: str,
+    replay: responses.RequestsMock,
+    name: str,
+    method: str,
+    path: str,
+    kind: type[APIError],
+) -> None:
+    """
+    A malformed UUID, a missing route and a missing object are three things.
+    """
+    register(replay, recording(release, name))
+    client = Client(URL, TOKEN, retries=0)
+    with pytest.raises(APIError) as raised:
+        client._http.call(method, path)
+    assert type(raised.value) is kind
+
+
+def test_validations_are_pairs(
+    recording: Find, release: str, replay: responses.RequestsMock
+) -> None:
+    """
+    As the server gave them for a bad ``after``.
+    """
+    found = recording(release, "logs_400_after")
+    register(replay, found)
+    agent = agent_of(found, Client(URL, TOKEN, retries=0))
+    with pytest.raises(BadRequestError) as raised:
+        agent._http.call("GET", agent._path("logs"), params=[("after", "-1")])
+    assert raised.value.validations == (
+        ("after", "Must be an integer greater than or equal to zero"),
+    )
+    assert str(raised.value).endswith("\n\tafter: Must be an integer greater than or equal to zero")
+
+
+def test_an_upgrade_that_is_wanted_is_told(
+    recording: Find, release: str, replay: responses.RequestsMock
+) -> None:
+    """
+    426 has a body that is not JSON.
+    """
+    found = recording(release, "follow_without_upgrade")
+    register(replay, found)
+    agent = agent_of(found, Client(URL, TOKEN, retries=0))
+    with pytest.raises(APIError, match="unexpected status code 426") as raised:
+        agent._http.call("GET", agent._path("logs"), params=[("follow", ""), ("after", "0")])
+    assert raised.value.message == 'unexpected non-JSON response "text/plain"'
+
+
+def devcontainer_of(found: Recording) -> WorkspaceAgentDevcontainer:
+    """
+    Return a devcontainer with the id that the recorded path names.
+    """
+    return WorkspaceAgentDevcontainer(id=uuid.UUID(found["request"]["path"].split("/")[7]))
+
+
+@pytest.mark.parametrize("which", ["dev_ctr", "ab12" * 16, "the name", "the id", "itself"])
+def test_recreate_takes_the_route_that_the_deployment_has(
+    recording: Find, release: str, replay: responses.RequestsMock, which: str
+) -> None:
+    """
+    By a container's id or name, or a devcontainer's; the route is asked for once.
+    """
+    listed = recording(release, "containers")
+    by_devcontainer = recording(release, "recreate_by_devcontainer")
+    client = Client(URL, TOKEN, retries=0)
+    agent = agent_of(listed, client)
+    register(replay, listed)
+    devcontainer = agent.containers().devcontainers[0]
+    old = release == "2.24"
+    named: Any = {
+        "the name": devcontainer.name,
+        "the id": str(devcontainer.id),
+        "itself": devcontainer,
+    }.get(which, which)
+    register(replay, by_devcontainer)
+    if old:
+        register(replay, recording(release, "recreate_by_container"))
+    answer = agent.recreate_devcontainer(named)
+    assert answer.message == "Devcontainer recreation initiated"
+    asked = [call.request.path_url for call in replay.calls]
+    routes = [path for path in asked if path.endswith("/recreate")]
+    assert len(routes) == (2 if old else 1)
+    assert agent.recreate_devcontainer(named) == answer
+    again = [call.request.path_url for call in replay.calls][len(asked) :]
+    assert [path for path in again if path.endswith("/recreate")] == routes[-1:]
+
+
+def test_recreate_of_an_unknown_devcontainer_is_not_found(
+    recording: Find, replay: responses.RequestsMock
+) -> None:
+    """
+    Where the deployment has the route, a 404 is a missing object.
+    """
+    found = recording("2.31", "recreate_by_devcontainer_404")
+    register(replay, found)
+    agent = agent_of(found, Client(URL, TOKEN, retries=0))
+    with pytest.raises(NotFoundError, match="Devcontainer not found"):
+        agent.recreate_devcontainer(uuid.UUID(int=0))
+
+
+def test_recreate_of_an_unknown_container_is_not_found(
+    recording: Find, release: str, replay: responses.RequestsMock
+) -> None:
+    """
+    The error names what there is.
+    """
+    listed = recording(release, "containers")
+    register(replay, listed)
+    agent = agent_of(listed, Client(URL, TOKEN, retries=0))
+    name = json.loads(listed["response"]["body"])["devcontainers"][0]["name"]
+    with pytest.raises(NotFoundError, match=rf"no devcontainer 'nope'; it lists: '{name}'"):
+        agent.recreate_devcontainer("nope")
+
+
+def test_an_old_deployment_says_not_found_of_a_container(
+    recording: Find, replay: responses.RequestsMock
+) -> None:
+    """
+    A devcontainer without a container is asked for by its name, and the answer told.
+    """
+    found = recording("2.24", "recreate_by_container_404")
+    register(replay, found)
+    client = Client(URL, TOKEN, retries=0)
+    client._capabilities.recreate_by_devcontainer = False
+    agent = agent_of(found, client)
+    body = json.dumps({"devcontainers": [{"id": str(uuid.UUID(int=7)), "name": "nope"}]})
+    replay.get(f"{URL}/api/v2/workspaceagents/{agent.id}/containers", body=body)
+    with pytest.raises(NotFoundError, match="Container not found"):
+        agent.recreate_devcontainer("nope")

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import attrs
+import pytest
+
+from coder_agents import schema
+from coder_agents.schema import (
+    NIL_UUID,
+    DERPRegion,
+    IssueReconnectingPTYSignedTokenResponse,
+    WorkspaceAgent,
+    WorkspaceAgentContainer,
+    WorkspaceAgentMetadata,
+    WorkspaceAgentMetadataDescription,
+    WorkspaceAgentMetadataResult,
+    WorkspaceApp,
+)
+from coder_agents.schema.shapes import resolved_fields
+
+CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_is_frozen_slotted_and_whole_without_arguments(cls: type) -> None:
+    """
+    A class without arguments is all zero values; it takes no others later, and no positional ones.
+    """
+    made = cls()
+
+    assert not hasattr(made, "__dict__")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(made, attrs.fields(cls)[0].name, "other")
+    with pytest.raises(TypeError):
+        cls("positional")
+    for field in resolved_fields(cls):
+        assert (
+            not getattr(made, field.name)
+            or attrs.has(field.type or object)
+            or field.type is type(NIL_UUID)
+        ), f"{field.name} is not zero"
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_documents_itself_and_its_fields(cls: type) -> None:
+    """
+    A docstring that says what it is and, if there are several fields, names each.
+    """
+    fields = [field.name for field in attrs.fields(cls)]
+    said, _, described = (inspect.getdoc(cls) or "").partition("Attributes:")
+
+    assert said
+    assert not described or [name for name in fields if f"\n    {name}: " not in described] == []
+    assert described or len(fields) <= 2
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_equal_objects_have_equal_hashes_and_survive_pickling(cls: type) -> None:
+    """
+    Objects can be members of sets, copied, and sent to another process.
+    """
+    made = cls()
+
+    assert {made, cls()} == {made}
+    assert pickle.loads(pickle.dumps(made)) == copy.deepcopy(made) == made
+
+
+def test_maps_count_for_equality_and_not_for_the_hash() -> None:
+    """
+    Agents that differ in a map are different, and still hash.
+    """
+    one = WorkspaceAgent(name="main", latency={"here": DERPRegion(latency_ms=1.5)})
+    other = WorkspaceAgent(name="main", latency={"here": DERPRegion(latency_ms=2.5)})
+
+    assert one != other
+    assert hash(one) == hash(other)
+    assert len({one, other}) == 2
+
+
+def test_objects_do_not_share_their_maps() -> None:
+    """
+    The empty map of one object is not that of the next.
+    """
+    assert WorkspaceAgent().environment_variables is not WorkspaceAgent().environment_variables
+
+
+def test_a_signed_token_is_not_shown() -> None:
+    """
+    It opens a terminal, so it stays out of reprs and so of logs.
+    """
+    assert "secret" not in repr(IssueReconnectingPTYSignedTokenResponse(signed_token="secret"))
+
+
+def test_a_container_matches_its_id_and_its_name() -> None:
+    """
+    In full, and nothing else.
+    """
+    container = WorkspaceAgentContainer(id="ab12cd", name="dev_ctr")
+
+    assert container.match("ab12cd")
+    assert container.match("dev_ctr")
+    assert not container.match("ab12")
+    assert not container.match("DEV_CTR")
+    assert not container.match("")
+
+
+@pytest.mark.parametrize(
+    ("interval", "timeout", "age", "stale"),
+    [
+        (0, 1, 9223372036, False),
+        (1, 1, 5, False),
+        (1, 1, 6, True),
+        (10, 3, 16, False),
+        (10, 3, 17, True),
+        (10, 3, 9223372036, True),
+    ],
+)
+def test_metadata_is_stale_past_an_interval_and_two_time_outs(
+    interval: int, timeout: int, age: int, stale: bool
+) -> None:
+    """
+    But never within five seconds, and never if it is collected but once.
+    """
+    item = WorkspaceAgentMetadata(
+        result=WorkspaceAgentMetadataResult(age=age),
+        description=WorkspaceAgentMetadataDescription(interval=interval, timeout=timeout),
+    )
+
+    assert item.stale is stale
+
+
+def test_nested_classes_are_whole_by_default() -> None:
+    """
+    What is an object on the wire is an object here, never None.
+    """
+    assert WorkspaceApp().healthcheck.interval == 0
+    assert schema.Workspace().latest_build.job.status == ""

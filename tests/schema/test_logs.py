@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from coder_agents.schema import (
+    LogLevel,
+    WorkspaceAgent,
+    WorkspaceAgentLog,
+    from_json,
+)
+
+AT = datetime(2026, 11, 22, 8, 36, 52, 999999, tzinfo=UTC)
+
+
+def test_str_is_the_output_made_safe_for_a_terminal() -> None:
+    """
+    Colours stay, a cursor move and a newline are shown.
+    """
+    log = WorkspaceAgentLog(output="\x1b[31mred\x1b[0m\x1b[2J\tnext\n")
+
+    assert str(log) == f"{log}" == "\x1b[31mred\x1b[0m\\x1b[2J\tnext\\x0a"
+
+
+@pytest.mark.parametrize(
+    ("agent", "source", "where"),
+    [
+        ("main", "Startup", "agent.main|Startup"),
+        ("main", "", "agent.main"),
+        ("", "Startup", "agent|Startup"),
+        ("", "", "agent"),
+    ],
+)
+def test_text_names_what_it_is_given(agent: str, source: str, where: str) -> None:
+    """
+    The names of agent and source are left out with their signs where they are empty.
+    """
+    log = WorkspaceAgentLog(created_at=AT, level=LogLevel.WARN, output="hello")
+
+    assert log.text(agent, source) == f"2026-11-22T08:36:52Z [warn] [{where}] hello"
+
+
+def test_text_shows_control_characters_wherever_they_come_from() -> None:
+    """
+    Level, names and output may all be hostile: the text is one harmless line.
+    """
+    log = WorkspaceAgentLog(created_at=AT, level=LogLevel("in\rfo"), output="\x1b[31mred\t\x9bH")
+
+    text = log.text("ma\nin", "Start\x07up")
+
+    assert text == (
+        "2026-11-22T08:36:52Z [in\\x0dfo] [agent.ma\\x0ain|Start\\x07up] \\x1b[31mred\t\\x9bH"
+    )
+
+
+def test_raw_text_is_untouched() -> None:
+    """
+    With *raw* every character is as it came.
+    """
+    log = WorkspaceAgentLog(created_at=AT, level=LogLevel.INFO, output="\x1b[31mred\r\n")
+
+    assert log.text("a", raw=True) == "2026-11-22T08:36:52Z [info] [agent.a] \x1b[31mred\r\n"
+
+
+def test_text_of_a_line_without_a_time_has_the_zero_time() -> None:
+    """
+    As the deployment would write it.
+    """
+    assert WorkspaceAgentLog().text() == "0001-01-01T00:00:00Z [] [agent] "
+
+
+def test_raw_text_is_the_text_the_deployment_writes(
+    recording: Callable[[str, str], dict[str, Any]],
+) -> None:
+    """
+    Lines of the JSON answer, written here, are the deployment's own text answer.
+    """
+    body = recording("2.31", "logs")["response"]["body"]
+    expected = recording("2.31", "logs_text")["response"]["body"]
+    agent = from_json(recording("2.31", "agent_connected")["response"]["body"], WorkspaceAgent)
+    names = {source.id: source.display_name for source in agent.log_sources}
+
+    logs = from_json(body, list[WorkspaceAgentLog])
+    lines = [log.text(agent.name, names[log.source_id], raw=True) for log in logs]
+
+    assert len(lines) == len(json.loads(body)) > 10
+    assert "".join(f"{line}\n" for line in lines) == expected

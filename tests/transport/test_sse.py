@@ -1,0 +1,144 @@
+"""
+Server-sent events are cut into whole blocks wherever the network splits them.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coder_agents import DecodeError, MessageTooLargeError
+from coder_agents.transport.sse import BlockBuffer, ServerSentEvent, parse_block
+
+LIMIT = 1 << 20
+
+STREAM = (
+    'event: data\ndata: ["\u00e4\u20ac\U0001f600"]\n\n'
+    "event: ping\n\n"
+    "event: data\r\ndata: 1\r\ndata: 2\r\n\r\n"
+    ": a comment\r\rdata: old mac\r\r"
+    "event: error\ndata:no space\n\n"
+    "id: 7\nretry: 9\nunknown: x\ndata\ndata:  two spaces\n\n"
+    'event: data\ndata: ["cut ta'
+).encode()
+
+EVENTS = [
+    ServerSentEvent("data", '["\u00e4\u20ac\U0001f600"]'),
+    ServerSentEvent("data", "1\n2"),
+    ServerSentEvent("message", "old mac"),
+    ServerSentEvent("error", "no space"),
+    ServerSentEvent("message", "\n two spaces"),
+]
+
+
+def events_of(pieces: list[bytes], limit: int = LIMIT) -> list[ServerSentEvent]:
+    """
+    Feed *pieces* one by one and return the events that come out.
+    """
+    buffer = BlockBuffer(limit)
+    found = []
+    for piece in pieces:
+        buffer.feed(piece)
+        while (block := buffer.next_block()) is not None:
+            if (event := parse_block(block)) is not None:
+                found.append(event)
+    return found
+
+
+@pytest.mark.parametrize("at", range(len(STREAM) + 1))
+def test_every_split_point_gives_the_same_events(at: int) -> None:
+    """
+    Multi-byte text, CR, LF, CR LF, pings and a cut tail: no split changes the events.
+    """
+    assert events_of([STREAM[:at], STREAM[at:]]) == EVENTS
+
+
+def test_single_bytes_give_the_same_events() -> None:
+    """
+    The finest split of all changes nothing either.
+    """
+    assert events_of([bytes([byte]) for byte in STREAM]) == EVENTS
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=20))
+def test_any_splits_give_the_same_events(cuts: list[int]) -> None:
+    """
+    Any number of cuts anywhere changes nothing.
+    """
+    edges = [0, *sorted(cuts), len(STREAM)]
+    pieces = [STREAM[a:b] for a, b in itertools.pairwise(edges)]
+    assert events_of(pieces) == EVENTS
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(
+                st.text(
+                    st.characters(exclude_characters="\r\n\x00", exclude_categories=["Cs"]),
+                    min_size=1,
+                ),
+                min_size=1,
+                max_size=3,
+            ),
+            st.sampled_from(["\n", "\r", "\r\n"]),
+        ),
+        max_size=5,
+    ),
+    st.integers(1, 9),
+)
+def test_what_a_server_writes_comes_out(written: list[tuple[list[str], str]], size: int) -> None:
+    """
+    Any data lines with any of the three ends of line come out as they were written.
+    """
+    stream = "".join(
+        "".join(f"data: {line}{eol}" for line in lines) + eol for lines, eol in written
+    ).encode()
+    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+    assert [event.data for event in events_of(pieces)] == ["\n".join(lines) for lines, _ in written]
+
+
+def test_a_large_event_arrives_whole() -> None:
+    """
+    200 KB in network-sized pieces are one event.
+    """
+    data = "x" * 200_000
+    stream = f"event: data\ndata: {data}\n\n".encode()
+    pieces = [stream[at : at + 1400] for at in range(0, len(stream), 1400)]
+    assert events_of(pieces) == [ServerSentEvent("data", data)]
+
+
+@pytest.mark.parametrize("size", [64, 4096])
+def test_an_event_past_the_limit_is_refused_while_it_comes(size: int) -> None:
+    """
+    The error comes before more than the limit and one piece is held.
+    """
+    buffer = BlockBuffer(1000)
+    fed = 0
+    with pytest.raises(MessageTooLargeError, match="more than 1000 bytes"):
+        while True:
+            buffer.feed(b"x" * size)
+            fed += size
+            buffer.next_block()
+    assert fed <= 1000 + size
+
+
+def test_an_event_of_exactly_the_limit_is_taken() -> None:
+    """
+    The limit counts the whole block with its blank line.
+    """
+    block = b"data: " + b"x" * 92 + b"\n\n"
+    assert len(events_of([block], limit=100)) == 1
+    with pytest.raises(MessageTooLargeError):
+        events_of([block], limit=99)
+
+
+def test_an_event_that_is_not_utf8_is_a_decode_error() -> None:
+    """
+    The decode is strict, and the error shows the bytes.
+    """
+    with pytest.raises(DecodeError, match=r"not UTF-8: found b'\\xff'"):
+        parse_block(b"data: \xff\n\n")
