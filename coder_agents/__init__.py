@@ -26,7 +26,15 @@ from coder_agents.errors import (
     TransportError,
     UnsupportedError,
 )
-from coder_agents.streams import LogStream, MetadataStream, StreamEnd, StreamOptions
+from coder_agents.streams import (
+    ContainersStream,
+    LogStream,
+    MetadataStream,
+    Reconnect,
+    StreamEnd,
+    StreamOptions,
+    StreamStats,
+)
 
 __all__ = [
     "APIError",
@@ -38,6 +46,7 @@ __all__ = [
     "CoderError",
     "ConfigError",
     "ConflictError",
+    "ContainersStream",
     "DecodeError",
     "LogStream",
     "MessageTooLargeError",
@@ -45,12 +54,14 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
+    "Reconnect",
     "RequestTimeoutError",
     "ServerError",
     "ServerEventError",
     "StreamEnd",
     "StreamError",
     "StreamOptions",
+    "StreamStats",
     "TLSError",
     "TransportError",
     "UnsupportedError",

@@ -24,7 +24,7 @@ from coder_agents.schema import (
     from_json,
     to_json,
 )
-from coder_agents.streams import LogStream, MetadataStream, StreamOptions
+from coder_agents.streams import ContainersStream, LogStream, MetadataStream, StreamOptions
 from coder_agents.transport import HTTP, Params, SSESource, WebSocketSource, quoted
 
 
@@ -74,22 +74,26 @@ class Agent:
         body = self._http.call("GET", self._path("logs"), params=_after(after))
         return from_json(body, list[WorkspaceAgentLog])
 
-    def follow_logs(self, after: int = 0, *, options: StreamOptions | None = None) -> LogStream:
+    def follow_logs(
+        self, after: int | str = 0, *, options: StreamOptions | None = None
+    ) -> LogStream:
         """
-        Return a stream of the log's lines whose ids are above *after*: those there
-        are, then the new ones as they come.
+        Return a stream of the log's lines behind *after*: those there are, then the new
+        ones as they come.
+
+        *after* is an id, or the `bookmark` of an earlier stream of this agent.
         """
-        params = [*_after(after), ("follow", ""), ("no_compression", "")]
         chosen = options or self._stream_options
         return LogStream(
-            lambda: WebSocketSource(
-                self._http,
-                self._path("logs"),
-                params,
-                idle_timeout=chosen.idle_timeout,
-                max_message_size=chosen.max_message_size,
+            lambda floor: self._websocket(
+                "logs",
+                params=[*_after(floor), ("follow", ""), ("no_compression", "")],
+                options=chosen,
             ),
-            what=f"the log of agent {self.id}",
+            agent_id=self.id,
+            after=after,
+            options=chosen,
+            overflowed=lambda: self._data.logs_overflowed,
         )
 
     def watch_metadata(self, *, options: StreamOptions | None = None) -> MetadataStream:
@@ -105,6 +109,32 @@ class Agent:
                 max_message_size=chosen.max_message_size,
             ),
             what=f"the metadata of agent {self.id}",
+            options=chosen,
+        )
+
+    def watch_containers(self, *, options: StreamOptions | None = None) -> ContainersStream:
+        """
+        Return a stream of the agent's containers and devcontainers; each item is all of them.
+
+        Raises *AgentNotConnectedError* where the agent is not connected, *UnsupportedError*
+        on deployments before 2.25, which do not have the call.
+        """
+        chosen = options or self._stream_options
+        return ContainersStream(
+            lambda: self._websocket("containers", "watch", options=chosen),
+            what=f"the containers of agent {self.id}",
+            options=chosen,
+        )
+
+    def _websocket(
+        self, *segments: str, params: Params = (), options: StreamOptions
+    ) -> WebSocketSource:
+        return WebSocketSource(
+            self._http,
+            self._path(*segments),
+            params,
+            idle_timeout=options.idle_timeout,
+            max_message_size=options.max_message_size,
         )
 
     def listening_ports(self) -> list[WorkspaceAgentListeningPort]:

@@ -71,6 +71,8 @@ class APIError(CoderError, HTTPError):
         detail: more of it, or an empty string.
         validations: pairs of a field's name and what is wrong with it.
         retry_after: seconds the deployment asks to wait, None when it does not.
+        by_deployment: whether the body has the form of Coder's own errors; False for
+            the page of a proxy in between.
         request: the request, without the token.
         response: the response; its request is without the token, too.
     """
@@ -86,6 +88,7 @@ class APIError(CoderError, HTTPError):
         detail: str = "",
         validations: Sequence[tuple[str, str]] = (),
         retry_after: float | None = None,
+        by_deployment: bool = True,
         request: requests.PreparedRequest | None = None,
         response: requests.Response | None = None,
     ) -> None:
@@ -97,6 +100,7 @@ class APIError(CoderError, HTTPError):
         self.detail = detail
         self.validations = tuple(validations)
         self.retry_after = retry_after
+        self.by_deployment = by_deployment
 
 
 class BadRequestError(APIError):
@@ -183,6 +187,7 @@ class StreamError(CoderError):
         code: the WebSocket close code; None where none was received.
         reason: what the peer gave as its reason, or an empty string.
         last_id: the newest id that was yielded; None on a stream without ids.
+        bookmark: what to pass as ``after=`` to go on; None on a stream without ids.
     """
 
     def __init__(
@@ -192,11 +197,13 @@ class StreamError(CoderError):
         code: int | None = None,
         reason: str = "",
         last_id: int | None = None,
+        bookmark: str | None = None,
     ) -> None:
         super().__init__(text)
         self.code = code
         self.reason = reason
         self.last_id = last_id
+        self.bookmark = bookmark
 
 
 class MessageTooLargeError(StreamError):

@@ -38,7 +38,7 @@ class Conversation:
         while b"\r\n\r\n" not in self.head:
             data = self.sock.recv(65536)
             if not data:
-                break
+                raise ConnectionResetError("the client has gone")
             self.head += data
         return self.head
 

@@ -14,6 +14,8 @@ from coder_agents.schema.enumerations import LogLevel
 from coder_agents.schema.fields import NIL_UUID
 from coder_agents.schema.times import format_time
 
+_LONGEST_OUTPUT = 1024  # code points
+
 
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentLog:
@@ -36,6 +38,14 @@ class WorkspaceAgentLog:
     output: str = ""
     level: LogLevel = LogLevel("")
     source_id: UUID = NIL_UUID
+
+    @property
+    def truncated(self) -> bool:
+        """
+        Whether the deployment may have cut the line: it has exactly 1,024 code points, the
+        most that a deployment on PostgreSQL keeps.
+        """
+        return len(self.output) == _LONGEST_OUTPUT
 
     def __str__(self) -> str:
         return terminal_safe(self.output)

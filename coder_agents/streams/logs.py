@@ -4,40 +4,251 @@ The log of an agent, followed.
 
 from __future__ import annotations
 
+import logging
+import time
+import uuid
 from collections.abc import Callable
 
-from coder_agents.schema import WorkspaceAgentLog, from_json
+from coder_agents.config import whole_number
+from coder_agents.errors import CoderError, DecodeError, NotFoundError
+from coder_agents.schema import WorkspaceAgentLog
+from coder_agents.schema.converter import from_document
+from coder_agents.schema.documents import parse
+from coder_agents.streams.bookmark import Bookmark
+from coder_agents.streams.ledger import Ledger
+from coder_agents.streams.link import Broken, EndedError
+from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
 from coder_agents.streams.stream import Stream
 from coder_agents.transport import DroppedError, Source
 
+logger = logging.getLogger("coder_agents")
+
 _NORMAL = 1000  # RFC 6455, section 7.4.1
+_SECOND_LOOK = 0.5  # seconds after the first 1000
+_THIRD_LOOK = 5.0  # seconds after the second
+_LATEST_END = 9.0  # seconds after the first 1000 that late lines are waited for
+
+LogSource = Callable[[int], Source[bytes]]
+"""
+Makes a source of the lines behind an id.
+"""
 
 
 class LogStream(Stream[bytes, WorkspaceAgentLog]):
     """
     The lines of an agent's log, the ones it has first, then the new ones as they come.
 
-    It ends when the server closes it, which it does for a newer build of the
-    workspace, for a deleted agent, and for its own restart.
+    None comes twice, and none is lost that is committed within `StreamOptions.settle` of
+    taking its id, through any number of broken connections. A line that is
+    committed late comes late, out of the order of its id. It ends when the server says
+    that no more will come.
+
+    Args:
+        connect: makes a source of the lines behind an id.
+        after: the id or the bookmark to begin behind.
+        in_latest_build: whether the latest build of the agent's workspace has the agent;
+            None where the workspace is not known.
+        overflowed: whether the agent's log was full when it was last read.
     """
 
-    def __init__(self, connect: Callable[[], Source[bytes]], *, what: str) -> None:
-        self._last_id: int | None = None
-        super().__init__(connect, what=what)
+    def __init__(
+        self,
+        connect: LogSource,
+        *,
+        agent_id: uuid.UUID,
+        after: int | str,
+        options: StreamOptions,
+        in_latest_build: Callable[[], bool] | None = None,
+        overflowed: Callable[[], bool] = bool,
+    ) -> None:
+        self._connect = connect
+        self._agent_id = agent_id
+        self._in_latest_build = in_latest_build
+        self._overflowed = overflowed
+        self._ledger = _ledger(agent_id, after, options)
+        self._owed: float | None = None
+        self._check_again_at = 0.0
+        self._normal_closes = 0
+        self._first_normal_close = 0.0
+        self._ending: StreamEnd | None = None
+        self._late = 0
+        self._checks = 0
+        self._warned = False
+        super().__init__(what=f"the log of agent {agent_id}", options=options)
 
     @property
     def last_id(self) -> int | None:
         """
         The newest id that was yielded; None before the first.
         """
-        return self._last_id
+        return self._ledger.last_id
+
+    @property
+    def bookmark(self) -> str:
+        """
+        What another process passes as ``after=`` to go on with nothing lost or twice.
+        """
+        return str(Bookmark.of(self._agent_id, self._ledger.floor, self._ledger.known))
+
+    @property
+    def stats(self) -> StreamStats:
+        """
+        What was counted so far.
+        """
+        return StreamStats(
+            items=self._items_yielded,
+            bytes=self._link.received,
+            reconnects=self._link.reconnects,
+            late=self._late,
+            checks=self._checks,
+            overflowed=self._overflowed(),
+            since=self._since,
+        )
+
+    def _new_source(self) -> Source[bytes]:
+        return self._connect(self._ledger.floor)
+
+    def _receive(self, deadline: float | None) -> bytes | None:
+        # A connection that has not answered yet is a check itself.
+        check_at = self._ledger.check_at() if self._link.messages else None
+        if check_at is None:
+            return self._link.receive(deadline)
+        check_at = max(check_at, self._check_again_at)
+        if time.monotonic() >= check_at:
+            self._check()
+            return None
+        return self._link.receive(check_at if deadline is None else min(deadline, check_at))
+
+    def _check(self) -> None:
+        """
+        Look for late lines: connect behind the floor, and leave the old connection for it.
+        """
+        try:
+            self._link.dial()
+        except CoderError as error:
+            # The old connection is whole: it stays, and the check is made later.
+            logger.debug("%s: no check for late lines now: %s", self._what, error)
+            self._check_again_at = time.monotonic() + max(1.0, self._options.settle)
+        else:
+            self._checks += 1
 
     def _items(self, message: bytes) -> list[WorkspaceAgentLog]:
-        return from_json(message, list[WorkspaceAgentLog])
+        lines = parse(message)
+        if self._link.messages == 1:
+            # The answer to what was asked behind the floor: it settles, once it is yielded.
+            self._owed = self._link.asked
+        new = self._new_lines(lines)
+        if new:
+            self._ledger.saw(max(log.id for log in new), time.monotonic())
+            self._link.progress()
+        return new
 
-    def _yielded(self, item: WorkspaceAgentLog) -> WorkspaceAgentLog:
-        self._last_id = max(item.id, self._last_id or 0)
-        return item
+    def _new_lines(self, lines: object) -> list[WorkspaceAgentLog]:
+        if not isinstance(lines, list):
+            return from_document(lines, list[WorkspaceAgentLog])
+        # Known ids are left out before objects are built: a resume may bring many.
+        met: set[object] = set()
+        fresh = [line for line in lines if self._is_fresh(line, met)]
+        try:
+            return from_document(fresh, list[WorkspaceAgentLog])
+        except DecodeError:
+            pass
+        return from_document(lines, list[WorkspaceAgentLog])  # with the path in what came
 
-    def _is_end(self, drop: DroppedError) -> bool:
-        return drop.code == _NORMAL
+    def _is_fresh(self, line: object, met: set[object]) -> bool:
+        number = line.get("id") if isinstance(line, dict) else None
+        if not isinstance(number, int):
+            return True  # so that whoever decodes it says what is wrong with it
+        if number in met or not self._ledger.is_new(number):
+            return False
+        met.add(number)
+        return True
+
+    def _handed_out(self, item: WorkspaceAgentLog) -> None:
+        super()._handed_out(item)
+        self._late += self._ledger.yielded(item.id)
+        if self._ledger.forgot and not self._warned:
+            self._warned = True
+            logger.warning(
+                "%s: more than %d lines within %g s: a line that is committed out of order may"
+                " be lost from now on; set a larger `remember`, or a smaller `settle`",
+                self._what,
+                self._options.remember,
+                self._options.settle,
+            )
+
+    def _drained(self) -> None:
+        if self._owed is not None:
+            self._ledger.settled(self._owed)
+            self._owed = None
+
+    def _judge(self, broken: Broken) -> float | None:
+        if self._link.messages > 1 or self._link.pinged:
+            # It gave more than its backlog, or lived: whatever was said before, it went on.
+            self._normal_closes = 0
+            self._ending = None
+        if self._ending is not None:
+            raise EndedError(self._ending)
+        if isinstance(broken, DroppedError) and broken.code == _NORMAL:
+            return self._judge_normal_close()
+        if self._normal_closes and _is_gone(broken):
+            raise EndedError(StreamEnd.AGENT_GONE)
+        return None
+
+    def _judge_normal_close(self) -> float | None:
+        """
+        Tell the end from a restart of the server: both say 1000.
+
+        An agent that is superseded is told so again after nothing but its backlog.
+        """
+        if self._options.reconnect is None:
+            raise EndedError(StreamEnd.SERVER_CLOSED)
+        self._normal_closes += 1
+        if self._normal_closes == 1:
+            self._first_normal_close = time.monotonic()
+            return _SECOND_LOOK
+        if self._in_latest_build is not None:
+            return self._judge_by_build(self._in_latest_build)
+        if self._normal_closes == 2:
+            return _THIRD_LOOK
+        return self._last_look(StreamEnd.SERVER_CLOSED)
+
+    def _judge_by_build(self, in_latest_build: Callable[[], bool]) -> float | None:
+        try:
+            current = in_latest_build()
+        except CoderError as error:
+            if _is_gone(error):
+                raise EndedError(StreamEnd.AGENT_GONE) from None
+            logger.debug("%s: the latest build cannot be read: %s", self._what, error)
+            self._normal_closes = 1
+            return None
+        if current:
+            self._normal_closes = 0
+            return None
+        return self._last_look(StreamEnd.NOT_IN_LATEST_BUILD)
+
+    def _last_look(self, end: StreamEnd) -> float:
+        """
+        Return the seconds until the late lines of an ended log are asked for, once more.
+        """
+        settled_at = self._ledger.settled_at()
+        if settled_at is None:
+            raise EndedError(end)
+        self._ending = end
+        look_at = min(settled_at, self._first_normal_close + _LATEST_END)
+        return max(0.0, look_at - time.monotonic())
+
+
+def _is_gone(broken: Broken) -> bool:
+    return isinstance(broken, NotFoundError) and broken.by_deployment
+
+
+def _ledger(agent_id: uuid.UUID, after: int | str, options: StreamOptions) -> Ledger:
+    bookmark = (
+        Bookmark.read(after, agent_id)
+        if isinstance(after, str)
+        else Bookmark(agent_id, whole_number("after", after, least=0), ())
+    )
+    ledger = Ledger(bookmark.floor, settle=options.settle, remember=options.remember)
+    ledger.restore(bookmark.ids(), time.monotonic())
+    return ledger

@@ -1,15 +1,23 @@
 """
-The settings of a stream, and why one ended.
+The settings of a stream, why one ended, and what it counted.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import attrs
 
 from coder_agents.config import positive_seconds, whole_number
+from coder_agents.streams.reconnect import Reconnect
+
+OnReconnect = Callable[[str, int, float], object]
+"""
+Called with the reason, the number of the try, and the seconds until it.
+"""
 
 
 class StreamEnd(enum.Enum):
@@ -18,7 +26,10 @@ class StreamEnd(enum.Enum):
     """
 
     CLOSED = "closed by this program"
-    SERVER_CLOSED = "closed by the server"
+    SERVER_CLOSED = "closed by the server, again and again: there is nothing more to come"
+    NOT_IN_LATEST_BUILD = "the workspace has a newer build, which the agent is not part of"
+    AGENT_GONE = "the deployment has the agent no more"
+    GAVE_UP = "the connection could not be made again in time, and an error was raised"
     FAILED = "broke off, and an error was raised"
 
     def __str__(self) -> str:
@@ -29,8 +40,23 @@ def _seconds(_: Any, attribute: attrs.Attribute[float], value: float) -> None:
     positive_seconds(attribute.name, value)
 
 
-def _bytes(_: Any, attribute: attrs.Attribute[int], value: int) -> None:
+def _seconds_or_zero(_: Any, attribute: attrs.Attribute[float], value: float) -> None:
+    if isinstance(value, bool) or value != 0:
+        positive_seconds(f"{attribute.name}, where it is not 0,", value)
+
+
+def _at_least_one(_: Any, attribute: attrs.Attribute[int], value: int) -> None:
     whole_number(attribute.name, value, least=1)
+
+
+def _policy_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, Reconnect):
+        raise TypeError(f"{attribute.name} must be a Reconnect or None, not {type(value).__name__}")
+
+
+def _callable_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not callable(value):
+        raise TypeError(f"{attribute.name} must be a function or None, not {type(value).__name__}")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,11 +65,48 @@ class StreamOptions:
     How streams behave: for all of a client's, or for one as ``options=``.
 
     Attributes:
+        reconnect: how a broken connection is tried again; with None the first break is raised.
         idle_timeout: seconds without a single byte, not even a ping, after which the
             connection counts as lost. A deployment pings every 15 seconds.
+        settle: seconds within which a log line is committed after it took its id. A line that
+            is committed out of order is still delivered if it takes no longer; 0 trusts
+            the order of the ids and asks nothing twice.
+        remember: the most ids of log lines that are held; a stream with more lines than that
+            in 40 seconds or so needs more, or a smaller *settle*.
         max_message_size: the most bytes one message may have, a WebSocket message or
             a server-sent event; past it *MessageTooLargeError* is raised.
+        on_reconnect: called before each try to connect again, with the reason, the number of
+            the try and the seconds until it.
     """
 
+    reconnect: Reconnect | None = attrs.field(factory=Reconnect, validator=_policy_or_none)
     idle_timeout: float = attrs.field(default=45.0, validator=_seconds)
-    max_message_size: int = attrs.field(default=256 * 1024 * 1024, validator=_bytes)
+    settle: float = attrs.field(default=10.0, validator=_seconds_or_zero)
+    remember: int = attrs.field(default=200_000, validator=_at_least_one)
+    max_message_size: int = attrs.field(default=256 * 1024 * 1024, validator=_at_least_one)
+    on_reconnect: OnReconnect | None = attrs.field(default=None, validator=_callable_or_none)
+
+
+@attrs.frozen(kw_only=True)
+class StreamStats:
+    """
+    What a stream has counted so far.
+
+    Attributes:
+        items: items yielded.
+        bytes: bytes received, headers and all.
+        reconnects: connections made again after one broke.
+        late: log lines that came out of the order of their ids.
+        checks: connections made to look for such lines.
+        overflowed: whether the agent's log was full when the agent was last read: a
+            deployment then drops lines before anybody can ask for them.
+        since: when the stream was opened.
+    """
+
+    items: int
+    bytes: int
+    reconnects: int
+    late: int
+    checks: int
+    overflowed: bool
+    since: datetime

@@ -1,5 +1,5 @@
 """
-The pump: from a source's messages to items, one blocking read, one way to end.
+The pump: from a link's messages to items, one blocking read, one way to end.
 """
 
 from __future__ import annotations
@@ -11,39 +11,46 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from coder_agents.errors import CoderError, StreamError
-from coder_agents.streams.options import StreamEnd
-from coder_agents.transport import ClosedError, DroppedError, Source
+from coder_agents.streams.link import Broken, EndedError, Link
+from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
+from coder_agents.transport import ClosedError, Source
 
 M = TypeVar("M")
 T = TypeVar("T")
+R = TypeVar("R")
+
+_SLOW = 10.0  # seconds without a reader after which a break is no wonder
 
 
 class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
     """
     A generator of items that come from a deployment, and a context manager.
 
-    It is connected when it is made. It starts no thread: its socket is read while
-    somebody iterates or polls.
+    It is connected when it is made, and connected again when it breaks off. It starts no
+    thread: its socket is read while somebody iterates or polls.
     """
 
-    def __init__(self, connect: Callable[[], Source[M]], *, what: str) -> None:
+    def __init__(self, *, what: str, options: StreamOptions) -> None:
         self._what = what
+        self._options = options
         self._end: StreamEnd | None = None
-        self._closed = False
+        self._closed = True  # until it is open there is nothing to warn of
         # Held by whoever reads or frees. Never waited for.
         self._reading = threading.Lock()
         self._pending: collections.deque[T] = collections.deque()
-        self._source = connect()
-        self._opened_at = "its constructor"
-        self._closed = True  # until it is open there is nothing to warn of
-        self._source.open()
-        self._closed = False
+        self._items_yielded = 0
+        self._left_at = math.inf
+        self._link: Link[M] = Link(self._new_source, self._judge, what=what, options=options)
+        self._link.dial()
         self._opened_at = _caller()
+        self._since = datetime.now(UTC)
+        self._closed = False
 
     def __repr__(self) -> str:
         state = "open" if self._end is None else f"ended: {self._end}"
@@ -63,85 +70,149 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         """
         return None
 
+    @property
+    def bookmark(self) -> str | None:
+        """
+        What another process passes as ``after=`` to go on; None on a stream without ids.
+        """
+        return None
+
+    @property
+    def stats(self) -> StreamStats:
+        """
+        What was counted so far.
+        """
+        return StreamStats(
+            items=self._items_yielded,
+            bytes=self._link.received,
+            reconnects=self._link.reconnects,
+            since=self._since,
+            late=0,
+            checks=0,
+            overflowed=False,
+        )
+
+    @abc.abstractmethod
+    def _new_source(self) -> Source[M]:
+        """
+        Return the source that goes on where the stream is, unopened.
+        """
+
+    @abc.abstractmethod
+    def _items(self, message: M) -> Iterable[T]:
+        """
+        Return what is new in *message*.
+        """
+
+    def _judge(self, broken: Broken) -> float | None:
+        """
+        Say what a break means; see `Link`.
+        """
+        return None
+
+    def _receive(self, deadline: float | None) -> M | None:
+        """
+        Return the next message; None where there is none yet.
+        """
+        return self._link.receive(deadline)
+
+    def _handed_out(self, item: T) -> None:
+        """
+        Note that *item* is handed out.
+        """
+        self._items_yielded += 1
+
     def poll(self, timeout: float | None) -> T | None:
         """
         Return the next item, or None after *timeout* seconds; the stream stays whole.
 
-        None as *timeout* waits without limit, 0 not at all. After the end, None is
-        returned at once.
+        None as *timeout* waits without limit, 0 not at all. Only connecting again may
+        overrun it. After the end, None is returned at once.
 
-        Raises what iterating raises: *StreamError* where the stream broke off,
+        Raises what iterating raises: *StreamError* where the stream broke off for good,
         *ValueError* where another thread reads it.
         """
-        deadline = _deadline(timeout)
+        return self._read(_deadline(timeout), self._take_one)
+
+    def batches(self) -> Iterator[list[T]]:
+        """
+        Return a generator of lists: the items of each of the server's messages at once.
+        """
+        while (batch := self._read(None, self._take_all)) is not None:
+            yield batch
+
+    def _take_one(self) -> T:
+        item = self._pending.popleft()
+        self._handed_out(item)
+        return item
+
+    def _take_all(self) -> list[T]:
+        return [self._take_one() for _ in range(len(self._pending))]
+
+    def _read(self, deadline: float | None, take: Callable[[], R]) -> R | None:
         if not self._reading.acquire(blocking=False):
             if self._closed:
                 return None
             raise ValueError("the stream is being read already")
         try:
-            return self._next_item(deadline)
+            return self._next(deadline, take)
         finally:
             self._reading.release()
             if self._closed:
                 self._try_to_free()
 
-    def _next_item(self, deadline: float | None) -> T | None:
+    def _next(self, deadline: float | None, take: Callable[[], R]) -> R | None:
         if self._end is not None:
             return None
         try:
-            return self._pump(deadline)
+            return take() if self._fill(deadline) else None
         except ClosedError:
-            self._finish(StreamEnd.CLOSED)
-            return None
-        except (DroppedError, CoderError) as error:
-            failure = self._ended_by(error)
+            ended = EndedError(StreamEnd.CLOSED)
+        except EndedError as error:
+            ended = error
+        except CoderError as error:
+            ended = EndedError(StreamEnd.FAILED, error)
         except BaseException:
             # Ctrl-C, most of all: it passes through and leaves nothing open.
             self._finish(StreamEnd.CLOSED)
             raise
-        if failure is not None:
-            raise failure
+        self._finish(ended.end)
+        if ended.failure is not None:
+            raise self._marked(ended.failure)
         return None
 
-    def _pump(self, deadline: float | None) -> T | None:
-        while not self._pending:
-            message = self._source.receive(deadline)
-            if message is None:
-                return None
-            self._pending.extend(self._items(message))
+    def _fill(self, deadline: float | None) -> bool:
+        """
+        Wait until something is pending; return whether something is.
+        """
         if self._closed:
             raise ClosedError
-        return self._yielded(self._pending.popleft())
+        if self._pending:
+            return True
+        now = time.monotonic()
+        self._link.quietly = now - self._left_at > _SLOW
+        try:
+            while not self._pending:
+                self._drained()
+                message = self._receive(deadline)
+                if message is not None:
+                    self._pending.extend(self._items(message))
+                elif deadline is not None and time.monotonic() >= deadline:
+                    return False
+        finally:
+            self._left_at = time.monotonic()
+        return True
 
-    @abc.abstractmethod
-    def _items(self, message: M) -> Iterable[T]:
+    def _drained(self) -> None:
         """
-        Return what *message* holds.
+        Note that all that was pending is handed out.
         """
 
-    def _yielded(self, item: T) -> T:
-        """
-        Note that *item* is handed out.
-        """
-        return item
-
-    def _is_end(self, drop: DroppedError) -> bool:
-        """
-        Whether *drop* is the server's way to end this kind of stream.
-        """
-        return False
-
-    def _ended_by(self, error: DroppedError | CoderError) -> CoderError | None:
-        if isinstance(error, DroppedError):
-            if self._is_end(error):
-                self._finish(StreamEnd.SERVER_CLOSED)
-                return None
-            text = f"{self._what}: {error}"
-            error = StreamError(text, code=error.code, reason=error.reason)
-        if isinstance(error, StreamError):
-            error.last_id = self.last_id
-        self._finish(StreamEnd.FAILED)
-        return error
+    def _marked(self, failure: CoderError) -> CoderError:
+        if isinstance(failure, StreamError):
+            failure.last_id = self.last_id
+            failure.bookmark = self.bookmark
+        return failure
 
     def _finish(self, end: StreamEnd) -> None:
         self._end = end
@@ -156,7 +227,7 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         """
         self._closed = True
         if not self._try_to_free():
-            self._source.wake()
+            self._link.wake()
 
     def _try_to_free(self) -> bool:
         # Whoever fails to get the lock leaves the socket to the one who holds it:
@@ -166,7 +237,7 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         try:
             if self._end is None:
                 self._finish(StreamEnd.CLOSED)
-            self._source.close()
+            self._link.close()
         finally:
             self._reading.release()
         return True
@@ -211,6 +282,26 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
             warnings.warn(
                 f"{text} Use `with`, or call close()", ResourceWarning, source=self, stacklevel=2
             )
+
+
+class LatestState:
+    """
+    For a stream whose every message is the full state: which of them says something new.
+
+    The first message of a new connection repeats the last of the old one if nothing
+    happened meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._last: object = None
+
+    def is_new(self, message: object, *, first: bool) -> bool:
+        """
+        Whether *message* is not a repetition; *first* is said of a connection's first.
+        """
+        repeated = first and message == self._last
+        self._last = message
+        return not repeated
 
 
 def _deadline(timeout: float | None) -> float | None:

@@ -80,7 +80,8 @@ class Deployment:
     Arguments:
         release: which release of Coder it plays: ``2.24``, ``2.31`` or ``2.35``.
         tls: whether it speaks TLS, with a certificate made for the occasion (see
-            `ca_file`); or the server's SSL context to use.
+            `ca_file`; this needs the package cryptography); or the server's SSL
+            context to use.
         ping_interval: seconds between the pings of a stream.
         metadata_interval: seconds between two looks at changed metadata.
         log_limit: how many bytes of log text an agent may have.
@@ -218,8 +219,13 @@ class Deployment:
             self._folder.cleanup()
 
     def _make_context(self) -> ssl.SSLContext:
-        from coder_agents.testing.certificates import make_context
-
+        try:
+            from coder_agents.testing.certificates import make_context
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                "tls=True makes a certificate with the package cryptography, which is not "
+                "installed; an SSL context of your own needs nothing more"
+            ) from error
         self._folder = tempfile.TemporaryDirectory(prefix="coder-agents-")
         context, self.ca_file = make_context(Path(self._folder.name))
         return context

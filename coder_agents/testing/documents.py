@@ -232,7 +232,9 @@ def job(found: EmbeddedBuild) -> dict[str, Any]:
         },
     }
     if found.completed_at is not None:
+        document["started_at"] = found.created_at
         document["completed_at"] = found.completed_at
+        document["worker_id"] = state.id
     if found.error:
         document["error"] = found.error
     if state.release.number >= (2, 31):

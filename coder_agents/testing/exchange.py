@@ -6,6 +6,7 @@ Everything that goes out passes here, so this is where faults strike.
 
 from __future__ import annotations
 
+import abc
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from coder_agents.testing.http import (
 )
 
 if TYPE_CHECKING:
-    from coder_agents.testing.faults import Fault
+    from coder_agents.testing.fault_kinds import Fault
 
 NORMAL_CLOSURE = 1000
 PROTOCOL_ERROR = 1002
@@ -136,7 +137,7 @@ class Exchange:
         return [fault for fault in self._faults if fault.after == self.messages]
 
 
-class Stream:
+class Stream(abc.ABC):
     """
     What events and WebSockets have in common: messages, pings and waiting.
     """
@@ -176,35 +177,35 @@ class Stream:
         if self.exchange.connection.wait(max(0.0, until - now)):
             self.receive()
 
+    @abc.abstractmethod
     def frame(self, text: bytes) -> bytes:
         """
         The bytes of a message.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def ping(self) -> None:
         """
         Send a ping.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def receive(self) -> None:
         """
         Read what the peer sends and answer it as the protocol demands.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def fail(self, problem: str) -> None:
         """
         Tell the peer of an error, given as a JSON document.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def finish(self) -> None:
         """
         End the stream as a server does that is done.
         """
-        raise NotImplementedError
 
 
 class EventStream(Stream):
@@ -303,25 +304,20 @@ class WebSocketStream(Stream):
         data = self.exchange.connection.receive()
         if not data:
             raise ConnectionEnded
-        try:
-            self._protocol.receive_data(data)
-            for event in self._protocol.events():
-                self._answer(event)
-        except wsproto.utilities.RemoteProtocolError as error:
-            self._end(PROTOCOL_ERROR, str(error))
+        self._protocol.receive_data(data)
+        for event in self._protocol.events():
+            self._answer(event)
 
     def _answer(self, event: frames.Event) -> None:
         if isinstance(event, frames.Ping):
             self.exchange.write(self._protocol.send(event.response()))
         elif isinstance(event, frames.CloseConnection):
+            # Also what a frame against the protocol is told as.
             self.exchange.write(self._protocol.send(event.response()))
             raise ConnectionEnded
         elif isinstance(event, frames.Message):
-            self._end(*self._unexpected)
-
-    def _end(self, code: int, reason: str) -> None:
-        self.close(code, reason)
-        raise ConnectionEnded
+            self.close(*self._unexpected)
+            raise ConnectionEnded
 
     def fail(self, problem: str) -> None:
         """

@@ -46,7 +46,7 @@ def follow_logs(state: State, exchange: Exchange, agent: str) -> None:
         state.logs.notices(found.id).subscribed(stream.wake),
         found.build.workspace.notices.subscribed(stream.wake),
     ):
-        _run(stream, lambda: _send_logs(state, found, stream, last_id))
+        run_stream(stream, lambda: _send_logs(state, found, stream, last_id))
 
 
 def _send_logs(state: State, agent: EmbeddedAgent, stream: Stream, last_id: int) -> None:
@@ -70,7 +70,7 @@ def watch_metadata(state: State, exchange: Exchange, agent: str) -> None:
     """
     found = find_agent(state, agent)
     stream = EventStream(exchange)
-    _run(stream, lambda: _send_metadata(state, found, stream, str))
+    run_stream(stream, lambda: send_metadata(state, found, stream, str))
 
 
 def watch_metadata_ws(state: State, exchange: Exchange, agent: str) -> None:
@@ -79,17 +79,20 @@ def watch_metadata_ws(state: State, exchange: Exchange, agent: str) -> None:
     """
     found = find_agent(state, agent)
     stream = _accept(exchange, unexpected=(PROTOCOL_ERROR, "unexpected message"))
-    _run(
+    run_stream(
         stream,
-        lambda: _send_metadata(
+        lambda: send_metadata(
             state, found, stream, lambda text: f'{{"type":"data","data":{text}}}\n'
         ),
     )
 
 
-def _send_metadata(
+def send_metadata(
     state: State, agent: EmbeddedAgent, stream: Stream, wrap: Callable[[str], str]
 ) -> None:
+    """
+    Send metadata for ever, each time put into a message by *wrap*.
+    """
     tick = time.monotonic()
     while True:
         version = agent.metadata.version
@@ -112,7 +115,7 @@ def watch_containers(state: State, exchange: Exchange, agent: str) -> None:
         found.containers.notices.subscribed(stream.wake),
         found.notices.subscribed(stream.wake),
     ):
-        _run(stream, lambda: _send_containers(state, found, stream))
+        run_stream(stream, lambda: _send_containers(state, found, stream))
 
 
 def _send_containers(state: State, agent: EmbeddedAgent, stream: Stream) -> None:
@@ -126,7 +129,10 @@ def _send_containers(state: State, agent: EmbeddedAgent, stream: Stream) -> None
     stream.finish()
 
 
-def _run(stream: Stream, send: Callable[[], None]) -> None:
+def run_stream(stream: Stream, send: Callable[[], None]) -> None:
+    """
+    Do what *send* does, and end *stream* properly when the server stops meanwhile.
+    """
     try:
         send()
     except ServerStopping:

@@ -47,6 +47,10 @@ class Connection:
 
     One thread at a time may dial, receive, send and free; any thread or signal
     handler may wake it, at any moment.
+
+    Attributes:
+        last_byte: when the last byte came, by `time.monotonic`.
+        received: how many bytes came.
     """
 
     def __init__(self) -> None:
@@ -54,6 +58,7 @@ class Connection:
         self._waker: socket.socket | None = None
         self._woken = False
         self.last_byte = time.monotonic()
+        self.received = 0
 
     def dial(self, pool: Any, request: requests.PreparedRequest, timeout: float) -> None:
         """
@@ -101,6 +106,7 @@ class Connection:
         """
         data: bytes = self._retry(self._socket.recv, _BLOCK, wait_for_read, deadline)
         self.last_byte = time.monotonic()
+        self.received += len(data)
         return data
 
     def send(self, data: bytes, deadline: float | None) -> None:

@@ -57,7 +57,7 @@ def api_error(response: requests.Response, *, token: str) -> APIError:
     The text is the one of Coder's Go client.
     """
     answer = _without_token(response, token)
-    told = _told(answer)
+    told, by_deployment = _told(answer)
     status, method, url = answer.status_code, answer.request.method or "", answer.url
     helper = f": {_LOGIN}" if status == 401 else ""
     lines = [f"{method} {url}: unexpected status code {status}: {told.message}{helper}"]
@@ -73,6 +73,7 @@ def api_error(response: requests.Response, *, token: str) -> APIError:
         detail=told.detail,
         validations=[(v.field, v.detail) for v in told.validations],
         retry_after=_retry_after(answer),
+        by_deployment=by_deployment,
         request=answer.request,
         response=answer,
     )
@@ -118,20 +119,24 @@ def _class_for(status: int, message: str) -> type[APIError]:
     return _BY_STATUS.get(status, APIError)
 
 
-def _told(answer: requests.Response) -> Response:
+def _told(answer: requests.Response) -> tuple[Response, bool]:
     if answer.is_redirect:
-        return _redirect(answer)
+        return _redirect(answer), False
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     text = answer.content.decode("utf-8", "replace")
     if not text:
-        return Response(message="empty response body")
+        return Response(message="empty response body"), False
     if kind != "application/json":
-        return Response(message=f'unexpected non-JSON response "{kind}"', detail=_cut(text))
+        message = f'unexpected non-JSON response "{kind}"'
+        return Response(message=message, detail=_cut(text)), False
     try:
         told = from_json(text, Response)
     except DecodeError as error:
-        return Response(message=f"the response cannot be read: {error}", detail=_cut(text))
-    return told if told.message else Response(message="no message", detail=_cut(text))
+        message = f"the response cannot be read: {error}"
+        return Response(message=message, detail=_cut(text)), False
+    if not told.message:
+        return Response(message="no message", detail=_cut(text)), False
+    return told, True
 
 
 def _redirect(answer: requests.Response) -> Response:

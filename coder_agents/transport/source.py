@@ -34,6 +34,9 @@ class Source(abc.ABC, Generic[M]):
     One connection that messages come from.
 
     *idle_timeout* is in seconds, *max_message_size* in bytes.
+
+    Attributes:
+        pinged: whether the peer has sent a ping: the connection works.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Source(abc.ABC, Generic[M]):
         self._max_message_size = max_message_size
         self._connection = Connection()
         self._exchange = Exchange(self._connection)
+        self.pinged = False
 
     def open(self) -> None:
         """
@@ -154,6 +158,13 @@ class Source(abc.ABC, Generic[M]):
                 raise DroppedError(f"no byte came for {self._idle_timeout:g} seconds")
             if deadline is not None and now >= deadline:
                 return None
+
+    @property
+    def received(self) -> int:
+        """
+        How many bytes have come, headers and all.
+        """
+        return self._connection.received
 
     def wake(self) -> None:
         """

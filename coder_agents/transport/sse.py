@@ -109,6 +109,7 @@ class SSESource(Source[ServerSentEvent]):
             while (block := self._blocks.next_block()) is not None:
                 if (event := parse_block(block)) is not None:
                     return event
+                self.pinged = True
             data = self._exchange.read(until)
             if not data:
                 raise DroppedError("the server ended the stream")

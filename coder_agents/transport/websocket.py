@@ -88,6 +88,7 @@ class WebSocketSource(Source[bytes]):
             if frame.opcode == ABNF.OPCODE_CLOSE:
                 self._end(data)
             elif frame.opcode == ABNF.OPCODE_PING:
+                self.pinged = True
                 self._answer(ABNF.OPCODE_PONG, data)
             elif frame.opcode != ABNF.OPCODE_PONG:
                 message = self._joined(frame, data)

@@ -26,7 +26,6 @@ OPTIONAL = {
     "pandas",
     "pytest",
     "rich",
-    "werkzeug",
     "wsproto",
 }
 ROOMS = {f"coder_agents.{room}" for room in ("cli", "demo", "display", "testing")}

@@ -89,3 +89,13 @@ def test_raw_text_is_the_text_the_deployment_writes(
 
     assert len(lines) == len(json.loads(body)) > 10
     assert "".join(f"{line}\n" for line in lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("output", "cut"), [("x" * 1023, False), ("\U0001f600" * 1024, True), ("x" * 1025, False)]
+)
+def test_a_line_of_the_longest_length_may_be_cut(output: str, cut: bool) -> None:
+    """
+    Counted in code points; older deployments keep longer lines whole.
+    """
+    assert WorkspaceAgentLog(output=output).truncated is cut

@@ -21,6 +21,8 @@ from coder_agents.streams import Stream
 
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
 AGENT = uuid.UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
+# Whatever breaks is raised, so that a test sees it.
+RAISING = StreamOptions(reconnect=None)
 METADATA = '[{"result":{"value":"%s"},"description":{"key":"k"}}]'
 
 
@@ -114,7 +116,7 @@ def serve(authority_file: Path) -> Iterator[Callable[..., Agent]]:
     def start(
         *scripts: Script,
         tls: ssl.SSLContext | None = None,
-        options: StreamOptions = StreamOptions(),  # noqa: B008
+        options: StreamOptions = RAISING,
         **settings: Any,
     ) -> Agent:
         peer = Peer(*scripts, tls=tls)
@@ -130,7 +132,7 @@ def serve(authority_file: Path) -> Iterator[Callable[..., Agent]]:
 
 def agent_at(
     url: str,
-    options: StreamOptions = StreamOptions(),  # noqa: B008
+    options: StreamOptions = RAISING,
     **settings: Any,
 ) -> Agent:
     """

@@ -138,7 +138,7 @@ def test_an_event_past_the_limit_is_an_error(serve: Serve) -> None:
         while True:
             conversation.send_chunk(b"x" * 1000)
 
-    options = StreamOptions(max_message_size=100_000)
+    options = StreamOptions(reconnect=None, max_message_size=100_000)
     with pytest.raises(MessageTooLargeError, match="more than 100000 bytes"):
         next(serve(endless, options=options).watch_metadata())
 
@@ -178,8 +178,8 @@ def test_the_request_asks_for_an_event_stream(serve: Serve) -> None:
     heads: list[bytes] = []
 
     def script(conversation: Conversation) -> None:
+        heads.append(conversation.read_head())
         conversation.accept_sse()
-        heads.append(conversation.head)
 
     serve(script).watch_metadata().close()
     (head,) = heads

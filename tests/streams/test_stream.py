@@ -335,7 +335,7 @@ def test_silence_past_the_idle_timeout_is_a_drop(serve: Serve, kind: Kind) -> No
     """
     No byte at all for that long is told as such, by next and by poll alike.
     """
-    options = StreamOptions(idle_timeout=0.3)
+    options = StreamOptions(reconnect=None, idle_timeout=0.3)
     agent = serve(silent(kind), options=options)
     with pytest.raises(StreamError, match=r"no byte came for 0\.3 seconds"):
         next(kind.open(agent))
@@ -362,7 +362,7 @@ def test_a_peer_that_only_pings_is_not_silent(serve: Serve, kind: Kind) -> None:
         kind.say(conversation, 1)
         conversation.until_gone()
 
-    agent = serve(pinging, options=StreamOptions(idle_timeout=0.5))
+    agent = serve(pinging, options=StreamOptions(reconnect=None, idle_timeout=0.5))
     with kind.open(agent) as stream:
         assert kind.read(next(stream)) == 1
 
@@ -371,7 +371,7 @@ def test_a_slow_loop_body_is_no_silence(serve: Serve, kind: Kind) -> None:
     """
     What came meanwhile is read first.
     """
-    agent = serve(counting(kind, 2), options=StreamOptions(idle_timeout=0.2))
+    agent = serve(counting(kind, 2), options=StreamOptions(reconnect=None, idle_timeout=0.2))
     with kind.open(agent) as stream:
         assert kind.read(next(stream)) == 1
         time.sleep(0.5)

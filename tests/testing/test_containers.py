@@ -151,9 +151,7 @@ def test_a_devcontainer_in_transition_cannot_be_deleted(agent, call) -> None:
     assert call("DELETE", f"{path}/{other.id}").status_code == 204
 
 
-@pytest.mark.parametrize(
-    ("which", "status"), [(str(UUID(int=2)), 404), ("notauuid", 400)]
-)
+@pytest.mark.parametrize(("which", "status"), [(str(UUID(int=2)), 404), ("notauuid", 400)])
 def test_unknown_devcontainers(agent, call, which: str, status: int) -> None:
     """
     One that is not there is 404, what is no UUID is 400.

@@ -19,10 +19,16 @@ SOURCE = uuid4()
 
 
 def make_store(limit: int = 1_000, line_length: int | None = None) -> LogStore:
+    """
+    A store that keeps the time of the system.
+    """
     return LogStore(now=lambda: datetime.now(UTC), limit=limit, line_length=line_length)
 
 
 def lines(*texts: str) -> list[tuple[LogLevel, str]]:
+    """
+    Lines of the level info.
+    """
     return [(LogLevel.INFO, text) for text in texts]
 
 
@@ -107,6 +113,16 @@ def test_logs_after_an_id(deployment, call) -> None:
     assert after == everything[2:]
     assert call.get(f"/workspaceagents/{agent.id}/logs?after={ids[2]}").text == "[]\n"
     assert call.get(f"/workspaceagents/{agent.id}/logs?after=").json() == everything
+
+
+def test_a_gap_can_be_left(deployment) -> None:
+    """
+    As other agents of a busy deployment leave one.
+    """
+    agent = deployment.add_agent()
+    (before,) = agent.push_logs(["a"])
+    deployment.skip_log_ids(1_000)
+    assert agent.push_logs(["b"]) == [before + 1_001]
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "1.5", "+1", str(2**63), "%C2%B2"])

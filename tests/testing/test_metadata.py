@@ -5,13 +5,19 @@ Metadata: what is kept of it, and the two streams that tell of it.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 
 import pytest
 
 from coder_agents.testing import Deployment, Metadata
+from coder_agents.testing.connection import ServerStopping
+from coder_agents.testing.exchange import Stream
 from coder_agents.testing.metadata import MetadataBoard
+from coder_agents.testing.streaming import run_stream, send_metadata
 
 
 class Clock:
@@ -93,7 +99,10 @@ def test_the_first_event_comes_at_once(deployment, call) -> None:
     assert items[1]["result"]["value"] == "28%\n"
 
 
-def data_events(blocks) -> list[str]:
+def data_events(blocks: Iterable[bytes]) -> list[str]:
+    """
+    The data events among *blocks*.
+    """
     return [block.decode() for block in blocks if block.startswith(b"event: data\n")]
 
 
@@ -110,19 +119,67 @@ def test_a_change_comes_with_the_next_look(deployment, call) -> None:
     assert event.startswith(b"event: data\n")
 
 
-def test_quiet_metadata_is_sent_again_after_six_looks(calls) -> None:
+class RecordingStream(Stream):
+    """
+    Records what is sent and until when is waited; ends at the third message.
+
+    At the look *change_at* after the first message something changes.
+    """
+
+    def __init__(self, change_at: int = 0, change: Callable[[], None] = lambda: None) -> None:
+        self.messages: list[set[float]] = []
+        self._change_at = change_at
+        self._change = change
+
+    def send(self, text: str) -> None:
+        if len(self.messages) == 2:
+            raise ServerStopping
+        self.messages.append(set())
+
+    def wait(self, deadline: float | None = None) -> None:
+        assert deadline is not None
+        self.messages[-1].add(deadline)
+        if len(self.messages) == 1 and len(self.messages[0]) == self._change_at:
+            self._change()
+        time.sleep(max(0, deadline - time.monotonic()))
+
+    def finish(self) -> None:
+        self.finished = True
+
+    def frame(self, text: bytes) -> bytes:
+        raise AssertionError
+
+    def ping(self) -> None:
+        raise AssertionError
+
+    def receive(self) -> None:
+        raise AssertionError
+
+    def fail(self, problem: str) -> None:
+        raise AssertionError
+
+
+def test_quiet_metadata_is_sent_again_after_six_looks() -> None:
     """
     Six looks without a change bring an event all the same: no more, no fewer.
     """
-    with Deployment(metadata_interval=0.05, ping_interval=0.05) as deployment:
+    with Deployment(metadata_interval=0.005) as deployment:
         agent = deployment.add_agent(metadata=[Metadata("Load", "load")])
-        blocks = calls(deployment).events(f"/workspaceagents/{agent.id}/watch-metadata")
-        next(blocks)
-        pings = 0
-        while next(blocks) == b"event: ping":
-            pings += 1
-        # One ping for each look, give or take one at the edges.
-        assert 4 <= pings <= 7
+        stream = RecordingStream()
+        run_stream(stream, partial(send_metadata, deployment._state, agent, stream, str))
+    assert [len(looks) for looks in stream.messages] == [6, 6]
+    assert stream.finished
+
+
+def test_changed_metadata_is_sent_at_the_next_look() -> None:
+    """
+    What changes before the second look is sent after it.
+    """
+    with Deployment(metadata_interval=0.005) as deployment:
+        agent = deployment.add_agent(metadata=[Metadata("Load", "load")])
+        stream = RecordingStream(2, lambda: agent.set_metadata("load", "new"))
+        run_stream(stream, partial(send_metadata, deployment._state, agent, stream, str))
+    assert [len(looks) for looks in stream.messages] == [2, 6]
 
 
 def test_pings_have_no_data_line(deployment, call) -> None:

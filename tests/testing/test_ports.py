@@ -65,8 +65,6 @@ def test_the_call_tells_ports(deployment, call) -> None:
     path = f"/workspaceagents/{agent.id}/listening-ports"
     assert own in {port["port"] for port in call.get(path).json()["ports"]}
     agent.set_ports([WorkspaceAgentListeningPort(process_name="x", network="tcp", port=80)])
-    assert call.get(path).json() == {
-        "ports": [{"process_name": "x", "network": "tcp", "port": 80}]
-    }
+    assert call.get(path).json() == {"ports": [{"process_name": "x", "network": "tcp", "port": 80}]}
     agent.set_ports([])
     assert call.get(path).json() == {"ports": []}

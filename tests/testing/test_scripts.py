@@ -17,6 +17,9 @@ from coder_agents.testing.scripts import LineSplitter, Outcome, ScriptRun, descr
 
 
 def run(script: str, *, timeout: float = 0) -> tuple[Outcome, dict[str, bytes]]:
+    """
+    Run a script to its end: how it ended, and what it printed.
+    """
     output = {"stdout": b"", "stderr": b""}
 
     def receive(name: str, data: bytes) -> None:
@@ -64,6 +67,9 @@ def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
 
 
 def is_gone(pid: int) -> bool:
+    """
+    Whether a process ends, in good time.
+    """
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
@@ -93,9 +99,7 @@ def test_a_child_in_the_background_lives_until_the_close(tmp_path: Path) -> None
     With its output elsewhere the script is done at once, and the child goes on.
     """
     file = tmp_path / "pid"
-    running = ScriptRun(
-        f"sleep 600 >/dev/null 2>&1 & echo $! > {file}", lambda name, data: None
-    )
+    running = ScriptRun(f"sleep 600 >/dev/null 2>&1 & echo $! > {file}", lambda name, data: None)
     assert running.wait().status == "ok"
     pid = int(file.read_text())
     os.kill(pid, 0)

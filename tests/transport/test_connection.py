@@ -4,19 +4,18 @@ A connection can be woken at any moment, and is dialled as the session would.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import urllib3
-from peer import Conversation, Peer, Script, serving
+from peer import Conversation, Peer, serving
 from requests.adapters import BaseAdapter
 
 from coder_agents import Client, TransportError
@@ -291,93 +290,6 @@ def test_an_own_sessions_headers_cookies_and_auth_go_with_streams(
     assert b"Cookie: theirs=1\r\n" in head
     assert b"Coder-Session-Token: " + TOKEN.encode() in head
     assert b"Origin" not in head
-
-
-@contextlib.contextmanager
-def proxy(*, tls: ssl.SSLContext | None = None) -> Iterator[tuple[Peer, list[bytes]]]:
-    """
-    A small real HTTP proxy that tunnels; gives it and the requests it got.
-    """
-    asked: list[bytes] = []
-
-    def tunnel(conversation: Conversation) -> None:
-        head = conversation.read_head()
-        asked.append(head)
-        host, port = head.split()[1].decode().rsplit(":", 1)
-        with socket.create_connection((host, int(port))) as beyond:
-            conversation.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            threading.Thread(target=_pipe, args=(beyond, conversation.sock)).start()
-            _pipe(conversation.sock, beyond)
-
-    with serving(tunnel, tls=tls) as peer:
-        yield peer, asked
-
-
-def _pipe(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-
-
-def answering(source: Callable[..., Source[Any]]) -> Script:
-    """
-    Return a script that accepts either kind of stream.
-    """
-
-    def script(conversation: Conversation) -> None:
-        head = conversation.read_head()
-        if b"Upgrade: websocket" in head:
-            conversation.accept_websocket()
-        else:
-            conversation.accept_sse()
-        conversation.until_gone()
-
-    return script
-
-
-@pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
-def test_streams_go_through_the_proxy_in_a_tunnel(
-    source_at: Callable[..., Source[Any]],
-    server_tls: ssl.SSLContext,
-    authority_file: Path,
-    encrypted: bool,
-) -> None:
-    """
-    CONNECT, for http too; the token is not in what the proxy is told.
-    """
-    tls = server_tls if encrypted else None
-    with serving(answering(source_at), tls=tls) as peer, proxy() as (middle, asked):
-        proxies = {"http": middle.url, "https": middle.url}
-        source = source_at(peer.url, proxies=proxies, verify=str(authority_file))
-        source.open()
-        source.close()
-        assert [head.split()[:2] for head in asked] == [
-            [b"CONNECT", f"127.0.0.1:{peer.port}".encode()]
-        ]
-        assert TOKEN.encode() not in asked[0]
-
-
-def test_no_proxy_is_honoured(
-    source_at: Callable[..., Source[Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    The environment's proxy holds for streams unless NO_PROXY names the host.
-    """
-    with serving(answering(source_at)) as peer, proxy() as (middle, asked):
-        monkeypatch.setenv("HTTP_PROXY", middle.url)
-        monkeypatch.setenv("NO_PROXY", "")
-        for name in ("http_proxy", "no_proxy", "ALL_PROXY", "all_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        source = source_at(peer.url)
-        source.open()
-        source.close()
-        assert len(asked) == 1
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        source = source_at(peer.url)
-        source.open()
-        source.close()
-        assert len(asked) == 1
 
 
 def test_a_proxy_that_refuses_is_a_transport_error(source_at: Callable[..., Source[Any]]) -> None:

@@ -1,0 +1,78 @@
+"""
+Rows and columns in, a table of plain text out.
+
+A column is as wide as its widest cell. How wide a character is follows Unicode: East
+Asian wide ones (UAX #11) take two places, combining marks and format characters none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from coder_agents.render.escape import escape_controls
+
+GAP = "  "
+CUT = "…"
+
+_NO_WIDTH = frozenset({"Mn", "Me", "Cf"})
+
+
+def render_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """
+    The lines of a table: the names of *columns*, a rule, and each of *rows*.
+
+    Numbers stand on the right, everything else on the left; None is empty. Control
+    characters are shown as ``\\xNN``, tabs as spaces, so a row is always one line.
+
+    Raises *ValueError* for a row with more or fewer cells than there are columns.
+    """
+    cells = [list(row) for row in rows]
+    body = [[_text(cell) for cell in row] for row in cells]
+    head = [_text(name) for name in columns]
+    widths = [max(map(text_width, column)) for column in zip(head, *body, strict=True)]
+    rule = ["-" * width for width in widths]
+    lines = [_line(head, head, widths), _line(rule, rule, widths)]
+    return lines + [_line(texts, row, widths) for texts, row in zip(body, cells, strict=True)]
+
+
+def text_width(text: str) -> int:
+    """
+    The places that *text* takes on a terminal.
+    """
+    return sum(_width(character) for character in text)
+
+
+def cut_to_width(text: str, width: int) -> str:
+    """
+    *text*, or as much of its beginning as fits into *width* places with an ellipsis.
+    """
+    if text_width(text) <= width:
+        return text
+    used = itertools.accumulate(map(_width, text))
+    kept = itertools.takewhile(lambda end: end <= width - text_width(CUT), used)
+    return text[: sum(1 for _ in kept)] + CUT
+
+
+def _width(character: str) -> int:
+    if unicodedata.category(character) in _NO_WIDTH:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else escape_controls(str(cell)).replace("\t", " ")
+
+
+def _line(texts: Sequence[str], cells: Sequence[object], widths: Sequence[int]) -> str:
+    padded = [
+        _pad(text, width, right=isinstance(cell, (int, float)))
+        for text, cell, width in zip(texts, cells, widths, strict=True)
+    ]
+    return GAP.join(padded).rstrip()
+
+
+def _pad(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - text_width(text))
+    return space + text if right else text + space

@@ -1,0 +1,187 @@
+"""
+Which lines of a log are new, what is settled, and what to ask for next.
+
+Ids come from one sequence of the whole deployment. A line takes its id first and is
+committed later, so a lower id can appear after a higher one, and a server that follows
+by the newest id never sends it. What holds is time: a line that was seen at some moment
+had all lower ids taken before that moment, so whatever is committed within *settle* of
+taking its id is in every answer that is asked for *settle* later.
+
+Pure: it reads no clock and owns no socket; times are seconds of one monotonic clock.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+CHECK_EVERY = 30.0
+"""
+Seconds after which a check is due at the latest while lines keep coming.
+"""
+
+_GRAIN = 20  # moments are kept apart to a twentieth of *settle*, so their number is bounded
+
+
+@attrs.define
+class _Moment:
+    """
+    The newest id of the lines that were seen up to a time, and since when such came.
+    """
+
+    first: float
+    last: float
+    newest: int
+
+
+class Ledger:
+    """
+    What was yielded of one agent's log.
+
+    Everything up to the *floor* is done: no line at or below it is asked for or taken
+    again. The ids yielded above it are remembered, at most *remember* of them.
+
+    Args:
+        floor: the id behind which to begin.
+        settle: seconds within which a line is committed after it took its id; 0 means that
+            lines come in the order of their ids, and nothing is checked.
+        remember: the most ids that are held. Past it the floor rises: lateness is given up
+            for what is forgotten, never repetition.
+
+    Attributes:
+        forgot: whether that has happened.
+    """
+
+    def __init__(self, floor: int = 0, *, settle: float = 10.0, remember: int = 200_000) -> None:
+        self._floor = floor
+        self._settle = settle
+        self._remember = remember
+        self._known: set[int] = set()
+        self._moments: collections.deque[_Moment] = collections.deque()
+        self._check_from: float | None = None
+        self._last_id: int | None = None
+        self.forgot = False
+
+    @property
+    def floor(self) -> int:
+        """
+        The id to ask behind.
+        """
+        return self._floor
+
+    @property
+    def last_id(self) -> int | None:
+        """
+        The newest id that was yielded; None before the first.
+        """
+        return self._last_id
+
+    @property
+    def held(self) -> int:
+        """
+        How many ids are remembered.
+        """
+        return len(self._known)
+
+    @property
+    def known(self) -> Iterator[int]:
+        """
+        The ids yielded above the floor, ascending.
+        """
+        return iter(sorted(self._known))
+
+    def is_new(self, number: int) -> bool:
+        """
+        Whether the line *number* was not yielded yet, as far as is remembered.
+        """
+        return number > self._floor and number not in self._known
+
+    def saw(self, newest: int, now: float) -> None:
+        """
+        Note that new lines up to the id *newest* came at the time *now*.
+        """
+        latest = self._moments[-1] if self._moments else None
+        before = self._floor if latest is None else latest.newest
+        if self._settle <= 0 or newest <= before:
+            return  # late lines settle together with the newer one that was seen before them
+        if self._check_from is None:
+            self._check_from = now
+        if latest is not None and now - latest.first < self._settle / _GRAIN:
+            latest.last, latest.newest = now, newest
+        else:
+            self._moments.append(_Moment(now, now, newest))
+
+    def yielded(self, number: int) -> bool:
+        """
+        Note that the line *number* was handed out; return whether it came late, out of
+        the order of the ids.
+        """
+        late = self._last_id is not None and number < self._last_id
+        if not late:
+            self._last_id = number
+        if self._settle <= 0 and not self._known:
+            self._floor = max(self._floor, number)
+        elif number > self._floor:  # it is not where the floor rose while the line waited
+            self._known.add(number)
+            self._forget_excess()
+        return late
+
+    def settled(self, asked: float) -> None:
+        """
+        Note that an answer to what was asked at the time *asked* was yielded in whole.
+
+        Every line seen *settle* before is settled, and so is every id below it.
+        """
+        floor = self._floor
+        if self._settle <= 0 and self._known:
+            floor = max(self._known)  # of a bookmark
+        for moment in self._moments:
+            if moment.last + self._settle > asked:
+                break
+            floor = moment.newest
+        self._raise_floor(floor)
+        self._check_from = asked if self._moments else None
+
+    def _forget_excess(self) -> None:
+        excess = len(self._known) - self._remember
+        if excess > 0:
+            # A tenth more than needed, or each further line would sort them all again.
+            drop = min(len(self._known), excess + self._remember // 10)
+            self._raise_floor(sorted(self._known)[drop - 1])
+            self.forgot = True
+
+    def _raise_floor(self, floor: int) -> None:
+        if floor > self._floor:
+            self._floor = floor
+            self._known = {number for number in self._known if number > floor}
+            while self._moments and self._moments[0].newest <= floor:
+                self._moments.popleft()
+
+    def check_at(self) -> float | None:
+        """
+        When the next check is due; None where nothing is unsettled.
+        """
+        settled_at = self.settled_at()
+        if settled_at is None or self._check_from is None:
+            return None
+        return min(settled_at, self._check_from + CHECK_EVERY)
+
+    def settled_at(self) -> float | None:
+        """
+        When an answer would settle all; None where nothing is unsettled.
+        """
+        return self._moments[-1].last + self._settle if self._moments else None
+
+    def restore(self, ascending: Iterable[int], now: float) -> None:
+        """
+        Count the ids *ascending*, all above the floor, as yielded and as seen at the time *now*.
+        """
+        # One more than is held, so that what is held begins behind one that is forgotten.
+        newest = collections.deque(ascending, maxlen=self._remember + 1)
+        if newest:
+            self._known.update(newest)
+            self._last_id = newest[-1]
+            self.saw(self._last_id, now)
+            self._forget_excess()

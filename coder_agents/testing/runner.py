@@ -1,0 +1,127 @@
+"""
+The threads and processes of one agent.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from coder_agents.testing.metadata import Metadata
+from coder_agents.testing.scripts import LineSplitter, Outcome, ReceiveOutput, Script, ScriptRun
+
+StoreLines = Callable[[str, list[str]], None]
+StoreValue = Callable[[str, str, str], None]
+
+
+class Runner:
+    """
+    Runs scripts in threads, and ends them all at once.
+
+    *name* is what the threads are called.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._runs: set[ScriptRun] = set()
+
+    @property
+    def stopped(self) -> bool:
+        """
+        Whether nothing is run any more.
+        """
+        return self._stopped.is_set()
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """
+        Do *work* in a thread.
+        """
+        thread = threading.Thread(target=work, name=f"deployment-{self._name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def stop(self) -> None:
+        """
+        Kill every process, those in the background too, and join every thread.
+        """
+        with self._lock:
+            self._stopped.set()
+            runs = list(self._runs)
+        for run in runs:
+            run.kill()
+        for thread in self._threads:
+            thread.join()
+        for run in runs:
+            run.close()
+
+    def run_script(self, script: Script, store: StoreLines) -> Outcome | None:
+        """
+        Run *script* to its end.
+
+        Arguments:
+            script: the script.
+            store: is called with ``stdout`` or ``stderr`` and lines of output.
+
+        Returns:
+            How it ended; None where it was not run, since all is stopped.
+        """
+        splitters = {"stdout": LineSplitter(), "stderr": LineSplitter()}
+
+        def receive(name: str, data: bytes) -> None:
+            store(name, splitters[name].feed(data))
+
+        run = self._begin(script.script, receive, script.timeout)
+        if run is None:
+            return None
+        outcome = run.wait()
+        for name, splitter in splitters.items():
+            store(name, splitter.flush())
+        return outcome
+
+    def collect(self, item: Metadata, store: StoreValue) -> None:
+        """
+        Collect an item of metadata again and again, until all is stopped.
+
+        Arguments:
+            item: the item.
+            store: is called with its key, its value and its error.
+        """
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            self.collect_once(item, store)
+            left = item.interval - (time.monotonic() - began)
+            self._stopped.wait(max(0.0, left) if item.interval else None)
+
+    def collect_once(self, item: Metadata, store: StoreValue) -> None:
+        """
+        Collect an item of metadata.
+        """
+        output = bytearray()
+
+        def receive(name: str, data: bytes) -> None:
+            if name == "stdout":
+                output.extend(data)
+
+        run = self._begin(item.script, receive, item.timeout)
+        if run is None:
+            return
+        error = run.wait().error
+        run.close()
+        with self._lock:
+            self._runs.discard(run)
+        # What the stop has killed is nobody's value.
+        if not self._stopped.is_set():
+            value = output.decode(errors="replace")
+            store(item.key, value, f"run cmd: {error}" if error else "")
+
+    def _begin(self, script: str, receive: ReceiveOutput, timeout: float) -> ScriptRun | None:
+        with self._lock:
+            if self._stopped.is_set():
+                return None
+            run = ScriptRun(script, receive, timeout=timeout)
+            self._runs.add(run)
+            return run

@@ -1,0 +1,270 @@
+"""
+The client against the embedded deployment: every call, over real sockets.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from coder_agents import (
+    Agent,
+    AgentNotConnectedError,
+    AuthenticationError,
+    BadRequestError,
+    Client,
+    NotFoundError,
+    StreamEnd,
+    UnsupportedError,
+)
+from coder_agents.schema import (
+    WorkspaceAgentContainer,
+    WorkspaceAgentDevcontainer,
+    WorkspaceAgentListeningPort,
+)
+from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
+
+RELEASES = ("2.24", "2.31", "2.35")
+
+
+@pytest.fixture(params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    """
+    Each release that the embedded deployment plays, in turn.
+    """
+    return str(request.param)
+
+
+@pytest.fixture
+def deployment(release: str) -> Iterator[Deployment]:
+    """
+    A deployment of that release.
+    """
+    with Deployment(release=release, metadata_interval=0.05, ping_interval=0.1) as made:
+        yield made
+
+
+@pytest.fixture
+def embedded(deployment: Deployment) -> EmbeddedAgent:
+    """
+    An agent in it that is ready.
+    """
+    agent = deployment.add_agent()
+    agent.wait_started()
+    return agent
+
+
+@pytest.fixture
+def agent(deployment: Deployment, embedded: EmbeddedAgent) -> Iterator[Agent]:
+    """
+    The same agent, as a client sees it.
+    """
+    with deployment.client() as client:
+        yield client.agent(embedded.id)
+
+
+def test_an_agent_is_read(deployment: Deployment, agent: Agent, embedded: EmbeddedAgent) -> None:
+    """
+    By its UUID; who asks and what is asked, too.
+    """
+    assert agent.id == embedded.id
+    assert (agent.data.name, agent.data.lifecycle_state) == ("main", "ready")
+    with deployment.client() as client:
+        assert client.me().username
+        assert client.build_info().version
+
+
+def test_a_wrong_token_and_a_wrong_id_are_told_apart(deployment: Deployment) -> None:
+    """
+    401 and 404, each its class.
+    """
+    with deployment.client() as client, pytest.raises(NotFoundError):
+        client.agent(uuid.uuid4())
+    with (
+        Client(deployment.url, "wrong-token", retries=0) as client,
+        pytest.raises(AuthenticationError),
+    ):
+        client.me()
+
+
+def test_a_log_is_read_and_followed(agent: Agent, embedded: EmbeddedAgent) -> None:
+    """
+    What there is, then what comes, with levels; `after` leaves out what is before.
+    """
+    embedded.push_logs(["one", "two"])
+    first, second = agent.logs()
+    assert (first.output, second.output) == ("one", "two")
+    assert [log.id for log in agent.logs(after=first.id)] == [second.id]
+    with agent.follow_logs(after=first.id) as stream:
+        assert next(stream).output == "two"
+        embedded.push_logs("three", level="error")
+        third = next(stream)
+        assert (third.output, third.level) == ("three", "error")
+
+
+def test_a_startup_script_is_followed_live(deployment: Deployment) -> None:
+    """
+    Lines come while it runs; standard error has the level error.
+    """
+    embedded = deployment.add_agent(scripts=["echo hello; echo oops >&2; sleep 0.2; echo done"])
+    with deployment.client() as client:
+        with client.agent(embedded.id).follow_logs() as stream:
+            lines = [next(stream) for _ in range(3)]
+        assert sorted((log.output, str(log.level)) for log in lines) == [
+            ("done", "info"),
+            ("hello", "info"),
+            ("oops", "error"),
+        ]
+        embedded.wait_started()
+        assert client.agent(embedded.id).data.lifecycle_state == "ready"
+
+
+def test_a_backlog_past_32_kib_arrives_whole(agent: Agent, embedded: EmbeddedAgent) -> None:
+    """
+    Where the Go client delivers nothing.
+    """
+    lines = [f"{number} " + "x" * 200 for number in range(2000)]
+    embedded.push_logs(lines)
+    with agent.follow_logs() as stream:
+        assert [next(stream).output for _ in lines] == lines
+
+
+def test_metadata_is_watched(deployment: Deployment) -> None:
+    """
+    Real scripts' values, and those set by hand.
+    """
+    embedded = deployment.add_agent(
+        metadata=[Metadata("Echo", "echo", "echo hi", interval=1, timeout=1)]
+    )
+    with deployment.client() as client, client.agent(embedded.id).watch_metadata() as stream:
+        while (item := next(stream)[0]).result.value != "hi\n":
+            pass
+        assert item.description.display_name == "Echo"
+        embedded.set_metadata("echo", "by hand")
+        while next(stream)[0].result.value != "by hand":
+            pass
+
+
+def test_ports_and_containers_are_listed(agent: Agent, embedded: EmbeddedAgent) -> None:
+    """
+    Labels choose among containers.
+    """
+    embedded.set_ports([WorkspaceAgentListeningPort(process_name="x", network="tcp", port=81)])
+    embedded.set_containers(
+        [
+            WorkspaceAgentContainer(id="a", name="a", labels={"team": "a"}),
+            WorkspaceAgentContainer(id="b", name="b", labels={"team": "b"}),
+        ]
+    )
+    assert [port.port for port in agent.listening_ports()] == [81]
+    assert [c.id for c in agent.containers().containers] == ["a", "b"]
+    assert [c.id for c in agent.containers({"team": "b"}).containers] == ["b"]
+
+
+def test_what_needs_a_connected_agent_says_so(agent: Agent, embedded: EmbeddedAgent) -> None:
+    """
+    With an error of its own.
+    """
+    embedded.disconnect()
+    with pytest.raises(AgentNotConnectedError):
+        agent.listening_ports()
+    with pytest.raises(AgentNotConnectedError):
+        agent.containers()
+
+
+def test_a_devcontainer_is_recreated(agent: Agent, embedded: EmbeddedAgent) -> None:
+    """
+    By the route that the release has.
+    """
+    container = WorkspaceAgentContainer(
+        id="c1", name="ctr", labels={"devcontainer.local_folder": "/home/coder/dev"}
+    )
+    devcontainer = WorkspaceAgentDevcontainer(
+        id=uuid.uuid4(), name="dev", workspace_folder="/home/coder/dev", container=container
+    )
+    embedded.set_containers([container])
+    embedded.set_devcontainers([devcontainer])
+    assert "initiated" in agent.recreate_devcontainer("ctr").message
+
+
+def test_signed_tokens_need_a_licence(deployment: Deployment, agent: Agent) -> None:
+    """
+    Open-source builds do not have the route.
+    """
+    with pytest.raises(UnsupportedError):
+        agent.issue_pty_signed_token("wss://proxy.example.com/pty")
+    deployment.licensed = True
+    url = f"wss://proxy.example.com/api/v2/workspaceagents/{agent.id}/pty"
+    assert agent.issue_pty_signed_token(url)
+
+
+def test_containers_are_watched_from_2_25(
+    release: str, agent: Agent, embedded: EmbeddedAgent
+) -> None:
+    """
+    The state at once, then after each change.
+    """
+    if release == "2.24":
+        with pytest.raises(UnsupportedError):
+            agent.watch_containers()
+        return
+    with agent.watch_containers() as stream:
+        assert next(stream).containers == ()
+        embedded.set_containers([WorkspaceAgentContainer(id="a", name="a")])
+        assert [c.id for c in next(stream).containers] == ["a"]
+
+
+def test_a_newer_build_ends_the_log(
+    agent: Agent, embedded: EmbeddedAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Without an error, with every line; how depends on what the release still answers.
+    """
+    monkeypatch.setattr("coder_agents.streams.logs._THIRD_LOOK", 0.1)
+    monkeypatch.setattr("coder_agents.streams.logs._LATEST_END", 1.0)
+    embedded.push_logs(["one", "two"])
+    stream = agent.follow_logs()
+    assert next(stream).output == "one"
+    embedded.new_build()
+    assert [log.output for log in stream] == ["two"]
+    assert stream.end in (StreamEnd.SERVER_CLOSED, StreamEnd.AGENT_GONE)
+
+
+def test_tls_is_the_same_on_every_call(release: str) -> None:
+    """
+    REST, server-sent events and WebSocket check the deployment's own authority.
+    """
+    with Deployment(release=release, tls=True, metadata_interval=0.05) as deployment:
+        embedded = deployment.add_agent(metadata=[Metadata("Echo", "echo", "echo hi")])
+        embedded.push_logs("one")
+        with deployment.client() as client:
+            agent = client.agent(embedded.id)
+            with agent.follow_logs() as logs:
+                assert next(logs).output == "one"
+            with agent.watch_metadata() as metadata:
+                assert next(metadata)[0].description.key == "echo"
+
+
+def test_a_blocked_reader_is_woken_against_the_deployment(agent: Agent) -> None:
+    """
+    From another thread.
+    """
+    stream = agent.follow_logs()
+    timer = threading.Timer(0.1, stream.close)
+    timer.start()
+    started = time.monotonic()
+    assert list(stream) == []
+    assert time.monotonic() - started < 10
+    timer.join()
+
+
+def test_the_deployment_itself_refuses_what_the_client_checks(agent: Agent) -> None:
+    """
+    A negative `after` is a 400 where it is not refused before.
+    """
+    with pytest.raises(BadRequestError):
+        agent._http.call("GET", agent._path("logs"), params=[("after", "-1")])

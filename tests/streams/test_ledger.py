@@ -1,0 +1,682 @@
+"""
+The ledger against a model of a deployment, its writers, and connections that break.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import random
+import sys
+import uuid
+from collections.abc import Iterable, Iterator
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coder_agents.streams.bookmark import Bookmark
+from coder_agents.streams.ledger import CHECK_EVERY, Ledger
+from coder_agents.transport import DroppedError
+
+AGENT = uuid.UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
+FEW = settings(max_examples=250, deadline=None)
+
+
+@attrs.frozen
+class Line:
+    """
+    A line of the agent's log, which is there from the time *committed* on.
+    """
+
+    committed: float
+    id: int
+
+
+@attrs.frozen(kw_only=True)
+class World:
+    """
+    What happens on the server and between it and a follower; times in seconds.
+
+    Attributes:
+        tick: between two looks of a live connection for new lines.
+        latency: from a request to its answer.
+        dwell: what the reader does with each line.
+        lifetimes: how long the first connections live; all others live for ever.
+        refused: which of the first requests for a connection are refused.
+        back_off: from a break or a refusal to the next try.
+        restarts: after how many lines the reader is replaced by another process.
+        downtime: until that one begins.
+    """
+
+    lines: tuple[Line, ...]
+    settle: float = 10.0
+    remember: int = 200_000
+    tick: float = 0.2
+    latency: float = 0.05
+    dwell: float = 0.0
+    lifetimes: tuple[float, ...] = ()
+    refused: tuple[bool, ...] = ()
+    back_off: float = 0.5
+    restarts: frozenset[int] = frozenset()
+    downtime: float = 1.0
+
+
+class Server:
+    """
+    Has the lines, and follows by the newest id as a deployment does.
+    """
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = sorted(lines, key=lambda line: line.committed)
+        self._times = [line.committed for line in self._lines]
+
+    def committed(self, behind: int, until: float) -> list[int]:
+        """
+        Return the ids above *behind* of all lines that are there at the time *until*.
+        """
+        return self._ids(behind, 0, bisect.bisect_right(self._times, until))
+
+    def new(self, behind: int, since: float, until: float) -> list[int]:
+        """
+        Return those of them that were not there at the time *since*.
+        """
+        first = bisect.bisect_right(self._times, since)
+        return self._ids(behind, first, bisect.bisect_right(self._times, until))
+
+    def next_commit(self, behind: int, since: float) -> float:
+        """
+        Return when the next line with an id above *behind* is committed.
+        """
+        for line in self._lines[bisect.bisect_right(self._times, since) :]:
+            if line.id > behind:
+                return line.committed
+        return math.inf
+
+    def _ids(self, behind: int, first: int, last: int) -> list[int]:
+        return sorted(line.id for line in self._lines[first:last] if line.id > behind)
+
+
+class Connection:
+    """
+    First everything behind an id, then only what is above the newest id it has sent.
+    """
+
+    def __init__(self, server: Server, world: World, behind: int, asked: float, dies: float):
+        self._server = server
+        self._tick = world.tick
+        self._newest = behind
+        self._looked: float | None = None
+        self._first_look = asked + world.latency
+        self._dies = dies
+        self.asked = asked
+
+    def receive(self, now: float, until: float) -> tuple[float, list[int] | None]:
+        """
+        Return when the next message comes, and its ids; None where it comes after *until*.
+        """
+        look = self._next_look()
+        if look > self._dies and self._dies <= max(now, until):
+            raise DroppedError("reset")
+        if look > max(now, until):
+            return until, None
+        if self._looked is None:
+            ids = self._server.committed(self._newest, look)
+        else:
+            ids = self._server.new(self._newest, self._looked, look)
+        self._looked = look
+        self._newest = max([self._newest, *ids])
+        return max(now, look), ids
+
+    def _next_look(self) -> float:
+        if self._looked is None:
+            return self._first_look
+        commit = self._server.next_commit(self._newest, self._looked)
+        if commit == math.inf:
+            return commit
+        ticks = math.ceil((commit - self._looked) / self._tick)
+        return max(commit, self._looked + ticks * self._tick)
+
+    def death(self, now: float) -> float:
+        """
+        Return when a reader that waits since *now* notices that it is dead.
+        """
+        return max(now, self._dies)
+
+
+@attrs.define
+class Follower:
+    """
+    A reader with a ledger, which does with it what a stream of a log does.
+
+    Attributes:
+        yielded: the ids, in the order in which they were handed out, with the time.
+        requests: how many connections were asked for.
+        checks: how many of them to look for late lines.
+        late: how many lines came out of the order of their ids.
+        moments: the most moments that a ledger held.
+        held: the most ids that a ledger held.
+        forgot: whether a ledger gave up late lines.
+    """
+
+    world: World
+    server: Server = attrs.field(init=False)
+    ledger: Ledger = attrs.field(init=False)
+    yielded: dict[int, float] = attrs.field(factory=dict)
+    requests: int = 0
+    checks: int = 0
+    late: int = 0
+    moments: int = 0
+    held: int = 0
+    forgot: bool = False
+    _now: float = 0.0
+    _connection: Connection | None = None
+    _first: bool = False
+    _pending: list[int] = attrs.field(factory=list)
+    _owed: float | None = None
+    _check_again_at: float = 0.0
+    _lifetimes: Iterator[float] = attrs.field(init=False)
+    _refusals: Iterator[bool] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.server = Server(self.world.lines)
+        self.ledger = Ledger(settle=self.world.settle, remember=self.world.remember)
+        self._lifetimes = iter(self.world.lifetimes)
+        self._refusals = iter(self.world.refused)
+
+    def run(self) -> Follower:
+        """
+        Follow until nothing can happen any more: a reader would wait for ever.
+        """
+        for _ in range(20_000):
+            if self._pending:
+                self._hand_out()
+            elif not self._step():
+                return self
+        raise AssertionError("it never comes to rest")
+
+    def _hand_out(self) -> None:
+        number = self._pending.pop(0)
+        assert number not in self.yielded, f"{number} came twice"
+        self.yielded[number] = self._now
+        self.late += self.ledger.yielded(number)
+        self.forgot |= self.ledger.forgot
+        self.held = max(self.held, self.ledger.held)
+        self._now += self.world.dwell
+        if len(self.yielded) in self.world.restarts:
+            self._restart()
+
+    def _restart(self) -> None:
+        text = str(Bookmark.of(AGENT, self.ledger.floor, self.ledger.known))
+        self._now += self.world.downtime
+        read = Bookmark.read(text, AGENT)
+        self.ledger = Ledger(read.floor, settle=self.world.settle, remember=self.world.remember)
+        self.ledger.restore(read.ids(), self._now)
+        self._pending.clear()
+        self._connection = None
+        self._owed = None
+        self._check_again_at = 0.0
+
+    def _step(self) -> bool:
+        if self._owed is not None:
+            self.ledger.settled(self._owed)
+            self._owed = None
+        if self._connection is None:
+            if not self._dial():
+                self._now += self.world.back_off
+            return True
+        # A connection that has not answered yet is a check itself.
+        due = None if self._first else self.ledger.check_at()
+        due = math.inf if due is None else max(due, self._check_again_at)
+        if self._now >= due:
+            self._check()
+            return True
+        return self._receive(self._connection, due)
+
+    def _dial(self) -> bool:
+        self.requests += 1
+        if next(self._refusals, False):
+            return False
+        dies = self._now + next(self._lifetimes, math.inf)
+        floor = self.ledger.floor
+        self._connection = Connection(self.server, self.world, floor, self._now, dies)
+        self._first = True
+        return True
+
+    def _check(self) -> None:
+        if self._dial():
+            self.checks += 1
+        else:
+            self._check_again_at = self._now + max(1.0, self.world.settle)
+
+    def _receive(self, connection: Connection, until: float) -> bool:
+        try:
+            when, ids = connection.receive(self._now, until)
+        except DroppedError:
+            self._now = connection.death(self._now) + self.world.back_off
+            self._connection = None
+            return True
+        if when == math.inf:
+            return False
+        self._now = when
+        if ids is not None:
+            self._take(connection, ids)
+        return True
+
+    def _take(self, connection: Connection, ids: list[int]) -> None:
+        if self._first:
+            self._owed = connection.asked
+            self._first = False
+        new = [number for number in ids if self.ledger.is_new(number)]
+        if new:
+            self.ledger.saw(max(new), self._now)
+            self.moments = max(self.moments, len(self.ledger._moments))
+        self._pending = new
+
+
+PAUSES = st.one_of(st.just(0.0), st.floats(0, 2), st.floats(0, 50))
+
+
+@st.composite
+def lines(draw: st.DrawFn, *, late: st.SearchStrategy[float]) -> tuple[Line, ...]:
+    """
+    Lines whose ids are taken one after the other; other agents take some in between.
+
+    *late* is how long after that each is committed.
+    """
+    number, now = draw(st.integers(0, 2**40)), 0.0
+    made = []
+    for pause in draw(st.lists(PAUSES, max_size=40)):
+        number += draw(st.one_of(st.just(1), st.integers(1, 20_000)))
+        now += pause
+        made.append(Line(now + draw(late), number))
+    return tuple(made)
+
+
+@st.composite
+def worlds(draw: st.DrawFn, *, latest: float = 1.0, remember: int = 200_000) -> World:
+    """
+    All that may go wrong; lines are committed by up to *latest* times settle after their id.
+    """
+    settle = draw(st.sampled_from([0.1, 0.7, 10.0, 45.0]))
+    late = st.one_of(st.just(0.0), st.floats(0, settle * latest), st.just(settle * latest))
+    return World(
+        settle=settle,
+        remember=remember,
+        lines=draw(lines(late=late)),
+        tick=draw(st.floats(0.01, 5)),
+        latency=draw(st.floats(0, 3)),
+        dwell=draw(st.sampled_from([0.0, 0.0, 0.01, 3.0])),
+        lifetimes=tuple(draw(st.lists(st.floats(0, 60), max_size=20))),
+        refused=tuple(draw(st.lists(st.booleans(), max_size=20))),
+        back_off=draw(st.floats(0.1, 20)),
+        restarts=draw(st.frozensets(st.integers(1, 40), max_size=5)),
+        downtime=draw(st.floats(0, 100)),
+    )
+
+
+def committed(world: World) -> set[int]:
+    """
+    Return the ids of all lines that there ever are.
+    """
+    return {line.id for line in world.lines}
+
+
+@FEW
+@given(worlds())
+def test_each_line_comes_once_whatever_breaks(world: World) -> None:
+    """
+    With drops, refusals, slow readers and other processes: as long as it commits in time.
+
+    And at the end nothing is unsettled, so nothing is held and nothing is asked for.
+    """
+    follower = Follower(world).run()
+    assert set(follower.yielded) == committed(world)
+    assert not follower.forgot
+    assert follower.ledger.held == 0
+    assert follower.ledger.check_at() is follower.ledger.settled_at() is None
+    assert follower.ledger.floor == max(committed(world), default=0)
+
+
+@FEW
+@given(worlds(latest=4.0))
+def test_no_line_comes_twice_however_late(world: World) -> None:
+    """
+    What is committed later than settle may be lost; it is never repeated, and rest comes.
+    """
+    follower = Follower(world).run()
+    assert set(follower.yielded) <= committed(world)
+    assert follower.ledger.check_at() is None
+    assert follower.ledger.held == 0
+
+
+@FEW
+@given(worlds(), st.integers(1, 25))
+def test_a_short_memory_gives_up_late_lines_but_repeats_none(world: World, most: int) -> None:
+    """
+    Never more ids are held than asked for; what was lost for it is told of.
+    """
+    world = attrs.evolve(world, remember=most)
+    follower = Follower(world).run()
+    assert follower.held <= most
+    assert set(follower.yielded) == committed(world) or follower.forgot
+
+
+@FEW
+@given(worlds())
+def test_a_late_line_comes_soon(world: World) -> None:
+    """
+    Where no connection fails: with the next check, which is at most 30 seconds away.
+    """
+    world = attrs.evolve(world, lifetimes=(), refused=(), dwell=0.0, restarts=frozenset())
+    follower = Follower(world).run()
+    longest = CHECK_EVERY + world.latency + world.tick
+    for line in world.lines:
+        assert follower.yielded[line.id] <= line.committed + longest + 1e-6
+
+
+@FEW
+@given(worlds(latest=0.0), st.data())
+def test_without_settle_nothing_is_held_and_nothing_checked(
+    world: World, data: st.DataObject
+) -> None:
+    """
+    The order of the ids is trusted: only broken connections are made again.
+    """
+    settle = data.draw(st.sampled_from([0, 0.0]))
+    follower = Follower(attrs.evolve(world, settle=settle)).run()
+    assert set(follower.yielded) == committed(world)
+    assert (follower.checks, follower.held, follower.moments) == (0, 0, 0)
+    assert follower.ledger.floor == max(committed(world), default=0)
+
+
+def busy(seed: int, *, lines: int, every: float, settle: float, writers: int = 3) -> World:
+    """
+    Return a world in which several writers write batches without pause, with drops.
+    """
+    chance = random.Random(seed)
+    made: list[Line] = []
+    now, number = 0.0, chance.randrange(10**6)
+    free = [0.0] * writers
+    while len(made) < lines:
+        now += every * chance.random() * 2
+        writer = chance.randrange(writers)
+        if free[writer] > now:
+            continue
+        free[writer] = now + chance.choice([0.0, settle / 3, settle]) * chance.random()
+        for _ in range(chance.randint(1, 5)):
+            number += chance.choice([1, 1, 1, 1 + chance.randrange(2_000)])
+            made.append(Line(free[writer], number))
+    return World(
+        lines=tuple(made),
+        settle=settle,
+        lifetimes=tuple(chance.expovariate(0.1) for _ in range(chance.randrange(40))),
+        refused=tuple(chance.random() < 0.2 for _ in range(40)),
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_busy_log_is_whole_and_costs_little(seed: int) -> None:
+    """
+    Thousands of lines by three writers, many of them late.
+
+    While lines keep coming it is asked every 30 seconds, and what is held is bounded by that.
+    """
+    world = busy(seed, lines=4_000, every=0.05, settle=2.0)
+    length = max(line.committed for line in world.lines)
+    follower = Follower(world).run()
+    assert set(follower.yielded) == committed(world)
+    assert follower.late > 100
+    assert follower.checks <= length / CHECK_EVERY + 3
+    assert follower.moments <= 20 * (CHECK_EVERY + world.settle) / world.settle + 40
+    assert follower.held < len(world.lines) / 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_bookmark_of_any_item_loses_and_repeats_nothing(seed: int) -> None:
+    """
+    Stopped after each single line in turn and gone on with by another process.
+
+    Also within the answer to a check, the late lines of which are handed out in part.
+    """
+    world = busy(seed, lines=50, every=0.3, settle=2.0)
+    for number in range(1, len(world.lines) + 1):
+        stopped = attrs.evolve(world, restarts=frozenset({number}), downtime=number % 5)
+        assert set(Follower(stopped).run().yielded) == committed(world)
+
+
+def test_what_was_yielded_is_not_new() -> None:
+    """
+    Nor is anything at or below the floor; what lies between is.
+    """
+    ledger = Ledger(10)
+    assert ledger.floor == 10
+    assert ledger.last_id is None
+    assert not ledger.is_new(10)
+    assert ledger.is_new(11)
+    assert ledger.yielded(13) is False
+    assert not ledger.is_new(13)
+    assert ledger.is_new(12)
+    assert ledger.yielded(12) is True
+    assert ledger.last_id == 13
+    assert list(ledger.known) == [12, 13]
+    assert ledger.held == 2
+    assert ledger.floor == 10
+
+
+def test_an_answer_settles_what_was_seen_settle_before() -> None:
+    """
+    Not what was seen later, whose lower ids may still be on their way.
+    """
+    ledger = Ledger(settle=10)
+    for number, now in [(5, 100.0), (8, 104.0)]:
+        ledger.saw(number, now)
+        ledger.yielded(number)
+    ledger.settled(109.9)
+    assert ledger.floor == 0
+    ledger.settled(110.0)
+    assert ledger.floor == 5
+    assert list(ledger.known) == [8]
+    ledger.settled(114.0)
+    assert ledger.floor == 8
+    assert ledger.held == 0
+
+
+def test_a_check_is_due_settle_after_the_last_line() -> None:
+    """
+    And none is, once an answer has settled that line.
+    """
+    ledger = Ledger(settle=10)
+    assert ledger.check_at() is ledger.settled_at() is None
+    ledger.saw(5, 100.0)
+    ledger.yielded(5)
+    ledger.saw(6, 103.0)
+    ledger.yielded(6)
+    assert ledger.check_at() == ledger.settled_at() == 113.0
+    ledger.settled(113.0)
+    assert ledger.check_at() is ledger.settled_at() is None
+
+
+def test_a_check_is_due_after_30_seconds_while_lines_keep_coming() -> None:
+    """
+    Counted from the first line, then from the last answer.
+    """
+    ledger = Ledger(settle=10)
+    for second in range(100, 130):
+        ledger.saw(second, float(second))
+        ledger.yielded(second)
+    assert ledger.settled_at() == 139.0
+    assert ledger.check_at() == 130.0
+    ledger.settled(130.0)
+    assert ledger.floor == 120
+    assert ledger.check_at() == 139.0
+    ledger.saw(200, 155.0)
+    assert ledger.check_at() == 160.0
+
+
+def test_a_late_line_needs_no_check_of_its_own() -> None:
+    """
+    It settles with the newer line that was seen before it.
+    """
+    ledger = Ledger(settle=10)
+    ledger.saw(9, 100.0)
+    ledger.yielded(9)
+    ledger.saw(7, 110.0)
+    ledger.yielded(7)
+    assert ledger.check_at() == 110.0
+    ledger.settled(110.0)
+    assert ledger.check_at() is None
+    assert ledger.floor == 9
+
+
+@given(st.floats(0, 1e6), st.floats(0.001, 100))
+def test_an_answer_asked_for_when_it_is_due_settles(seen: float, settle: float) -> None:
+    """
+    No rounding of floating numbers makes a check that has to be made again.
+    """
+    ledger = Ledger(settle=settle)
+    ledger.saw(5, seen)
+    ledger.yielded(5)
+    due = ledger.settled_at()
+    assert due is not None
+    ledger.settled(due)
+    assert ledger.check_at() is None
+
+
+@pytest.mark.parametrize("settle", [0.5, 10.0, 60.0])
+def test_moments_are_bounded_while_lines_come_without_end(settle: float) -> None:
+    """
+    An hour of lines with a check whenever one is due.
+    """
+    ledger = Ledger(settle=settle)
+    most = checks = 0
+    for number in range(1, 36_001):
+        now = number / 10
+        ledger.saw(number, now)
+        ledger.yielded(number)
+        most = max(most, len(ledger._moments))
+        due = ledger.check_at()
+        if due is not None and now >= due:
+            ledger.settled(now)
+            checks += 1
+    assert 100 <= checks <= 3600 / CHECK_EVERY
+    assert ledger.held <= 10 * (CHECK_EVERY + settle * 21 / 20) + 2
+    assert most <= 20 * (CHECK_EVERY + settle) / settle + 2
+
+
+def test_moments_are_bounded_where_no_check_can_be_made() -> None:
+    """
+    Hours of lines while each new connection is refused: no more of them than ids are held.
+    """
+    ledger = Ledger(settle=1, remember=100)
+    most = 0
+    for number in range(1, 20_001):
+        ledger.saw(number, float(number))
+        ledger.yielded(number)
+        assert ledger.held <= 100
+        most = max(most, len(ledger._moments))
+    assert ledger.forgot
+    assert most <= 101
+    assert ledger.check_at() == 1.0 + CHECK_EVERY
+
+
+def test_past_remember_the_floor_rises() -> None:
+    """
+    The lowest are forgotten, a tenth more than needed, and count as done.
+    """
+    ledger = Ledger(remember=20)
+    for number in range(1, 21):
+        ledger.yielded(number * 10)
+    assert not ledger.forgot
+    assert (ledger.floor, ledger.held) == (0, 20)
+    ledger.yielded(210)
+    assert ledger.forgot
+    assert (ledger.floor, ledger.held) == (30, 18)
+    assert list(ledger.known)[0] == 40
+    assert not ledger.is_new(15)
+
+
+def test_a_line_that_waits_while_the_floor_rises_is_not_held() -> None:
+    """
+    The bookmark that is taken then can be read.
+    """
+    ledger = Ledger(remember=10)
+    for number in range(100, 110):
+        ledger.yielded(number)
+    for number in (50, 60, 70):  # late ones, from one answer
+        ledger.yielded(number)
+    assert ledger.forgot
+    assert ledger.floor >= 60
+    assert all(number > ledger.floor for number in ledger.known)
+    bookmark = Bookmark.of(AGENT, ledger.floor, ledger.known)
+    assert Bookmark.read(str(bookmark), AGENT) == bookmark
+
+
+def test_restored_ids_count_as_yielded_and_as_seen_now() -> None:
+    """
+    A check is due settle later; the newest of them is the last id.
+    """
+    ledger = Ledger(10, settle=5)
+    ledger.restore([12, 15], 100.0)
+    assert ledger.last_id == 15
+    assert not ledger.is_new(12)
+    assert ledger.is_new(13)
+    assert ledger.check_at() == 105.0
+    ledger.settled(104.9)
+    assert ledger.floor == 10
+    ledger.settled(105.0)
+    assert (ledger.floor, ledger.held, ledger.check_at()) == (15, 0, None)
+
+
+def test_nothing_restored_is_nothing_seen() -> None:
+    """
+    A floor alone needs no check.
+    """
+    ledger = Ledger(10)
+    ledger.restore([], 100.0)
+    assert ledger.last_id is None
+    assert ledger.check_at() is None
+    assert (ledger.floor, ledger.held) == (10, 0)
+
+
+def test_more_is_restored_than_is_remembered() -> None:
+    """
+    The lowest are forgotten, none comes twice, and the others never fill the memory.
+    """
+    ledger = Ledger(remember=100)
+    largest = 0
+
+    def ids() -> Iterator[int]:
+        nonlocal largest
+        for number in range(1, 50_001):
+            largest = max(largest, sys.getsizeof(ledger._known))
+            yield number
+
+    ledger.restore(ids(), 0.0)
+    assert ledger.forgot
+    assert ledger.held <= 100
+    assert ledger.last_id == 50_000
+    assert not any(ledger.is_new(number) for number in range(1, 50_001))
+    assert ledger.is_new(50_001)
+    assert largest == sys.getsizeof(set())
+
+
+def test_without_settle_a_bookmark_is_held_until_the_first_answer() -> None:
+    """
+    What lies between its ids is in that answer; then the order of the ids is trusted again.
+    """
+    ledger = Ledger(10, settle=0)
+    ledger.restore([12, 15], 100.0)
+    assert ledger.check_at() is None
+    assert [number for number in (11, 12, 13, 15, 16) if ledger.is_new(number)] == [11, 13, 16]
+    ledger.yielded(11)
+    assert ledger.floor == 10
+    bookmark = Bookmark.of(AGENT, ledger.floor, ledger.known)
+    assert Bookmark.read(str(bookmark), AGENT).ranges == ((11, 12), (15, 15))
+    ledger.yielded(13)
+    ledger.yielded(16)
+    ledger.settled(100.0)
+    assert (ledger.floor, ledger.held) == (16, 0)
+    ledger.yielded(20)
+    assert (ledger.floor, ledger.held) == (20, 0)

@@ -1,0 +1,284 @@
+"""
+What the embedded deployment answers, against recordings of real ones.
+
+Compared are statuses, headers and, of bodies, either the whole text or the names of
+all fields: the values are those of other agents.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from coder_agents.schema import (
+    WorkspaceAgentListContainersResponse,
+    WorkspaceAgentListeningPortsResponse,
+    from_json,
+)
+from coder_agents.testing import Deployment, EmbeddedAgent, Metadata, Script
+
+# Headers that depend on the length of the body, the connection, or the server's date.
+UNCOMPARED = {
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "sec-websocket-accept",
+}
+
+LINES = "echo out; echo err >&2"
+
+EXACT = [
+    "agent_400_bad_uuid",
+    "agent_401_bad_token",
+    "agent_401_no_token",
+    "agent_404",
+    "containers_400_label",
+    "containers_400_not_connected",
+    "delete_devcontainer",
+    "delete_devcontainer_404",
+    "follow_400",
+    "follow_401",
+    "follow_404",
+    "follow_without_upgrade",
+    "listening_ports_400_not_connected",
+    "logs_400_after",
+    "logs_empty",
+    "me_401_bad_token",
+    "recreate_by_container",
+    "recreate_by_container_404",
+    "recreate_by_devcontainer",
+    "recreate_by_devcontainer_404",
+    "recreate_by_devcontainer_again",
+    "route_404",
+    "signed_token_agpl",
+    "workspace_by_name_404",
+    "workspaces_query_400",
+]
+
+SHAPES = [
+    "agent_after_rebuild",
+    "agent_connected",
+    "agent_connecting",
+    "buildinfo",
+    "containers",
+    "containers_label",
+    "containers_label_none",
+    "listening_ports",
+    "logs",
+    "logs_after",
+    "users_me",
+    "workspace_by_id",
+    "workspace_by_name",
+    "workspaces_query",
+]
+
+# What depends on the template, on what went before, or on what an operator set up.
+OPTIONAL = (
+    "apps[]",
+    "directory",
+    "environment_variables.",
+    "log_sources[]",
+    "scripts[]",
+    "health.reason",
+    "job.error",
+    "job.started_at",
+    "job.worker_id",
+    "webpush_public_key",
+)
+
+
+def shape(value: Any, path: str = "") -> Iterator[str]:
+    """
+    The paths of all fields in *value*; keys that users choose are not fields.
+    """
+    if isinstance(value, dict) and not path.endswith((".labels", ".volumes", ".latency")):
+        for key, inner in value.items():
+            yield f"{path}.{key}"
+            yield from shape(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from shape(inner, f"{path}[]")
+
+
+def fields(value: Any) -> set[str]:
+    """
+    The fields that every deployment sends.
+    """
+    return {path for path in shape(value) if not any(part in path for part in OPTIONAL)}
+
+
+@pytest.fixture
+def embedded(release: str) -> Iterator[Deployment]:
+    """
+    A deployment of the recorded release.
+    """
+    with Deployment(release=release) as deployment:
+        yield deployment
+
+
+def connected_agent(deployment: Deployment, recording: Any) -> EmbeddedAgent:
+    """
+    An agent with the recorded containers, ports and kinds of scripts.
+    """
+    scripts = [Script(LINES, "Startup", timeout=60), Script("exit 3", "Failing")]
+    agent = deployment.add_agent(
+        "dev", workspace="real", scripts=scripts, metadata=[Metadata("Load", "load")]
+    )
+    agent.wait_started()
+    agent.push_logs(["line"] * 10)
+    listed = from_json(
+        recording("containers")["response"]["body"], WorkspaceAgentListContainersResponse
+    )
+    ports = from_json(
+        recording("listening_ports")["response"]["body"], WorkspaceAgentListeningPortsResponse
+    )
+    agent.set_containers(listed.containers, warnings=listed.warnings)
+    agent.set_devcontainers(listed.devcontainers)
+    agent.set_ports(ports.ports)
+    return agent
+
+
+@pytest.fixture
+def agents(embedded: Deployment, recording, release: str) -> dict[str, EmbeddedAgent]:
+    """
+    By the recorded UUIDs, the agents that stand for the recorded ones.
+    """
+
+    def find(name: str) -> Any:
+        return recording(release, name)
+
+    connected = connected_agent(embedded, find)
+    connecting = embedded.add_agent("dev", workspace="hand")
+    connecting.set_status("connecting")
+    connecting.set_lifecycle("created")
+    rebuilt = embedded.add_agent("dev", workspace="rebuilt")
+    rebuilt.set_status("connecting")
+    rebuilt.set_lifecycle("created")
+    rebuilt.push_logs(["of an earlier build"])
+    return {
+        agent_in(find("agent_connected")): connected,
+        agent_in(find("agent_connecting")): connecting,
+        agent_in(find("agent_after_rebuild")): rebuilt,
+    }
+
+
+def agent_in(found: Any) -> str:
+    """
+    The UUID of the agent in a recorded path.
+    """
+    return str(found["request"]["path"].split("/")[4])
+
+
+def replay(embedded: Deployment, agents: dict[str, EmbeddedAgent], calls, found) -> Any:
+    """
+    The answer to the recorded request.
+    """
+    request = found["request"]
+    path = request["path"].removeprefix("/api/v2")
+    for recorded, agent in agents.items():
+        path = path.replace(recorded, str(agent.id))
+    if path.startswith("/workspaces/"):
+        path = f"/workspaces/{embedded.workspace('hand').id}"
+    token = {"valid": embedded.token, "invalid": "wrong"}.get(request["auth"])
+    headers = {} if token is None else {"Coder-Session-Token": token}
+    method = request["method"]
+    return calls(embedded)(method, path, headers=headers, json=request.get("body"))
+
+
+def compared_headers(headers: Any) -> dict[str, str]:
+    """
+    The headers whose values do not depend on time and size.
+    """
+    lower = {name.lower(): value for name, value in headers.items()}
+    lower["set-cookie"] = lower["set-cookie"].partition(";")[2]
+    lower["x-coder-build-version"] = ""
+    return {name: value for name, value in lower.items() if name not in UNCOMPARED}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_answers_are_the_recorded_ones(
+    name: str, embedded, agents, calls, recording, release
+) -> None:
+    """
+    Status, headers and every character of the body.
+    """
+    found = recording(release, name)
+    answer = replay(embedded, agents, calls, found)
+    recorded = found["response"]
+    assert answer.status_code == recorded["status"]
+    assert compared_headers(answer.headers) == compared_headers(recorded["headers"])
+    assert answer.text == recorded["body"]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_answers_have_the_recorded_fields(
+    name: str, embedded, agents, calls, recording, release
+) -> None:
+    """
+    Status, headers, and the same fields at every depth.
+    """
+    found = recording(release, name)
+    answer = replay(embedded, agents, calls, found)
+    recorded = found["response"]
+    assert answer.status_code == recorded["status"]
+    assert compared_headers(answer.headers) == compared_headers(recorded["headers"])
+    assert fields(answer.json()) == fields(json.loads(recorded["body"]))
+
+
+@pytest.mark.parametrize("name", ["containers", "containers_label", "containers_label_none"])
+def test_containers_are_the_recorded_ones(
+    name: str, embedded, agents, calls, recording, release
+) -> None:
+    """
+    What was set from a recording is told as it was recorded, filtered alike.
+    """
+    found = recording(release, name)
+    answer = replay(embedded, agents, calls, found)
+    assert answer.json() == json.loads(found["response"]["body"])
+
+
+def test_messages_are_made_like_the_recorded_ones(
+    embedded, agents, calls, recording, release
+) -> None:
+    """
+    Each stream's messages begin, end and are built as recorded.
+    """
+    agent = next(iter(agents.values()))
+    call = calls(embedded)
+    assert agent.data.status == "connected"
+    for path, name in (
+        ("logs?follow", "follow_backlog"),
+        ("watch-metadata-ws", "watch_metadata_ws"),
+    ):
+        recorded = recording(release, name)["messages"][0]["data"]
+        message = call.websocket(f"/workspaceagents/{agent.id}/{path}").recv()
+        assert message.endswith("\n") == recorded.endswith("\n")
+        assert fields(json.loads(message)) == fields(json.loads(recorded))
+        assert message[:8].strip("0123456789") == recorded[:8].strip("0123456789")
+
+
+def test_events_are_made_like_the_recorded_ones(
+    embedded, agents, calls, recording, release
+) -> None:
+    """
+    The head of the stream and the form of an event are the recorded ones.
+    """
+    agent = next(iter(agents.values()))
+    found = recording(release, "watch_metadata")
+    path = f"/workspaceagents/{agent.id}/watch-metadata"
+    answer = calls(embedded).get(path, stream=True)
+    answer.close()
+    headers = answer.headers
+    assert compared_headers(headers) == compared_headers(found["response"]["headers"])
+    assert headers["Connection"] == found["response"]["headers"]["Connection"]
+    event = next(calls(embedded).events(path)) + b"\n\n"
+    recorded = found["chunks"][0]["data"].encode()
+    assert event.partition(b"[")[0] == recorded.partition(b"[")[0]
+    assert event.rpartition(b"]")[2] == recorded.rpartition(b"]")[2]
+    assert fields(json.loads(event.partition(b"data: ")[2])) == fields(
+        json.loads(recorded.partition(b"data: ")[2])
+    )
