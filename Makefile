@@ -23,7 +23,7 @@ METADATA := setup.cfg setup.py
 # Two installations into one environment at the same time would break it.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs test-oldest test-all pytest build setup clean
+.PHONY: help demo test lint format docs faults soak test-oldest test-all pytest build setup clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ demo: $(VENV)/.with-testing  ## watch an agent start, its log and its metadata, 
 
 test: $(VENV)/.with-tests  ## run every test; fails under 100 % branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest -n 3 $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -43,7 +43,7 @@ lint: $(VENV)/.with-lint  ## check style, types and the direction of imports
 	@echo "==> ruff format --check"
 	@$(BIN)/ruff format --check .
 	@echo "==> mypy"
-	@$(BIN)/mypy coder_agents tests tools
+	@$(BIN)/mypy coder_agents tests tools benchmarks
 	@echo "==> lint-imports"
 	@$(BIN)/lint-imports --no-logo
 
@@ -60,6 +60,12 @@ docs: $(VENV)/.with-docs  ## build the documentation and run its examples
 	@echo "==> running the examples of docs/ and README.md"
 	@$(SPHINX) -b doctest docs docs/_build/doctest
 	@sed -n '/^Doctest summary/,$$p' docs/_build/doctest/output.txt
+
+faults: $(VENV)/.with-testing  ## let every fault happen to every stream; writes the table of the documentation
+	@$(BIN)/python benchmarks/faults.py --write
+
+soak: $(VENV)/.with-testing  ## follow a million lines through ten thousand drops; takes minutes
+	@$(BIN)/python benchmarks/soak.py --write
 
 test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg
 	@python=$$(sh tools/pythons.sh every | sed -n '1s/^[^ ]* //p') && \
@@ -83,7 +89,7 @@ test-all:  ## run the tests on each Python, 3.11 and newer, that this machine ha
 
 # The suite alone, without coverage, in the environment that VENV names.
 pytest: $(VENV)/.with-tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
 build: $(VENV)/.with-dev  ## make the wheel and the source archive in dist/
 	@rm -rf build dist

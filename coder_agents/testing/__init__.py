@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from coder_agents.testing.deployment import Deployment, RecordedRequest
     from coder_agents.testing.fault_kinds import Fault
     from coder_agents.testing.faults import Faults
+    from coder_agents.testing.logs import PendingLogs
     from coder_agents.testing.metadata import Metadata
     from coder_agents.testing.scripts import Script
     from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
@@ -27,6 +28,7 @@ __all__ = [
     "Fault",
     "Faults",
     "Metadata",
+    "PendingLogs",
     "RecordedRequest",
     "Script",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "Fault": "fault_kinds",
     "Faults": "faults",
     "Metadata": "metadata",
+    "PendingLogs": "logs",
     "RecordedRequest": "deployment",
     "Script": "scripts",
 }

@@ -23,6 +23,7 @@ from coder_agents.schema import (
 )
 from coder_agents.testing.containers import ContainerBoard
 from coder_agents.testing.description import EXTERNAL_SOURCE_ID, Facts, InstalledScript, describe
+from coder_agents.testing.logs import PendingLogs
 from coder_agents.testing.metadata import Metadata, MetadataBoard
 from coder_agents.testing.notices import Notices
 from coder_agents.testing.ports import read_listening_ports
@@ -126,11 +127,34 @@ class EmbeddedAgent:
         Returns:
             The ids of the lines; none where the batch passed the limit and was refused.
         """
+        pending = self.begin_logs(lines, level)
+        return pending.ids if pending.commit() else []
+
+    def begin_logs(self, lines: str | Iterable[str], level: str = "info") -> PendingLogs:
+        """
+        Take the ids of log lines and store the lines later, as a writer that is slow.
+
+        What others write meanwhile has higher ids and is seen earlier.
+
+        Arguments:
+            lines: the lines, or one text of several lines.
+            level: as for `push_logs`.
+        """
         texts = lines.splitlines() if isinstance(lines, str) else lines
         with self._changed:
             self._facts.external_since = self._facts.external_since or self._state.now()
+        logs = self._state.logs
         batch = [(LogLevel(level), text) for text in texts]
-        return self._state.logs.append(self.id, EXTERNAL_SOURCE_ID, batch)
+        return PendingLogs(logs, logs.reserve(self.id, EXTERNAL_SOURCE_ID, batch))
+
+    def purge_logs(self, before: int | None = None) -> None:
+        """
+        Delete log lines, as a deployment does with those of a week ago.
+
+        Arguments:
+            before: the lines with ids below it; all by default. Ids are not given again.
+        """
+        self._state.logs.purge(self.id, before)
 
     def set_metadata(self, key: str, value: str, error: str = "") -> None:
         """

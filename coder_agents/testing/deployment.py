@@ -8,8 +8,10 @@ import atexit
 import secrets
 import ssl
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -94,6 +96,8 @@ class Deployment:
         ca_file: the certificate authority to trust; None without TLS or with a
             context of one's own.
         requests: the newest 10,000 requests it got.
+        pong_timeout: seconds after a ping in which a WebSocket's peer has to answer it, from
+            2.31 on; 15 like a real deployment's.
     """
 
     def __init__(
@@ -113,14 +117,15 @@ class Deployment:
             seed=seed,
         )
         self._ping_interval = ping_interval
+        self.pong_timeout = 15.0
         self.token = f"{secrets.token_hex(5)}-{secrets.token_hex(11)}"
         self.faults = Faults(PROTOCOLS, seed=seed)
         self.requests: deque[RecordedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.ca_file: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        context = self._make_context() if tls is True else tls or None
-        self._server = Server(self._serve, tls=context)
-        scheme = "https" if context else "http"
+        self._tls = self._make_context() if tls is True else tls or None
+        self._server = Server(self._serve, tls=self._tls)
+        scheme = "https" if self._tls else "http"
         self.url = self._state.url = f"{scheme}://{HOST}:{self._server.port}"
         # An interpreter that ends without `close` would leave the scripts running.
         atexit.register(self.close)
@@ -206,6 +211,25 @@ class Deployment:
         """
         self._state.logs.skip_ids(count)
 
+    def set_clock(self, offset: timedelta) -> None:
+        """
+        Set the deployment's clock *offset* ahead of the true time, or back if negative.
+        """
+        self._state.clock_offset = offset
+
+    def restart(self, *, down: float = 0.0) -> None:
+        """
+        Shut the server down and start it again on the same port; scripts go on meanwhile.
+
+        Streams are ended as a deployment ends them that shuts down: WebSockets with 1000.
+
+        Arguments:
+            down: seconds in between, in which connections are refused.
+        """
+        self._server.stop()
+        time.sleep(down)
+        self._server = Server(self._serve, tls=self._tls, port=self._server.port)
+
     def close(self) -> None:
         """
         End every stream as a deployment that shuts down does, stop the agents, and
@@ -251,6 +275,7 @@ class Deployment:
             request,
             headers=self._headers(),
             ping_interval=self._ping_interval,
+            liveness=(self.pong_timeout, self._state.release.pong_reason),
             faults=self.faults.claim(name),
         )
         response = exchange.begin()

@@ -7,6 +7,7 @@ Everything that goes out passes here, so this is where faults strike.
 from __future__ import annotations
 
 import abc
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from coder_agents.testing.fault_kinds import Fault
 
 NORMAL_CLOSURE = 1000
+GOING_AWAY = 1001
 PROTOCOL_ERROR = 1002
 POLICY_VIOLATION = 1008
+
+OPCODE_BITS, TEXT_OPCODE = 0x0F, 0x01
 
 EVENT_STREAM_HEADERS = (
     ("Cache-Control", "no-cache"),
@@ -47,6 +51,8 @@ class Exchange:
         request: the request.
         headers: what every answer of the deployment carries.
         ping_interval: seconds between the pings of a stream.
+        liveness: the seconds in which a WebSocket's peer has to answer a ping, and the reason
+            to close it with if it does not; it is not looked at where there is no reason.
         messages: how many messages were sent: events, WebSocket messages, and a
             response counts as one.
         write: sends bytes; a fault may put something slower in its place.
@@ -61,12 +67,14 @@ class Exchange:
         *,
         headers: Headers = (),
         ping_interval: float = 15,
+        liveness: tuple[float, str] = (math.inf, ""),
         faults: Sequence[Fault] = (),
     ) -> None:
         self.connection = connection
         self.request = request
         self.headers = tuple(headers)
         self.ping_interval = ping_interval
+        self.liveness = liveness
         self.messages = 0
         self.write: Callable[[bytes], None] = connection.send
         self.chunked = True
@@ -173,9 +181,17 @@ class Stream(abc.ABC):
         if now >= self._next_ping:
             self._next_ping = now + self.exchange.ping_interval
             self.ping()
-        until = self._next_ping if deadline is None else min(self._next_ping, deadline)
+        until = min(
+            self._next_ping, self.alive_until(now), math.inf if deadline is None else deadline
+        )
         if self.exchange.connection.wait(max(0.0, until - now)):
             self.receive()
+
+    def alive_until(self, now: float) -> float:
+        """
+        Until when the peer may be silent; ends the stream where that is past.
+        """
+        return math.inf
 
     @abc.abstractmethod
     def frame(self, text: bytes) -> bytes:
@@ -272,6 +288,7 @@ class WebSocketStream(Stream):
         super().__init__(exchange)
         self._unexpected = unexpected
         self._pings = 0
+        self._unanswered_since: float | None = None
         self._protocol = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
         self._protocol.initiate_upgrade_connection(
             [(name.encode(), value.encode()) for name, value in exchange.request.headers.items()],
@@ -288,13 +305,31 @@ class WebSocketStream(Stream):
         """
         A text frame.
         """
-        return self._protocol.send(frames.TextMessage(text.decode()))
+        # Not as a text message: wsproto would refuse to send what is not UTF-8.
+        data = bytearray(self._protocol.send(frames.BytesMessage(text)))
+        data[0] = data[0] & ~OPCODE_BITS | TEXT_OPCODE
+        return bytes(data)
+
+    def alive_until(self, now: float) -> float:
+        """
+        Until when a ping has to be answered; closes with 1001 where that is past.
+        """
+        timeout, reason = self.exchange.liveness
+        if self._unanswered_since is None or not reason:
+            return math.inf
+        until = self._unanswered_since + timeout
+        if now >= until:
+            self.close(GOING_AWAY, reason)
+            raise ConnectionEnded
+        return until
 
     def ping(self) -> None:
         """
         Send a ping; they are numbered.
         """
         self._pings += 1
+        if self._unanswered_since is None:
+            self._unanswered_since = time.monotonic()
         self.exchange.write(self._protocol.send(frames.Ping(str(self._pings).encode())))
 
     def receive(self) -> None:
@@ -311,6 +346,8 @@ class WebSocketStream(Stream):
     def _answer(self, event: frames.Event) -> None:
         if isinstance(event, frames.Ping):
             self.exchange.write(self._protocol.send(event.response()))
+        elif isinstance(event, frames.Pong):
+            self._unanswered_since = None
         elif isinstance(event, frames.CloseConnection):
             # Also what a frame against the protocol is told as.
             self.exchange.write(self._protocol.send(event.response()))

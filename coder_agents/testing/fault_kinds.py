@@ -288,6 +288,51 @@ class Refuse(RequestFault):
         return self.response
 
 
+class Redirect(Refuse):
+    """
+    An answer that leads elsewhere.
+
+    Options:
+        url: where to.
+        status: the HTTP status.
+    """
+
+    kind = "redirect"
+
+    def __init__(self, *, url: str, status: int = 307, **common: Any) -> None:
+        super().__init__(status=status, headers={"Location": url}, **common)
+
+
+class Html(Refuse):
+    """
+    The page of a proxy in between.
+
+    Options:
+        status: the HTTP status.
+    """
+
+    kind = "html"
+
+    def __init__(self, *, status: int = 502, **common: Any) -> None:
+        page = f"<!doctype html>\n<title>{status}</title>\n"
+        kind = {"Content-Type": "text/html; charset=utf-8"}
+        super().__init__(status=status, headers=kind, body=page, **common)
+
+
+class NotConnected(Refuse):
+    """
+    The 400 of a call that needs a connected agent.
+    """
+
+    kind = "not_connected"
+
+    def __init__(self, **common: Any) -> None:
+        told = 'Agent state is "disconnected", it must be in the "connected" state.'
+        kind = {"Content-Type": "application/json; charset=utf-8"}
+        body = json.dumps({"message": told})
+        super().__init__(status=400, headers=kind, body=body, **common)
+
+
 class Delay(RequestFault):
     """
     The answer, its headers included, comes late.
@@ -354,6 +399,19 @@ class Close(Fault):
         assert isinstance(exchange.stream, WebSocketStream)
         exchange.stream.close(self.code, self.reason)
         raise ConnectionEnded
+
+
+class RollingRestart(Close):
+    """
+    A replica that is being shut down: the first message, and then 1000.
+
+    With ``times=2`` it is met twice in a row, as behind a balancer.
+    """
+
+    kind = "rolling_restart"
+
+    def __init__(self, **common: Any) -> None:
+        super().__init__(**{**common, "after": max(1, common["after"])})
 
 
 class ErrorEvent(Fault):
@@ -500,6 +558,36 @@ class Replace(Fault):
         return self.text
 
 
+class InvalidJson(Fault):
+    """
+    A message whose text breaks off: it is no JSON.
+    """
+
+    kind = "invalid_json"
+    combines = True
+
+    def on_payload(self, text: bytes) -> bytes:
+        """
+        The text without its end.
+        """
+        return text.rstrip()[:-1]
+
+
+class InvalidUtf8(Fault):
+    """
+    A message with bytes that are no UTF-8.
+    """
+
+    kind = "invalid_utf8"
+    combines = True
+
+    def on_payload(self, text: bytes) -> bytes:
+        """
+        The text with such bytes before its end.
+        """
+        return text.rstrip()[:-1] + b"\xff\xfe"
+
+
 KINDS: Mapping[str, type[Fault]] = {
     fault.kind: fault
     for fault in (
@@ -509,10 +597,16 @@ KINDS: Mapping[str, type[Fault]] = {
         Drip,
         Drop,
         ErrorEvent,
+        Html,
+        InvalidJson,
+        InvalidUtf8,
+        NotConnected,
         Oversize,
+        Redirect,
         Refuse,
         Replace,
         Reset,
+        RollingRestart,
         Silence,
         Split,
         Unchunked,

@@ -48,6 +48,34 @@ class AgentLog:
     notices: Notices = attrs.Factory(Notices)
 
 
+class PendingLogs:
+    """
+    Log lines that have taken their ids and that nobody can see yet.
+
+    Made by `EmbeddedAgent.begin_logs`.
+    """
+
+    def __init__(self, store: LogStore, batch: Batch) -> None:
+        self._store = store
+        self._batch = batch
+
+    @property
+    def ids(self) -> list[int]:
+        """
+        The ids of the lines.
+        """
+        return [log.id for log in self._batch.logs]
+
+    def commit(self) -> bool:
+        """
+        Make the lines visible.
+
+        Returns:
+            Whether they were taken: a batch that passes the limit is refused.
+        """
+        return self._store.commit(self._batch)
+
+
 class LogStore:
     """
     Stores log lines as the deployment's database does.
@@ -117,10 +145,21 @@ class LogStore:
                 stored.overflowed = True
                 return False
             stored.size += batch.size
-            stored.logs += batch.logs
-            stored.logs.sort(key=_id)
+            if batch.logs:
+                # The ids of a batch follow one another: no other line lies between.
+                at = bisect_right(stored.logs, batch.logs[0].id, key=_id)
+                stored.logs[at:at] = batch.logs
         stored.notices.notify()
         return True
+
+    def purge(self, agent_id: UUID, before: int | None = None) -> None:
+        """
+        Delete the lines of an agent with ids below *before*, or all. Ids are not given again.
+        """
+        with self._lock:
+            stored = self._agent(agent_id)
+            kept = [log for log in stored.logs if before is not None and log.id >= before]
+            stored.logs = kept
 
     def append(
         self, agent_id: UUID, source_id: UUID, lines: Iterable[tuple[LogLevel, str]]

@@ -19,6 +19,8 @@ class Release:
         line_length: how many code points of a log line are stored; None for all.
         tells_outcomes: whether an agent's scripts tell how they ended.
         forgets_superseded: whether an agent is gone once a newer build is complete.
+        pong_reason: with what words it closes a WebSocket whose peer answers no ping; empty
+            where it does not look.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Release:
     line_length: int | None
     tells_outcomes: bool = False
     forgets_superseded: bool = False
+    pong_reason: str = ""
 
     @property
     def version(self) -> str:
@@ -48,7 +51,13 @@ RELEASES = {
     release.name: release
     for release in (
         Release("2.24", agent_api="2.6", provisioner_api="1.7", line_length=None),
-        Release("2.31", agent_api="2.8", provisioner_api="1.15", line_length=1_024),
+        Release(
+            "2.31",
+            agent_api="2.8",
+            provisioner_api="1.15",
+            line_length=1_024,
+            pong_reason="Ping failed",
+        ),
         Release(
             "2.35",
             agent_api="2.8",
@@ -56,6 +65,7 @@ RELEASES = {
             line_length=1_024,
             tells_outcomes=True,
             forgets_superseded=True,
+            pong_reason="liveness probe failed",
         ),
     )
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from coder_agents.testing.agent import EmbeddedAgent
@@ -29,6 +29,7 @@ class State:
         workspaces: by their names.
         licensed: whether it has what only licensed deployments have.
         url: where it is.
+        clock_offset: how far its clock is ahead of the true time.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class State:
         self.metadata_interval = metadata_interval
         self.licensed = False
         self.url = ""
+        self.clock_offset = timedelta()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self.logs = LogStore(now=self.now, limit=log_limit, line_length=release.line_length)
@@ -54,7 +56,7 @@ class State:
         """
         The deployment's time.
         """
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.clock_offset
 
     def new_id(self) -> UUID:
         """

@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 import wsproto
 
+from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.testing import documents
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.connection import ServerStopping
@@ -56,12 +58,20 @@ def _send_logs(state: State, agent: EmbeddedAgent, stream: Stream, last_id: int)
         superseded = agent.superseded
         lines = state.logs.after(agent.id, last_id)
         if lines or first:
-            stream.send(compact(lines) + "\n")
+            stream.send(f"[{','.join(map(_line, lines))}]\n")
         if superseded:
             stream.finish()
             return
         first, last_id = False, lines[-1].id if lines else last_id
         stream.wait()
+
+
+@lru_cache(maxsize=65_536)
+def _line(log: WorkspaceAgentLog) -> str:
+    """
+    A line as it is sent: made once, as each connection gets what is not settled again.
+    """
+    return compact(log)
 
 
 def watch_metadata(state: State, exchange: Exchange, agent: str) -> None:

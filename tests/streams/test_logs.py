@@ -324,9 +324,10 @@ def test_a_message_past_the_limit_is_refused_before_it_is_read(
 
     def script(conversation: Conversation) -> None:
         conversation.accept_websocket()
-        for _ in range(fragments - 1):
-            conversation.send(frame(0 if _ else 1, b"[" * 250, fin=False))
-        conversation.send(frame(0 if fragments > 1 else 1, b"x" * 1001)[:4])
+        for part in range(fragments - 1):
+            conversation.send(frame(0 if part else 1, b"[" * 250, fin=False))
+        last = 1001 - 250 * (fragments - 1)
+        conversation.send(frame(0 if fragments > 1 else 1, b"x" * last)[:-1])
         conversation.until_gone()
 
     stream = serve(

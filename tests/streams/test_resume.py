@@ -681,12 +681,14 @@ def test_a_late_line_is_found_by_a_check(serve: Serve) -> None:
     """
     asked: list[bytes] = []
     left: list[bytes] = []
+    gone = threading.Event()
 
     def live(conversation: Conversation) -> None:
         conversation.accept_websocket()
         conversation.text("[]")
         conversation.text(logs(5, 9))
         left.append(conversation.until_gone())
+        gone.set()
 
     def checked(conversation: Conversation) -> None:
         conversation.accept_websocket()
@@ -700,6 +702,7 @@ def test_a_late_line_is_found_by_a_check(serve: Serve) -> None:
         assert b"after=4&" in asked[0]
         assert (stream.stats.checks, stream.stats.late) == (1, 1)
         assert stream.stats.reconnects == 0
+    assert gone.wait(10)
     assert left[0][:1] == b"\x88"
 
 

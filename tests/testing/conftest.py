@@ -117,7 +117,7 @@ class Caller:
         """
         for each in self._open:
             if isinstance(each, websocket.WebSocket):
-                each.shutdown()
+                each.shutdown()  # type: ignore[no-untyped-call]
             else:
                 each.close()
         # What refers to a response keeps its connection pool, and that its sockets.

@@ -6,13 +6,23 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coder_agents.schema import WorkspaceAgentMetadataResult
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata, Script
 from coder_agents.testing import scripts as running
+
+
+def in_order(*moments: datetime | None) -> bool:
+    """
+    Whether all of *moments* are there, each no earlier than the one before.
+    """
+    known = [moment for moment in moments if moment is not None]
+    return len(known) == len(moments) and known == sorted(known)
 
 
 def outputs(deployment: Deployment, agent: EmbeddedAgent) -> list[tuple[str, str]]:
@@ -22,13 +32,13 @@ def outputs(deployment: Deployment, agent: EmbeddedAgent) -> list[tuple[str, str
     return [(log.level, log.output) for log in deployment._state.logs.after(agent.id, 0)]
 
 
-def test_an_agent_without_scripts_is_ready_at_once(deployment) -> None:
+def test_an_agent_without_scripts_is_ready_at_once(deployment: Deployment) -> None:
     """
     It is connected, its times are set, and it tells of the machine it runs on.
     """
     data = deployment.add_agent("main").data
     assert (data.status, data.lifecycle_state) == ("connected", "ready")
-    assert data.created_at <= data.first_connected_at <= data.started_at <= data.ready_at
+    assert in_order(data.created_at, data.first_connected_at, data.started_at, data.ready_at)
     assert data.disconnected_at is None
     assert (data.version, data.api_version) == ("v2.31.0", "2.8")
     assert data.operating_system == "linux"
@@ -37,7 +47,7 @@ def test_an_agent_without_scripts_is_ready_at_once(deployment) -> None:
     assert repr(deployment.agents[0]) == f"<EmbeddedAgent main {data.id}>"
 
 
-def test_scripts_write_the_log(deployment, tmp_path: Path) -> None:
+def test_scripts_write_the_log(deployment: Deployment, tmp_path: Path) -> None:
     """
     Standard output is info, standard error is error, each line with its source.
     """
@@ -55,7 +65,8 @@ def test_scripts_write_the_log(deployment, tmp_path: Path) -> None:
     assert outputs(deployment, agent)[2:] == [("info", "no newline")]
     data = agent.data
     assert data.logs_length == 16
-    assert data.ready_at > data.started_at
+    assert in_order(data.started_at, data.ready_at)
+    assert data.ready_at != data.started_at
     (source,) = data.log_sources
     assert (source.display_name, source.icon) == ("Startup", "/icon.svg")
     assert source.id == data.scripts[0].log_source_id
@@ -75,7 +86,7 @@ FAILED = "agent startup script exited with an error"
     ],
 )
 def test_how_scripts_end_decides_the_lifecycle(
-    deployment, scripts: list[Script | str], lifecycle: str, reason: str
+    deployment: Deployment, scripts: list[Script | str], lifecycle: str, reason: str
 ) -> None:
     """
     A failure is an error, a time-out a state of its own; what is not run does not count.
@@ -89,7 +100,7 @@ def test_how_scripts_end_decides_the_lifecycle(
 
 
 @pytest.mark.parametrize("coder_deployment", [{"release": "2.35"}], indirect=True)
-def test_new_releases_tell_how_scripts_ended(coder_deployment) -> None:
+def test_new_releases_tell_how_scripts_ended(coder_deployment: Deployment) -> None:
     """
     At 2.35 each script has an exit code and a status, once it has run.
     """
@@ -106,7 +117,9 @@ def test_new_releases_tell_how_scripts_ended(coder_deployment) -> None:
     assert found == [(3, "exit_failure"), (0, "ok"), (-1, "timed_out"), (None, None)]
 
 
-def test_output_that_stays_open_is_told_in_the_log(deployment, monkeypatch) -> None:
+def test_output_that_stays_open_is_told_in_the_log(
+    deployment: Deployment, monkeypatch: Any
+) -> None:
     """
     The script did not fail, but its start is an error.
     """
@@ -119,7 +132,7 @@ def test_output_that_stays_open_is_told_in_the_log(deployment, monkeypatch) -> N
     assert "holds its output" in warning[1]
 
 
-def test_waiting_for_the_start_has_a_limit(deployment) -> None:
+def test_waiting_for_the_start_has_a_limit(deployment: Deployment) -> None:
     """
     What is still starting then raises, and is killed when the deployment closes.
     """
@@ -131,7 +144,7 @@ def test_waiting_for_the_start_has_a_limit(deployment) -> None:
     assert agent.data.status == "disconnected"
 
 
-def test_too_many_lines_overflow(calls) -> None:
+def test_too_many_lines_overflow(calls: Any) -> None:
     """
     What a script writes beyond the limit is refused, which only the agent tells.
     """
@@ -170,7 +183,7 @@ def wait_for_value(agent: EmbeddedAgent, key: str) -> WorkspaceAgentMetadataResu
         ),
     ],
 )
-def test_metadata_is_collected(deployment, script: str, value: str, error: str) -> None:
+def test_metadata_is_collected(deployment: Deployment, script: str, value: str, error: str) -> None:
     """
     The value is standard output alone, the error in the words of the real agent.
     """
@@ -179,7 +192,7 @@ def test_metadata_is_collected(deployment, script: str, value: str, error: str) 
     assert (result.value, result.error) == (value, error)
 
 
-def test_metadata_is_collected_again(deployment, tmp_path: Path) -> None:
+def test_metadata_is_collected_again(deployment: Deployment, tmp_path: Path) -> None:
     """
     An item runs each interval, one without an interval once.
     """
@@ -198,7 +211,7 @@ def test_metadata_is_collected_again(deployment, tmp_path: Path) -> None:
     assert once.read_text() == "x\n"
 
 
-def test_a_script_that_the_close_interrupts_sets_no_value(deployment) -> None:
+def test_a_script_that_the_close_interrupts_sets_no_value(deployment: Deployment) -> None:
     """
     Closing kills it, and what it had printed is nobody's value.
     """
@@ -209,7 +222,7 @@ def test_a_script_that_the_close_interrupts_sets_no_value(deployment) -> None:
     agent.stop()
 
 
-def test_nothing_is_run_after_the_stop(deployment) -> None:
+def test_nothing_is_run_after_the_stop(deployment: Deployment) -> None:
     """
     A script whose thread comes late finds the agent stopped.
     """
@@ -232,7 +245,7 @@ def test_nothing_is_run_after_the_stop(deployment) -> None:
         ("connecting", "created", ""),
     ],
 )
-def test_health(deployment, status: str, lifecycle: str, reason: str) -> None:
+def test_health(deployment: Deployment, status: str, lifecycle: str, reason: str) -> None:
     """
     Status and lifecycle decide it together; the workspace counts who is unwell.
     """
@@ -244,7 +257,7 @@ def test_health(deployment, status: str, lifecycle: str, reason: str) -> None:
     assert (data.health.healthy, data.health.reason) == (not reason, reason)
 
 
-def test_times_follow_the_connection(deployment) -> None:
+def test_times_follow_the_connection(deployment: Deployment) -> None:
     """
     Losing touch has a time, which getting in touch again removes.
     """
@@ -252,12 +265,14 @@ def test_times_follow_the_connection(deployment) -> None:
     first = agent.data
     agent.disconnect()
     lost = agent.data
-    assert lost.disconnected_at == lost.updated_at > first.updated_at
+    assert lost.disconnected_at == lost.updated_at != first.updated_at
+    assert in_order(first.updated_at, lost.updated_at)
     agent.connect()
     again = agent.data
     assert again.disconnected_at is None
     assert again.first_connected_at == first.first_connected_at
-    assert again.last_connected_at > lost.last_connected_at
+    assert again.last_connected_at != lost.last_connected_at
+    assert in_order(lost.last_connected_at, again.last_connected_at)
     agent.set_status("connecting")
     agent.set_lifecycle("created")
     new = agent.data
@@ -265,7 +280,7 @@ def test_times_follow_the_connection(deployment) -> None:
     assert (new.started_at, new.ready_at, new.version) == (None, None, "")
 
 
-def test_a_new_build_has_new_agents(deployment, call, tmp_path: Path) -> None:
+def test_a_new_build_has_new_agents(deployment: Deployment, call: Any, tmp_path: Path) -> None:
     """
     Each agent gets a successor of the same name, which runs the same scripts again.
     """
@@ -291,14 +306,14 @@ def test_a_new_build_has_new_agents(deployment, call, tmp_path: Path) -> None:
     assert (gone["status"], gone["lifecycle_state"]) == ("disconnected", "off")
 
 
-def test_builds_pass_through_states(deployment, call) -> None:
+def test_builds_pass_through_states(deployment: Deployment, call: Any) -> None:
     """
     A pending build has no resources, a failed one an error, a stopped one no agents.
     """
     agent = deployment.add_agent()
     workspace = deployment.workspace("dev")
 
-    def latest():
+    def latest() -> Any:
         return call.get(f"/workspaces/{workspace.id}").json()["latest_build"]
 
     failing = workspace.start_build()
@@ -317,7 +332,7 @@ def test_builds_pass_through_states(deployment, call) -> None:
 
 
 @pytest.mark.parametrize(("release", "status"), [("2.31", 200), ("2.35", 404)])
-def test_an_agent_of_an_earlier_build(calls, release: str, status: int) -> None:
+def test_an_agent_of_an_earlier_build(calls: Any, release: str, status: int) -> None:
     """
     It can be had while the new build is pending; afterwards not from 2.34 on.
     """
@@ -329,7 +344,7 @@ def test_an_agent_of_an_earlier_build(calls, release: str, status: int) -> None:
         assert call.get(f"/workspaceagents/{agent.id}/logs").status_code == status
 
 
-def test_names_are_unique_in_a_workspace(deployment) -> None:
+def test_names_are_unique_in_a_workspace(deployment: Deployment) -> None:
     """
     The same name twice is an error, in another workspace it is not.
     """
@@ -340,7 +355,7 @@ def test_names_are_unique_in_a_workspace(deployment) -> None:
     assert other.build.workspace.name == "other"
 
 
-def test_text_of_many_lines(deployment, call) -> None:
+def test_text_of_many_lines(deployment: Deployment, call: Any) -> None:
     """
     A text is its lines; the source of pushed lines appears with the first of them.
     """

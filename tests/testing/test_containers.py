@@ -5,6 +5,7 @@ Containers and dev containers, and what can be done with them.
 from __future__ import annotations
 
 import json
+from typing import Any
 from uuid import UUID, uuid4
 
 import attrs
@@ -15,6 +16,7 @@ from coder_agents.schema import (
     WorkspaceAgentDevcontainer,
     WorkspaceAgentDevcontainerStatus,
 )
+from coder_agents.testing import Deployment, EmbeddedAgent
 
 MADE = WorkspaceAgentContainer(
     id="abc",
@@ -38,7 +40,7 @@ DEVCONTAINER = WorkspaceAgentDevcontainer(
 
 
 @pytest.fixture
-def agent(deployment):
+def agent(deployment: Deployment) -> Any:
     """
     An agent with two containers and a dev container.
     """
@@ -49,7 +51,7 @@ def agent(deployment):
 
 
 @pytest.fixture
-def old_agent(coder_deployment):
+def old_agent(coder_deployment: Deployment) -> Any:
     """
     The same at 2.24.
     """
@@ -71,7 +73,9 @@ OLD = pytest.mark.parametrize("coder_deployment", [{"release": "2.24"}], indirec
         (("team=a", "x=y"), []),
     ],
 )
-def test_all_labels_must_match(agent, call, labels: tuple[str, ...], names: list[str]) -> None:
+def test_all_labels_must_match(
+    agent: EmbeddedAgent, call: Any, labels: tuple[str, ...], names: list[str]
+) -> None:
     """
     Labels filter containers, and never dev containers.
     """
@@ -84,7 +88,7 @@ def test_all_labels_must_match(agent, call, labels: tuple[str, ...], names: list
 
 
 @pytest.mark.parametrize("label", ["team", "a=b=c", ""])
-def test_a_label_has_one_equals_sign(agent, call, label: str) -> None:
+def test_a_label_has_one_equals_sign(agent: EmbeddedAgent, call: Any, label: str) -> None:
     """
     Any other is answered with 400.
     """
@@ -94,7 +98,7 @@ def test_a_label_has_one_equals_sign(agent, call, label: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["containers", "containers/watch", "listening-ports"])
-def test_an_agent_out_of_touch_cannot_tell(agent, call, path: str) -> None:
+def test_an_agent_out_of_touch_cannot_tell(agent: EmbeddedAgent, call: Any, path: str) -> None:
     """
     The answer names the state it is in.
     """
@@ -105,7 +109,7 @@ def test_an_agent_out_of_touch_cannot_tell(agent, call, path: str) -> None:
     assert answer.json()["message"] == problem
 
 
-def test_recreating_passes_through_starting(agent, call) -> None:
+def test_recreating_passes_through_starting(agent: EmbeddedAgent, call: Any) -> None:
     """
     The dev container loses its container, a second call conflicts, then all is back.
     """
@@ -125,7 +129,7 @@ def test_recreating_passes_through_starting(agent, call) -> None:
     assert (running["status"], running["container"]["id"]) == ("running", "abc")
 
 
-def test_deleting_removes_the_container_too(agent, call) -> None:
+def test_deleting_removes_the_container_too(agent: EmbeddedAgent, call: Any) -> None:
     """
     The answer is empty, and the dev container and its container are gone.
     """
@@ -139,7 +143,7 @@ def test_deleting_removes_the_container_too(agent, call) -> None:
     assert call("DELETE", path).status_code == 404
 
 
-def test_a_devcontainer_in_transition_cannot_be_deleted(agent, call) -> None:
+def test_a_devcontainer_in_transition_cannot_be_deleted(agent: EmbeddedAgent, call: Any) -> None:
     """
     While it is stopping the answer is 409.
     """
@@ -152,7 +156,7 @@ def test_a_devcontainer_in_transition_cannot_be_deleted(agent, call) -> None:
 
 
 @pytest.mark.parametrize(("which", "status"), [(str(UUID(int=2)), 404), ("notauuid", 400)])
-def test_unknown_devcontainers(agent, call, which: str, status: int) -> None:
+def test_unknown_devcontainers(agent: EmbeddedAgent, call: Any, which: str, status: int) -> None:
     """
     One that is not there is 404, what is no UUID is 400.
     """
@@ -160,7 +164,9 @@ def test_unknown_devcontainers(agent, call, which: str, status: int) -> None:
     assert call("POST", path).status_code == status
 
 
-def test_closing_while_a_devcontainer_starts(agent, call, deployment) -> None:
+def test_closing_while_a_devcontainer_starts(
+    agent: EmbeddedAgent, call: Any, deployment: Deployment
+) -> None:
     """
     The timer that would end it does not outlive the deployment.
     """
@@ -172,7 +178,9 @@ def test_closing_while_a_devcontainer_starts(agent, call, deployment) -> None:
 
 @OLD
 @pytest.mark.parametrize("which", ["abc", "dev_ctr"])
-def test_old_releases_recreate_by_container(old_agent, coder_deployment, calls, which: str) -> None:
+def test_old_releases_recreate_by_container(
+    old_agent: Any, coder_deployment: Deployment, calls: Any, which: str
+) -> None:
     """
     At 2.24 a container's id or name is in the path; a second call conflicts.
     """
@@ -190,7 +198,7 @@ def test_old_releases_recreate_by_container(old_agent, coder_deployment, calls, 
 @OLD
 @pytest.mark.parametrize(("which", "status"), [("nope", 404), ("plain", 400), ("orphan", 400)])
 def test_old_releases_and_other_containers(
-    old_agent, coder_deployment, calls, which: str, status: int
+    old_agent: Any, coder_deployment: Deployment, calls: Any, which: str, status: int
 ) -> None:
     """
     An unknown container is 404, one that belongs to no dev container 400.
@@ -208,7 +216,9 @@ def test_old_releases_and_other_containers(
         ("GET", "/watch"),
     ],
 )
-def test_old_releases_lack_routes(old_agent, coder_deployment, calls, method, path) -> None:
+def test_old_releases_lack_routes(
+    old_agent: Any, coder_deployment: Deployment, calls: Any, method: Any, path: Any
+) -> None:
     """
     What came after 2.24 is no route there.
     """
@@ -216,7 +226,7 @@ def test_old_releases_lack_routes(old_agent, coder_deployment, calls, method, pa
     assert (answer.status_code, answer.json()) == (404, {"message": "Route not found."})
 
 
-def test_watching_tells_each_change_once(agent, call) -> None:
+def test_watching_tells_each_change_once(agent: EmbeddedAgent, call: Any) -> None:
     """
     A change is a message with the full state; what changes nothing is none.
     """
@@ -230,7 +240,7 @@ def test_watching_tells_each_change_once(agent, call) -> None:
     assert [each["id"] for each in second["devcontainers"]] == [str(DEVCONTAINER.id)]
 
 
-def test_watching_ends_when_the_agent_is_out_of_touch(agent, call) -> None:
+def test_watching_ends_when_the_agent_is_out_of_touch(agent: EmbeddedAgent, call: Any) -> None:
     """
     It closes with 1000; a new watch is refused until the agent is back.
     """

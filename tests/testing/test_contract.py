@@ -143,7 +143,7 @@ def connected_agent(deployment: Deployment, recording: Any) -> EmbeddedAgent:
 
 
 @pytest.fixture
-def agents(embedded: Deployment, recording, release: str) -> dict[str, EmbeddedAgent]:
+def agents(embedded: Deployment, recording: Any, release: str) -> dict[str, EmbeddedAgent]:
     """
     By the recorded UUIDs, the agents that stand for the recorded ones.
     """
@@ -173,7 +173,7 @@ def agent_in(found: Any) -> str:
     return str(found["request"]["path"].split("/")[4])
 
 
-def replay(embedded: Deployment, agents: dict[str, EmbeddedAgent], calls, found) -> Any:
+def replay(embedded: Deployment, agents: dict[str, EmbeddedAgent], calls: Any, found: Any) -> Any:
     """
     The answer to the recorded request.
     """
@@ -201,7 +201,7 @@ def compared_headers(headers: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", EXACT)
 def test_answers_are_the_recorded_ones(
-    name: str, embedded, agents, calls, recording, release
+    name: str, embedded: Any, agents: Any, calls: Any, recording: Any, release: Any
 ) -> None:
     """
     Status, headers and every character of the body.
@@ -216,7 +216,7 @@ def test_answers_are_the_recorded_ones(
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_answers_have_the_recorded_fields(
-    name: str, embedded, agents, calls, recording, release
+    name: str, embedded: Any, agents: Any, calls: Any, recording: Any, release: Any
 ) -> None:
     """
     Status, headers, and the same fields at every depth.
@@ -231,7 +231,7 @@ def test_answers_have_the_recorded_fields(
 
 @pytest.mark.parametrize("name", ["containers", "containers_label", "containers_label_none"])
 def test_containers_are_the_recorded_ones(
-    name: str, embedded, agents, calls, recording, release
+    name: str, embedded: Any, agents: Any, calls: Any, recording: Any, release: Any
 ) -> None:
     """
     What was set from a recording is told as it was recorded, filtered alike.
@@ -242,7 +242,7 @@ def test_containers_are_the_recorded_ones(
 
 
 def test_messages_are_made_like_the_recorded_ones(
-    embedded, agents, calls, recording, release
+    embedded: Any, agents: Any, calls: Any, recording: Any, release: Any
 ) -> None:
     """
     Each stream's messages begin, end and are built as recorded.
@@ -262,7 +262,7 @@ def test_messages_are_made_like_the_recorded_ones(
 
 
 def test_events_are_made_like_the_recorded_ones(
-    embedded, agents, calls, recording, release
+    embedded: Any, agents: Any, calls: Any, recording: Any, release: Any
 ) -> None:
     """
     The head of the stream and the form of an event are the recorded ones.

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -20,7 +21,7 @@ import trustme
 from coder_agents.testing import Deployment
 
 
-def test_closing_says_goodbye(deployment, call) -> None:
+def test_closing_says_goodbye(deployment: Deployment, call: Any) -> None:
     """
     WebSockets are closed with 1000, event streams end their body; twice is once.
     """
@@ -44,7 +45,7 @@ def test_closing_says_goodbye(deployment, call) -> None:
         call.get("/buildinfo")
 
 
-def test_closing_ends_idle_connections(deployment, call) -> None:
+def test_closing_ends_idle_connections(deployment: Deployment, call: Any) -> None:
     """
     One that waits for its next request, and one that never sent a whole one.
     """
@@ -57,7 +58,9 @@ def test_closing_ends_idle_connections(deployment, call) -> None:
     assert idle.recv(1) == b""
 
 
-def test_closing_ends_a_send_that_is_blocked(deployment, call, monkeypatch) -> None:
+def test_closing_ends_a_send_that_is_blocked(
+    deployment: Deployment, call: Any, monkeypatch: Any
+) -> None:
     """
     A peer that does not read cannot keep the deployment from closing.
     """
@@ -110,6 +113,7 @@ def test_tls_with_a_certificate_of_its_own() -> None:
     """
     with Deployment(tls=True) as deployment:
         assert deployment.url.startswith("https://127.0.0.1:")
+        assert deployment.ca_file is not None
         answer = requests.get(
             f"{deployment.url}/api/v2/buildinfo", verify=str(deployment.ca_file), timeout=10
         )
@@ -120,7 +124,7 @@ def test_tls_with_a_certificate_of_its_own() -> None:
     assert not deployment.ca_file.exists()
 
 
-def test_tls_without_the_package_that_makes_certificates(monkeypatch) -> None:
+def test_tls_without_the_package_that_makes_certificates(monkeypatch: Any) -> None:
     """
     The error says what is missing, and what does without it.
     """
@@ -151,7 +155,7 @@ def test_tls_is_strict() -> None:
             context.wrap_socket(plain, server_hostname="example.com")
 
 
-def test_tls_with_a_context_of_the_caller(calls, monkeypatch) -> None:
+def test_tls_with_a_context_of_the_caller(calls: Any, monkeypatch: Any) -> None:
     """
     Streams work through it, and there is no file of an authority.
     """
@@ -175,7 +179,7 @@ def test_tls_with_a_context_of_the_caller(calls, monkeypatch) -> None:
         assert (10, b"a") in answers
 
 
-def test_a_peer_that_never_finishes_its_handshake(monkeypatch) -> None:
+def test_a_peer_that_never_finishes_its_handshake(monkeypatch: Any) -> None:
     """
     It delays nobody else, nor the close.
     """
@@ -217,14 +221,14 @@ def test_its_client(tls: bool) -> None:
         assert client.build_info().version == "v2.31.0"
 
 
-def test_the_fixture(coder_deployment) -> None:
+def test_the_fixture(coder_deployment: Deployment) -> None:
     """
     It is a deployment that runs.
     """
     assert requests.get(f"{coder_deployment.url}/", timeout=10).status_code == 200
 
 
-def test_many_followers_come_and_go(deployment, call) -> None:
+def test_many_followers_come_and_go(deployment: Deployment, call: Any) -> None:
     """
     Fifty streams at once each get what is written while they are there.
     """

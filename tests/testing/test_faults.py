@@ -9,12 +9,13 @@ import json
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 import requests
 import websocket
 
-from coder_agents.testing import Deployment
+from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.testing.connection import Connection
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.fault_kinds import KINDS
@@ -29,7 +30,7 @@ HANDSHAKE = (
 
 
 @pytest.fixture
-def agent(deployment):
+def agent(deployment: Deployment) -> Any:
     """
     An agent with a line of log and a value.
     """
@@ -40,7 +41,7 @@ def agent(deployment):
 
 
 @pytest.fixture
-def follow(agent) -> str:
+def follow(agent: EmbeddedAgent) -> str:
     """
     The path that follows its log.
     """
@@ -48,7 +49,7 @@ def follow(agent) -> str:
 
 
 @pytest.fixture
-def metadata(agent) -> str:
+def metadata(agent: EmbeddedAgent) -> str:
     """
     The path that watches its metadata.
     """
@@ -56,7 +57,7 @@ def metadata(agent) -> str:
 
 
 @pytest.fixture
-def rest(agent) -> str:
+def rest(agent: EmbeddedAgent) -> str:
     """
     The path that reads its log.
     """
@@ -72,7 +73,9 @@ def first_payload(received: bytes) -> bytes:
     return frame[4 : 4 + int.from_bytes(frame[2:4])]
 
 
-def test_close_has_code_and_reason(deployment, call, agent, follow) -> None:
+def test_close_has_code_and_reason(
+    deployment: Deployment, call: Any, agent: EmbeddedAgent, follow: Any
+) -> None:
     """
     It comes as soon as that many messages were sent, and only so often.
     """
@@ -93,7 +96,7 @@ def test_close_has_code_and_reason(deployment, call, agent, follow) -> None:
 
 
 @pytest.mark.parametrize("code", [999, 1005, 1006, 1015, 5000])
-def test_codes_that_cannot_be_sent(deployment, code: int) -> None:
+def test_codes_that_cannot_be_sent(deployment: Deployment, code: int) -> None:
     """
     What has no meaning in a close frame is an error of the caller.
     """
@@ -101,7 +104,9 @@ def test_codes_that_cannot_be_sent(deployment, code: int) -> None:
         deployment.faults.add("close", route="logs_follow", code=code)
 
 
-def test_drop_leaves_without_a_word(deployment, call, drain, follow) -> None:
+def test_drop_leaves_without_a_word(
+    deployment: Deployment, call: Any, drain: Any, follow: Any
+) -> None:
     """
     The connection ends after the messages, without a close frame.
     """
@@ -116,7 +121,9 @@ def test_drop_leaves_without_a_word(deployment, call, drain, follow) -> None:
 
 @pytest.mark.parametrize("kind", ["drop", "reset"])
 @pytest.mark.parametrize("at", ["request", "message"])
-def test_nothing_comes_of_a_dropped_request(deployment, call, rest, kind: str, at: str) -> None:
+def test_nothing_comes_of_a_dropped_request(
+    deployment: Deployment, call: Any, rest: Any, kind: str, at: str
+) -> None:
     """
     A response that is dropped has not begun, wherever the fault is placed.
     """
@@ -126,7 +133,9 @@ def test_nothing_comes_of_a_dropped_request(deployment, call, rest, kind: str, a
     assert call.get(rest).status_code == 200
 
 
-def test_a_drop_behind_a_response_ends_the_kept_connection(deployment, call, drain, rest) -> None:
+def test_a_drop_behind_a_response_ends_the_kept_connection(
+    deployment: Deployment, call: Any, drain: Any, rest: Any
+) -> None:
     """
     After one message, which a response is, the connection is gone.
     """
@@ -135,7 +144,9 @@ def test_a_drop_behind_a_response_ends_the_kept_connection(deployment, call, dra
     assert b"line" in drain(wire)
 
 
-def test_a_drop_before_the_handshake(deployment, call, drain, follow) -> None:
+def test_a_drop_before_the_handshake(
+    deployment: Deployment, call: Any, drain: Any, follow: Any
+) -> None:
     """
     At the request not even the status line comes.
     """
@@ -143,7 +154,7 @@ def test_a_drop_before_the_handshake(deployment, call, drain, follow) -> None:
     assert drain(call.socket(follow, *HANDSHAKE)) == b""
 
 
-def test_reset_is_a_reset(deployment, call, metadata) -> None:
+def test_reset_is_a_reset(deployment: Deployment, call: Any, metadata: Any) -> None:
     """
     The peer gets an error, not an end.
     """
@@ -154,7 +165,7 @@ def test_reset_is_a_reset(deployment, call, metadata) -> None:
             pass
 
 
-def test_silence_has_no_pings(deployment, call, follow) -> None:
+def test_silence_has_no_pings(deployment: Deployment, call: Any, follow: Any) -> None:
     """
     Nothing comes, and nothing is answered, until it is released.
     """
@@ -170,7 +181,9 @@ def test_silence_has_no_pings(deployment, call, follow) -> None:
     assert stream.recv_data(control_frame=True)[0] in (9, 10)
 
 
-def test_silence_with_pings(deployment, call, agent, follow) -> None:
+def test_silence_with_pings(
+    deployment: Deployment, call: Any, agent: EmbeddedAgent, follow: Any
+) -> None:
     """
     Only pings come; what is new waits until the release.
     """
@@ -185,7 +198,9 @@ def test_silence_with_pings(deployment, call, agent, follow) -> None:
     assert b"later" in found[1]
 
 
-def test_silence_before_the_answer_ends_with_the_peer(deployment, call, follow) -> None:
+def test_silence_before_the_answer_ends_with_the_peer(
+    deployment: Deployment, call: Any, follow: Any
+) -> None:
     """
     No header comes; whoever gives up leaves no thread behind.
     """
@@ -197,7 +212,7 @@ def test_silence_before_the_answer_ends_with_the_peer(deployment, call, follow) 
         wire.recv(1)
 
 
-def test_closing_ends_silence(deployment, call, drain, metadata) -> None:
+def test_closing_ends_silence(deployment: Deployment, call: Any, drain: Any, metadata: Any) -> None:
     """
     A silent connection ends with the deployment, without a goodbye.
     """
@@ -211,7 +226,9 @@ def test_closing_ends_silence(deployment, call, drain, metadata) -> None:
 
 
 @pytest.mark.parametrize("at", ["request", "message"])
-def test_drip_changes_nothing_but_the_pace(deployment, call, agent, follow, at: str) -> None:
+def test_drip_changes_nothing_but_the_pace(
+    deployment: Deployment, call: Any, agent: EmbeddedAgent, follow: Any, at: str
+) -> None:
     """
     Byte by byte the same arrives, handshake or not.
     """
@@ -235,7 +252,7 @@ class CountingConnection(Connection):
         super().send(data)
 
 
-def test_drip_sends_single_bytes(deployment) -> None:
+def test_drip_sends_single_bytes(deployment: Deployment) -> None:
     """
     From the message on each goes alone; what was before is whole.
     """
@@ -253,7 +270,9 @@ def test_drip_sends_single_bytes(deployment) -> None:
         assert peer.recv(100) == b"wholeabc"
 
 
-def test_refuse_answers_as_a_stranger(deployment, call, follow, rest) -> None:
+def test_refuse_answers_as_a_stranger(
+    deployment: Deployment, call: Any, follow: Any, rest: Any
+) -> None:
     """
     Status, headers and body are the given ones, without those of a deployment.
     """
@@ -285,7 +304,7 @@ def test_a_status_nobody_knows() -> None:
     assert encode_head(599, []) == b"HTTP/1.1 599 Unknown\r\n\r\n"
 
 
-def test_delay_can_be_released(deployment, call, rest) -> None:
+def test_delay_can_be_released(deployment: Deployment, call: Any, rest: Any) -> None:
     """
     The answer waits, and is the right one.
     """
@@ -301,7 +320,7 @@ def test_delay_can_be_released(deployment, call, rest) -> None:
     assert answers.pop().status_code == 200
 
 
-def test_a_delay_ends_by_itself(deployment, call, rest) -> None:
+def test_a_delay_ends_by_itself(deployment: Deployment, call: Any, rest: Any) -> None:
     """
     The answer comes not before the seconds are over.
     """
@@ -311,7 +330,9 @@ def test_a_delay_ends_by_itself(deployment, call, rest) -> None:
     assert time.monotonic() - began >= 0.1
 
 
-def test_unchunked_events_end_with_the_connection(deployment, call, drain, metadata) -> None:
+def test_unchunked_events_end_with_the_connection(
+    deployment: Deployment, call: Any, drain: Any, metadata: Any
+) -> None:
     """
     The bytes of the events are the body; together with a drop they stop after it.
     """
@@ -325,7 +346,9 @@ def test_unchunked_events_end_with_the_connection(deployment, call, drain, metad
     assert body.count(b"event: data") == 2
 
 
-def test_unchunked_events_end_at_the_close(deployment, call, drain, metadata) -> None:
+def test_unchunked_events_end_at_the_close(
+    deployment: Deployment, call: Any, drain: Any, metadata: Any
+) -> None:
     """
     There is no last chunk to send.
     """
@@ -338,7 +361,9 @@ def test_unchunked_events_end_at_the_close(deployment, call, drain, metadata) ->
     assert (received + drain(wire)).endswith(b"\n\n")
 
 
-def test_a_refusal_without_a_length(deployment, call, drain, follow) -> None:
+def test_a_refusal_without_a_length(
+    deployment: Deployment, call: Any, drain: Any, follow: Any
+) -> None:
     """
     As some proxies send it: the end of the connection ends the body.
     """
@@ -352,7 +377,9 @@ def test_a_refusal_without_a_length(deployment, call, drain, follow) -> None:
 
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("at", [None, 5])
-def test_cut_ends_in_the_middle(deployment, call, follow, reset: bool, at: int | None) -> None:
+def test_cut_ends_in_the_middle(
+    deployment: Deployment, call: Any, follow: Any, reset: bool, at: int | None
+) -> None:
     """
     A part of the message comes, never all of it.
     """
@@ -371,7 +398,7 @@ def test_cut_ends_in_the_middle(deployment, call, follow, reset: bool, at: int |
         assert at is None or len(frame) == at
 
 
-def test_cut_of_a_response_keeps_the_headers(deployment, call, rest) -> None:
+def test_cut_of_a_response_keeps_the_headers(deployment: Deployment, call: Any, rest: Any) -> None:
     """
     The length promises more than comes.
     """
@@ -381,7 +408,7 @@ def test_cut_of_a_response_keeps_the_headers(deployment, call, rest) -> None:
     assert "3 bytes read" in str(caught.value)
 
 
-def test_chance_depends_on_the_seed_alone(calls, drain) -> None:
+def test_chance_depends_on_the_seed_alone(calls: Any, drain: Any) -> None:
     """
     The same faults in the same order cut at the same places.
     """
@@ -399,7 +426,9 @@ def test_chance_depends_on_the_seed_alone(calls, drain) -> None:
     assert len(set(found[0])) > 1
 
 
-def test_split_holds_the_second_part(deployment, call, agent, follow) -> None:
+def test_split_holds_the_second_part(
+    deployment: Deployment, call: Any, agent: EmbeddedAgent, follow: Any
+) -> None:
     """
     Half a message waits until it is released; then the message is whole.
     """
@@ -418,7 +447,9 @@ def test_split_holds_the_second_part(deployment, call, agent, follow) -> None:
     assert json.loads(first_payload(received))[0]["output"] == "line"
 
 
-def test_oversize_means_the_same(deployment, call, follow, metadata, rest) -> None:
+def test_oversize_means_the_same(
+    deployment: Deployment, call: Any, follow: Any, metadata: Any, rest: Any
+) -> None:
     """
     Messages of every kind become as large as asked, and read as before.
     """
@@ -433,7 +464,7 @@ def test_oversize_means_the_same(deployment, call, follow, metadata, rest) -> No
     assert len(call.get(rest).content) == 100_000
 
 
-def test_replace_puts_another_text(deployment, call, follow) -> None:
+def test_replace_puts_another_text(deployment: Deployment, call: Any, follow: Any) -> None:
     """
     What is sent need not be JSON.
     """
@@ -441,7 +472,9 @@ def test_replace_puts_another_text(deployment, call, follow) -> None:
     assert call.websocket(follow).recv() == "<html>"
 
 
-def test_error_events_end_the_stream(deployment, call, agent, metadata) -> None:
+def test_error_events_end_the_stream(
+    deployment: Deployment, call: Any, agent: EmbeddedAgent, metadata: Any
+) -> None:
     """
     Both metadata streams have a form for them.
     """
@@ -458,7 +491,7 @@ def test_error_events_end_the_stream(deployment, call, agent, metadata) -> None:
     assert stream.recv_data()[0] == 8
 
 
-def test_faults_wait_in_line(deployment, call, rest) -> None:
+def test_faults_wait_in_line(deployment: Deployment, call: Any, rest: Any) -> None:
     """
     One connection meets one of them, in the order in which they were added.
     """
@@ -484,7 +517,7 @@ def test_faults_wait_in_line(deployment, call, rest) -> None:
         ({"kind": "refuse", "route": "logs", "after": 1}, "after must be 0"),
     ],
 )
-def test_faults_that_make_no_sense(deployment, arguments, problem: str) -> None:
+def test_faults_that_make_no_sense(deployment: Deployment, arguments: Any, problem: str) -> None:
     """
     They are refused where they are added, in words.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import socket
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -96,7 +97,7 @@ def test_lines_are_cut_as_the_release_does(release: str, length: int) -> None:
     assert nul.output == "nul\N{CROSS MARK}"
 
 
-def test_logs_after_an_id(deployment, call) -> None:
+def test_logs_after_an_id(deployment: Deployment, call: Any) -> None:
     """
     GET logs gives what follows an id, by id, and an empty list where nothing does.
     """
@@ -115,7 +116,7 @@ def test_logs_after_an_id(deployment, call) -> None:
     assert call.get(f"/workspaceagents/{agent.id}/logs?after=").json() == everything
 
 
-def test_a_gap_can_be_left(deployment) -> None:
+def test_a_gap_can_be_left(deployment: Deployment) -> None:
     """
     As other agents of a busy deployment leave one.
     """
@@ -126,7 +127,7 @@ def test_a_gap_can_be_left(deployment) -> None:
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "1.5", "+1", str(2**63), "%C2%B2"])
-def test_a_bad_id_is_refused(deployment, call, after: str) -> None:
+def test_a_bad_id_is_refused(deployment: Deployment, call: Any, after: str) -> None:
     """
     Anything but a whole number that fits 64 bits is answered with 400.
     """
@@ -137,7 +138,7 @@ def test_a_bad_id_is_refused(deployment, call, after: str) -> None:
         assert response.json()["validations"][0]["field"] == "after"
 
 
-def test_a_large_answer_is_chunked(deployment, call) -> None:
+def test_a_large_answer_is_chunked(deployment: Deployment, call: Any) -> None:
     """
     The length of a body is told below 2 KiB only.
     """
@@ -152,7 +153,7 @@ def test_a_large_answer_is_chunked(deployment, call) -> None:
 
 
 @pytest.mark.parametrize("coder_deployment", [{"release": "2.35"}], indirect=True)
-def test_text_names_agent_and_source(coder_deployment, calls) -> None:
+def test_text_names_agent_and_source(coder_deployment: Deployment, calls: Any) -> None:
     """
     The text format tells time, level, agent and source of each line.
     """
@@ -167,7 +168,7 @@ def test_text_names_agent_and_source(coder_deployment, calls) -> None:
 
 
 @pytest.mark.parametrize("coder_deployment", [{"release": "2.24"}], indirect=True)
-def test_old_releases_answer_json_for_text(coder_deployment, calls) -> None:
+def test_old_releases_answer_json_for_text(coder_deployment: Deployment, calls: Any) -> None:
     """
     2.24 does not know the format and ignores it.
     """
@@ -176,7 +177,9 @@ def test_old_releases_answer_json_for_text(coder_deployment, calls) -> None:
     assert answer.text == "[]\n"
 
 
-def test_following_begins_with_the_backlog_in_one_message(deployment, call) -> None:
+def test_following_begins_with_the_backlog_in_one_message(
+    deployment: Deployment, call: Any
+) -> None:
     """
     The first message holds every line after the id, the next ones what is new.
     """
@@ -188,7 +191,9 @@ def test_following_begins_with_the_backlog_in_one_message(deployment, call) -> N
     assert [log["id"] for log in json.loads(stream.recv())] == new
 
 
-def test_following_an_empty_log_begins_with_an_empty_message(deployment, call) -> None:
+def test_following_an_empty_log_begins_with_an_empty_message(
+    deployment: Deployment, call: Any
+) -> None:
     """
     Without a line the first message is an empty list; `follow=false` follows too.
     """
@@ -197,7 +202,7 @@ def test_following_an_empty_log_begins_with_an_empty_message(deployment, call) -
     assert stream.recv() == "[]\n"
 
 
-def test_a_late_line_is_never_followed_but_can_be_had(deployment, call) -> None:
+def test_a_late_line_is_never_followed_but_can_be_had(deployment: Deployment, call: Any) -> None:
     """
     A line that is committed below what was sent is not sent any more.
     """
@@ -214,7 +219,7 @@ def test_a_late_line_is_never_followed_but_can_be_had(deployment, call) -> None:
     assert [log["output"] for log in stored] == ["late", "early", "next"]
 
 
-def test_a_newer_build_ends_following(deployment, call) -> None:
+def test_a_newer_build_ends_following(deployment: Deployment, call: Any) -> None:
     """
     Even a pending one closes with 1000; a new connection gets the backlog, then 1000.
     """
@@ -231,7 +236,7 @@ def test_a_newer_build_ends_following(deployment, call) -> None:
     assert call.get(f"/workspaceagents/{agent.id}").json()["status"] == "connected"
 
 
-def test_following_is_pinged(deployment, call) -> None:
+def test_following_is_pinged(deployment: Deployment, call: Any) -> None:
     """
     Pings are numbered, and a ping of the peer is answered.
     """
@@ -246,7 +251,7 @@ def test_following_is_pinged(deployment, call) -> None:
 
 
 @pytest.mark.parametrize("message", [b"text", b"binary"])
-def test_whoever_speaks_is_closed(deployment, call, message: bytes) -> None:
+def test_whoever_speaks_is_closed(deployment: Deployment, call: Any, message: bytes) -> None:
     """
     A message on a stream of logs is a violation of policy.
     """
@@ -258,7 +263,7 @@ def test_whoever_speaks_is_closed(deployment, call, message: bytes) -> None:
     assert (opcode, reason[:2]) == (8, (1008).to_bytes(2))
 
 
-def test_a_close_is_answered(deployment, call) -> None:
+def test_a_close_is_answered(deployment: Deployment, call: Any) -> None:
     """
     The peer's close frame comes back, and then the end of the connection.
     """
@@ -270,7 +275,7 @@ def test_a_close_is_answered(deployment, call) -> None:
     assert stream.sock.recv(1) == b""
 
 
-def test_a_broken_frame_is_a_protocol_error(deployment, call) -> None:
+def test_a_broken_frame_is_a_protocol_error(deployment: Deployment, call: Any) -> None:
     """
     A frame that no peer may send (not masked) is answered with 1002.
     """
@@ -291,7 +296,12 @@ def test_a_broken_frame_is_a_protocol_error(deployment, call) -> None:
     ],
 )
 def test_following_needs_a_handshake(
-    deployment, call, drain, headers: tuple[str, ...], status: int, problem: str
+    deployment: Deployment,
+    call: Any,
+    drain: Any,
+    headers: tuple[str, ...],
+    status: int,
+    problem: str,
 ) -> None:
     """
     What is missing is told in a body that is not JSON.
@@ -305,7 +315,7 @@ def test_following_needs_a_handshake(
     assert problem.encode() in body
 
 
-def test_a_peer_that_leaves_ends_the_stream(deployment, call) -> None:
+def test_a_peer_that_leaves_ends_the_stream(deployment: Deployment, call: Any) -> None:
     """
     Without a close frame, too: no thread stays behind (see `nothing_is_left`).
     """

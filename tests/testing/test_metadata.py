@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_long_values_are_cut(value: str, error: str, kept: str, said: str) -> No
     assert bool(item.result.error) == bool(said)
 
 
-def test_the_first_event_comes_at_once(deployment, call) -> None:
+def test_the_first_event_comes_at_once(deployment: Deployment, call: Any) -> None:
     """
     It holds every item, and the answer's headers are those of an event stream.
     """
@@ -106,7 +107,7 @@ def data_events(blocks: Iterable[bytes]) -> list[str]:
     return [block.decode() for block in blocks if block.startswith(b"event: data\n")]
 
 
-def test_a_change_comes_with_the_next_look(deployment, call) -> None:
+def test_a_change_comes_with_the_next_look(deployment: Deployment, call: Any) -> None:
     """
     A value that is set between two looks is in the next event.
     """
@@ -182,7 +183,7 @@ def test_changed_metadata_is_sent_at_the_next_look() -> None:
     assert [len(looks) for looks in stream.messages] == [2, 6]
 
 
-def test_pings_have_no_data_line(deployment, call) -> None:
+def test_pings_have_no_data_line(deployment: Deployment, call: Any) -> None:
     """
     A ping is the one line that names the event.
     """
@@ -192,7 +193,7 @@ def test_pings_have_no_data_line(deployment, call) -> None:
     assert b"event: ping" in list(islice(events, 4))
 
 
-def test_the_websocket_tells_the_same(deployment, call) -> None:
+def test_the_websocket_tells_the_same(deployment: Deployment, call: Any) -> None:
     """
     Its messages wrap the same list, and a message to it is a protocol error.
     """
@@ -209,7 +210,7 @@ def test_the_websocket_tells_the_same(deployment, call) -> None:
 
 
 @pytest.mark.parametrize("path", ["watch-metadata", "watch-metadata-ws"])
-def test_a_build_does_not_end_metadata(deployment, call, path: str) -> None:
+def test_a_build_does_not_end_metadata(deployment: Deployment, call: Any, path: str) -> None:
     """
     The watch of an agent goes on when the workspace is built anew.
     """
@@ -222,7 +223,7 @@ def test_a_build_does_not_end_metadata(deployment, call, path: str) -> None:
         assert [stream.recv_data()[0] for _ in range(2)] == [1, 1]
 
 
-def test_input_on_an_event_stream_means_nothing(deployment, call) -> None:
+def test_input_on_an_event_stream_means_nothing(deployment: Deployment, call: Any) -> None:
     """
     What the peer sends is ignored, and its end is the end of the stream.
     """

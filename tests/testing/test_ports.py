@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 from coder_agents.schema import WorkspaceAgentListeningPort
+from coder_agents.testing import Deployment
 from coder_agents.testing.ports import read_listening_ports
 
 
@@ -56,7 +58,7 @@ def test_a_system_without_tables_has_no_ports(tmp_path: Path) -> None:
     assert read_listening_ports(tmp_path) == []
 
 
-def test_the_call_tells_ports(deployment, call) -> None:
+def test_the_call_tells_ports(deployment: Deployment, call: Any) -> None:
     """
     Those of the machine, the deployment's own among them, until others are set.
     """

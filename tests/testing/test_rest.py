@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import socket
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
@@ -15,7 +16,7 @@ from coder_agents.schema import BuildInfoResponse, User, Workspace, WorkspaceAge
 from coder_agents.testing import Deployment
 
 
-def test_build_info_needs_no_token(deployment) -> None:
+def test_build_info_needs_no_token(deployment: Deployment) -> None:
     """
     It tells the release, which the header of every answer tells too.
     """
@@ -27,7 +28,7 @@ def test_build_info_needs_no_token(deployment) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Coder-Session-Token": "wrong"}, {"Cookie": "x"}])
-def test_a_token_is_demanded(deployment, call, headers: dict[str, str]) -> None:
+def test_a_token_is_demanded(deployment: Deployment, call: Any, headers: dict[str, str]) -> None:
     """
     Routes of agents say it in other words than the rest.
     """
@@ -61,7 +62,7 @@ def test_the_seed_decides_the_ids() -> None:
     assert ids[0].version == 4
 
 
-def test_the_agent_reads_as_schema(deployment, call) -> None:
+def test_the_agent_reads_as_schema(deployment: Deployment, call: Any) -> None:
     """
     What is sent is what the agent says of itself.
     """
@@ -76,10 +77,10 @@ def test_the_agent_reads_as_schema(deployment, call) -> None:
     [
         ("notauuid", 400, "invalid UUID length: 8"),
         ("x" * 36, 400, "invalid UUID format"),
-        (str(uuid4()), 404, None),
+        ("6ba7b810-9dad-11d1-80b4-00c04fd430c8", 404, None),
     ],
 )
-def test_unknown_agents(call, text: str, status: int, detail: str | None) -> None:
+def test_unknown_agents(call: Any, text: str, status: int, detail: str | None) -> None:
     """
     What is no UUID is told so, an unknown one does not exist.
     """
@@ -87,7 +88,7 @@ def test_unknown_agents(call, text: str, status: int, detail: str | None) -> Non
     assert (answer.status_code, answer.json().get("detail")) == (status, detail)
 
 
-def test_the_user(deployment, call) -> None:
+def test_the_user(deployment: Deployment, call: Any) -> None:
     """
     There is one, by any of its names; nobody else exists.
     """
@@ -100,7 +101,7 @@ def test_the_user(deployment, call) -> None:
 @pytest.mark.parametrize(
     ("release", "known"), [("2.24", set()), ("2.31", {"task"}), ("2.35", {"task", "seat"})]
 )
-def test_fields_of_newer_releases(calls, release: str, known: set[str]) -> None:
+def test_fields_of_newer_releases(calls: Any, release: str, known: set[str]) -> None:
     """
     A field is there from the release on that brought it.
     """
@@ -115,7 +116,7 @@ def test_fields_of_newer_releases(calls, release: str, known: set[str]) -> None:
         assert {name for name, present in fields.items() if present} == known
 
 
-def test_workspaces_by_name_and_id(deployment, call) -> None:
+def test_workspaces_by_name_and_id(deployment: Deployment, call: Any) -> None:
     """
     Both give the same; what is not there is told in the same words.
     """
@@ -149,7 +150,9 @@ def test_workspaces_by_name_and_id(deployment, call) -> None:
         ("?offset=2", ["stopped"]),
     ],
 )
-def test_searching_workspaces(deployment, call, query: str, names: list[str]) -> None:
+def test_searching_workspaces(
+    deployment: Deployment, call: Any, query: str, names: list[str]
+) -> None:
     """
     All conditions hold together; the count is of all pages.
     """
@@ -165,7 +168,7 @@ def test_searching_workspaces(deployment, call, query: str, names: list[str]) ->
 @pytest.mark.parametrize(
     ("query", "field"), [("q=bogus:me", "bogus"), ("limit=x", "limit"), ("offset=-1", "offset")]
 )
-def test_bad_searches(call, query: str, field: str) -> None:
+def test_bad_searches(call: Any, query: str, field: str) -> None:
     """
     The answer names what is wrong.
     """
@@ -174,7 +177,7 @@ def test_bad_searches(call, query: str, field: str) -> None:
     assert answer.json()["validations"][0]["field"] == field
 
 
-def test_what_is_no_route(deployment, call) -> None:
+def test_what_is_no_route(deployment: Deployment, call: Any) -> None:
     """
     A path without a route is 404, a method without one 405, the rest the dashboard.
     """
@@ -191,7 +194,7 @@ SIGNED_FOR_NOBODY = json.dumps(
 SIGNED = "/applications/reconnecting-pty-signed-token"
 
 
-def test_signed_tokens_need_a_licence(deployment, call) -> None:
+def test_signed_tokens_need_a_licence(deployment: Deployment, call: Any) -> None:
     """
     Without one there is no such route.
     """
@@ -217,7 +220,9 @@ def test_signed_tokens_need_a_licence(deployment, call) -> None:
         (SIGNED_FOR_NOBODY, 404),
     ],
 )
-def test_bad_requests_for_signed_tokens(deployment, call, body: str, status: int) -> None:
+def test_bad_requests_for_signed_tokens(
+    deployment: Deployment, call: Any, body: str, status: int
+) -> None:
     """
     The body must be as documented, and the agent must exist.
     """
@@ -225,7 +230,7 @@ def test_bad_requests_for_signed_tokens(deployment, call, body: str, status: int
     assert call("POST", SIGNED, data=body).status_code == status
 
 
-def test_requests_are_recorded(deployment, call) -> None:
+def test_requests_are_recorded(deployment: Deployment, call: Any) -> None:
     """
     Each with its route, its target and its headers.
     """
@@ -237,7 +242,7 @@ def test_requests_are_recorded(deployment, call) -> None:
     assert second.route == ""
 
 
-def test_a_connection_serves_many_requests(deployment, call) -> None:
+def test_a_connection_serves_many_requests(deployment: Deployment, call: Any) -> None:
     """
     It stays open, also between requests that came in one piece, until told to close.
     """
@@ -253,7 +258,7 @@ def test_a_connection_serves_many_requests(deployment, call) -> None:
     assert received.count(b"Connection: close") == 1
 
 
-def test_what_is_not_http_is_refused(deployment, call) -> None:
+def test_what_is_not_http_is_refused(deployment: Deployment, call: Any) -> None:
     """
     It is answered with 400 and the end of the connection.
     """
@@ -265,7 +270,7 @@ def test_what_is_not_http_is_refused(deployment, call) -> None:
         assert wire.recv(1) == b""
 
 
-def test_a_body_may_wait_to_be_asked_for(deployment, call) -> None:
+def test_a_body_may_wait_to_be_asked_for(deployment: Deployment, call: Any) -> None:
     """
     A client that expects 100 gets it before it sends its body.
     """

@@ -7,11 +7,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coder_agents.schema import WorkspaceAgentScriptStatus
 from coder_agents.testing import scripts
 from coder_agents.testing.scripts import LineSplitter, Outcome, ScriptRun, describe_exit
 
@@ -44,7 +46,7 @@ def test_outcomes(script: str, status: str, exit_code: int, error: str) -> None:
     """
     Exit codes and signals are told in the words of the API and of Go.
     """
-    assert run(script)[0] == Outcome(status, exit_code, error)
+    assert run(script)[0] == Outcome(WorkspaceAgentScriptStatus(status), exit_code, error)
 
 
 def test_output_is_told_apart() -> None:
@@ -61,7 +63,7 @@ def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     outcome, output = run(f"echo before; sleep 600 & echo $! > {file}; wait", timeout=0.1)
     error = "signal: killed\ncontext deadline exceeded"
-    assert outcome == Outcome("timed_out", -1, error)
+    assert outcome == Outcome(WorkspaceAgentScriptStatus("timed_out"), -1, error)
     assert output["stdout"] == b"before\n"
     assert is_gone(int(file.read_text()))
 
@@ -82,7 +84,7 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def test_a_child_that_holds_the_output(tmp_path: Path, monkeypatch) -> None:
+def test_a_child_that_holds_the_output(tmp_path: Path, monkeypatch: Any) -> None:
     """
     It is waited for only so long after the script has ended, and killed at the close.
     """
@@ -120,7 +122,7 @@ def test_killing_from_elsewhere_is_no_timeout() -> None:
     )
     outcome = running[0].wait()
     running[0].close()
-    assert outcome == Outcome("exit_failure", -1, "signal: killed")
+    assert outcome == Outcome(WorkspaceAgentScriptStatus("exit_failure"), -1, "signal: killed")
 
 
 def test_unknown_signals_have_a_number() -> None:

@@ -129,6 +129,21 @@ def test_it_wakes_before_it_is_dialled(source_at: Callable[..., Source[Any]]) ->
         _assert_free(source)
 
 
+def test_a_wake_that_comes_first_is_not_forgotten_in_a_tls_handshake(
+    source_at: Callable[..., Source[Any]],
+) -> None:
+    """
+    The socket is shut down as soon as it is there.
+    """
+    with serving(stuck) as peer:
+        source = source_at(peer.url.replace("http://", "https://"), timeout=60)
+        source.wake()
+        started = time.monotonic()
+        with pytest.raises(ClosedError):
+            source.open()
+        assert time.monotonic() - started < 30
+
+
 def test_many_wakes_at_random_moments_of_opening(source_at: Callable[..., Source[Any]]) -> None:
     """
     Whenever it comes: opened or closed, never stuck, never another error.

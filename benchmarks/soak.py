@@ -1,0 +1,287 @@
+"""
+Follow one log through thousands of forced drops while several writers commit late.
+
+``python benchmarks/soak.py`` prints what was lost, what was repeated and how much memory the
+client held. The deployment and its writers run in a process of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import heapq
+import itertools
+import multiprocessing
+import multiprocessing.connection
+import random
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from coder_agents import Client, LogStream, Reconnect, StreamOptions
+from coder_agents.testing import Deployment, EmbeddedAgent, PendingLogs
+
+REPORT = Path(__file__).parent.parent / "docs" / "soak_report.rst"
+KINDS = ("drop", "reset", "cut", "close")
+QUIET = 3.0  # times *settle* without a new line after which the stream has given all it will
+
+
+@attrs.frozen
+class Plan:
+    """
+    What a soak does; times in seconds, *rate* in lines a second of all writers together.
+    """
+
+    lines: int = 1_000_000
+    drops: int = 10_000
+    writers: int = 3
+    rate: float = 3_000
+    settle: float = 1.0
+    late: float = 0.9
+    seed: int = 0
+
+
+@attrs.frozen
+class Report:
+    """
+    What came of it.
+
+    Attributes:
+        committed: lines that the deployment has.
+        lost: lines of these that were never yielded.
+        repeated: lines that were yielded more than once.
+        latest: the most seconds that a line was committed after it took its id.
+        late: lines that came out of the order of their ids.
+        reconnects: connections made again after a drop.
+        checks: connections made to look for late lines.
+        held: the most ids that the ledger held.
+        early_memory: MiB that the client's process held after the first tenth of the lines.
+        late_memory: the most MiB it held after that.
+        seconds: how long it took.
+    """
+
+    committed: int
+    lost: int
+    repeated: int
+    latest: float
+    late: int
+    reconnects: int
+    checks: int
+    held: int
+    early_memory: float
+    late_memory: float
+    seconds: float
+
+
+def soak(plan: Plan) -> Report:
+    """
+    Carry *plan* out.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, plan), daemon=True)
+    process.start()
+    try:
+        url, token, agent_id = ours.recv()
+        return follow(plan, Client(url, token), agent_id, ours)
+    finally:
+        ours.close()
+        process.join(30)
+
+
+def follow(
+    plan: Plan,
+    client: Client,
+    agent_id: uuid.UUID,
+    pipe: multiprocessing.connection.Connection,
+) -> Report:
+    """
+    Follow the log until all is written and nothing more comes, and count.
+    """
+    options = StreamOptions(
+        reconnect=Reconnect(initial=0.001, maximum=0.02, give_up_after=60), settle=plan.settle
+    )
+    started = time.monotonic()
+    seen = bytearray(plan.lines + 1)
+    held, early, late = 0, 0.0, 0.0
+    with client.agent(agent_id).follow_logs(options=options) as stream:
+        pipe.send("go")
+        for count, number in enumerate(numbers(stream, plan, pipe), 1):
+            seen[number] = min(seen[number] + 1, 255)
+            if count % max(1, plan.lines // 200) == 0:
+                held = max(held, stream._ledger.held)
+                early, late = weighed(count * 10 > plan.lines, early, late)
+        stats = stream.stats
+    committed = array.array("q", pipe.recv_bytes())
+    latest = pipe.recv()
+    return Report(
+        committed=len(committed),
+        lost=sum(1 for number in committed if not seen[number]),
+        repeated=sum(1 for times in seen if times > 1),
+        latest=latest,
+        late=stats.late,
+        reconnects=stats.reconnects,
+        checks=stats.checks,
+        held=held,
+        early_memory=early,
+        late_memory=late,
+        seconds=time.monotonic() - started,
+    )
+
+
+def numbers(
+    stream: LogStream, plan: Plan, pipe: multiprocessing.connection.Connection
+) -> Iterator[int]:
+    """
+    Yield the ids of the lines, until the writers are done and it stays quiet.
+    """
+    written = False
+    while True:
+        log = stream.poll(QUIET * plan.settle)
+        if log is not None:
+            yield log.id
+        elif written:
+            return
+        else:
+            written = pipe.poll(0)
+
+
+def weighed(past_first_tenth: bool, early: float, late: float) -> tuple[float, float]:
+    """
+    Return the memory of the first tenth and of the rest, with that of now.
+    """
+    now = resident()
+    return (early, max(late, now)) if past_first_tenth else (max(early, now), late)
+
+
+def resident() -> float:
+    """
+    Return the MiB of memory that this process holds.
+    """
+    with open("/proc/self/statm") as file:
+        pages = int(file.read().split()[1])
+    return pages * 4096 / 1_048_576
+
+
+def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
+    """
+    Run the deployment, its writers and its faults; send the committed ids at the end.
+    """
+    with Deployment(log_limit=1 << 50, seed=plan.seed) as deployment:
+        agent = deployment.add_agent()
+        agent.wait_started()
+        chance = random.Random(plan.seed)
+        for number in range(plan.drops):
+            kind = KINDS[number % len(KINDS)]
+            code = {"code": 1001} if kind == "close" else {}
+            after = chance.choice((1, 1, 2, 5))
+            deployment.faults.add(kind, route="logs_follow", after=after, **code)
+        pipe.send((deployment.url, deployment.token, agent.id))
+        pipe.recv()
+        committed, latest = write(agent, plan)
+        pipe.send_bytes(committed.tobytes())
+        pipe.send(latest)
+        # Until the client has gone.
+        pipe.poll(None)
+
+
+def write(agent: EmbeddedAgent, plan: Plan) -> tuple[array.array[int], float]:
+    """
+    Let the writers write all lines; return the committed ids and the latest commit.
+    """
+    shares = [len(range(n, plan.lines, plan.writers)) for n in range(plan.writers)]
+    writers = [Writer(agent, plan, number, share) for number, share in enumerate(shares)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    committed = array.array("q", itertools.chain(*(writer.committed for writer in writers)))
+    return committed, max(writer.latest for writer in writers)
+
+
+class Writer(threading.Thread):
+    """
+    Takes ids for *share* lines, and commits each batch at once or up to *late* seconds later.
+    """
+
+    def __init__(self, agent: EmbeddedAgent, plan: Plan, number: int, share: int) -> None:
+        super().__init__(daemon=True)
+        self._agent, self._plan, self._number, self._share = agent, plan, number, share
+        self._chance = random.Random(f"{plan.seed}/{number}")
+        self._waiting: list[tuple[float, float, int, PendingLogs]] = []
+        self._taken = 0
+        self.committed: list[int] = []
+        self.latest = 0.0
+
+    def run(self) -> None:
+        """
+        Write the share at the plan's rate.
+        """
+        started = time.monotonic()
+        while self._taken < self._share or self._waiting:
+            self._commit()
+            due = started + self._taken * self._plan.writers / self._plan.rate
+            if self._taken < self._share and time.monotonic() >= due:
+                self._take(min(self._share - self._taken, self._chance.randint(1, 60)))
+            else:
+                time.sleep(0.002)
+
+    def _take(self, size: int) -> None:
+        lines = [f"writer {self._number}, line {self._taken + n}" for n in range(size)]
+        now = time.monotonic()
+        batch = self._agent.begin_logs(lines)
+        delay = self._chance.choice((0.0, self._chance.uniform(0, self._plan.late)))
+        heapq.heappush(self._waiting, (now + delay, now, self._taken, batch))
+        self._taken += size
+
+    def _commit(self) -> None:
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            _, taken, _, batch = heapq.heappop(self._waiting)
+            if batch.commit():
+                self.committed += batch.ids
+            self.latest = max(self.latest, time.monotonic() - taken)
+
+
+def described(plan: Plan, report: Report) -> str:
+    """
+    Return *report* as text, a figure a line.
+    """
+    lines = [
+        f"{plan.lines:,} lines, {plan.drops:,} drops, {plan.writers} writers, settle {plan.settle} s"
+    ]
+    for name, value in attrs.asdict(report).items():
+        figure = f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+        lines.append(f"{name.replace('_', ' '):14} {figure:>12}")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    """
+    Run a soak as the arguments say and print its report.
+    """
+    plan = Plan()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=plan.lines)
+    parser.add_argument("--drops", type=int, default=plan.drops)
+    parser.add_argument("--rate", type=float, default=plan.rate, help="lines a second")
+    parser.add_argument("--seed", type=int, default=plan.seed)
+    parser.add_argument("--write", action="store_true", help=f"write {REPORT.name} in docs/")
+    given = vars(parser.parse_args(arguments))
+    write_report = given.pop("write")
+    plan = attrs.evolve(plan, **given)
+    report = soak(plan)
+    text = described(plan, report)
+    print(text)
+    if write_report:
+        lines = [".. code-block:: text", "", *(f"   {line}" for line in text.splitlines()), ""]
+        REPORT.write_text("\n".join(lines), encoding="utf-8")
+    return 1 if report.lost or report.repeated else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

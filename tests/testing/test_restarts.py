@@ -1,0 +1,248 @@
+"""
+What goes wrong with a whole deployment: late commits, restarts, purges, clocks, pongs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import requests
+import websocket
+
+from coder_agents.schema import LogLevel
+from coder_agents.testing import Deployment
+from coder_agents.testing.logs import LogStore
+
+Calls = Callable[[Deployment], Any]
+
+
+def test_lines_that_are_begun_are_seen_when_they_are_committed(calls: Calls) -> None:
+    """
+    They have their ids from the beginning: a follower that goes by the newest never sees them.
+    """
+    with Deployment() as deployment:
+        agent = deployment.add_agent()
+        call = calls(deployment)
+        late = agent.begin_logs("one\ntwo", level="warn")
+        soon = agent.begin_logs(["three"])
+        assert late.ids[-1] < soon.ids[0]
+        follower = call.websocket(f"/workspaceagents/{agent.id}/logs?follow")
+        assert json.loads(follower.recv()) == []
+        assert soon.commit()
+        assert [line["id"] for line in json.loads(follower.recv())] == soon.ids
+        assert late.commit()
+        agent.push_logs("four")
+        assert [line["output"] for line in json.loads(follower.recv())] == ["four"]
+        lines = call.get(f"/workspaceagents/{agent.id}/logs").json()
+        assert [line["output"] for line in lines] == ["one", "two", "three", "four"]
+        assert lines[0]["level"] == "warn"
+
+
+def test_an_empty_batch_changes_nothing() -> None:
+    """
+    It takes no id and shows no line.
+    """
+    with Deployment() as deployment:
+        agent = deployment.add_agent()
+        nothing = agent.begin_logs([])
+        assert nothing.ids == []
+        assert nothing.commit()
+
+
+def test_committing_is_cheap_however_long_the_log_is() -> None:
+    """
+    Batches in any order end up by id; nothing is sorted anew.
+    """
+    store = LogStore(now=lambda: datetime.now(UTC), limit=1 << 40)
+    agent, source = UUID(int=1), UUID(int=2)
+    batches = [store.reserve(agent, source, [(LogLevel.INFO, "x")] * 100) for _ in range(500)]
+    for batch in reversed(batches):
+        assert store.commit(batch)
+    assert [log.id for log in store.after(agent, 0)] == list(range(1, 50_001))
+
+
+@pytest.mark.parametrize(("before", "left"), [(None, []), (2, ["two", "three"])])
+def test_old_lines_are_purged_and_their_ids_not_used_again(
+    calls: Calls, before: int | None, left: list[str]
+) -> None:
+    """
+    All, or those with lower ids.
+    """
+    with Deployment() as deployment:
+        agent = deployment.add_agent()
+        newest = agent.push_logs(["one", "two", "three"])[-1]
+        agent.purge_logs(before)
+        lines = calls(deployment).get(f"/workspaceagents/{agent.id}/logs").json()
+        assert [line["output"] for line in lines] == left
+        assert agent.push_logs("four")[0] == newest + 1
+
+
+def test_a_restart_keeps_the_port_and_everything_else(calls: Calls) -> None:
+    """
+    WebSockets are told 1000, event streams end, and the same token and lines hold after it.
+    """
+    with Deployment(metadata_interval=0.05) as deployment:
+        agent = deployment.add_agent()
+        agent.push_logs("one")
+        call, url = calls(deployment), deployment.url
+        follower = call.websocket(f"/workspaceagents/{agent.id}/logs?follow")
+        follower.recv()
+        events = call.events(f"/workspaceagents/{agent.id}/watch-metadata")
+        next(events)
+        deployment.restart()
+        opcode, data = follower.recv_data()
+        assert (opcode, data[:2]) == (websocket.ABNF.OPCODE_CLOSE, b"\x03\xe8")
+        assert all(block.startswith(b"event:") for block in events)
+        assert deployment.url == url
+        lines = call.get(f"/workspaceagents/{agent.id}/logs").json()
+        assert [line["output"] for line in lines] == ["one"]
+
+
+def test_connections_are_refused_while_it_is_down(calls: Calls) -> None:
+    """
+    For as long as was asked.
+    """
+    with Deployment() as deployment:
+        call = calls(deployment)
+        restart = threading.Thread(target=deployment.restart, kwargs={"down": 0.3})
+        restart.start()
+        refused = 0
+        while restart.is_alive():
+            with contextlib.suppress(requests.ConnectionError):
+                call.get("/buildinfo")
+                continue
+            refused += 1
+            time.sleep(0.01)
+        restart.join()
+        assert refused > 0
+        assert call.get("/buildinfo").status_code == 200
+
+
+def test_a_rolling_restart_gives_the_backlog_and_then_1000(calls: Calls) -> None:
+    """
+    To as many connections as there are replicas.
+    """
+    with Deployment() as deployment:
+        agent = deployment.add_agent()
+        agent.push_logs("one")
+        call = calls(deployment)
+        deployment.faults.add("rolling_restart", route="logs_follow", times=2)
+        for _ in range(2):
+            follower = call.websocket(f"/workspaceagents/{agent.id}/logs?follow")
+            assert len(json.loads(follower.recv())) == 1
+            assert follower.recv_data()[1][:2] == b"\x03\xe8"
+        follower = call.websocket(f"/workspaceagents/{agent.id}/logs?follow")
+        follower.recv()
+        agent.push_logs("two")
+        assert len(json.loads(follower.recv())) == 1
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_the_clock_can_jump(calls: Calls, hours: int) -> None:
+    """
+    What is stored from then on has the deployment's time.
+    """
+    with Deployment() as deployment:
+        agent = deployment.add_agent()
+        agent.push_logs("before")
+        deployment.set_clock(timedelta(hours=hours))
+        agent.push_logs("after")
+        lines = calls(deployment).get(f"/workspaceagents/{agent.id}/logs").json()
+        jumped = [line["created_at"] for line in lines]
+        assert (jumped[1] > jumped[0]) is (hours > 0)
+
+
+@pytest.mark.parametrize(
+    ("release", "reason"), [("2.31", b"Ping failed"), ("2.35", b"liveness probe failed")]
+)
+def test_a_peer_that_answers_no_ping_is_closed(calls: Calls, release: str, reason: bytes) -> None:
+    """
+    With 1001 and the release's own words.
+    """
+    with Deployment(release=release, ping_interval=0.05) as deployment:
+        deployment.pong_timeout = 0.2
+        agent = deployment.add_agent()
+        follower = calls(deployment).websocket(f"/workspaceagents/{agent.id}/logs?follow")
+        follower.recv()
+        frames = iter(follower.recv_frame, None)
+        last = next(frame for frame in frames if frame.opcode == websocket.ABNF.OPCODE_CLOSE)
+        assert last.data == b"\x03\xe9" + reason
+
+
+@pytest.mark.parametrize(("release", "answers"), [("2.24", False), ("2.31", True)])
+def test_a_peer_that_answers_or_is_not_looked_at_stays(
+    calls: Calls, release: str, answers: bool
+) -> None:
+    """
+    2.24 never looks; from 2.31 on each pong counts.
+    """
+    with Deployment(release=release, ping_interval=0.02) as deployment:
+        deployment.pong_timeout = 0.15
+        agent = deployment.add_agent()
+        follower = calls(deployment).websocket(f"/workspaceagents/{agent.id}/logs?follow")
+        follower.recv()
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            frame = follower.recv_frame()
+            assert frame.opcode == websocket.ABNF.OPCODE_PING
+            if answers:
+                follower.pong(frame.data)
+
+
+ANSWERS: list[tuple[str, dict[str, Any], int, str]] = [
+    ("redirect", {"url": "https://other.example.com/"}, 307, ""),
+    ("html", {}, 502, "<!doctype html>"),
+    ("html", {"status": 404}, 404, "<title>404</title>"),
+    ("not_connected", {}, 400, 'must be in the \\"connected\\" state'),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "status", "body"), ANSWERS)
+def test_answers_of_something_in_between(
+    calls: Calls, kind: str, options: dict[str, Any], status: int, body: str
+) -> None:
+    """
+    Each by the name that a tester looks for.
+    """
+    with Deployment() as deployment:
+        deployment.faults.add(kind, route="me", **options)
+        answer = calls(deployment).get("/users/me", allow_redirects=False)
+        assert answer.status_code == status
+        assert body in answer.text
+        assert answer.headers.get("Location") == options.get("url")
+
+
+@pytest.mark.parametrize("route", ["logs_follow", "containers_watch", "watch_metadata"])
+@pytest.mark.parametrize("kind", ["invalid_json", "invalid_utf8"])
+def test_a_message_can_be_broken(calls: Calls, route: str, kind: str) -> None:
+    """
+    On every stream; UTF-8 is broken in a text frame, too.
+    """
+    paths = {
+        "logs_follow": "logs?follow",
+        "containers_watch": "containers/watch",
+        "watch_metadata": "watch-metadata",
+    }
+    with Deployment(metadata_interval=0.05) as deployment:
+        agent = deployment.add_agent()
+        agent.wait_started()
+        deployment.faults.add(kind, route=route)
+        path = f"/workspaceagents/{agent.id}/{paths[route]}"
+        if route == "watch_metadata":
+            data = next(iter(calls(deployment).events(path))).removeprefix(b"event: data\ndata: ")
+        else:
+            follower = calls(deployment).websocket(path, skip_utf8_validation=True)
+            opcode, data = follower.recv_data()
+            assert opcode == websocket.ABNF.OPCODE_TEXT
+        with pytest.raises(
+            ValueError, match=r"invalid start byte|Expecting|delimiter|Unterminated"
+        ):
+            json.loads(data.decode())
