@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 # Extra settings for pip; test-oldest passes its pins here.
 PIP_ARGS ?=
 # The set-up tools of an old pip do not know all of setup.cfg; building apart, pip takes new ones.
-PIP := PIP_USE_PEP517=1 $(BIN)/python -m pip --disable-pip-version-check --no-input
+PIP := PIP_USE_PEP517=1 PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 # What must be installed anew when it changes.
 METADATA := setup.cfg setup.py

@@ -60,8 +60,7 @@ class Report:
         reconnects: connections made again after a drop.
         checks: connections made to look for late lines.
         held: the most ids that the ledger held.
-        early_memory: MiB that the client's process held after the first tenth of the lines.
-        late_memory: the most MiB it held after that.
+        memory: the most MiB that the client's process held in each tenth of the lines.
         seconds: how long it took.
     """
 
@@ -73,8 +72,7 @@ class Report:
     reconnects: int
     checks: int
     held: int
-    early_memory: float
-    late_memory: float
+    memory: list[float]
     seconds: float
 
 
@@ -108,14 +106,15 @@ def follow(
     )
     started = time.monotonic()
     seen = bytearray(plan.lines + 1)
-    held, early, late = 0, 0.0, 0.0
+    held, memory = 0, [0.0] * 10
     with client.agent(agent_id).follow_logs(options=options) as stream:
         pipe.send("go")
         for count, number in enumerate(numbers(stream, plan, pipe), 1):
             seen[number] = min(seen[number] + 1, 255)
             if count % max(1, plan.lines // 200) == 0:
                 held = max(held, stream._ledger.held)
-                early, late = weighed(count * 10 > plan.lines, early, late)
+                tenth = min(9, count * 10 // plan.lines)
+                memory[tenth] = max(memory[tenth], resident())
         stats = stream.stats
     committed = array.array("q", pipe.recv_bytes())
     latest = pipe.recv()
@@ -128,8 +127,7 @@ def follow(
         reconnects=stats.reconnects,
         checks=stats.checks,
         held=held,
-        early_memory=early,
-        late_memory=late,
+        memory=memory,
         seconds=time.monotonic() - started,
     )
 
@@ -149,14 +147,6 @@ def numbers(
             return
         else:
             written = pipe.poll(0)
-
-
-def weighed(past_first_tenth: bool, early: float, late: float) -> tuple[float, float]:
-    """
-    Return the memory of the first tenth and of the rest, with that of now.
-    """
-    now = resident()
-    return (early, max(late, now)) if past_first_tenth else (max(early, now), late)
 
 
 def resident() -> float:
@@ -179,8 +169,10 @@ def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
         for number in range(plan.drops):
             kind = KINDS[number % len(KINDS)]
             code = {"code": 1001} if kind == "close" else {}
-            after = chance.choice((1, 1, 2, 5))
+            after = chance.choice((1, 1, 2, 3))
             deployment.faults.add(kind, route="logs_follow", after=after, **code)
+        # And on to the end of the run, so that no part of it is an easier one.
+        deployment.faults.add("drop", route="logs_follow", after=2, times=None)
         pipe.send((deployment.url, deployment.token, agent.id))
         pipe.recv()
         committed, latest = write(agent, plan)
@@ -255,8 +247,9 @@ def described(plan: Plan, report: Report) -> str:
         f"{plan.lines:,} lines, {plan.drops:,} drops, {plan.writers} writers, settle {plan.settle} s"
     ]
     for name, value in attrs.asdict(report).items():
-        figure = f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
-        lines.append(f"{name.replace('_', ' '):14} {figure:>12}")
+        values = value if isinstance(value, list) else [value]
+        figures = (f"{one:,.1f}" if isinstance(one, float) else f"{one:,}" for one in values)
+        lines.append(f"{name:12}" + " ".join(figures))
     return "\n".join(lines)
 
 

@@ -118,10 +118,10 @@ def test_requirements_of_users_are_few_and_bounded(metadata: Message) -> None:
 
 def test_testing_extra_brings_the_embedded_deployment(metadata: Message) -> None:
     """
-    The extra for users' tests holds what speaks WebSocket on the server's side, and no test runner.
+    The extra for users' tests holds what a server needs for WebSocket and TLS, and no test runner.
     """
     extra = requirements(metadata, "testing")
-    assert {re.split("[>=]", line)[0] for line in extra} == {"wsproto"}
+    assert {re.split("[>=]", line)[0] for line in extra} == {"cryptography", "wsproto"}
 
 
 def test_oldest_run_pins_what_the_wheel_promises(metadata: Message) -> None:
