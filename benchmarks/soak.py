@@ -169,7 +169,7 @@ def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
         for number in range(plan.drops):
             kind = KINDS[number % len(KINDS)]
             code = {"code": 1001} if kind == "close" else {}
-            after = chance.choice((1, 1, 2, 3))
+            after = chance.choice((1, 1, 1, 2))
             deployment.faults.add(kind, route="logs_follow", after=after, **code)
         # And on to the end of the run, so that no part of it is an easier one.
         deployment.faults.add("drop", route="logs_follow", after=2, times=None)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from coder_agents.config import whole_number
 from coder_agents.errors import NotFoundError, UnsupportedError
 from coder_agents.releases import Capabilities
+from coder_agents.render import escape_controls
 from coder_agents.schema import (
     IssueReconnectingPTYSignedTokenRequest,
     IssueReconnectingPTYSignedTokenResponse,
@@ -51,7 +52,8 @@ class Agent:
 
     def __repr__(self) -> str:
         data = self._data
-        return f"<Agent {data.name} {self.id} {data.status} {data.lifecycle_state}>"
+        words = escape_controls(f"{data.name} {self.id} {data.status} {data.lifecycle_state}")
+        return f"<Agent {words}>"
 
     @property
     def data(self) -> WorkspaceAgent:
@@ -83,7 +85,7 @@ class Agent:
 
         *after* is an id, or the `bookmark` of an earlier stream of this agent.
         """
-        chosen = options or self._stream_options
+        chosen = self._chosen(options)
         return LogStream(
             lambda floor: self._websocket(
                 "logs",
@@ -100,7 +102,7 @@ class Agent:
         """
         Return a stream of the agent's metadata; each item is the full list.
         """
-        chosen = options or self._stream_options
+        chosen = self._chosen(options)
         return MetadataStream(
             lambda: SSESource(
                 self._http,
@@ -119,12 +121,17 @@ class Agent:
         Raises *AgentNotConnectedError* where the agent is not connected, *UnsupportedError*
         on deployments before 2.25, which do not have the call.
         """
-        chosen = options or self._stream_options
+        chosen = self._chosen(options)
         return ContainersStream(
             lambda: self._websocket("containers", "watch", options=chosen),
             what=f"the containers of agent {self.id}",
             options=chosen,
         )
+
+    def _chosen(self, options: StreamOptions | None) -> StreamOptions:
+        # A stream outlives its client, but is not opened by one that is closed.
+        self._http.check_open()
+        return options or self._stream_options
 
     def _websocket(
         self, *segments: str, params: Params = (), options: StreamOptions

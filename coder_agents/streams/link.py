@@ -105,10 +105,11 @@ class Link(Generic[M]):
         asked = time.monotonic()
         try:
             source.open()
-        finally:
+        except Exception:
             self._dialled = None
+            raise
         self._leave(polite=True)
-        self._source, self.asked = source, asked
+        self._source, self._dialled, self.asked = source, None, asked
         self._check()
 
     def receive(self, until: float | None) -> M | None:
@@ -226,3 +227,5 @@ class Link(Generic[M]):
         """
         self._woken = True
         self._leave(polite=True)
+        if self._dialled is not None:  # where Ctrl-C came while it was opened
+            self._dialled.free()

@@ -17,7 +17,7 @@ from coder_agents.schema.documents import parse
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.link import Broken, EndedError
-from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
+from coder_agents.streams.options import StreamEnd, StreamOptions
 from coder_agents.streams.stream import Stream
 from coder_agents.transport import DroppedError, Source
 
@@ -71,8 +71,6 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         self._normal_closes = 0
         self._first_normal_close = 0.0
         self._ending: StreamEnd | None = None
-        self._late = 0
-        self._checks = 0
         self._warned = False
         super().__init__(what=f"the log of agent {agent_id}", options=options)
 
@@ -90,20 +88,8 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         """
         return str(Bookmark.of(self._agent_id, self._ledger.floor, self._ledger.known))
 
-    @property
-    def stats(self) -> StreamStats:
-        """
-        What was counted so far.
-        """
-        return StreamStats(
-            items=self._items_yielded,
-            bytes=self._link.received,
-            reconnects=self._link.reconnects,
-            late=self._late,
-            checks=self._checks,
-            overflowed=self._overflowed(),
-            since=self._since,
-        )
+    def _is_overflowed(self) -> bool:
+        return self._overflowed()
 
     def _new_source(self) -> Source[bytes]:
         return self._connect(self._ledger.floor)

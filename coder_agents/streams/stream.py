@@ -44,10 +44,14 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         # Held by whoever reads or frees. Never waited for.
         self._reading = threading.Lock()
         self._pending: collections.deque[T] = collections.deque()
-        self._items_yielded = 0
+        self._items_yielded = self._late = self._checks = 0
         self._left_at = math.inf
         self._link: Link[M] = Link(self._new_source, self._judge, what=what, options=options)
-        self._link.dial()
+        try:
+            self._link.dial()
+        except BaseException:
+            self._link.close()
+            raise
         self._opened_at = _caller()
         self._since = datetime.now(UTC)
         self._closed = False
@@ -86,11 +90,17 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
             items=self._items_yielded,
             bytes=self._link.received,
             reconnects=self._link.reconnects,
+            late=self._late,
+            checks=self._checks,
+            overflowed=self._is_overflowed(),
             since=self._since,
-            late=0,
-            checks=0,
-            overflowed=False,
         )
+
+    def _is_overflowed(self) -> bool:
+        """
+        Whether the deployment drops what the stream would show.
+        """
+        return False
 
     @abc.abstractmethod
     def _new_source(self) -> Source[M]:
@@ -284,24 +294,35 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
             )
 
 
-class LatestState:
+class StateStream(Stream[M, T]):
     """
-    For a stream whose every message is the full state: which of them says something new.
+    A stream whose every message is the full state.
 
-    The first message of a new connection repeats the last of the old one if nothing
-    happened meanwhile.
+    The first message of a new connection is left out where it repeats the last of the old
+    one: nothing has happened meanwhile.
     """
 
-    def __init__(self) -> None:
-        self._last: object = None
+    def __init__(
+        self, connect: Callable[[], Source[M]], *, what: str, options: StreamOptions
+    ) -> None:
+        self._connect = connect
+        self._last: M | None = None
+        super().__init__(what=what, options=options)
 
-    def is_new(self, message: object, *, first: bool) -> bool:
-        """
-        Whether *message* is not a repetition; *first* is said of a connection's first.
-        """
-        repeated = first and message == self._last
+    def _new_source(self) -> Source[M]:
+        return self._connect()
+
+    def _items(self, message: M) -> list[T]:
+        self._link.progress()
+        repeated = self._link.messages == 1 and message == self._last
         self._last = message
-        return not repeated
+        return [] if repeated else [self._state(message)]
+
+    @abc.abstractmethod
+    def _state(self, message: M) -> T:
+        """
+        Return the state that *message* tells.
+        """
 
 
 def _deadline(timeout: float | None) -> float | None:

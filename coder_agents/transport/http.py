@@ -119,7 +119,8 @@ class HTTP:
         Raises *APIError* for any other status, *TransportError* where no answer
         came.
         """
-        self.check_ready()
+        self.check_open()
+        self.check_files()
         url = self.url(path)
         started = time.monotonic()
         response = self._send(method, url, params, body)
@@ -140,13 +141,17 @@ class HTTP:
         """
         return f"{self.settings.url}/api/v2{path}"
 
-    def check_ready(self) -> None:
+    def check_open(self) -> None:
         """
-        Raise *RuntimeError* where the client was closed, *ConfigError* where a file of its
-        TLS settings is not there.
+        Raise *RuntimeError* where the client was closed.
         """
         if self._closed:
             raise RuntimeError("the client is closed")
+
+    def check_files(self) -> None:
+        """
+        Raise *ConfigError* where a file of the TLS settings is not there.
+        """
         for setting, value in (("verify", self._verify), ("cert", self._cert)):
             for path in value if isinstance(value, tuple) else (value,):
                 if isinstance(path, str) and not os.path.exists(path):

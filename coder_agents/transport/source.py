@@ -65,7 +65,7 @@ class Source(abc.ABC, Generic[M]):
         cannot be reached, *DecodeError* where it answers with something else,
         *ClosedError* when woken.
         """
-        self._http.check_ready()
+        self._http.check_files()
         request = self._http.prepare(self._path, self._params, self._headers())
         failure = self._try_to_open(request)
         if failure is not None:

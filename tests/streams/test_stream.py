@@ -27,6 +27,7 @@ from peer import Conversation
 from coder_agents import (
     AuthenticationError,
     PermissionDeniedError,
+    Reconnect,
     RequestTimeoutError,
     ServerError,
     StreamEnd,
@@ -584,3 +585,22 @@ def test_the_repr_says_what_and_whether_it_runs(serve: Serve, kind: Kind) -> Non
         assert repr(stream) == f"<{type(stream).__name__} of {stream._what}, open>"
         assert str(AGENT) in repr(stream)
     assert repr(stream).endswith(", ended: closed by this program>")
+
+
+def test_a_stream_outlives_its_client(serve: Serve, kind: Kind) -> None:
+    """
+    Closing the client closes no stream, and one that drops connects again; a new one is refused.
+    """
+
+    def drop(conversation: Conversation) -> None:
+        kind.accept(conversation)
+        kind.say(conversation, 1)
+
+    options = StreamOptions(reconnect=Reconnect(initial=0.01), settle=0)
+    agent = serve(drop, counting(kind, 2), options=options)
+    with kind.open(agent) as stream:
+        agent._http.close()
+        assert kind.read(next(stream)) == 1
+        assert kind.read(next(stream)) == 2
+    with pytest.raises(RuntimeError, match="client is closed"):
+        kind.open(agent)
