@@ -26,7 +26,7 @@ logger = logging.getLogger("coder_agents")
 _NORMAL = 1000  # RFC 6455, section 7.4.1
 _SECOND_LOOK = 0.5  # seconds after the first 1000
 _THIRD_LOOK = 5.0  # seconds after the second
-_LATEST_END = 9.0  # seconds after the first 1000 that late lines are waited for
+_LATEST_END = 8.0  # seconds after the first 1000 that late lines are waited for
 
 LogSource = Callable[[int], Source[bytes]]
 """

@@ -195,8 +195,6 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         """
         Wait until something is pending; return whether something is.
         """
-        if self._closed:
-            raise ClosedError
         if self._pending:
             return True
         now = time.monotonic()
