@@ -12,6 +12,7 @@ import pytest
 import responses
 
 from coder_agents import Agent, Client, NotFoundError, UnsupportedError
+from coder_agents.schema import WorkspaceAgentDevcontainer
 
 URL = "https://coder.example.com"
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
@@ -206,3 +207,15 @@ def test_a_terminal_url_is_a_websocket_url(agent: Agent) -> None:
     """
     with pytest.raises(ValueError, match="must begin with wss://"):
         agent.issue_pty_signed_token("https://proxy.example.com/pty")
+
+
+@responses.activate
+def test_recreate_takes_a_devcontainer_itself(agent: Agent) -> None:
+    """
+    As the list of containers gave it; nothing is listed again.
+    """
+    responses.post(
+        f"{API}/containers/devcontainers/{ID}/recreate", json={"message": "ok"}, status=202
+    )
+    devcontainer = WorkspaceAgentDevcontainer(id=ID, name="d")
+    assert agent.recreate_devcontainer(devcontainer).message == "ok"

@@ -182,8 +182,14 @@ def test_a_peer_that_resets_is_a_drop() -> None:
     """
     Of reading and of writing alike.
     """
-    with serving(lambda conversation: conversation.reset()) as peer:
+
+    def reset(conversation: Conversation) -> None:
+        conversation.sock.recv(1)  # or the reset could overtake the connection
+        conversation.reset()
+
+    with serving(reset) as peer:
         connection = _dialled(peer)
+        connection.send(b"x", time.monotonic() + 10)
         with pytest.raises(DroppedError, match="connection was lost"):
             connection.receive(time.monotonic() + 10)
         with pytest.raises(DroppedError, match="connection was lost"):
