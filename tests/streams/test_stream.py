@@ -604,3 +604,16 @@ def test_a_stream_outlives_its_client(serve: Serve, kind: Kind) -> None:
         assert kind.read(next(stream)) == 2
     with pytest.raises(RuntimeError, match="client is closed"):
         kind.open(agent)
+
+
+def test_whoever_polls_a_stream_that_is_being_closed_gets_none(serve: Serve, kind: Kind) -> None:
+    """
+    Though another reader has not let go of it yet; that one is woken.
+    """
+    stream = kind.open(serve(silent(kind)))
+    with stream._reading:
+        stream.close()
+        assert stream.poll(None) is None
+        assert stream.end is None
+    stream.close()
+    assert stream.end is StreamEnd.CLOSED
