@@ -33,7 +33,7 @@ demo: $(VENV)/.with-testing  ## watch an agent start, its log and its metadata, 
 
 test: $(VENV)/.with-tests  ## run every test; fails under 100 % branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 3 $(ARGS)
+	@$(BIN)/coverage run -m pytest -n 4 $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -89,7 +89,7 @@ test-all:  ## run the tests on each Python, 3.11 and newer, that this machine ha
 
 # The suite alone, without coverage, in the environment that VENV names.
 pytest: $(VENV)/.with-tests
-	@$(BIN)/python -m pytest -n 3 $(ARGS)
+	@$(BIN)/python -m pytest -n 4 $(ARGS)
 
 build: $(VENV)/.with-dev  ## make the wheel and the source archive in dist/
 	@rm -rf build dist

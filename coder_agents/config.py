@@ -157,9 +157,13 @@ def positive_seconds(name: str, value: float) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be a finite number of seconds above 0, not {value}")
-    return float(value)
+    try:
+        seconds = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        seconds = math.inf
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"{name} must be a finite number of seconds above 0, not {seconds}")
+    return seconds
 
 
 def whole_number(name: str, value: int, *, least: int) -> int:

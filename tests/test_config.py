@@ -85,7 +85,9 @@ def test_a_token_with_white_space_or_control_characters_is_refused_unseen(token:
     assert "s3cret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, math.nan, math.inf, (1, 0), (math.nan, 1), (1, 2, 3)])
+@pytest.mark.parametrize(
+    "timeout", [0, -1, math.nan, math.inf, 10**400, (1, 0), (math.nan, 1), (1, 2, 3)]
+)
 def test_a_timeout_that_is_no_finite_time_above_zero_is_refused(timeout: object) -> None:
     """
     NaN, infinity, zero and negative time-outs raise ValueError.

@@ -155,7 +155,7 @@ class Link(Generic[M]):
     def _waited(self, until: float | None) -> bool:
         pause = self._retry_at - time.monotonic()
         left = pause if until is None else min(pause, until - time.monotonic())
-        if left > 0 and self._alarm.acquire(timeout=left):
+        if left > 0 and self._alarm.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
             self._alarm.release()
         self._check()
         return time.monotonic() >= self._retry_at

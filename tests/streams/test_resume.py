@@ -931,3 +931,20 @@ def test_options_of_one_containers_watch_go_before_the_clients(serve: Serve) -> 
     next(stream)
     with pytest.raises(StreamError, match="close code 1001"):
         next(stream)
+
+
+def test_a_pause_of_any_length_can_be_waited(serve: Serve, kind: Kind) -> None:
+    """
+    Longer than any system waits at once; close() ends it all the same.
+    """
+    policy = Reconnect(initial=1e12, maximum=1e12, give_up_after=None)
+    options = StreamOptions(reconnect=policy, settle=0, idle_timeout=1e12)
+    stream = kind.open(serve(breaking(kind, hang_up), options=options))
+    next(stream)
+    thread, found = in_thread(stream)
+    until = time.monotonic() + 10
+    while not _asleep(stream) and time.monotonic() < until:
+        time.sleep(0.005)
+    stream.close()
+    thread.join(20)
+    assert found == ["end"]

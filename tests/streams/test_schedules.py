@@ -132,7 +132,7 @@ class Schedule:
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -154,7 +154,7 @@ def test_each_line_comes_once_whatever_happens(
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -191,10 +191,10 @@ def test_a_short_soak_loses_and_repeats_nothing() -> None:
     """
     Dozens of drops, thousands of lines, three writers that commit late.
     """
-    report = soak(Plan(lines=12_000, drops=100, rate=5_000, settle=1.0, late=0.9))
-    assert report.committed == 12_000
+    report = soak(Plan(lines=9_000, drops=80, rate=5_000, settle=1.0, late=0.9))
+    assert report.committed == 9_000
     assert report.repeated == 0
     # A machine that is too busy to commit in time breaks the promise's condition, not the promise.
     assert report.lost == 0 or report.latest >= 1.0
-    assert report.reconnects >= 20
+    assert report.reconnects >= 10
     assert report.late > 0
