@@ -6,7 +6,6 @@ Everything a user can set is checked here, once, before any input or output.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -157,13 +156,10 @@ def positive_seconds(name: str, value: float) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    try:
-        seconds = float(value)
-    except OverflowError:  # a whole number of more than 308 digits
-        seconds = math.inf
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"{name} must be a finite number of seconds above 0, not {seconds}")
-    return seconds
+    # Compared, not converted: a whole number of 400 digits fits no float.
+    if not 0 < value <= sys.float_info.max:  # nor does NaN
+        raise ValueError(f"{name} must be a finite number of seconds above 0, not {value}")
+    return float(value)
 
 
 def whole_number(name: str, value: int, *, least: int) -> int:

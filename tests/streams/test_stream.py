@@ -509,7 +509,9 @@ def test_ctrl_c_while_it_connects_leaves_nothing_open(
     assert open_sockets(agent) == before
 
 
-def test_a_thousand_closes_at_random_moments(serve: Serve, kind: Kind, tls: ssl.SSLContext) -> None:
+def test_a_thousand_closes_at_random_moments(
+    serve: Serve, kind: Kind, tls: ssl.SSLContext | None
+) -> None:
     """
     No open socket, no deadlock, no ciphertext in the parser: what is read is in order and
     the end is never an error.
