@@ -28,7 +28,7 @@ from coder_agents.testing import Deployment, EmbeddedAgent, PendingLogs
 
 REPORT = Path(__file__).parent.parent / "docs" / "soak_report.rst"
 KINDS = ("drop", "reset", "cut", "close")
-QUIET = 3.0  # times *settle* without a new line after which the stream has given all it will
+QUIET = 2.0  # times *settle* without a new line after which the stream has given all it will
 
 
 @attrs.frozen
