@@ -83,7 +83,7 @@ class Agent:
         Return a stream of the log's lines behind *after*: those there are, then the new
         ones as they come.
 
-        *after* is an id, or the `bookmark` of an earlier stream of this agent.
+        *after* is an id, or the `LogStream.bookmark` of an earlier stream of this agent.
         """
         chosen = self._chosen(options)
         return LogStream(

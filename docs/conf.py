@@ -57,8 +57,6 @@ nitpick_ignore_regex = [
     (r"py:class", "Cert|OnReconnect"),
     # What only those who read the embedded deployment's source meet.
     (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing\.\w+\.\w+"),
-    # Of a stream, and of an error: the sentence says which.
-    (r"py:obj", "bookmark"),
 ]
 
 # An annotation such as type[T] is taken for a field of that name, of which there are several.

@@ -109,6 +109,14 @@ class Exchange:
             self.send_message(whole.body, head=head)
             raise ConnectionEnded
 
+    def sleep(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """
+        Wait as `Connection.sleep` does, and ask for no pong that it may have thrown away.
+        """
+        self.connection.sleep(seconds, until)
+        if self.stream is not None:
+            self.stream.excuse()
+
     def open(self, stream: Stream, head: bytes) -> None:
         """
         Answer with *stream*, whose answer begins with *head*.
@@ -192,6 +200,11 @@ class Stream(abc.ABC):
         Until when the peer may be silent; ends the stream where that is past.
         """
         return math.inf
+
+    def excuse(self) -> None:
+        """
+        Ask for no answer to the pings so far.
+        """
 
     @abc.abstractmethod
     def frame(self, text: bytes) -> bytes:
@@ -317,11 +330,21 @@ class WebSocketStream(Stream):
         timeout, reason = self.exchange.liveness
         if self._unanswered_since is None or not reason:
             return math.inf
-        until = self._unanswered_since + timeout
-        if now >= until:
+        if now < self._unanswered_since + timeout:
+            return self._unanswered_since + timeout
+        # The answer may have come while this thread did something else.
+        if self.exchange.connection.wait(0):
+            self.receive()
+        if self._unanswered_since is not None:
             self.close(GOING_AWAY, reason)
             raise ConnectionEnded
-        return until
+        return math.inf
+
+    def excuse(self) -> None:
+        """
+        Ask for no answer to the pings so far.
+        """
+        self._unanswered_since = None
 
     def ping(self) -> None:
         """

@@ -58,6 +58,8 @@ class PendingLogs:
     def __init__(self, store: LogStore, batch: Batch) -> None:
         self._store = store
         self._batch = batch
+        self._lock = threading.Lock()
+        self._taken: bool | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -68,12 +70,15 @@ class PendingLogs:
 
     def commit(self) -> bool:
         """
-        Make the lines visible.
+        Make the lines visible. Twice is once.
 
         Returns:
             Whether they were taken: a batch that passes the limit is refused.
         """
-        return self._store.commit(self._batch)
+        with self._lock:
+            if self._taken is None:
+                self._taken = self._store.commit(self._batch)
+            return self._taken
 
 
 class LogStore:
