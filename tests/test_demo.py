@@ -113,7 +113,17 @@ def processes_marked(mark: str) -> list[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def runs() -> Iterator[dict[str, Future[Run]]]:
+def ctrl_c() -> Iterator[None]:
+    """
+    Let Ctrl-C be what it is on a terminal: a job in the background inherits that it is ignored.
+    """
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, old)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def runs(ctrl_c: None) -> Iterator[dict[str, Future[Run]]]:
     """
     All runs, under way at the same time.
     """
