@@ -8,7 +8,7 @@ import atexit
 import secrets
 import ssl
 import tempfile
-import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
@@ -29,7 +29,7 @@ from coder_agents.testing.releases import find_release
 from coder_agents.testing.requirements import Refusal
 from coder_agents.testing.routes import PREFIX, PROTOCOLS, Route, matching
 from coder_agents.testing.scripts import Script
-from coder_agents.testing.server import HOST, Server, bind
+from coder_agents.testing.server import HOST, Server
 from coder_agents.testing.state import State
 from coder_agents.testing.workspace import EmbeddedWorkspace
 
@@ -97,7 +97,7 @@ class Deployment:
             context of one's own.
         requests: the newest 10,000 requests it got.
         pong_timeout: seconds after a ping in which a WebSocket's peer has to answer it, from
-            2.31 on; 15 like a real deployment's. Set it for the streams that begin later.
+            2.31 on; 15 like a real deployment's.
     """
 
     def __init__(
@@ -124,8 +124,6 @@ class Deployment:
         self.ca_file: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._tls = self._make_context() if tls is True else tls or None
-        self._closing = threading.Event()
-        self._changing = threading.RLock()
         self._server = Server(self._serve, tls=self._tls)
         scheme = "https" if self._tls else "http"
         self.url = self._state.url = f"{scheme}://{HOST}:{self._server.port}"
@@ -224,32 +222,13 @@ class Deployment:
         Shut the server down and start it again on the same port; scripts go on meanwhile.
 
         Streams are ended as a deployment ends them that shuts down: WebSockets with 1000.
-        If it is closed meanwhile it stays down.
 
         Arguments:
             down: seconds in between, in which connections are refused.
-
-        Raises:
-            ValueError: nobody can wait for *down* seconds; nothing was stopped.
-            RuntimeError: the deployment is closed.
         """
-        if not 0 <= down <= threading.TIMEOUT_MAX:
-            raise ValueError(f"down must be seconds from 0 on, not {down!r}")
-        with self._changing:
-            if self._closing.is_set():
-                raise RuntimeError("the deployment is closed")
-            self._server.stop()
-            # Held while down: the system could give the port to any other connection.
-            listener = bind(self._server.port)
-            try:
-                self._closing.wait(down)
-            except BaseException:
-                listener.close()
-                raise
-            if self._closing.is_set():
-                listener.close()
-            else:
-                self._server = Server(self._serve, tls=self._tls, listener=listener)
+        self._server.stop()
+        time.sleep(down)
+        self._server = Server(self._serve, tls=self._tls, port=self._server.port)
 
     def close(self) -> None:
         """
@@ -257,10 +236,7 @@ class Deployment:
         free every thread, socket and process. Twice is once.
         """
         atexit.unregister(self.close)
-        # Before the lock: it ends the wait of a restart.
-        self._closing.set()
-        with self._changing:
-            self._server.stop()
+        self._server.stop()
         for agent in self.agents:
             agent.stop()
         if self._folder is not None:

@@ -109,14 +109,6 @@ class Exchange:
             self.send_message(whole.body, head=head)
             raise ConnectionEnded
 
-    def sleep(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """
-        Wait as `Connection.sleep` does, and ask for no pong that it may have thrown away.
-        """
-        self.connection.sleep(seconds, until)
-        if self.stream is not None:
-            self.stream.excuse()
-
     def open(self, stream: Stream, head: bytes) -> None:
         """
         Answer with *stream*, whose answer begins with *head*.
@@ -200,11 +192,6 @@ class Stream(abc.ABC):
         Until when the peer may be silent; ends the stream where that is past.
         """
         return math.inf
-
-    def excuse(self) -> None:
-        """
-        Ask for no answer to the pings so far.
-        """
 
     @abc.abstractmethod
     def frame(self, text: bytes) -> bytes:
@@ -330,21 +317,11 @@ class WebSocketStream(Stream):
         timeout, reason = self.exchange.liveness
         if self._unanswered_since is None or not reason:
             return math.inf
-        if now < self._unanswered_since + timeout:
-            return self._unanswered_since + timeout
-        # The answer may have come while this thread did something else.
-        if self.exchange.connection.wait(0):
-            self.receive()
-        if self._unanswered_since is not None:
+        until = self._unanswered_since + timeout
+        if now >= until:
             self.close(GOING_AWAY, reason)
             raise ConnectionEnded
-        return math.inf
-
-    def excuse(self) -> None:
-        """
-        Ask for no answer to the pings so far.
-        """
-        self._unanswered_since = None
+        return until
 
     def ping(self) -> None:
         """

@@ -91,7 +91,7 @@ class Fault:
         with self._changed:
             self._held.append(exchange.connection)
         try:
-            exchange.sleep(seconds, until=lambda: self._released)
+            exchange.connection.sleep(seconds, until=lambda: self._released)
         finally:
             with self._changed:
                 self._held.remove(exchange.connection)
@@ -250,7 +250,7 @@ class Drip(AnywhereFault):
         def write(data: bytes) -> None:
             for byte in data:
                 exchange.connection.send(bytes([byte]))
-                exchange.sleep(self.pause)
+                exchange.connection.sleep(self.pause)
 
         exchange.write = write
 
@@ -332,12 +332,6 @@ class NotConnected(Refuse):
         body = json.dumps({"message": told})
         super().__init__(status=400, headers=kind, body=body, **common)
 
-    def on_request(self, exchange: Exchange) -> Response | None:
-        """
-        Answer with what the deployment adds to its own answers.
-        """
-        return self.response
-
 
 class Delay(RequestFault):
     """
@@ -407,27 +401,17 @@ class Close(Fault):
         raise ConnectionEnded
 
 
-class RollingRestart(Fault):
+class RollingRestart(Close):
     """
-    A replica that is being shut down: the first message, and then 1000, or the end of
-    the body where the messages are events.
+    A replica that is being shut down: the first message, and then 1000.
 
     With ``times=2`` it is met twice in a row, as behind a balancer.
     """
 
     kind = "rolling_restart"
-    protocols = frozenset({"events", "websocket"})
 
     def __init__(self, **common: Any) -> None:
         super().__init__(**{**common, "after": max(1, common["after"])})
-
-    def strike(self, exchange: Exchange) -> None:
-        """
-        Finish the stream.
-        """
-        assert exchange.stream is not None
-        exchange.stream.finish()
-        raise ConnectionEnded
 
 
 class ErrorEvent(Fault):

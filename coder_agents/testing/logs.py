@@ -58,8 +58,6 @@ class PendingLogs:
     def __init__(self, store: LogStore, batch: Batch) -> None:
         self._store = store
         self._batch = batch
-        self._lock = threading.Lock()
-        self._taken: bool | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -70,15 +68,12 @@ class PendingLogs:
 
     def commit(self) -> bool:
         """
-        Make the lines visible. Twice is once.
+        Make the lines visible.
 
         Returns:
             Whether they were taken: a batch that passes the limit is refused.
         """
-        with self._lock:
-            if self._taken is None:
-                self._taken = self._store.commit(self._batch)
-            return self._taken
+        return self._store.commit(self._batch)
 
 
 class LogStore:

@@ -5,7 +5,6 @@ The listener, and one thread for each connection it accepts.
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
 import socket
 import ssl
@@ -22,27 +21,12 @@ BACKLOG = 512
 GRACE_SECONDS = 1.0
 
 
-def bind(port: int = 0) -> socket.socket:
-    """
-    A socket that holds *port* (0: any), on which nobody can connect before it listens.
-    """
-    sock = socket.socket()
-    try:
-        # Elsewhere the option would let two servers share a port.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")
-        sock.bind((HOST, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
 class Server:
     """
     Accepts connections on loopback and hands each to *serve* in a thread of its own.
 
     TLS handshakes happen in those threads, so that a peer which never finishes
-    one delays nobody else. It listens on *listener*, by default on any free port.
+    one delays nobody else.
     """
 
     def __init__(
@@ -50,15 +34,14 @@ class Server:
         serve: Callable[[Connection], None],
         *,
         tls: ssl.SSLContext | None = None,
-        listener: socket.socket | None = None,
+        port: int = 0,
     ) -> None:
         self._serve = serve
         self._tls = tls
         self._lock = threading.Lock()
         self._connections: dict[threading.Thread, Connection] = {}
         self._stopping = False
-        self._listener = listener or bind()
-        self._listener.listen(BACKLOG)
+        self._listener = socket.create_server((HOST, port), backlog=BACKLOG)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self._wake_reader, self._wake_writer = socket.socketpair()
