@@ -113,3 +113,15 @@ def test_aborting_ends_a_read(pair: tuple[Connection, socket.socket]) -> None:
     connection.abort()
     assert connection.receive() == b""
     assert peer.recv(1) == b""
+
+
+def test_who_sleeps_notices_that_the_peer_has_gone() -> None:
+    """
+    At once, not at the end of the sleep.
+    """
+    ours, theirs = socket.socketpair()
+    connection = Connection(ours)
+    theirs.close()
+    with pytest.raises(ConnectionEnded):
+        connection.sleep(60)
+    connection.end()
