@@ -27,10 +27,7 @@ from coder_agents.schema.containers import (
     WorkspaceAgentDevcontainerAgent,
     WorkspaceAgentListContainersResponse,
 )
-from coder_agents.schema.converter import (
-    from_json,
-    to_json,
-)
+from coder_agents.schema.converter import to_json
 from coder_agents.schema.deployment import (
     BuildInfoResponse,
     Response,
@@ -74,6 +71,7 @@ from coder_agents.schema.ports import (
     WorkspaceAgentListeningPort,
     WorkspaceAgentListeningPortsResponse,
 )
+from coder_agents.schema.reading import from_json
 from coder_agents.schema.terminals import (
     IssueReconnectingPTYSignedTokenRequest,
     IssueReconnectingPTYSignedTokenResponse,

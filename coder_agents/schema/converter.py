@@ -1,5 +1,5 @@
 """
-JSON to schema classes, and back.
+Decoded JSON to schema classes, and back to JSON.
 
 One cattrs converter with a hook factory for each shape a type can have. Its functions are
 generated when a class is first used and are quick, but say only that something does not
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from operator import eq
 from types import GenericAlias
 from typing import Any, TypeVar, cast
@@ -19,11 +19,12 @@ from uuid import UUID
 
 import attrs
 from cattrs import Converter
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_unstructure_fn, override
 
-from coder_agents.schema import careful, documents, scalars, shapes
+from coder_agents.schema import careful, documents, flat, scalars, shapes
 from coder_agents.schema.enumerations import OpenEnumeration
 from coder_agents.schema.fields import is_left_out_when_empty, json_name
+from coder_agents.schema.generation import Readers
 from coder_agents.schema.scalars import Mismatch
 from coder_agents.schema.times import format_time, to_nanoseconds
 
@@ -34,26 +35,9 @@ Hook = Callable[..., Any]
 converter = Converter(detailed_validation=False)
 
 
-def from_json(text: str | bytes | bytearray | memoryview, cls: type[T]) -> T:
-    """
-    What the JSON *text* says, as *cls*.
-
-    *cls* is a schema class, an enumeration, one of ``str``, ``int``, ``float``, ``bool``,
-    ``UUID`` and ``timedelta``, or a list or map of such: ``list[WorkspaceAgentLog]``,
-    ``dict[str, str]``. Lists inside of schema classes become tuples. Bytes are UTF-8.
-
-    A field that is missing, and null in its place, read as the field's zero value; fields
-    that are not known are ignored. Escapes of half a surrogate pair read as U+FFFD.
-
-    Raises `DecodeError` where *text* is no JSON or not that of *cls*, TypeError for a *cls* that
-    is none of these.
-    """
-    return from_document(documents.parse(text), cls)
-
-
 def from_document(document: object, cls: type[T], *, path: str = "$") -> T:
     """
-    What the decoded JSON *document* says, as *cls*; see `from_json`.
+    What the decoded JSON *document* says, as *cls*; see `reading.from_json`.
 
     *path* is where the document is in a larger one, for the text of a `DecodeError`.
     """
@@ -61,7 +45,7 @@ def from_document(document: object, cls: type[T], *, path: str = "$") -> T:
     read = _reader(asked)
     try:
         return cast("T", read(document, cls))
-    except Mismatch:
+    except (Mismatch, TypeError):  # TypeError: a list or an object where an id or a word belongs
         pass
     # Outside of the handler, so that the error has no second one hanging on it.
     return cast("T", careful.read(document, cls, path))
@@ -98,16 +82,21 @@ def _is_readable(cls: Any) -> bool:
 
 def _list_reader(cls: Any) -> Hook:
     item = shapes.list_item(cls)
-    read = converter.get_structure_hook(item)
+    read_all = _class_readers(item).many if shapes.is_class(item) else _each(item)
 
-    def read_list(value: object, _: object) -> list[Any]:
+    def read_list(value: object, _: object = None) -> list[Any]:
         if type(value) is list:
-            return [read(found, item) for found in value]
+            return read_all(value)
         if value is None:
             return []
         raise Mismatch
 
     return read_list
+
+
+def _each(item: Any) -> Callable[[list[Any]], list[Any]]:
+    read = converter.get_structure_hook(item)
+    return lambda values: [read(value, item) for value in values]
 
 
 def _tuple_reader(cls: Any) -> Hook:
@@ -145,18 +134,12 @@ def _optional_reader(cls: Any) -> Hook:
 
 
 def _class_reader(cls: Any) -> Hook:
-    fields = shapes.resolved_fields(cls)
-    renamed: Any = {field.name: override(rename=json_name(field)) for field in fields}
-    read = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=False, **renamed)
+    return _class_readers(cls).one
 
-    def read_class(value: object, _: object) -> Any:
-        if type(value) is dict:
-            return read(value, cls)
-        if value is None:
-            return cls()
-        raise Mismatch
 
-    return read_class
+@cache
+def _class_readers(cls: Any) -> Readers:
+    return flat.class_readers(cls, converter.get_structure_hook)
 
 
 def _optional_writer(cls: Any) -> Hook:

@@ -12,12 +12,12 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from coder_agents.schema.enumerations import OpenEnumeration
 from coder_agents.schema.fields import NIL_UUID
+from coder_agents.schema.remembered import Remembered
 from coder_agents.schema.times import from_nanoseconds, parse_time
 
 # Nothing on this wire is wider. Narrower widths of Go (int32, uint16) are not enforced.
@@ -82,19 +82,11 @@ def read_uuid(value: object, _: object = None) -> UUID:
     """
     A UUID in its usual form; null is the nil UUID.
     """
-    if type(value) is str:
-        return _parse_uuid(value)
     if value is None:
         return NIL_UUID
-    raise Mismatch
-
-
-# The ids of sources and agents come again with every line.
-@lru_cache(maxsize=1024)
-def _parse_uuid(text: str) -> UUID:
-    if _UUID.fullmatch(text) is None:
+    if type(value) is not str or _UUID.fullmatch(value) is None:
         raise Mismatch
-    return UUID(text)
+    return UUID(value)
 
 
 def read_time(value: object, _: object = None) -> datetime | None:
@@ -136,13 +128,21 @@ def read_anything(value: object, _: object = None) -> object:
     return value
 
 
+TIME = datetime | None
+"""
+The type of a time, which may be null.
+"""
+
+UUIDS = Remembered(read_uuid)
+TIMES = Remembered(read_time)
+
 SCALARS: dict[Any, tuple[Callable[..., Any], str]] = {
     str: (read_text, "a string"),
     bool: (read_boolean, "true or false"),
     int: (read_integer, "an integer"),
     float: (read_number, "a number"),
     UUID: (read_uuid, "a UUID"),
-    datetime | None: (read_time, "a time with its zone (RFC 3339)"),
+    TIME: (read_time, "a time with its zone (RFC 3339)"),
     timedelta: (read_duration, "a duration in nanoseconds"),
     Any: (read_anything, "anything"),
 }

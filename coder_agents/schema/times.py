@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
 _ZERO_TEXT = "0001-01-01T00:00:00Z"
 _ZERO = datetime(1, 1, 1, tzinfo=UTC)
@@ -27,8 +26,6 @@ _RFC3339 = re.compile(
 )
 
 
-# The lines of one batch share their time: most calls are answered from the cache.
-@lru_cache(maxsize=1024)
 def parse_time(text: str) -> datetime | None:
     """
     The time that *text* says, None for the zero time.

@@ -1,0 +1,165 @@
+"""
+From JSON to schema classes by way of msgspec, where it is installed.
+
+msgspec decodes into structures of its own, made after the schema classes and as strict about the
+types of JSON; ids and times are made from these as anywhere else. It may refuse what is read
+otherwise, such as null for a text, and never takes what is refused otherwise: so whoever asks
+here first, and elsewhere on a refusal, gets the same and mostly sooner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
+from types import GenericAlias
+from typing import Annotated, Any
+from uuid import UUID
+
+import attrs
+import msgspec
+
+from coder_agents.schema import scalars, shapes
+from coder_agents.schema.fields import json_name
+from coder_agents.schema.generation import Names, Readers, generate
+from coder_agents.schema.times import from_nanoseconds
+
+REFUSALS = (msgspec.DecodeError, UnicodeError, RecursionError, scalars.Mismatch)
+"""
+What reading raises where the careful way is to be asked.
+"""
+
+_INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+# Python makes no integer of more than 4,300 digits; a row of so many has a whole sample.
+_STRIDE, _SAMPLE = 4096, 64
+
+# For each type: what it is in a structure, and what is there where nothing was sent.
+_SENT: dict[Any, tuple[Any, Any]] = {
+    str: (str, ""),
+    bool: (bool, False),
+    int: (_INTEGER, 0),
+    float: (float, 0.0),
+    UUID: (str | None, None),
+    scalars.TIME: (str | None, None),
+    timedelta: (_INTEGER, 0),
+    Any: (Any, None),
+}
+# And how it is made of that, where it is not that already.
+_MADE: dict[Any, str] = {
+    UUID: "uuids[{v}]",
+    scalars.TIME: "times[{v}]",
+    timedelta: "from_nanoseconds({v})",
+}
+
+
+_MAKERS: Names = {
+    "uuids": scalars.UUIDS,
+    "times": scalars.TIMES,
+    "from_nanoseconds": from_nanoseconds,
+}
+
+
+@attrs.frozen
+class Reading:
+    """
+    The two steps from JSON to a type; each raises one of `REFUSALS`.
+
+    Attributes:
+        decode: from JSON, in bytes or text, to a structure or a list of them, whose fields have
+            the names that the schema class gives them.
+        make: from such to the type.
+    """
+
+    decode: Callable[[Any], Any]
+    make: Callable[[Any], Any]
+
+
+@cache
+def reading(cls: Any) -> Reading:
+    """
+    Return how *cls* is read, a schema class or a list of one.
+    """
+    item = shapes.list_item(cls)
+    if item is None:
+        return Reading(_decoder(_structure(cls)), _readers(cls).one)
+    return Reading(_decoder(GenericAlias(list, _structure(item))), _readers(item).many)
+
+
+def _decoder(structure: Any) -> Callable[[Any], Any]:
+    decode = msgspec.json.Decoder(structure).decode
+
+    def checked(text: str | bytes | bytearray | memoryview) -> Any:
+        # msgspec does not look into what nobody asks for: texts that are no text, and numbers
+        # of more digits than Python takes.
+        whole = text if isinstance(text, (str, bytes)) else bytes(memoryview(text))
+        if not isinstance(whole, str) and not whole.isascii():
+            str(whole, "utf-8")
+        if any(whole[at : at + _SAMPLE].isdigit() for at in range(0, len(whole), _STRIDE)):
+            raise msgspec.DecodeError("a number of too many digits, perhaps")
+        return decode(whole)
+
+    return checked
+
+
+@cache
+def _structure(cls: Any) -> Any:
+    fields = shapes.resolved_fields(cls)
+    return msgspec.defstruct(
+        f"{cls.__name__}Structure",
+        [(field.name, *_sent(field.type)) for field in fields],
+        rename={field.name: json_name(field) for field in fields},
+        gc=False,  # JSON has no cycles
+    )
+
+
+def _sent(kind: Any) -> tuple[Any, Any]:
+    """
+    Return what *kind* is in a structure, and what is there where nothing was sent.
+    """
+    if kind in _SENT:
+        return _SENT[kind]
+    if shapes.is_enumeration(kind):
+        return kind, kind("")
+    if shapes.is_class(kind):
+        return _structure(kind) | None, None
+    if (inner := shapes.optional_of(kind)) is not None:
+        return _sent(inner)[0] | None, None
+    if (item := shapes.tuple_item(kind)) is not None:
+        sent = _structure(item) if shapes.is_class(item) else _sent(item)[0]
+        return GenericAlias(list, sent) | None, None
+    return GenericAlias(dict, (str, _sent(shapes.map_value(kind))[0])) | None, None
+
+
+@cache
+def _readers(cls: Any) -> Readers:
+    names: Names = dict(_MAKERS)
+    lines = [
+        f"v{at} = {_made(field.type, f'found.{field.name}', names)}"
+        for at, field in enumerate(shapes.resolved_fields(cls))
+    ]
+    return generate(cls, lines, names)
+
+
+def _made(kind: Any, sent: str, names: Names) -> str:
+    """
+    Return the expression that makes a *kind* of the expression *sent*.
+    """
+    if kind in _MADE:
+        return _MADE[kind].format(v=sent)
+    if kind in _SENT or shapes.is_enumeration(kind):
+        return sent
+    name = f"kind{len(names)}"
+    if shapes.is_class(kind):
+        names[name], names[f"read_{name}"] = kind, _readers(kind).one
+        return f"({name}() if {sent} is None else read_{name}({sent}))"
+    if (inner := shapes.optional_of(kind)) is not None:
+        return f"(None if {sent} is None else {_made(inner, sent, names)})"
+    if (value := shapes.map_value(kind)) is not None:
+        made = _made(value, "value", names)
+        return f"{{key: {made} for key, value in ({sent} or {{}}).items()}}"
+    item = shapes.tuple_item(kind)
+    if shapes.is_class(item):
+        names[name] = _readers(item).many
+        return f"(tuple({name}({sent})) if {sent} else ())"
+    return f"tuple([{_made(item, 'each', names)} for each in {sent} or ()])"
