@@ -13,7 +13,8 @@ Pure: it reads no clock and owns no socket; times are seconds of one monotonic c
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -92,11 +93,19 @@ class Ledger:
         """
         return iter(sorted(self._known))
 
-    def is_new(self, number: int) -> bool:
+    def new_among(self, numbers: Sequence[int]) -> list[bool] | None:
         """
-        Whether the line *number* was not yielded yet, as far as is remembered.
+        Return for each of the lines *numbers* whether it was not yielded yet, as far as is
+        remembered, nor is there twice; None where all are new.
         """
-        return number > self._floor and number not in self._known
+        met = set(numbers)
+        if len(met) == len(numbers) and min(met, default=0) > self._newest:
+            return None
+        # Sets first: a check brings thousands of lines, of which few are new if any.
+        fresh = {number for number in met - self._known if number > self._floor}
+        if not fresh or len(met) == len(numbers):
+            return [number in fresh for number in numbers]
+        return [number in fresh and not fresh.discard(number) for number in numbers]
 
     def saw(self, newest: int, now: float) -> None:
         """
@@ -113,20 +122,35 @@ class Ledger:
         else:
             self._moments.append(_Moment(now, now, newest))
 
-    def yielded(self, number: int) -> bool:
+    def yielded(self, numbers: Sequence[int]) -> int:
         """
-        Note that the line *number* was handed out; return whether it came late, out of
-        the order of the ids.
+        Note that the lines *numbers*, one at least, were handed out; return how many of them
+        came late, out of the order of the ids.
         """
-        late = self._last_id is not None and number < self._last_id
-        if not late:
-            self._last_id = number
+        late = self.late_among(numbers)
+        self._last_id = max(*numbers, self._last_id or 0)
         if self._settle <= 0 and not self._known:
-            self._floor = max(self._floor, number)
-        elif number > self._floor:  # it is not where the floor rose while the line waited
-            self._known.add(number)
-            self._forget_excess()
+            self._floor = self._newest
+            return late
+        if min(numbers) <= self._floor:  # where it rose while the lines waited
+            numbers = [number for number in numbers if number > self._floor]
+        self._known.update(numbers)
+        self._forget_excess()
         return late
+
+    def late_among(self, numbers: Sequence[int]) -> int:
+        """
+        Return how many of the lines *numbers* are late, if they are handed out in this order.
+        """
+        before = self._last_id or 0
+        if not numbers or (numbers[0] > before and sorted(numbers) == list(numbers)):
+            return 0
+        tops = itertools.accumulate(numbers, max, initial=before)
+        return sum(number < top for number, top in zip(numbers, tops, strict=False))
+
+    @property
+    def _newest(self) -> int:
+        return max(self._floor, self._last_id or 0)
 
     def settled(self, asked: float) -> None:
         """

@@ -10,10 +10,9 @@ import uuid
 from collections.abc import Callable
 
 from coder_agents.config import whole_number
-from coder_agents.errors import CoderError, DecodeError, NotFoundError
+from coder_agents.errors import CoderError, NotFoundError
 from coder_agents.schema import WorkspaceAgentLog
-from coder_agents.schema.converter import from_document
-from coder_agents.schema.documents import parse
+from coder_agents.schema.reading import chosen_logs
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.link import Broken, EndedError
@@ -67,6 +66,7 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         self._overflowed = overflowed
         self._ledger = _ledger(agent_id, after, options)
         self._owed: float | None = None
+        self._late = 0
         self._check_again_at = 0.0
         self._normal_closes = 0
         self._first_normal_close = 0.0
@@ -79,14 +79,26 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         """
         The newest id that was yielded; None before the first.
         """
-        return self._ledger.last_id
+        return max([*self._unaccounted(), self._ledger.last_id or 0]) or None
 
     @property
     def bookmark(self) -> str:
         """
         What another process passes as ``after=`` to go on with nothing lost or twice.
         """
-        return str(Bookmark.of(self._agent_id, self._ledger.floor, self._ledger.known))
+        floor = self._ledger.floor
+        known = {*self._ledger.known, *self._unaccounted()}
+        above = sorted(number for number in known if number > floor)
+        return str(Bookmark.of(self._agent_id, floor, above))
+
+    def _unaccounted(self) -> list[int]:
+        """
+        Return the ids of the lines that were handed out and that the ledger was not told of yet.
+        """
+        return [log.id for log in self._held.handed_out()]
+
+    def _count_late(self) -> int:
+        return self._late + self._ledger.late_among(self._unaccounted())
 
     def _is_overflowed(self) -> bool:
         return self._overflowed()
@@ -119,40 +131,18 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
             self._checks += 1
 
     def _items(self, message: bytes) -> list[WorkspaceAgentLog]:
-        lines = parse(message)
+        # Known ids are left out before objects are made: a resume may bring many.
+        new = chosen_logs(message, self._ledger.new_among)
         if self._link.messages == 1:
             # The answer to what was asked behind the floor: it settles, once it is yielded.
             self._owed = self._link.asked
-        new = self._new_lines(lines)
         if new:
             self._ledger.saw(max(log.id for log in new), time.monotonic())
             self._link.progress()
         return new
 
-    def _new_lines(self, lines: object) -> list[WorkspaceAgentLog]:
-        if not isinstance(lines, list):
-            return from_document(lines, list[WorkspaceAgentLog])
-        # Known ids are left out before objects are built: a resume may bring many.
-        met: set[object] = set()
-        fresh = [line for line in lines if self._is_fresh(line, met)]
-        try:
-            return from_document(fresh, list[WorkspaceAgentLog])
-        except DecodeError:
-            pass
-        return from_document(lines, list[WorkspaceAgentLog])  # with the path in what came
-
-    def _is_fresh(self, line: object, met: set[object]) -> bool:
-        number = line.get("id") if isinstance(line, dict) else None
-        if not isinstance(number, int):
-            return True  # so that whoever decodes it says what is wrong with it
-        if number in met or not self._ledger.is_new(number):
-            return False
-        met.add(number)
-        return True
-
-    def _handed_out(self, item: WorkspaceAgentLog) -> None:
-        super()._handed_out(item)
-        self._late += self._ledger.yielded(item.id)
+    def _account(self, items: list[WorkspaceAgentLog]) -> None:
+        self._late += self._ledger.yielded([log.id for log in items])
         if self._ledger.forgot and not self._warned:
             self._warned = True
             logger.warning(

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
@@ -26,6 +26,50 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _SLOW = 10.0  # seconds without a reader after which a break is no wonder
+
+
+class _Held(Generic[T]):
+    """
+    The items of one message: which were handed out, and which are pending.
+
+    What was handed out is told by what is left, so that handing out costs nothing more.
+
+    Attributes:
+        count_before: how many items were handed out before these.
+        pending: those that were not handed out yet.
+    """
+
+    def __init__(self, items: list[T], count_before: int) -> None:
+        self._items = items
+        self.count_before = count_before
+        self.pending = collections.deque(items)
+
+    def handed_out(self) -> list[T]:
+        """
+        Return what was handed out so far.
+        """
+        return self._items[: len(self._items) - len(self.pending)]
+
+    def take(self) -> list[T]:
+        """
+        Hand out all that is pending.
+        """
+        return list(self._popped())
+
+    def close(self) -> list[T]:
+        """
+        Hand out nothing more; return what was handed out.
+        """
+        # One by one: another thread may be taking some at the same time.
+        left = sum(1 for _ in self._popped())
+        return self._items[: len(self._items) - left]
+
+    def _popped(self) -> Iterator[T]:
+        while True:
+            try:
+                yield self.pending.popleft()
+            except IndexError:
+                return
 
 
 class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
@@ -43,8 +87,9 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         self._closed = True  # until it is open there is nothing to warn of
         # Held by whoever reads or frees. Never waited for.
         self._reading = threading.Lock()
-        self._pending: collections.deque[T] = collections.deque()
-        self._items_yielded = self._late = self._checks = 0
+        self._held: _Held[T] = _Held([], 0)
+        self._pending = self._held.pending
+        self._checks = 0
         self._left_at = math.inf
         self._link: Link[M] = Link(self._new_source, self._judge, what=what, options=options)
         try:
@@ -87,14 +132,20 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         What was counted so far.
         """
         return StreamStats(
-            items=self._items_yielded,
+            items=self._held.count_before + len(self._held.handed_out()),
             bytes=self._link.received,
             reconnects=self._link.reconnects,
-            late=self._late,
+            late=self._count_late(),
             checks=self._checks,
             overflowed=self._is_overflowed(),
             since=self._since,
         )
+
+    def _count_late(self) -> int:
+        """
+        Return how many items came out of order.
+        """
+        return 0
 
     def _is_overflowed(self) -> bool:
         """
@@ -109,7 +160,7 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         """
 
     @abc.abstractmethod
-    def _items(self, message: M) -> Iterable[T]:
+    def _items(self, message: M) -> list[T]:
         """
         Return what is new in *message*.
         """
@@ -126,11 +177,10 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         """
         return self._link.receive(deadline)
 
-    def _handed_out(self, item: T) -> None:
+    def _account(self, items: list[T]) -> None:
         """
-        Note that *item* is handed out.
+        Note that *items*, one at least, were handed out.
         """
-        self._items_yielded += 1
 
     def poll(self, timeout: float | None) -> T | None:
         """
@@ -152,18 +202,22 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
             yield batch
 
     def _take_one(self) -> T:
-        item = self._pending.popleft()
-        self._handed_out(item)
-        return item
+        try:
+            return self._pending.popleft()
+        except IndexError:
+            raise self._read_twice() from None
+
+    def _read_twice(self) -> ValueError:
+        return ValueError("the stream is being read already")
 
     def _take_all(self) -> list[T]:
-        return [self._take_one() for _ in range(len(self._pending))]
+        return self._held.take()
 
     def _read(self, deadline: float | None, take: Callable[[], R]) -> R | None:
         if not self._reading.acquire(blocking=False):
             if self._closed:
                 return None
-            raise ValueError("the stream is being read already")
+            raise self._read_twice()
         try:
             return self._next(deadline, take)
         finally:
@@ -201,15 +255,26 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         self._link.quietly = now - self._left_at > _SLOW
         try:
             while not self._pending:
+                self._hold([])
                 self._drained()
                 message = self._receive(deadline)
                 if message is not None:
-                    self._pending.extend(self._items(message))
+                    self._hold(self._items(message))
                 elif deadline is not None and time.monotonic() >= deadline:
                     return False
         finally:
             self._left_at = time.monotonic()
         return True
+
+    def _hold(self, items: list[T]) -> None:
+        """
+        Hold *items* to be handed out, in place of those that were; what was not, is gone.
+        """
+        handed_out = self._held.close()
+        if handed_out:
+            self._account(handed_out)
+        self._held = _Held(items, self._held.count_before + len(handed_out))
+        self._pending = self._held.pending
 
     def _drained(self) -> None:
         """
@@ -225,7 +290,7 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
     def _finish(self, end: StreamEnd) -> None:
         self._end = end
         self._closed = True
-        self._pending.clear()
+        self._hold([])
 
     def close(self) -> None:
         """
@@ -251,6 +316,12 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         return True
 
     def __next__(self) -> T:
+        # Most items are there already, and cost no more than this. A deque can be taken from
+        # while another thread closes the stream.
+        try:
+            return self._pending.popleft()
+        except IndexError:
+            pass
         item = self.poll(None)
         if item is None:
             raise StopIteration

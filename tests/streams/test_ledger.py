@@ -145,6 +145,13 @@ class Connection:
         return max(now, self._dies)
 
 
+def is_new(ledger: Ledger, number: int) -> bool:
+    """
+    Whether the line *number* is one that is not yielded yet.
+    """
+    return ledger.new_among([number]) in (None, [True])
+
+
 @attrs.define
 class Follower:
     """
@@ -200,7 +207,7 @@ class Follower:
         number = self._pending.pop(0)
         assert number not in self.yielded, f"{number} came twice"
         self.yielded[number] = self._now
-        self.late += self.ledger.yielded(number)
+        self.late += self.ledger.yielded([number])
         self.forgot |= self.ledger.forgot
         self.held = max(self.held, self.ledger.held)
         self._now += self.world.dwell
@@ -268,7 +275,7 @@ class Follower:
         if self._first:
             self._owed = connection.asked
             self._first = False
-        new = [number for number in ids if self.ledger.is_new(number)]
+        new = [number for number in ids if is_new(self.ledger, number)]
         if new:
             self.ledger.saw(max(new), self._now)
             self.moments = max(self.moments, len(self.ledger._moments))
@@ -453,12 +460,12 @@ def test_what_was_yielded_is_not_new() -> None:
     ledger = Ledger(10)
     assert ledger.floor == 10
     assert [ledger.last_id] == [None]
-    assert not ledger.is_new(10)
-    assert ledger.is_new(11)
-    assert ledger.yielded(13) is False
-    assert not ledger.is_new(13)
-    assert ledger.is_new(12)
-    assert ledger.yielded(12) is True
+    assert not is_new(ledger, 10)
+    assert is_new(ledger, 11)
+    assert ledger.yielded([13]) == 0
+    assert not is_new(ledger, 13)
+    assert is_new(ledger, 12)
+    assert ledger.yielded([12]) == 1
     assert ledger.last_id == 13
     assert list(ledger.known) == [12, 13]
     assert ledger.held == 2
@@ -472,7 +479,7 @@ def test_an_answer_settles_what_was_seen_settle_before() -> None:
     ledger = Ledger(settle=10)
     for number, now in [(5, 100.0), (8, 104.0)]:
         ledger.saw(number, now)
-        ledger.yielded(number)
+        ledger.yielded([number])
     ledger.settled(109.9)
     assert ledger.floor == 0
     ledger.settled(110.0)
@@ -490,9 +497,9 @@ def test_a_check_is_due_settle_after_the_last_line() -> None:
     ledger = Ledger(settle=10)
     assert ledger.check_at() is ledger.settled_at() is None
     ledger.saw(5, 100.0)
-    ledger.yielded(5)
+    ledger.yielded([5])
     ledger.saw(6, 103.0)
-    ledger.yielded(6)
+    ledger.yielded([6])
     assert ledger.check_at() == ledger.settled_at() == 113.0
     ledger.settled(113.0)
     assert ledger.check_at() is ledger.settled_at() is None
@@ -507,7 +514,7 @@ def test_lines_that_come_close_together_settle_with_the_last_of_them() -> None:
     ledger = Ledger(settle=10)
     for number, now in [(5, 100.0), (6, 100.4)]:
         ledger.saw(number, now)
-        ledger.yielded(number)
+        ledger.yielded([number])
     assert len(ledger._moments) == 1
     ledger.settled(110.3)
     assert ledger.floor == 0
@@ -522,7 +529,7 @@ def test_a_check_is_due_after_30_seconds_while_lines_keep_coming() -> None:
     ledger = Ledger(settle=10)
     for second in range(100, 130):
         ledger.saw(second, float(second))
-        ledger.yielded(second)
+        ledger.yielded([second])
     assert ledger.settled_at() == 139.0
     assert ledger.check_at() == 130.0
     ledger.settled(130.0)
@@ -538,9 +545,9 @@ def test_a_late_line_needs_no_check_of_its_own() -> None:
     """
     ledger = Ledger(settle=10)
     ledger.saw(9, 100.0)
-    ledger.yielded(9)
+    ledger.yielded([9])
     ledger.saw(7, 110.0)
-    ledger.yielded(7)
+    ledger.yielded([7])
     assert ledger.check_at() == 110.0
     ledger.settled(110.0)
     assert ledger.check_at() is None
@@ -554,7 +561,7 @@ def test_an_answer_asked_for_when_it_is_due_settles(seen: float, settle: float) 
     """
     ledger = Ledger(settle=settle)
     ledger.saw(5, seen)
-    ledger.yielded(5)
+    ledger.yielded([5])
     due = ledger.settled_at()
     assert due is not None
     ledger.settled(due)
@@ -571,7 +578,7 @@ def test_moments_are_bounded_while_lines_come_without_end(settle: float) -> None
     for number in range(1, 36_001):
         now = number / 10
         ledger.saw(number, now)
-        ledger.yielded(number)
+        ledger.yielded([number])
         most = max(most, len(ledger._moments))
         due = ledger.check_at()
         if due is not None and now >= due:
@@ -590,7 +597,7 @@ def test_moments_are_bounded_where_no_check_can_be_made() -> None:
     most = 0
     for number in range(1, 20_001):
         ledger.saw(number, float(number))
-        ledger.yielded(number)
+        ledger.yielded([number])
         assert ledger.held <= 100
         most = max(most, len(ledger._moments))
     assert ledger.forgot
@@ -604,14 +611,14 @@ def test_past_remember_the_floor_rises() -> None:
     """
     ledger = Ledger(remember=20)
     for number in range(1, 21):
-        ledger.yielded(number * 10)
+        ledger.yielded([number * 10])
     assert [ledger.forgot] == [False]
     assert (ledger.floor, ledger.held) == (0, 20)
-    ledger.yielded(210)
+    ledger.yielded([210])
     assert ledger.forgot
     assert (ledger.floor, ledger.held) == (30, 18)
     assert min(ledger.known) == 40
-    assert not ledger.is_new(15)
+    assert not is_new(ledger, 15)
 
 
 def test_a_line_that_waits_while_the_floor_rises_is_not_held() -> None:
@@ -620,9 +627,9 @@ def test_a_line_that_waits_while_the_floor_rises_is_not_held() -> None:
     """
     ledger = Ledger(remember=10)
     for number in range(100, 110):
-        ledger.yielded(number)
+        ledger.yielded([number])
     for number in (50, 60, 70):  # late ones, from one answer
-        ledger.yielded(number)
+        ledger.yielded([number])
     assert ledger.forgot
     assert ledger.floor >= 60
     assert all(number > ledger.floor for number in ledger.known)
@@ -637,8 +644,8 @@ def test_restored_ids_count_as_yielded_and_as_seen_now() -> None:
     ledger = Ledger(10, settle=5)
     ledger.restore([12, 15], 100.0)
     assert ledger.last_id == 15
-    assert not ledger.is_new(12)
-    assert ledger.is_new(13)
+    assert not is_new(ledger, 12)
+    assert is_new(ledger, 13)
     assert ledger.check_at() == 105.0
     ledger.settled(104.9)
     assert ledger.floor == 10
@@ -671,8 +678,8 @@ def test_more_is_restored_than_is_remembered() -> None:
     assert ledger.forgot
     assert ledger.held <= 100
     assert ledger.last_id == 50_000
-    assert not any(ledger.is_new(number) for number in range(1, 50_001))
-    assert ledger.is_new(50_001)
+    assert not any(is_new(ledger, number) for number in range(1, 50_001))
+    assert is_new(ledger, 50_001)
     assert peak < 100_000  # a fifteenth of what all of them take
 
 
@@ -683,16 +690,16 @@ def test_without_settle_a_bookmark_is_held_until_the_first_answer() -> None:
     ledger = Ledger(10, settle=0)
     ledger.restore([12, 15], 100.0)
     assert ledger.check_at() is None
-    assert [number for number in (11, 12, 13, 15, 16) if ledger.is_new(number)] == [11, 13, 16]
-    ledger.yielded(11)
+    assert [number for number in (11, 12, 13, 15, 16) if is_new(ledger, number)] == [11, 13, 16]
+    ledger.yielded([11])
     assert ledger.floor == 10
     bookmark = Bookmark.of(AGENT, ledger.floor, ledger.known)
     assert Bookmark.read(str(bookmark), AGENT).ranges == ((11, 12), (15, 15))
-    ledger.yielded(13)
-    ledger.yielded(16)
+    ledger.yielded([13])
+    ledger.yielded([16])
     ledger.settled(100.0)
     assert (ledger.floor, ledger.held) == (16, 0)
-    ledger.yielded(20)
+    ledger.yielded([20])
     assert (ledger.floor, ledger.held) == (20, 0)
 
 
@@ -702,5 +709,45 @@ def test_without_settle_the_floor_never_falls() -> None:
     """
     ledger = Ledger(settle=0)
     for number in (3, 9, 5):
-        ledger.yielded(number)
+        ledger.yielded([number])
     assert (ledger.floor, ledger.last_id, ledger.held) == (9, 9, 0)
+
+
+@given(
+    st.lists(st.integers(1, 30), max_size=12),
+    st.lists(st.integers(1, 40), max_size=12),
+    st.integers(0, 10),
+)
+def test_which_lines_are_new_is_the_same_for_many_as_one_by_one(
+    yielded: list[int], asked: list[int], floor: int
+) -> None:
+    """
+    Above the floor, not yielded, and not twice; None says that all are new.
+    """
+    ledger = Ledger(floor)
+    for number in yielded:
+        ledger.yielded([number])
+    met = set(yielded)
+    expected = []
+    for number in asked:
+        expected.append(number > floor and number not in met)
+        met.add(number)
+
+    answer = ledger.new_among(asked)
+
+    assert ([True] * len(asked) if answer is None else answer) == expected
+
+
+@given(st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=6), max_size=5))
+def test_handed_out_in_batches_or_one_by_one_counts_the_same(batches: list[list[int]]) -> None:
+    """
+    The late ones, the newest, the floor and what is known.
+    """
+    for settle in (0.0, 10.0):
+        whole, single = Ledger(3, settle=settle), Ledger(3, settle=settle)
+        for batch in batches:
+            foreseen = whole.late_among(batch)
+            late = whole.yielded(batch)
+            assert late == foreseen == sum(single.yielded([number]) for number in batch)
+            assert (whole.last_id, whole.floor) == (single.last_id, single.floor)
+            assert list(whole.known) == list(single.known)

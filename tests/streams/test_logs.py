@@ -469,3 +469,43 @@ def test_a_handshake_that_another_key_answers_is_refused(serve: Serve) -> None:
 
     with pytest.raises(TransportError, match="not one to a WebSocket handshake"):
         serve(script).follow_logs()
+
+
+def test_what_is_told_in_the_middle_of_a_message_is_exact(serve: Serve) -> None:
+    """
+    The bookmark, the newest id and the counts say what was handed out, not what has come.
+    """
+    stream = serve(saying(logs(3, 9, 5, 11), code=None)).follow_logs()
+    told = []
+    for _ in range(4):
+        next(stream)
+        told.append((stream.last_id, stream.stats.items, stream.stats.late))
+    bookmarks = [stream.bookmark]
+    stream.close()
+    bookmarks.append(stream.bookmark)
+
+    assert told == [(3, 1, 0), (9, 2, 0), (9, 3, 1), (11, 4, 1)]
+    assert bookmarks == [f"1:{AGENT}:0:3,5,9,11."] * 2
+
+
+def test_a_close_in_the_middle_of_a_message_counts_what_was_handed_out(serve: Serve) -> None:
+    """
+    The rest is not yielded any more, and the bookmark does not say it was.
+    """
+    stream = serve(saying(logs(3, 9, 5, 11), code=None)).follow_logs()
+    assert [next(stream).id, next(stream).id] == [3, 9]
+    stream.close()
+
+    assert list(stream) == []
+    assert (stream.bookmark, stream.stats.items) == (f"1:{AGENT}:0:3,9.", 2)
+
+
+def test_a_reader_whose_item_another_one_took_is_told_so(serve: Serve) -> None:
+    """
+    As where two read at once: ValueError, and nothing is lost.
+    """
+    stream = serve(saying(logs(3), code=None)).follow_logs()
+    assert next(stream).id == 3
+    with pytest.raises(ValueError, match="being read already"):
+        stream._take_one()
+    stream.close()

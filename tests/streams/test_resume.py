@@ -463,7 +463,7 @@ def test_close_wakes_whoever_backs_off_or_reconnects(
     assert time.monotonic() - started < 5  # of a pause of 30 s, a time-out of 60
     assert found[-1] == "end"
     assert stream.end is StreamEnd.CLOSED
-    assert open_sockets(agent) == before
+    assert open_sockets(agent) <= before
 
 
 @pytest.mark.parametrize(
@@ -488,7 +488,7 @@ def test_close_in_a_signal_handler_wakes_a_pause_and_a_dial(
     finally:
         signal.signal(signal.SIGALRM, old)
     assert stream.end is StreamEnd.CLOSED
-    assert open_sockets(agent) == before
+    assert open_sockets(agent) <= before
 
 
 def test_closes_at_random_moments_of_a_flapping_connection(serve: Serve, kind: Kind) -> None:
@@ -507,7 +507,7 @@ def test_closes_at_random_moments_of_a_flapping_connection(serve: Serve, kind: K
         thread.join(20)
         assert found[-1] == "end"
         assert stream.end is StreamEnd.CLOSED
-    assert open_sockets(agent) == before
+    assert open_sockets(agent) <= before
 
 
 def superseded(*numbers: int) -> Script:

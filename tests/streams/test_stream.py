@@ -64,17 +64,21 @@ def silent(kind: Kind) -> Callable[[Conversation], None]:
     return counting(kind, 0)
 
 
-def open_sockets(agent: Agent) -> int:
+def open_sockets(agent: Agent) -> set[int]:
     """
-    Return how many sockets this process has open, but for those of the agent's server.
+    Return which sockets this process has open, but for those of the agent's server.
+
+    Not how many: one of an earlier test may go meanwhile.
     """
     port = urlsplit(agent._http.settings.url).port
-    found = 0
+    found = set()
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # the listing's own, closed by now
-            if stat.S_ISSOCK(os.stat(int(name)).st_mode):
+            about = os.stat(int(name))
+            if stat.S_ISSOCK(about.st_mode):
                 with socket.socket(fileno=os.dup(int(name))) as sock:
-                    found += sock.getsockname()[1:2] != (port,)
+                    if sock.getsockname()[1:2] != (port,):
+                        found.add(about.st_ino)
     return found
 
 
@@ -434,7 +438,7 @@ def test_close_from_another_thread_wakes_a_blocked_reader(
     assert not thread.is_alive()
     assert found[1:] == ["end"]
     assert stream.end is StreamEnd.CLOSED
-    assert open_sockets(agent) == before
+    assert open_sockets(agent) <= before
 
 
 def test_close_in_a_signal_handler_wakes_a_blocked_reader(
@@ -454,7 +458,7 @@ def test_close_in_a_signal_handler_wakes_a_blocked_reader(
     finally:
         signal.signal(signal.SIGALRM, old)
     assert stream.end is StreamEnd.CLOSED
-    assert open_sockets(agent) == before
+    assert open_sockets(agent) <= before
 
 
 def test_ctrl_c_passes_through_and_leaves_nothing_open(
@@ -480,7 +484,7 @@ def test_ctrl_c_passes_through_and_leaves_nothing_open(
         signal.signal(signal.SIGALRM, old)
     assert stream.end is StreamEnd.CLOSED
     assert list(stream) == []
-    assert open_sockets(agent) == before
+    assert open_sockets(agent) <= before
 
 
 def test_ctrl_c_while_it_connects_leaves_nothing_open(
@@ -506,7 +510,7 @@ def test_ctrl_c_while_it_connects_leaves_nothing_open(
             kind.open(agent)
     finally:
         signal.signal(signal.SIGALRM, old)
-    assert open_sockets(agent) == before
+    assert open_sockets(agent) <= before
 
 
 def test_a_thousand_closes_at_random_moments(
@@ -531,7 +535,7 @@ def test_a_thousand_closes_at_random_moments(
         assert found.pop() == "end"
         assert [kind.read(item) for item in found] == list(range(1, len(found) + 1))
         assert stream.end is StreamEnd.CLOSED
-    assert open_sockets(agent) == before
+    assert open_sockets(agent) <= before
 
 
 def test_two_readers_at_once_are_refused(serve: Serve, kind: Kind) -> None:
@@ -560,7 +564,7 @@ def test_a_stream_left_open_is_closed_with_a_warning(serve: Serve, kind: Kind) -
     with pytest.warns(ResourceWarning, match=r"test_stream\.py:\d+"):
         next(kind.open(agent))
         gc.collect()
-    assert open_sockets(agent) == before
+    assert open_sockets(agent) <= before
 
 
 def test_a_stream_that_never_opened_warns_of_nothing(kind: Kind) -> None:
