@@ -105,7 +105,13 @@ class Ledger:
         fresh = {number for number in met - self._known if number > self._floor}
         if not fresh or len(met) == len(numbers):
             return [number in fresh for number in numbers]
-        return [number in fresh and not fresh.discard(number) for number in numbers]
+        return [self._is_first(number, fresh) for number in numbers]
+
+    @staticmethod
+    def _is_first(number: int, fresh: set[int]) -> bool:
+        is_first = number in fresh
+        fresh.discard(number)
+        return is_first
 
     def saw(self, newest: int, now: float) -> None:
         """
@@ -128,7 +134,8 @@ class Ledger:
         came late, out of the order of the ids.
         """
         late = self.late_among(numbers)
-        self._last_id = max(*numbers, self._last_id or 0)
+        newest = max(numbers)
+        self._last_id = max(newest, self._last_id or newest)
         if self._settle <= 0 and not self._known:
             self._floor = self._newest
             return late

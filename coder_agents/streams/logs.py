@@ -137,7 +137,7 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
             # The answer to what was asked behind the floor: it settles, once it is yielded.
             self._owed = self._link.asked
         if new:
-            self._ledger.saw(max(log.id for log in new), time.monotonic())
+            self._ledger.saw(max([log.id for log in new]), time.monotonic())
             self._link.progress()
         return new
 

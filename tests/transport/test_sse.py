@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coder_agents import DecodeError, MessageTooLargeError
-from coder_agents.transport.sse import BlockBuffer, ServerSentEvent, parse_block
+from coder_agents.transport.sse import (
+    BlockBuffer,
+    ServerSentEvent,
+    _any_event,
+    _plain_event,
+    parse_block,
+)
 
 LIMIT = 1 << 20
 
@@ -136,9 +142,33 @@ def test_an_event_of_exactly_the_limit_is_taken() -> None:
         events_of([block], limit=99)
 
 
-def test_an_event_that_is_not_utf8_is_a_decode_error() -> None:
+FIELDS = ("event: data", "event:", "event: ", "event:x", "data: ", "data:", "id: 1")
+VALUES = ("", "1", " 2", "\u00e9\u2028", "a\n", "b\r", "c\nd", "c\rd")
+LINES = [f"{field}{value}\n" for field in FIELDS for value in VALUES]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r", "\r\n", "data: 3\n\n"])
+def test_the_short_way_reads_what_the_long_way_reads(end: str) -> None:
     """
-    The decode is strict, and the error shows the bytes.
+    An event of the form that Coder writes is the one that the parser of any form finds.
+    """
+    for first, second in itertools.product(LINES, LINES):
+        block = f"{first}{second}{end}".encode()
+        plain = _plain_event(block)
+        assert plain is None or plain == _any_event(block), block
+
+
+def test_the_short_way_is_taken_for_what_coder_writes() -> None:
+    """
+    Or it would be no way at all.
+    """
+    assert _plain_event(b'event: data\ndata: [{"a": 1}]\n\n') is not None
+
+
+@pytest.mark.parametrize("block", [b"data: \xff\n\n", b"event: data\ndata: \xff\n\n"])
+def test_either_way_shows_the_bytes_that_are_no_text(block: bytes) -> None:
+    """
+    The decode is strict, and the error is the same.
     """
     with pytest.raises(DecodeError, match=r"not UTF-8: found b'\\xff'"):
-        parse_block(b"data: \xff\n\n")
+        parse_block(block)
