@@ -29,11 +29,15 @@ GUARD_ROUNDS = 3
 GUARD_SLACK = 1.6
 
 
-def chosen(options: argparse.Namespace) -> list[Contest]:
+def chosen(options: argparse.Namespace, scale: Scale) -> list[Contest]:
     """
-    Return the contests that *options* ask for.
+    Return the contests that *options* ask for, with the sizes of *scale* in their titles.
     """
-    wanted = [one for one in CONTESTS if fnmatch.fnmatch(one.key, options.only)]
+    wanted = [
+        attrs.evolve(one, title=one.title.format(scale))
+        for one in CONTESTS
+        if fnmatch.fnmatch(one.key, options.only)
+    ]
     if options.check:
         return [_without_peers(one) for one in wanted if one.guard]
     if options.quick:
@@ -98,8 +102,8 @@ def main(arguments: Sequence[str]) -> int:
     Run the contests that the arguments ask for and print their table.
     """
     options = parsed(arguments)
-    contests = chosen(options)
     scale = QUICK if options.quick or options.check else Scale()
+    contests = chosen(options, scale)
     began = time.monotonic()
     try:
         with serving(scale) as fed:

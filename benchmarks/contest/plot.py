@@ -63,6 +63,7 @@ _SETTINGS = {
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _INK,
+    "axes.facecolor": "none",
     "xtick.color": _INK,
     "ytick.color": _INK,
 }

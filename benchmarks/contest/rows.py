@@ -53,7 +53,7 @@ class Contest:
 
     Attributes:
         key: a short name, for ``--only``.
-        title: the work.
+        title: the work, with a scale's sizes to be filled in.
         unit: what the figures are of.
         contestants: in the order of the table.
         measure: what ratios are made of: CPU time, time on the wall, memory.
@@ -196,7 +196,7 @@ CONTESTS = (
     ),
     Contest(
         key="body",
-        title="A body of 100,000 logs, 20 MB, to objects",
+        title="A body of {0.body:,} logs, 0.2 KB each, to objects",
         unit="a log",
         plotted=True,
         contestants=(
@@ -309,13 +309,13 @@ CONTESTS = (
     ),
     Contest(
         key="held",
-        title="Memory of a stream itself",
+        title="Memory of a stream itself, over {0.long:,} logs",
         unit="in all",
         measure="bytes",
         once=True,
         contestants=(
             Contestant(
-                label="after all of 300,000 logs",
+                label="after all of them",
                 work="ours.held_late",
                 against="after a tenth of them",
                 why="ids are remembered for a time, however many they are",
