@@ -4,7 +4,7 @@
 #   make demo                          see it work
 #   make test                          run the tests
 #   make PYTHON=/path/to/python ...    with a Python of your choice
-#   make demo ARGS="--seconds 5"       arguments for demo and pytest
+#   make demo ARGS="--seconds 5"       arguments for demo, bench and pytest
 
 PYTHON ?=
 ARGS ?=
@@ -23,7 +23,7 @@ METADATA := setup.cfg setup.py
 # Two installations into one environment at the same time would break it.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs faults soak test-oldest test-all pytest build setup clean
+.PHONY: help demo test lint format docs faults soak bench bench-check test-oldest test-all pytest build setup clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ faults: $(VENV)/.with-testing  ## let every fault happen to every stream; writes
 
 soak: $(VENV)/.with-testing  ## follow a million lines through ten thousand drops; takes minutes
 	@$(BIN)/python benchmarks/soak.py --write
+
+bench: $(VENV)/.with-bench  ## measure the work against limits, Go and other libraries; takes minutes
+	@$(BIN)/python benchmarks/bench.py $(ARGS)
+
+bench-check: $(VENV)/.with-tests  ## the same in half a minute: only ratios, within wider bounds
+	@$(BIN)/python benchmarks/bench.py --check $(ARGS)
 
 test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg
 	@python=$$(sh tools/pythons.sh every | sed -n '1s/^[^ ]* //p') && \

@@ -1,0 +1,176 @@
+"""
+What each agent of the feeding server sends, as bytes that are ready for the socket.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import attrs
+
+from contest import feed
+from contest.figures import Scale
+
+LOGS, METADATA, FLOW, TIMED, BUSY, HALF, WHOLE, LONG = (
+    uuid.UUID(int=number) for number in range(1, 9)
+)
+"""
+The agents: a log and metadata in messages of 20 KB, the same over and over for those who do
+not decode it, small events now and then, a busy log, events of 0.8 MB and of 1.6 MB in
+small pieces, a long log.
+"""
+
+PIECE = 128
+"""
+Bytes of a small piece of an event.
+"""
+
+_FLOWING = 200  # messages that are sent at once where they come over and over
+_STEP = 0.1  # seconds between two messages of the busy log
+_BATCH = 20  # lines of each: in a minute the megabyte that a deployment keeps of an agent
+_PAUSE = 0.003  # seconds between two events whose way is timed
+
+
+def frame(message: bytes) -> bytes:
+    """
+    Return the WebSocket text frame of *message*, as a server sends it.
+    """
+    size = len(message)
+    if size < 126:
+        return bytes((0x81, size)) + message
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + message
+    return b"\x81\x7f" + size.to_bytes(8, "big") + message
+
+
+def chunk(data: bytes) -> bytes:
+    """
+    Return *data* as a chunk of a chunked HTTP body.
+    """
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+@attrs.define
+class Run:
+    """
+    One contestant's visit to the busy log.
+    """
+
+    began: float = attrs.field(factory=time.monotonic)
+
+
+class Scenes:
+    """
+    All that can be sent; made once, before the first contestant's clock starts.
+    """
+
+    def __init__(self, scale: Scale) -> None:
+        self._scale = scale
+        self._making = threading.Lock()
+        self._runs: dict[str, Run] = {}
+
+    def body(self) -> bytes:
+        """
+        Return the large body of logs.
+        """
+        return self._body
+
+    @functools.cached_property
+    def _body(self) -> bytes:
+        return feed.logs(self._scale.body)
+
+    @functools.cached_property
+    def _frames(self) -> list[bytes]:
+        count = self._scale.warm + self._scale.messages
+        return [frame(message) for message in feed.log_messages(count)]
+
+    @functools.cached_property
+    def _events(self) -> list[bytes]:
+        count = self._scale.warm + self._scale.messages
+        return [chunk(feed.event(feed.metadata(number))) for number in range(count)]
+
+    @functools.cached_property
+    def _batches(self) -> list[list[tuple[int, str]]]:
+        # A few more than are asked for, so that the end is not waited for.
+        steps = int((self._scale.seconds + 5) / _STEP)
+        return [list(feed.lines(_BATCH, first=step * _BATCH)) for step in range(steps)]
+
+    def prepare(self, agent: uuid.UUID) -> None:
+        """
+        Make what *agent* sends, where that was not done yet.
+        """
+        with self._making:
+            if agent == LOGS:
+                len(self._frames)
+            elif agent == METADATA:
+                len(self._events)
+            elif agent == FLOW:
+                len(self._frames), len(self._events)
+            elif agent == BUSY:
+                len(self._batches)
+
+    def frames(self, agent: uuid.UUID, after: int, token: str) -> Iterator[bytes]:
+        """
+        Yield the frames of *agent*'s log behind the id *after*, each when it is due.
+
+        Connections with the same *token* follow the same busy log.
+        """
+        if agent == LOGS:
+            return iter(self._frames)
+        if agent == FLOW:
+            return itertools.repeat(b"".join(self._frames[:_FLOWING]))
+        if agent == LONG:
+            return map(frame, feed.log_messages(self._scale.long // feed.LINES + 1))
+        return self._busy(self._runs.setdefault(token, Run()), after)
+
+    def _busy(self, run: Run, after: int) -> Iterator[bytes]:
+        due = int((time.monotonic() - run.began) / _STEP) + 1
+        backlog = itertools.chain(*self._batches[:due])
+        yield frame(_listed([text for number, text in backlog if number > after]))
+        for step in range(due, len(self._batches)):
+            time.sleep(max(0.0, run.began + step * _STEP - time.monotonic()))
+            yield frame(_listed([text for _, text in self._batches[step]]))
+
+    def chunks(self, agent: uuid.UUID) -> Iterator[bytes]:
+        """
+        Yield the chunks of *agent*'s metadata, each when it is due.
+        """
+        if agent == METADATA:
+            return iter(self._events)
+        if agent == FLOW:
+            return itertools.repeat(b"".join(self._events[:_FLOWING]))
+        if agent == TIMED:
+            return self._timed()
+        size = 1_600_000 if agent == WHOLE else 800_000
+        return self._pieces(size)
+
+    def _timed(self) -> Iterator[bytes]:
+        stamp = f"{0:020d}"
+        before, after = chunk(feed.event(feed.metadata(0, 4, first_value=stamp))).split(
+            stamp.encode()
+        )
+        while True:
+            time.sleep(_PAUSE)
+            yield before + b"%020d" % time.monotonic_ns() + after
+
+    def _pieces(self, size: int) -> Iterator[bytes]:
+        for number in range(self._scale.large + 1):
+            event = feed.large_event(size, number)
+            for start in range(0, len(event), PIECE):
+                yield chunk(event[start : start + PIECE])
+
+
+def busy_lines(scale: Scale) -> int:
+    """
+    Return how many lines the busy log has while it is followed.
+    """
+    return int(scale.seconds / _STEP) * _BATCH
+
+
+def _listed(lines: list[str]) -> bytes:
+    return f"[{','.join(lines)}]\n".encode()

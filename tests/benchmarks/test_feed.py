@@ -1,0 +1,145 @@
+"""
+What the benchmarks feed to their contestants is what they say it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from contest import feed, limits, scenes
+from contest.figures import Scale
+
+from coder_agents.schema import (
+    LogLevel,
+    WorkspaceAgent,
+    WorkspaceAgentLog,
+    WorkspaceAgentMetadata,
+    from_json,
+    to_json,
+)
+
+
+def test_log_messages_are_95_lines_of_20_kilobytes() -> None:
+    """
+    Each message has its 95 lines, about 20 KB, and every level is one that is known.
+    """
+    for message in feed.log_messages(3):
+        logs = from_json(message, list[WorkspaceAgentLog])
+        assert len(logs) == 95
+        assert 19_000 < len(message) < 22_000
+        assert {log.level for log in logs} <= set(LogLevel)
+
+
+def test_ids_ascend_over_all_messages_with_gaps() -> None:
+    """
+    No id comes twice, whatever number of messages is read.
+    """
+    ids = [
+        log.id
+        for message in feed.log_messages(20)
+        for log in from_json(message, list[WorkspaceAgentLog])
+    ]
+    steps = {after - before for before, after in itertools.pairwise(ids)}
+    assert min(steps) > 0
+    assert max(steps) > 1
+
+
+def test_a_batch_has_one_time_and_the_next_another() -> None:
+    """
+    The lines of a message were stored at one moment, those of the next later.
+    """
+    times = [
+        {log.created_at for log in from_json(message, list[WorkspaceAgentLog])}
+        for message in feed.log_messages(3)
+    ]
+    assert [len(one) for one in times] == [1, 1, 1]
+    assert len(set.union(*times)) == 3
+
+
+def test_lines_are_escaped_as_go_escapes_them() -> None:
+    """
+    Escape characters and angle brackets are written as escapes, other letters as they are.
+    """
+    text = feed.logs(200).decode()
+    assert "\\u001b[32m" in text
+    assert "\\u003c" in text
+    assert "✓" in text
+    assert not {"<", ">", "&", "\x1b"} & set(text)
+
+
+def test_messages_are_the_same_in_every_process() -> None:
+    """
+    What is read in memory are the bytes that the server sends.
+    """
+    assert feed.logs(95, first=95) == list(feed.log_messages(2))[1]
+    assert feed.logs(95 * 2) != feed.logs(95 * 2, first=95)
+
+
+def test_metadata_are_84_items_of_20_kilobytes_that_change() -> None:
+    """
+    Each event has its 84 items, in about 20 KB, and no event is the one before.
+    """
+    events = [feed.metadata(number) for number in range(3)]
+    assert {len(from_json(one, list[WorkspaceAgentMetadata])) for one in events} == {84}
+    assert all(19_000 < len(one) < 22_000 for one in events)
+    assert len(set(events)) == 3
+
+
+def test_an_event_of_a_stamp_is_a_kilobyte() -> None:
+    """
+    The event whose way is timed is of 1 KB, and its first value is the stamp.
+    """
+    data = feed.metadata(0, 4, first_value="00000000000000000042")
+    assert 900 < len(data) < 1_100
+    assert from_json(data, list[WorkspaceAgentMetadata])[0].result.value.endswith("42")
+
+
+def test_agent_is_one_of_5_kilobytes() -> None:
+    """
+    The agent has 5 KB, every part of it is read, and it differs from reading to reading.
+    """
+    agent = from_json(feed.agent(1), WorkspaceAgent)
+    assert 4_800 < len(feed.agent(1)) < 5_600
+    assert (len(agent.apps), len(agent.scripts), len(agent.latency)) == (4, 4, 4)
+    assert agent != from_json(feed.agent(2), WorkspaceAgent)
+    assert set(json.loads(to_json(agent))) == set(json.loads(feed.agent(1)))
+
+
+@pytest.mark.parametrize("size", [5, 125, 126, 65_535, 65_536])
+def test_frames_are_what_the_bare_reader_reads(size: int) -> None:
+    """
+    A frame of any length is one that has its payload back.
+    """
+    payload = bytes(size)
+    sent = iter([scenes.frame(payload), scenes.frame(b"the one behind it")])
+    bare = limits.frames(lambda _: next(sent), bytearray())
+    assert [next(bare), next(bare)] == [payload, b"the one behind it"]
+
+
+def test_chunks_are_what_the_bare_reader_reads() -> None:
+    """
+    An event in pieces, cut anywhere on its way, is the event.
+    """
+    event = feed.event(feed.metadata(0, 1))
+    wire = b"".join(scenes.chunk(event[at : at + 128]) for at in range(0, len(event), 128))
+    sent = iter([wire[at : at + 50] for at in range(0, len(wire), 50)])
+    bare = limits.events(limits.chunks(lambda _: next(sent), bytearray()))
+    assert next(bare) + b"\n\n" == event
+
+
+def test_busy_log_goes_on_behind_an_id() -> None:
+    """
+    A second connection to a busy log begins with every line behind the id that it names.
+    """
+    made = scenes.Scenes(Scale(seconds=1))
+    first = _lines(next(made.frames(scenes.BUSY, 0, "a visitor")))
+    assert [log.id for log in first] == sorted(log.id for log in first)
+    behind = _lines(next(made.frames(scenes.BUSY, first[4].id, "a visitor")))
+    assert behind[: len(first) - 5] == first[5:]
+
+
+def _lines(frame: bytes) -> list[WorkspaceAgentLog]:
+    payload = next(limits.frames(lambda _: b"", bytearray(frame)))
+    return from_json(payload, list[WorkspaceAgentLog])
