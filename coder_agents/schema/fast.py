@@ -21,7 +21,17 @@ import msgspec
 
 from coder_agents.schema import scalars, shapes
 from coder_agents.schema.fields import json_name
-from coder_agents.schema.generation import Names, Readers, generate
+from coder_agents.schema.generation import (
+    LONGEST_SHARED,
+    MOST_SHARED,
+    SHARED,
+    Code,
+    Names,
+    Readers,
+    code_of_repeated,
+    generate,
+)
+from coder_agents.schema.remembered import Remembered
 from coder_agents.schema.times import from_nanoseconds
 
 REFUSALS = (msgspec.DecodeError, UnicodeError, RecursionError, scalars.Mismatch)
@@ -45,14 +55,13 @@ _SENT: dict[Any, tuple[Any, Any]] = {
     timedelta: (_INTEGER, 0),
     Any: (Any, None),
 }
-# And how it is made of that, where it is not that already.
+# And how it is made of that, where it is not that already; in a list often as the one before.
+_REPEATED: dict[Any, str] = {UUID: "uuids[f]", scalars.TIME: "times[f]"}
 _MADE: dict[Any, str] = {
-    UUID: "uuids[{v}]",
-    scalars.TIME: "times[{v}]",
-    timedelta: "from_nanoseconds({v})",
+    UUID: "uuids[{}]",
+    scalars.TIME: "times[{}]",
+    timedelta: "from_nanoseconds({})",
 }
-
-
 _MAKERS: Names = {
     "uuids": scalars.UUIDS,
     "times": scalars.TIMES,
@@ -121,24 +130,35 @@ def _sent(kind: Any) -> tuple[Any, Any]:
         return _SENT[kind]
     if shapes.is_enumeration(kind):
         return kind, kind("")
+    if kind in SHARED:
+        return msgspec.Raw, msgspec.Raw(b"{}")
     if shapes.is_class(kind):
-        return _structure(kind) | None, None
+        return _structure(kind), msgspec.field(default_factory=_structure(kind))
     if (inner := shapes.optional_of(kind)) is not None:
         return _sent(inner)[0] | None, None
     if (item := shapes.tuple_item(kind)) is not None:
-        sent = _structure(item) if shapes.is_class(item) else _sent(item)[0]
-        return GenericAlias(list, sent) | None, None
+        return GenericAlias(list, _sent(item)[0]) | None, None
     return GenericAlias(dict, (str, _sent(shapes.map_value(kind))[0])) | None, None
 
 
 @cache
 def _readers(cls: Any) -> Readers:
     names: Names = dict(_MAKERS)
-    lines = [
-        f"v{at} = {_made(field.type, f'found.{field.name}', names)}"
-        for at, field in enumerate(shapes.resolved_fields(cls))
-    ]
-    return generate(cls, lines, names)
+    fields = shapes.resolved_fields(cls)
+    return generate(cls, [_code(field, at, names) for at, field in enumerate(fields)], names)
+
+
+def _code(field: attrs.Attribute[Any], at: int, names: Names) -> Code:
+    kind: Any = field.type
+    sent = f"found.{field.name}"
+    if kind in _REPEATED:
+        return code_of_repeated(at, sent, _REPEATED[kind])
+    lines = [f"v{at} = {_made(kind, sent, names)}"]
+    if not shapes.is_class(kind) or kind in SHARED:
+        return Code(lines)
+    # One call for all of them, where it would be one for each.
+    names[f"many{at}"] = _readers(kind).many
+    return Code(lines, column=f"many{at}([{sent} for found in all_found])")
 
 
 def _made(kind: Any, sent: str, names: Names) -> str:
@@ -146,13 +166,16 @@ def _made(kind: Any, sent: str, names: Names) -> str:
     Return the expression that makes a *kind* of the expression *sent*.
     """
     if kind in _MADE:
-        return _MADE[kind].format(v=sent)
+        return _MADE[kind].format(sent)
     if kind in _SENT or shapes.is_enumeration(kind):
         return sent
     name = f"kind{len(names)}"
+    if kind in SHARED:
+        names[name] = _shared(kind)
+        return f"{name}[bytes({sent})]"
     if shapes.is_class(kind):
-        names[name], names[f"read_{name}"] = kind, _readers(kind).one
-        return f"({name}() if {sent} is None else read_{name}({sent}))"
+        names[name] = _readers(kind).one
+        return f"{name}({sent})"
     if (inner := shapes.optional_of(kind)) is not None:
         return f"(None if {sent} is None else {_made(inner, sent, names)})"
     if (value := shapes.map_value(kind)) is not None:
@@ -163,3 +186,13 @@ def _made(kind: Any, sent: str, names: Names) -> str:
         names[name] = _readers(item).many
         return f"(tuple({name}({sent})) if {sent} else ())"
     return f"tuple([{_made(item, 'each', names)} for each in {sent} or ()])"
+
+
+def _shared(cls: Any) -> Remembered:
+    # By their JSON: what was met before is not even decoded.
+    decode, make = msgspec.json.Decoder(_structure(cls)).decode, _readers(cls).one
+    return Remembered(
+        lambda raw: make(decode(raw)),
+        limit=MOST_SHARED,
+        is_small=lambda raw: len(raw) <= LONGEST_SHARED,
+    )

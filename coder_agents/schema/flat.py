@@ -7,7 +7,7 @@ that something does not fit: what and where is for `careful` to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import GenericAlias
 from typing import Any
 from uuid import UUID
@@ -16,21 +16,22 @@ import attrs
 
 from coder_agents.schema import scalars, shapes
 from coder_agents.schema.fields import is_left_out_when_empty, json_name
-from coder_agents.schema.generation import Names, Readers, generate
+from coder_agents.schema.generation import Code, Names, Readers, code_of_repeated, generate
 
 HookFor = Callable[[Any], Callable[..., Any]]
 
 # What is usual costs no call; what is not is left to the reader of the type.
 _INLINE: dict[Any, str] = {
-    str: "if {v}.__class__ is not str: {v} = read_text({v})",
+    str: "if v{at}.__class__ is not str: v{at} = read_text(v{at})",
     int: (
-        "if {v}.__class__ is not int or not -9223372036854775808 <= {v} <= 9223372036854775807:"
-        " {v} = read_integer({v})"
+        "if v{at}.__class__ is not int"
+        " or not -9223372036854775808 <= v{at} <= 9223372036854775807:"
+        " v{at} = read_integer(v{at})"
     ),
-    bool: "if {v}.__class__ is not bool: {v} = read_boolean({v})",
-    UUID: "{v} = uuids[{v}]",
-    scalars.TIME: "{v} = times[{v}]",
+    bool: "if v{at}.__class__ is not bool: v{at} = read_boolean(v{at})",
 }
+# What is often the same in the next object.
+_REPEATED: dict[Any, str] = {UUID: "uuids[f]", scalars.TIME: "times[f]"}
 _READERS: Names = {
     "read_text": scalars.read_text,
     "read_integer": scalars.read_integer,
@@ -55,8 +56,8 @@ def class_readers(cls: Any, hook_for: HookFor) -> Readers:
     # What is missing reads as null does, so it can be filled in.
     nulls = dict.fromkeys(json_name(field) for field in fields)
     names: Names = {**_READERS, "nulls": nulls, "odd": _odd(cls)}
-    lines = [line for at, field in enumerate(fields) for line in _lines(field, at, names, hook_for)]
-    return generate(cls, lines, names, rescue=_RESCUE)
+    codes = [_code(field, at, names, hook_for) for at, field in enumerate(fields)]
+    return generate(cls, codes, names, rescue=_RESCUE)
 
 
 def _odd(cls: Any) -> Callable[[object], Any]:
@@ -68,36 +69,31 @@ def _odd(cls: Any) -> Callable[[object], Any]:
     return read_odd
 
 
-def _lines(field: attrs.Attribute[Any], at: int, names: Names, hook_for: HookFor) -> Iterator[str]:
+def _code(field: attrs.Attribute[Any], at: int, names: Names, hook_for: HookFor) -> Code:
     kind: Any = field.type
     key = repr(json_name(field))
     # What is often left out is not to raise; what is there is had at a lower price.
-    is_often_missing = is_left_out_when_empty(field)
-    yield f"v{at} = found.get({key})" if is_often_missing else f"v{at} = found[{key}]"
-    inner = None if kind == scalars.TIME else shapes.optional_of(kind)
-    if inner is None:
-        yield from _reading(kind, at, names, hook_for)
-    else:
-        yield f"if v{at} is not None:"
-        yield from (f"    {line}" for line in _reading(inner, at, names, hook_for))
-
-
-def _reading(kind: Any, at: int, names: Names, hook_for: HookFor) -> Iterator[str]:
-    """
-    Return the lines that make a *kind* of the variable, or raise.
-    """
-    if kind in _INLINE:
-        yield _INLINE[kind].format(v=f"v{at}")
-        return
+    found = f"found.get({key})" if is_left_out_when_empty(field) else f"found[{key}]"
+    if kind in _REPEATED:
+        return code_of_repeated(at, found, _REPEATED[kind])
     names[f"kind{at}"] = kind
-    item = shapes.tuple_item(kind)
     if shapes.is_enumeration(kind):
         names[f"known{at}"] = kind._value2member_map_
-        yield f"known = known{at}.get(v{at})"
-        yield f"v{at} = read_enumeration(v{at}, kind{at}) if known is None else known"
-    elif item is None:
-        names[f"read{at}"] = hook_for(kind)
-        yield f"v{at} = read{at}(v{at}, kind{at})"
-    else:
+        return code_of_repeated(at, found, f"known{at}.get(f) or read_enumeration(f, kind{at})")
+    lines = [f"v{at} = {found}"]
+    if kind in _INLINE:
+        return Code([*lines, _INLINE[kind].format(at=at)])
+    if (item := shapes.tuple_item(kind)) is not None:
         names[f"read{at}"] = hook_for(GenericAlias(list, item))
-        yield f"v{at} = tuple(read{at}(v{at}))"
+        empty = f"() if v{at}.__class__ is list and not v{at} else"
+        return Code([*lines, f"v{at} = {empty} tuple(read{at}(v{at}))"])
+    if (inner := shapes.optional_of(kind)) is not None:
+        names[f"read{at}"], names[f"kind{at}"] = hook_for(inner), inner
+        return Code([*lines, f"if v{at} is not None: v{at} = read{at}(v{at}, kind{at})"])
+    names[f"read{at}"] = hook_for(kind)
+    lines += [f"v{at} = read{at}(v{at}, kind{at})"]
+    if not shapes.is_class(kind):
+        return Code(lines)
+    # One call for all of them, where it would be one for each.
+    names[f"many{at}"] = hook_for(GenericAlias(list, kind))
+    return Code(lines, column=f"many{at}([{found} for found in all_found])")

@@ -28,7 +28,7 @@ from coder_agents.schema import (
     to_json,
 )
 from coder_agents.schema.fields import json_name
-from coder_agents.schema.generation import _LONGEST_SHARED, _MOST_SHARED
+from coder_agents.schema.generation import LONGEST_SHARED, MOST_SHARED
 from coder_agents.schema.remembered import Remembered
 
 CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
@@ -370,7 +370,7 @@ def test_metadata_descriptions_that_are_equal_are_one_object() -> None:
 
     assert described("uptime") is described("uptime")
     assert described("uptime") is not described("free")
-    long = "x" * _LONGEST_SHARED
+    long = "x" * LONGEST_SHARED
     assert described(long) == described(long)
     assert described(long) is not described(long)
 
@@ -388,7 +388,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert "12345" not in remembered
     with pytest.raises(ValueError, match="invalid literal"):
         remembered["x"]
-    assert _MOST_SHARED < 1000
+    assert MOST_SHARED < 1000
 
 
 def test_a_reader_that_fails_shows_its_line() -> None:
