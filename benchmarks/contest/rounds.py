@@ -11,7 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -91,7 +91,7 @@ def measured(
                 continue
             tell(f"round {number + 1} of {rounds}: {contest.key}")
             present = [one for one in contest.contestants if not absent(one)]
-            for one, cost in _round(present, scale, together=contest.together):
+            for one, cost in _round(present, scale, contest.together):
                 figures.setdefault(one, []).append(cost)
     return {
         contest.key: [
@@ -103,11 +103,11 @@ def measured(
 
 
 def _round(
-    contestants: Iterable[Contestant], scale: Scale, *, together: bool
+    contestants: Sequence[Contestant], scale: Scale, together: int
 ) -> list[tuple[Contestant, Figures]]:
     if not together:
         return [(one, _finished(one, _started(one, scale))) for one in contestants]
-    started = [(one, _started(one, scale)) for one in contestants]
+    started = [(one, _started(one, scale)) for _ in range(together) for one in contestants]
     return [(one, _finished(one, process)) for one, process in started]
 
 

@@ -60,7 +60,8 @@ class Contest:
         guard: whether it is part of the guard against regressions: the same wherever it runs,
             and soon over.
         once: whether one round tells all.
-        together: whether the contestants of a round run at the same time, as they mostly wait.
+        together: how many of each contestant run in a round, all at the same time, as they
+            mostly wait; 0 where they run one after the other.
         plotted: whether the plot shows it.
     """
 
@@ -71,7 +72,7 @@ class Contest:
     measure: Measure = "cpu"
     guard: bool = False
     once: bool = False
-    together: bool = False
+    together: int = 0
     plotted: bool = False
 
 
@@ -238,6 +239,12 @@ CONTESTS = (
         contestants=(
             *_ours("ours.sse_source", SOCKET, 1.8),
             _limit(SOCKET, "limits.bare_socket"),
+            Contestant(
+                label="bare socket, cut line by line",
+                work="limits.bare_lines",
+                against=SOCKET,
+                why="told as what is possible where lines are long",
+            ),
             _peer("requests, sseclient-py", "peers.sse_sseclient", SOCKET),
             _peer("httpx-sse", "peers.sse_httpx", SOCKET, "httpx", "httpx_sse"),
         ),
@@ -268,7 +275,7 @@ CONTESTS = (
         key="busy",
         title="A busy log followed for a minute, with and without looking for late lines",
         unit="a log",
-        together=True,
+        together=4,
         contestants=_busy(),
     ),
     Contest(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable, Iterator
 
 import pytest
 from contest import feed, limits, scenes
@@ -118,15 +119,19 @@ def test_frames_are_what_the_bare_reader_reads(size: int) -> None:
     assert [next(bare), next(bare)] == [payload, b"the one behind it"]
 
 
-def test_chunks_are_what_the_bare_reader_reads() -> None:
+@pytest.mark.parametrize("reader", [limits.events, limits.events_by_lines])
+def test_chunks_are_what_the_bare_reader_reads(
+    reader: Callable[[Iterator[bytes]], Iterator[bytes]],
+) -> None:
     """
-    An event in pieces, cut anywhere on its way, is the event.
+    Events in pieces, cut anywhere on their way, are the events.
     """
     event = feed.event(feed.metadata(0, 1))
-    wire = b"".join(scenes.chunk(event[at : at + 128]) for at in range(0, len(event), 128))
+    both = event * 2
+    wire = b"".join(scenes.chunk(both[at : at + 128]) for at in range(0, len(both), 128))
     sent = iter([wire[at : at + 50] for at in range(0, len(wire), 50)])
-    bare = limits.events(limits.chunks(lambda _: next(sent), bytearray()))
-    assert next(bare) + b"\n\n" == event
+    bare = reader(limits.chunks(lambda _: next(sent), bytearray()))
+    assert [next(bare), next(bare)] == [event[:-2]] * 2
 
 
 def test_busy_log_goes_on_behind_an_id() -> None:
