@@ -72,7 +72,8 @@ def lines(count: int, *, first: int = 0, seed: int = 0) -> Iterator[tuple[int, s
             "created_at": moment(number // LINES * 0.317),
             "output": chance.choice(_OUTPUTS).format(n=chance.randrange(1, 999)),
             "level": chance.choice(_LEVELS),
-            "source_id": chance.choice(_SOURCES),
+            # An agent sends what one script wrote, then what another one did.
+            "source_id": _SOURCES[number // 32 % len(_SOURCES)],
         }
         yield line_id, encoded(said)
 

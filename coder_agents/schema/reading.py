@@ -8,11 +8,16 @@ the same errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import compress
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+import attrs
 
 from coder_agents.errors import DecodeError
 from coder_agents.schema import documents, shapes
@@ -22,7 +27,18 @@ from coder_agents.schema.logs import WorkspaceAgentLog
 T = TypeVar("T")
 Text = str | bytes | bytearray | memoryview
 
+Wanted = Sequence[bool] | None
+"""
+Of each of some things whether it is wanted; None where all are.
+"""
+Choose = Callable[[list[int], Collection[int]], Wanted]
+"""
+Says which ids are wanted, and what is so besides.
+"""
+
 _LOGS = list[WorkspaceAgentLog]
+_PIECE = 1 << 16  # bytes; some three hundred lines
+_FIRST_KEY = re.compile(rb'\s*\[\{("[^"\\]{1,40}":)')
 
 
 def from_json(text: Text, cls: type[T]) -> T:
@@ -36,63 +52,151 @@ def from_json(text: Text, cls: type[T]) -> T:
     A field that is missing, and null in its place, read as the field's zero value; fields
     that are not known are ignored. Escapes of half a surrogate pair read as U+FFFD.
 
+    While a list of more than 128 KB is read, the collection of garbage is paused: nothing
+    that is made can be any.
+
     Raises `DecodeError` where *text* is no JSON or not that of *cls*, TypeError for a *cls* that
     is none of these.
     """
+    asked: Any = cls
+    item = shapes.list_item(asked)
+    if not shapes.is_class(item or asked):
+        return from_document(documents.parse(text), cls)
+    return cast("T", _read(text, asked) if item is None else _read_list(text, asked))
+
+
+def _read_list(text: Text, cls: Any) -> list[Any]:
+    pieces = _pieces(text)
+    if pieces:
+        with suppress(DecodeError), _collector_paused():
+            return [made for piece in pieces for made in _read(piece, cls)]
+    made: list[Any] = _read(text, cls)
+    return made
+
+
+def _read(text: Text, cls: Any) -> Any:
     fast = _fast()
-    if fast is not None and shapes.is_class(shapes.list_item(cls) or cls):
+    if fast is not None:
         reading = fast.reading(cls)
         try:
-            made: T = reading.make(reading.decode(text))
+            return reading.make(reading.decode(text))
         except fast.REFUSALS:
             pass
-        else:
-            return made
     return from_document(documents.parse(text), cls)
 
 
-Choose = Callable[[list[int]], Sequence[bool] | None]
-"""
-Says of each of some ids whether it is wanted; None where all are.
-"""
+@attrs.frozen
+class ChosenLogs:
+    """
+    Log lines, and the ids of all of them.
+    """
+
+    ids: Sequence[int]
+    logs: list[WorkspaceAgentLog]
 
 
-def chosen_logs(text: bytes, choose: Choose) -> list[WorkspaceAgentLog]:
+def chosen_logs(text: bytes, choose: Choose) -> ChosenLogs:
     """
     Return the log lines of the JSON *text* that *choose* wants, by their ids.
 
     No object is made of the others. Raises `DecodeError` as `from_json` does.
     """
+    pieces = _pieces(text)
+    if pieces:
+        with suppress(DecodeError), _collector_paused():
+            return _chosen_of_pieces(pieces, choose)
+    return _chosen(text, choose, ())
+
+
+def _chosen_of_pieces(pieces: list[bytes], choose: Choose) -> ChosenLogs:
+    logs: list[WorkspaceAgentLog] = []
+    ids: dict[int, None] = {}  # in their order
+    for piece in pieces:
+        chosen = _chosen(piece, choose, ids)
+        ids.update(dict.fromkeys(chosen.ids))
+        logs += chosen.logs
+    return ChosenLogs(list(ids), logs)
+
+
+def _chosen(text: bytes, choose: Choose, besides: Collection[int]) -> ChosenLogs:
     fast = _fast()
     if fast is not None:
         reading = fast.reading(_LOGS)
         try:
             lines = reading.decode(text)
-            made: list[WorkspaceAgentLog] = reading.make(
-                _kept(lines, choose([line.id for line in lines]))
-            )
+            ids = [line.id for line in lines]
+            wanted = choose(ids, besides)
+            return ChosenLogs(_kept(ids, wanted), reading.make(_kept(lines, wanted)))
         except fast.REFUSALS:
             pass
-        else:
-            return made
-    return _chosen_of_document(documents.parse(text), choose)
+    return _chosen_of_document(documents.parse(text), choose, besides)
 
 
-def _chosen_of_document(document: object, choose: Choose) -> list[WorkspaceAgentLog]:
-    lines = document if type(document) is list else []
-    ids: list[Any] = [line.get("id") if type(line) is dict else None for line in lines]
-    if lines and all(type(number) is int for number in ids):
-        try:
-            return from_document(_kept(lines, choose(ids)), _LOGS)
-        except DecodeError:
-            pass
-        return from_document(lines, _LOGS)  # with the path in what came
-    logs = from_document(document, _LOGS)  # which says what is wrong, if something is
-    return _kept(logs, choose([log.id for log in logs]))
+def _chosen_of_document(document: object, choose: Choose, besides: Collection[int]) -> ChosenLogs:
+    ids = _ids(document)
+    if not ids:
+        logs = from_document(document, _LOGS)  # which says what is wrong, if something is
+        ids = [log.id for log in logs]
+        wanted = choose(ids, besides)
+        return ChosenLogs(_kept(ids, wanted), _kept(logs, wanted))
+    lines = cast("list[Any]", document)
+    wanted = choose(ids, besides)
+    with suppress(DecodeError):
+        return ChosenLogs(_kept(ids, wanted), from_document(_kept(lines, wanted), _LOGS))
+    return ChosenLogs(ids, from_document(lines, _LOGS))  # it raises, with the path in what came
 
 
-def _kept(lines: list[T], wanted: Sequence[bool] | None) -> list[T]:
-    return lines if wanted is None else list(compress(lines, wanted))
+def _ids(document: Any) -> list[int]:
+    """
+    Return the ids of the lines in *document*, none where they are not all integers.
+    """
+    try:
+        ids = [line["id"] for line in document]
+    except (TypeError, KeyError):
+        return []
+    return ids if set(map(type, ids)) == {int} else []
+
+
+def _pieces(text: Text) -> list[bytes]:
+    """
+    Return the JSON of a long list of objects cut between two of them, as lists again; none
+    where it is not long, or begins in another way.
+
+    So what is decoded on the way needs no more memory than a piece, and stays in the processor's
+    caches. In JSON the mark between two objects can be nowhere else: a quotation mark
+    inside a text has a backslash before it. Inside of other lists it can be, and then a piece
+    is no JSON.
+    """
+    if not isinstance(text, bytes) or len(text) <= 2 * _PIECE:
+        return []
+    begin = _FIRST_KEY.match(text)
+    if begin is None:
+        return []
+    mark = b"},{" + begin[1]
+    pieces = []
+    start, at = begin.start(1) - 1, text.find(mark, _PIECE)
+    while at >= 0:
+        pieces.append(b"[%b}]" % text[start:at])
+        start = at + 2
+        at = text.find(mark, start + _PIECE)
+    return [*pieces, b"[%b" % text[start:]]
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    # JSON has no cycles, and what is made of it has none: looking for some, again and again while
+    # a hundred thousand objects are made, takes a third of the time.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _kept(things: list[T], wanted: Wanted) -> list[T]:
+    return things if wanted is None else list(compress(things, wanted))
 
 
 @cache

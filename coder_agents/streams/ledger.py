@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -35,6 +35,49 @@ class _Moment:
     first: float
     last: float
     newest: int
+
+
+class _Ids:
+    """
+    Ids that are remembered. They are added without a look, and sorted into a set when somebody
+    asks what is there: while lines come in order, nobody does.
+    """
+
+    def __init__(self) -> None:
+        self._sorted_in: set[int] = set()
+        self._added: list[Sequence[int]] = []
+        self._count_added = 0
+
+    def __len__(self) -> int:
+        return len(self._sorted_in) + self._count_added
+
+    def __iter__(self) -> Iterator[int]:
+        # Changes nothing: another thread may be adding.
+        return iter({*self._sorted_in, *itertools.chain(*self._added)})
+
+    def add(self, numbers: Sequence[int]) -> None:
+        """
+        Remember *numbers*, none of which is there yet.
+        """
+        self._added.append(numbers)
+        self._count_added += len(numbers)
+
+    def missing_of(self, numbers: set[int]) -> set[int]:
+        """
+        Return those of *numbers* that are not there.
+        """
+        self._sorted_in.update(*self._added)
+        self._added, self._count_added = [], 0
+        return numbers - self._sorted_in
+
+    def forget_to(self, floor: int) -> None:
+        """
+        Forget what is not above *floor*.
+        """
+        self._sorted_in = {number for number in self._sorted_in if number > floor}
+        left = ([number for number in numbers if number > floor] for numbers in self._added)
+        self._added = [numbers for numbers in left if numbers]
+        self._count_added = sum(map(len, self._added))
 
 
 class Ledger:
@@ -59,7 +102,7 @@ class Ledger:
         self._floor = floor
         self._settle = settle
         self._remember = remember
-        self._known: set[int] = set()
+        self._known = _Ids()
         self._moments: collections.deque[_Moment] = collections.deque()
         self._check_from: float | None = None
         self._last_id: int | None = None
@@ -93,17 +136,19 @@ class Ledger:
         """
         return iter(sorted(self._known))
 
-    def new_among(self, numbers: Sequence[int]) -> list[bool] | None:
+    def new_among(self, numbers: Sequence[int], besides: Collection[int] = ()) -> list[bool] | None:
         """
         Return for each of the lines *numbers* whether it was not yielded yet, as far as is
-        remembered, nor is there twice; None where all are new.
+        remembered, nor is among *besides* or there twice; None where all are new.
         """
         met = set(numbers)
-        if len(met) == len(numbers) and min(met, default=0) > self._newest:
+        distinct = len(met) == len(numbers)
+        if distinct and min(met, default=0) > self._newest and met.isdisjoint(besides):
             return None
         # Sets first: a check brings thousands of lines, of which few are new if any.
-        fresh = {number for number in met - self._known if number > self._floor}
-        if not fresh or len(met) == len(numbers):
+        missing = self._known.missing_of(met.difference(besides))
+        fresh = {number for number in missing if number > self._floor}
+        if not fresh or distinct:
             return [number in fresh for number in numbers]
         return [self._is_first(number, fresh) for number in numbers]
 
@@ -141,7 +186,7 @@ class Ledger:
             return late
         if min(numbers) <= self._floor:  # where it rose while the lines waited
             numbers = [number for number in numbers if number > self._floor]
-        self._known.update(numbers)
+        self._known.add(numbers)
         self._forget_excess()
         return late
 
@@ -186,7 +231,7 @@ class Ledger:
     def _raise_floor(self, floor: int) -> None:
         if floor > self._floor:
             self._floor = floor
-            self._known = {number for number in self._known if number > floor}
+            self._known.forget_to(floor)
             while self._moments and self._moments[0].newest <= floor:
                 self._moments.popleft()
 
@@ -212,7 +257,7 @@ class Ledger:
         # One more than is held, so that what is held begins behind one that is forgotten.
         newest = collections.deque(ascending, maxlen=self._remember + 1)
         if newest:
-            self._known.update(newest)
+            self._known.add(newest)
             self._last_id = newest[-1]
             self.saw(self._last_id, now)
             self._forget_excess()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from coder_agents.config import whole_number
 from coder_agents.errors import CoderError, NotFoundError
@@ -66,6 +66,7 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         self._overflowed = overflowed
         self._ledger = _ledger(agent_id, after, options)
         self._owed: float | None = None
+        self._ids: Sequence[int] = ()  # of the lines that are held
         self._late = 0
         self._check_again_at = 0.0
         self._normal_closes = 0
@@ -95,7 +96,7 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         """
         Return the ids of the lines that were handed out and that the ledger was not told of yet.
         """
-        return [log.id for log in self._held.handed_out()]
+        return list(self._ids[: len(self._held.handed_out())])
 
     def _count_late(self) -> int:
         return self._late + self._ledger.late_among(self._unaccounted())
@@ -133,16 +134,17 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
     def _items(self, message: bytes) -> list[WorkspaceAgentLog]:
         # Known ids are left out before objects are made: a resume may bring many.
         new = chosen_logs(message, self._ledger.new_among)
+        self._ids = new.ids
         if self._link.messages == 1:
             # The answer to what was asked behind the floor: it settles, once it is yielded.
             self._owed = self._link.asked
-        if new:
-            self._ledger.saw(max([log.id for log in new]), time.monotonic())
+        if new.ids:
+            self._ledger.saw(max(new.ids), time.monotonic())
             self._link.progress()
-        return new
+        return new.logs
 
     def _account(self, items: list[WorkspaceAgentLog]) -> None:
-        self._late += self._ledger.yielded([log.id for log in items])
+        self._late += self._ledger.yielded(self._ids[: len(items)])
         if self._ledger.forgot and not self._warned:
             self._warned = True
             logger.warning(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -169,11 +170,16 @@ def refused_or_same(text: bytes, cls: Any) -> None:
     assert (value, repr(value)) == careful_way
 
 
+@pytest.mark.parametrize("piece", [1 << 16, 30])
 @pytest.mark.parametrize("cls", TYPES)
-def test_every_way_has_the_same_result_or_the_same_error(cls: Any, way: str) -> None:
+def test_every_way_has_the_same_result_or_the_same_error(
+    cls: Any, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
-    Whatever comes, proper or not: the objects of the careful reader, or its very error.
+    Whatever comes, proper or not, in a piece or in many: the objects of the careful reader, or
+    its very error.
     """
+    monkeypatch.setattr(reading, "_PIECE", piece)
 
     @SLOW
     @given(texts(cls))
@@ -230,6 +236,78 @@ def test_what_the_wire_has_is_not_refused(cls: Any) -> None:
     holds()
 
 
+def chosen(text: bytes, choose: reading.Choose) -> list[WorkspaceAgentLog]:
+    """
+    The lines of *text* that *choose* wants, if their ids are told as well.
+    """
+    found = reading.chosen_logs(text, choose)
+    assert list(found.ids) == [log.id for log in found.logs]
+    return found.logs
+
+
+NESTED = b'[{"id": 1, "x": [{"id": 5},{"id": 6},{"id": 7}], "output": "},{\\"id\\": 8"},{"id": 2}]'
+
+
+@pytest.mark.parametrize("piece", range(1, len(NESTED)))
+def test_a_mark_inside_of_something_is_no_place_to_cut(
+    piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Objects within a line, and a text that looks like two lines, are read as what they are.
+    """
+    monkeypatch.setattr(reading, "_PIECE", piece)
+
+    assert [log.id for log in from_json(NESTED, list[WorkspaceAgentLog])] == [1, 2]
+    assert [log.id for log in chosen(NESTED, lambda *_: None)] == [1, 2]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_as_it_was_after_a_long_list(
+    enabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whether it was on or off before, and also where the list was none.
+    """
+    text = to_json([WorkspaceAgentLog(id=n, output="x" * 50) for n in range(1, 3000)]).encode()
+    switch = gc.enable if enabled else gc.disable
+    switch()
+    try:
+        from_json(text, list[WorkspaceAgentLog])
+        with pytest.raises(DecodeError):
+            from_json(text[:-1], list[WorkspaceAgentLog])
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+
+
+def test_a_long_list_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    None of which is much longer than it has to be, and that together are all of it.
+    """
+    text = to_json([WorkspaceAgentLog(id=n, output="x" * 50) for n in range(1, 3000)]).encode()
+    pieces = reading._pieces(text)
+
+    assert len(pieces) > 4
+    assert max(map(len, pieces)) < reading._PIECE + 400
+    assert [line["id"] for piece in pieces for line in json.loads(piece)] == list(range(1, 3000))
+    assert len(from_json(text, list[WorkspaceAgentLog])) == 2999
+
+
+def test_a_line_that_comes_twice_in_a_long_message_is_chosen_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Whoever chooses is told what was chosen of the pieces before.
+    """
+    monkeypatch.setattr(reading, "_PIECE", 40)
+    text = lines(1, 2, 3, 1, 2, 4).replace(b"}, {", b"},{")
+    assert len(reading._pieces(text)) > 2
+
+    logs = chosen(text, lambda ids, met: [number not in met for number in ids])
+
+    assert [log.id for log in logs] == [1, 2, 3, 4]
+
+
 def lines(*ids: object) -> bytes:
     """
     The JSON of log lines with *ids*.
@@ -243,11 +321,11 @@ def test_only_the_lines_that_are_chosen_are_made() -> None:
     """
     asked: list[list[int]] = []
 
-    def choose(ids: list[int]) -> Sequence[bool]:
+    def choose(ids: list[int], _: object) -> Sequence[bool]:
         asked.append(ids)
         return [number % 2 == 0 for number in ids]
 
-    logs = reading.chosen_logs(lines(3, 4, 8, 9), choose)
+    logs = chosen(lines(3, 4, 8, 9), choose)
 
     assert asked == [[3, 4, 8, 9]]
     assert [log.id for log in logs] == [4, 8]
@@ -257,7 +335,7 @@ def test_all_lines_are_made_where_nothing_is_chosen() -> None:
     """
     None says that all are wanted.
     """
-    assert len(reading.chosen_logs(lines(3, 4), lambda _: None)) == 2
+    assert len(chosen(lines(3, 4), lambda *_: None)) == 2
 
 
 def test_a_bad_line_among_the_chosen_is_named_by_its_place_in_the_message() -> None:
@@ -267,7 +345,7 @@ def test_a_bad_line_among_the_chosen_is_named_by_its_place_in_the_message() -> N
     text = b'[{"id": 1}, {"id": 2}, {"id": 3, "output": 5}]'
 
     with pytest.raises(DecodeError) as caught:
-        reading.chosen_logs(text, lambda ids: [number > 1 for number in ids])
+        chosen(text, lambda ids, _: [number > 1 for number in ids])
 
     assert caught.value.path == "$[2].output"
 
@@ -278,7 +356,7 @@ def test_a_bad_line_that_is_not_chosen_is_passed_over() -> None:
     """
     text = b'[{"id": 1, "output": 5}, {"id": 2}]'
 
-    logs = reading.chosen_logs(text, lambda ids: [number > 1 for number in ids])
+    logs = chosen(text, lambda ids, _: [number > 1 for number in ids])
 
     assert [log.id for log in logs] == [2]
 
@@ -299,7 +377,7 @@ def test_what_is_no_list_of_lines_is_refused(text: bytes, path: str) -> None:
     As it is by any other reader.
     """
     with pytest.raises(DecodeError) as caught:
-        reading.chosen_logs(text, lambda ids: [True] * len(ids))
+        chosen(text, lambda ids, _: [True] * len(ids))
 
     assert caught.value.path == path
 
@@ -308,7 +386,7 @@ def test_a_line_without_an_id_has_the_id_zero() -> None:
     """
     As a missing number reads everywhere.
     """
-    logs = reading.chosen_logs(b'[{"output": "x"}, {"id": null}]', lambda ids: [True] * len(ids))
+    logs = chosen(b'[{"output": "x"}, {"id": null}]', lambda ids, _: [True] * len(ids))
 
     assert [log.id for log in logs] == [0, 0]
 
