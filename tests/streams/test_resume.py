@@ -657,7 +657,7 @@ def test_an_agent_in_the_latest_build_was_only_dropped(serve: Serve) -> None:
 
 def test_a_look_that_fails_is_made_again(serve: Serve) -> None:
     """
-    The deployment may be restarting: no answer, half of one, an error, another's page.
+    The deployment may be restarting: no answer, half of one, too much, errors, another's page.
     """
     agent = serve(
         saying(logs(1)),
@@ -666,7 +666,7 @@ def test_a_look_that_fails_is_made_again(serve: Serve) -> None:
         superseded(),
         answering(b"{", length=2),
         superseded(),
-        answering(b"{" + b" " * 2_000_000),
+        answering(b"{}" + b" " * 2_000_000),
         superseded(),
         refusing(503),
         superseded(),
@@ -680,6 +680,7 @@ def test_a_look_that_fails_is_made_again(serve: Serve) -> None:
     stream = known(agent).follow_logs()
     assert [log.id for log in stream] == [1]
     assert stream.end is StreamEnd.NOT_IN_LATEST_BUILD
+    assert stream.stats.reconnects == 7
 
 
 @pytest.mark.parametrize("status", [404, 410])
