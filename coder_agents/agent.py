@@ -5,17 +5,19 @@ One method for each thing one can do with an agent.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from coder_agents.config import whole_number
 from coder_agents.errors import NotFoundError, UnsupportedError
+from coder_agents.finding import full_name
 from coder_agents.releases import Capabilities
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
     IssueReconnectingPTYSignedTokenRequest,
     IssueReconnectingPTYSignedTokenResponse,
     Response,
+    Workspace,
     WorkspaceAgent,
     WorkspaceAgentDevcontainer,
     WorkspaceAgentListContainersResponse,
@@ -26,14 +28,21 @@ from coder_agents.schema import (
     to_json,
 )
 from coder_agents.streams import ContainersStream, LogStream, MetadataStream, StreamOptions
-from coder_agents.transport import HTTP, Params, SSESource, WebSocketSource, quoted
+from coder_agents.transport import (
+    HTTP,
+    DocumentSource,
+    Params,
+    SSESource,
+    WebSocketSource,
+    quoted,
+)
 
 
 class Agent:
     """
     A workspace agent.
 
-    Made by `Client.agent`. Every method raises *APIError* where the deployment says no
+    Found by `Client.agent` and `Client.agents`. Every method raises *APIError* where the deployment says no
     and *TransportError* where it does not answer.
     """
 
@@ -43,17 +52,22 @@ class Agent:
         http: HTTP,
         stream_options: StreamOptions,
         capabilities: Capabilities,
+        *,
+        data: WorkspaceAgent | None = None,
+        workspace: Workspace | None = None,
     ) -> None:
         self.id = id
         self._http = http
         self._stream_options = stream_options
         self._capabilities = capabilities
-        self._data = WorkspaceAgent(id=id)
+        self._data = WorkspaceAgent(id=id) if data is None else data
+        self._workspace = workspace
 
     def __repr__(self) -> str:
         data = self._data
-        words = escape_controls(f"{data.name} {self.id} {data.status} {data.lifecycle_state}")
-        return f"<Agent {words}>"
+        within = "" if self._workspace is None else f"{full_name(self._workspace)}."
+        words = f"{within}{data.name} {self.id} {data.status} {data.lifecycle_state}"
+        return f"<Agent {escape_controls(words)}>"
 
     @property
     def data(self) -> WorkspaceAgent:
@@ -62,9 +76,20 @@ class Agent:
         """
         return self._data
 
+    @property
+    def workspace(self) -> Workspace | None:
+        """
+        The workspace, as it was when the agent was found through it.
+
+        None for an agent that was found by its own UUID: the deployment does not tell.
+        """
+        return self._workspace
+
     def refresh(self) -> WorkspaceAgent:
         """
         Read the agent again and return it; also in `data` from then on.
+
+        `workspace` stays as it is.
         """
         self._data = from_json(self._http.call("GET", self._path()), WorkspaceAgent)
         return self._data
@@ -95,6 +120,7 @@ class Agent:
             agent_id=self.id,
             after=after,
             options=chosen,
+            workspace=self._workspace_source(chosen),
             overflowed=lambda: self._data.logs_overflowed,
         )
 
@@ -140,6 +166,17 @@ class Agent:
             self._http,
             self._path(*segments),
             params,
+            idle_timeout=options.idle_timeout,
+            max_message_size=options.max_message_size,
+        )
+
+    def _workspace_source(self, options: StreamOptions) -> Callable[[], DocumentSource] | None:
+        if self._workspace is None:
+            return None
+        path = quoted("workspaces", self._workspace.id)
+        return lambda: DocumentSource(
+            self._http,
+            path,
             idle_timeout=options.idle_timeout,
             max_message_size=options.max_message_size,
         )

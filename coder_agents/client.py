@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from coder_agents.agent import Agent
 from coder_agents.config import Cert, check_settings, from_environment
 from coder_agents.errors import ConfigError
+from coder_agents.finding import find_agent, find_workspace, find_workspaces, parse_reference
 from coder_agents.releases import Capabilities
-from coder_agents.schema import BuildInfoResponse, User, from_json
+from coder_agents.schema import BuildInfoResponse, User, Workspace, WorkspaceAgent, from_json
 from coder_agents.streams import StreamOptions
 from coder_agents.transport import HTTP
 
@@ -115,13 +116,61 @@ class Client:
 
     def agent(self, ref: uuid.UUID | str) -> Agent:
         """
-        Return the agent whose UUID is *ref*; one request.
+        Return the agent that *ref* names.
 
-        Raises *NotFoundError* where there is none, *ValueError* where *ref* is no UUID.
+        *ref* is ``[owner/]workspace[.agent]``, or the UUID of an agent or of a workspace. Without
+        an agent's name it is the workspace's only agent, or the only one that is not a sub-agent.
+        One request; two for the UUID of a workspace, which looks like an agent's: agents are
+        tried first.
+
+        Raises *FindingError* where the name leads to no agent: its subclasses say why;
+        *NotFoundError* for a UUID that is neither an agent's nor a workspace's; *ValueError* or
+        *TypeError*, before any request, where *ref* can be neither.
         """
-        agent = Agent(_agent_id(ref), self._http, self._stream_options, self._capabilities)
-        agent.refresh()
-        return agent
+        return self._agent(*find_agent(self._http, parse_reference(ref)))
+
+    def agents(self, query: str | None = None) -> Iterator[Agent]:
+        """
+        Return a generator of all agents of the workspaces that *query* finds.
+
+        See `workspaces`. One request for each hundred workspaces, when they are needed.
+        """
+        found = self.workspaces(query)
+        return (self._agent(agent, each) for each in found for agent in each.latest_build.agents)
+
+    def workspace(self, ref: uuid.UUID | str) -> Workspace:
+        """
+        Return the workspace that *ref* names: ``[owner/]workspace``, or its UUID; one request.
+
+        Raises *WorkspaceNotFoundError*; *ValueError* or *TypeError* as `agent` does.
+        """
+        reference = parse_reference(ref)
+        if reference.agent:
+            raise ValueError(f"{ref!r} names an agent; leave out .{reference.agent}")
+        return find_workspace(self._http, reference)
+
+    def workspaces(self, query: str | None = None) -> Iterator[Workspace]:
+        """
+        Return a generator of the workspaces that *query* finds; None finds your own.
+
+        *query* is a search as in the dashboard, such as ``owner:me status:running``; an empty one
+        finds all that you may see. One request for each hundred workspaces, when they are
+        needed. None comes twice; one that is created, started or stopped meanwhile may be missed.
+
+        Raises *BadRequestError*, once iterated over, for a query that the deployment does not
+        understand.
+        """
+        return find_workspaces(self._http, query)
+
+    def _agent(self, data: WorkspaceAgent, workspace: Workspace | None) -> Agent:
+        return Agent(
+            data.id,
+            self._http,
+            self._stream_options,
+            self._capabilities,
+            data=data,
+            workspace=workspace,
+        )
 
     def build_info(self) -> BuildInfoResponse:
         """
@@ -134,18 +183,3 @@ class Client:
         Return the token's user.
         """
         return from_json(self._http.call("GET", "/users/me"), User)
-
-
-def _agent_id(ref: uuid.UUID | str) -> uuid.UUID:
-    if isinstance(ref, uuid.UUID):
-        return ref
-    if not isinstance(ref, str):
-        raise TypeError(f"an agent is named by its UUID, not by a {type(ref).__name__}")
-    try:
-        return uuid.UUID(ref)
-    except ValueError:
-        pass
-    raise ValueError(
-        f"{ref!r} is not the UUID of an agent, such as"
-        " 6ba7b810-9dad-11d1-80b4-00c04fd430c8; agents cannot be found by name yet"
-    )

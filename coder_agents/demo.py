@@ -26,6 +26,7 @@ from typing import TextIO
 import attrs
 
 from coder_agents import Agent, Client, CoderError, PermissionDeniedError
+from coder_agents.finding import parse_reference
 from coder_agents.render import cut_to_width, escape_controls, render_table
 from coder_agents.schema import (
     WorkspaceAgentContainer,
@@ -438,10 +439,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "agent",
         nargs="?",
-        type=uuid.UUID,
+        type=reference,
         metavar="AGENT",
-        help="UUID of an agent of a real deployment; without it, a small deployment is made"
-        " on this machine",
+        help="[owner/]workspace[.agent] of a real deployment, or a UUID; without it, a small"
+        " deployment is made on this machine",
     )
     parser.add_argument(
         "--seconds",
@@ -451,6 +452,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="how long the metadata is watched (8)",
     )
     return parser.parse_args(arguments)
+
+
+def reference(text: str) -> str:
+    """
+    Return *text* where it can name an agent; raise *ArgumentTypeError* where it cannot.
+    """
+    try:
+        parse_reference(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def seconds(text: str) -> float:
@@ -464,7 +476,7 @@ def seconds(text: str) -> float:
 
 
 @contextlib.contextmanager
-def chosen_agent(ref: uuid.UUID | None, screen: Screen) -> Iterator[Agent]:
+def chosen_agent(ref: str | None, screen: Screen) -> Iterator[Agent]:
     """
     The agent *ref* of a real deployment, or one of this machine's own.
     """

@@ -44,23 +44,6 @@ def test_an_agent_is_found_by_its_uuid(ref: uuid.UUID | str) -> None:
     assert len(responses.calls) == 1
 
 
-@pytest.mark.parametrize("ref", ["", "dev", "me/dev.main", "notauuid", str(ID)[:-1]])
-def test_a_malformed_uuid_is_refused_before_any_io(ref: str) -> None:
-    """
-    With what would be right.
-    """
-    with pytest.raises(ValueError, match="is not the UUID of an agent, such as"):
-        Client(URL, TOKEN).agent(ref)
-
-
-def test_an_agent_is_not_named_by_anything_else() -> None:
-    """
-    Nor by None, nor by a number.
-    """
-    with pytest.raises(TypeError, match="not by a NoneType"):
-        Client(URL, TOKEN).agent(None)  # type: ignore[arg-type]
-
-
 @responses.activate
 def test_refresh_reads_the_agent_again(agent: Agent) -> None:
     """

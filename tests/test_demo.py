@@ -248,6 +248,19 @@ def test_containers_may_be_switched_off(
     assert "switched off\n" in capsys.readouterr().out
 
 
+def test_agent_can_be_named_by_its_workspace(
+    agent: EmbeddedAgent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Or the reason why that leads to none is told in one line.
+    """
+    assert demo.main(["dev", "--seconds", "0"]) == 0
+    assert capsys.readouterr().out.startswith(f"The agent main, {agent.id}\n")
+    assert demo.main(["dev.gpu"]) == 1
+    told = capsys.readouterr().err
+    assert told == "demo: workspace tester/dev has no agent gpu; it has: main\n"
+
+
 def test_error_of_the_deployment_is_one_line(
     deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -297,7 +310,7 @@ def test_missing_extra_is_named(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--seconds", "nan"], ["--seconds", "-1"], ["--seconds", "x"], ["my-workspace"]]
+    "arguments", [["--seconds", "nan"], ["--seconds", "-1"], ["--seconds", "x"], ["my workspace"]]
 )
 def test_bad_arguments_are_refused(arguments: list[str]) -> None:
     """

@@ -91,6 +91,13 @@ class WorkspaceBuild:
     resources: tuple[WorkspaceResource, ...] = ()
     status: WorkspaceStatus = WorkspaceStatus("")
 
+    @property
+    def agents(self) -> tuple[WorkspaceAgent, ...]:
+        """
+        The agents on all its resources.
+        """
+        return tuple(agent for resource in self.resources for agent in resource.agents)
+
 
 @attrs.frozen(kw_only=True)
 class WorkspaceHealth:

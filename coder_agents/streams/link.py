@@ -134,6 +134,24 @@ class Link(Generic[M]):
         self._lost(broken)
         return None
 
+    def fetch(self, source: Source[M]) -> M | None:
+        """
+        Return the one message of *source*, which is asked beside the stream.
+
+        Raises *CoderError* where there is none, *ClosedError* when woken.
+        """
+        self._dialled = source
+        self._check()
+        try:
+            source.open()
+            return source.receive(None)
+        except DroppedError as drop:
+            broken = self._failure(drop)
+        finally:
+            source.free()
+            self._dialled = None
+        raise broken
+
     def progress(self) -> None:
         """
         Note that something new has come: an outage, if there was one, is over.

@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from coder_agents.config import whole_number
-from coder_agents.errors import CoderError, NotFoundError
-from coder_agents.schema import WorkspaceAgentLog
+from coder_agents.errors import APIError, CoderError, NotFoundError
+from coder_agents.schema import Workspace, WorkspaceAgentLog, from_json
 from coder_agents.schema.reading import chosen_logs
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.ledger import Ledger
@@ -23,6 +23,7 @@ from coder_agents.transport import DroppedError, Source
 logger = logging.getLogger("coder_agents")
 
 _NORMAL = 1000  # RFC 6455, section 7.4.1
+_GONE = 410  # what a deployment answers for a workspace that was deleted
 _SECOND_LOOK = 0.5  # seconds after the first 1000
 _THIRD_LOOK = 5.0  # seconds after the second
 _LATEST_END = 8.0  # seconds after the first 1000 that late lines are waited for
@@ -45,8 +46,7 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
     Args:
         connect: makes a source of the lines behind an id.
         after: the id or the bookmark to begin behind.
-        in_latest_build: whether the latest build of the agent's workspace has the agent;
-            None where the workspace is not known.
+        workspace: makes a source of the agent's workspace; None where that is not known.
         overflowed: whether the agent's log was full when it was last read.
     """
 
@@ -57,12 +57,12 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         agent_id: uuid.UUID,
         after: int | str,
         options: StreamOptions,
-        in_latest_build: Callable[[], bool] | None = None,
+        workspace: Callable[[], Source[bytes]] | None = None,
         overflowed: Callable[[], bool] = bool,
     ) -> None:
         self._connect = connect
         self._agent_id = agent_id
-        self._in_latest_build = in_latest_build
+        self._workspace = workspace
         self._overflowed = overflowed
         self._ledger = _ledger(agent_id, after, options)
         self._owed: float | None = None
@@ -185,15 +185,15 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         if self._normal_closes == 1:
             self._first_normal_close = time.monotonic()
             return _SECOND_LOOK
-        if self._in_latest_build is not None:
-            return self._judge_by_build(self._in_latest_build)
+        if self._workspace is not None:
+            return self._judge_by_build(self._workspace())
         if self._normal_closes == 2:
             return _THIRD_LOOK
         return self._last_look(StreamEnd.SERVER_CLOSED)
 
-    def _judge_by_build(self, in_latest_build: Callable[[], bool]) -> float | None:
+    def _judge_by_build(self, workspace: Source[bytes]) -> float | None:
         try:
-            current = in_latest_build()
+            current = self._is_listed(self._link.fetch(workspace))
         except CoderError as error:
             if _is_gone(error):
                 raise EndedError(StreamEnd.AGENT_GONE) from None
@@ -204,6 +204,10 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
             self._normal_closes = 0
             return None
         return self._last_look(StreamEnd.NOT_IN_LATEST_BUILD)
+
+    def _is_listed(self, workspace: bytes | None) -> bool:
+        agents = from_json(workspace or b"", Workspace).latest_build.agents
+        return any(agent.id == self._agent_id for agent in agents)
 
     def _last_look(self, end: StreamEnd) -> float:
         """
@@ -218,7 +222,9 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
 
 
 def _is_gone(broken: Broken) -> bool:
-    return isinstance(broken, NotFoundError) and broken.by_deployment
+    if not isinstance(broken, APIError) or not broken.by_deployment:
+        return False
+    return isinstance(broken, NotFoundError) or broken.status_code == _GONE
 
 
 def _ledger(agent_id: uuid.UUID, after: int | str, options: StreamOptions) -> Ledger:

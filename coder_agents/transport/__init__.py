@@ -3,6 +3,7 @@ The only rooms that talk to the network.
 """
 
 from coder_agents.transport.connection import ClosedError, DroppedError
+from coder_agents.transport.document import DocumentSource
 from coder_agents.transport.http import HTTP, Params, quoted
 from coder_agents.transport.source import Source
 from coder_agents.transport.sse import ServerSentEvent, SSESource
@@ -11,6 +12,7 @@ from coder_agents.transport.websocket import WebSocketSource
 __all__ = [
     "HTTP",
     "ClosedError",
+    "DocumentSource",
     "DroppedError",
     "Params",
     "SSESource",

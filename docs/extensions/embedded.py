@@ -37,7 +37,7 @@ def start() -> tuple[Deployment, str]:
     _let_logs_end(deployment)
     home = _undo.enter_context(tempfile.TemporaryDirectory())
     _undo.enter_context(contextlib.chdir(home))
-    _undo.enter_context(mock.patch.object(sys, "argv", ["script.py", str(agent.id)]))
+    _undo.enter_context(mock.patch.object(sys, "argv", ["script.py", "dev"]))
     settings = {
         "CODER_URL": deployment.url,
         "CODER_SESSION_TOKEN": deployment.token,

@@ -23,11 +23,13 @@ from coder_agents import (
     Client,
     NotFoundError,
     UnsupportedError,
+    WorkspaceNotFoundError,
 )
 from coder_agents.schema import WorkspaceAgentDevcontainer
 
 URL = "https://coder.example.com"
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
+QUERY = "workspaces_query"
 
 Recording = dict[str, Any]
 Find = Callable[[str, str], Recording]
@@ -323,3 +325,80 @@ def test_an_old_deployment_says_not_found_of_a_container(
     replay.get(f"{URL}/api/v2/workspaceagents/{agent.id}/containers", body=body)
     with pytest.raises(NotFoundError, match="Container not found"):
         agent.recreate_devcontainer("nope")
+
+
+def test_an_agent_is_found_by_its_workspace_s_name(
+    recording: Find, release: str, replay: responses.RequestsMock
+) -> None:
+    """
+    In the one answer; also where the build has failed and its agent is connected.
+    """
+    found = recording(release, "workspace_by_name")
+    register(replay, found)
+    agent = Client(URL, TOKEN, retries=0).agent("real.dev")
+    assert (agent.data.name, agent.data.status) == ("dev", "connected")
+    assert agent.workspace is not None
+    assert agent.workspace.name == "real"
+    assert len(replay.calls) == 1
+
+
+def test_an_agent_is_found_by_its_workspace_s_uuid(
+    recording: Find, release: str, replay: responses.RequestsMock
+) -> None:
+    """
+    Once the deployment has said that no agent has it.
+    """
+    found, missing = recording(release, "workspace_by_id"), recording(release, "agent_404")
+    told = json.loads(found["response"]["body"])
+    listed = [agent for each in told["latest_build"]["resources"] for agent in each["agents"]]
+    missing["request"]["path"] = f"/api/v2/workspaceagents/{told['id']}"
+    register(replay, missing)
+    register(replay, found)
+    client = Client(URL, TOKEN, retries=0)
+    assert str(client.agent(told["id"]).id) == listed[0]["id"]
+    assert client.workspace(told["id"]).name == told["name"]
+
+
+def test_a_workspace_that_is_not_there_is_told(
+    recording: Find, release: str, replay: responses.RequestsMock
+) -> None:
+    """
+    With the deployment's words, after a look at those that are.
+    """
+    missing, listed = recording(release, "workspace_by_name_404"), recording(release, QUERY)
+    listed["request"]["path"] = "/api/v2/workspaces?q=owner%3Ame&limit=100"
+    register(replay, missing)
+    register(replay, listed)
+    with pytest.raises(WorkspaceNotFoundError) as raised:
+        Client(URL, TOKEN, retries=0).agent("nope")
+    told = json.loads(missing["response"]["body"])["message"]
+    assert str(raised.value) == f"no workspace nope: {told}"
+
+
+def test_agents_are_found_by_a_search(
+    recording: Find, release: str, replay: responses.RequestsMock
+) -> None:
+    """
+    Each with its workspace.
+    """
+    found = recording(release, QUERY)
+    found["request"]["path"] += "&limit=100&offset=0"
+    register(replay, found)
+    agents = list(Client(URL, TOKEN, retries=0).agents("owner:me name:real"))
+    assert [(agent.workspace and agent.workspace.name, agent.data.name) for agent in agents] == [
+        ("real", "dev")
+    ]
+
+
+def test_a_search_that_is_not_understood_is_a_bad_request(
+    recording: Find, release: str, replay: responses.RequestsMock
+) -> None:
+    """
+    As the deployment says it.
+    """
+    found = recording(release, "workspaces_query_400")
+    found["request"]["path"] += "&limit=100&offset=0"
+    register(replay, found)
+    with pytest.raises(BadRequestError) as raised:
+        next(Client(URL, TOKEN, retries=0).workspaces("bogus:me"))
+    assert raised.value.validations == (("bogus", '"bogus" is not a valid query param'),)

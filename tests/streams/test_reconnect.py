@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from coder_agents import (
     AgentNotConnectedError,
+    AgentNotFoundError,
+    AmbiguousAgentError,
     APIError,
     AuthenticationError,
     BadRequestError,
@@ -21,7 +23,9 @@ from coder_agents import (
     ConfigError,
     ConflictError,
     DecodeError,
+    FindingError,
     MessageTooLargeError,
+    NoAgentsError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -33,6 +37,10 @@ from coder_agents import (
     TLSError,
     TransportError,
     UnsupportedError,
+    WorkspaceFailedError,
+    WorkspaceNotFoundError,
+    WorkspacePendingError,
+    WorkspaceStoppedError,
 )
 from coder_agents import errors as all_errors
 from coder_agents.streams.reconnect import Outage, asked_pause, is_resumable
@@ -89,6 +97,14 @@ OTHERS: list[tuple[type[CoderError], bool]] = [
     (TransportError, True),
     (TLSError, True),
     (RequestTimeoutError, True),
+    (FindingError, False),
+    (WorkspaceNotFoundError, False),
+    (WorkspaceStoppedError, False),
+    (WorkspacePendingError, False),
+    (WorkspaceFailedError, False),
+    (NoAgentsError, False),
+    (AmbiguousAgentError, False),
+    (AgentNotFoundError, False),
     (DecodeError, False),
     (StreamError, False),
     (MessageTooLargeError, False),

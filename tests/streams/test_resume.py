@@ -34,7 +34,13 @@ from coder_agents import (
     UnsupportedError,
 )
 from coder_agents.agent import Agent
-from coder_agents.streams import LogStream
+from coder_agents.schema import (
+    Workspace,
+    WorkspaceAgent,
+    WorkspaceBuild,
+    WorkspaceResource,
+    to_json,
+)
 from coder_agents.streams.bookmark import Bookmark
 
 from .conftest import AGENT, LOGS, METADATA_KIND, Kind, agent_at, logs, metadata_event
@@ -571,73 +577,156 @@ def test_404_after_1000_is_the_end(serve: Serve) -> None:
     assert stream.end is StreamEnd.AGENT_GONE
 
 
-def followed(agent: Agent, in_latest_build: Callable[[], bool]) -> LogStream:
+WORKSPACE = uuid.UUID(int=7)
+
+
+def known(agent: Agent) -> Agent:
     """
-    Follow the log of an agent whose workspace is known.
+    Return *agent* as one that was found through its workspace.
     """
-    return LogStream(
-        lambda floor: agent._websocket("logs", params=[("after", str(floor))], options=OPTIONS),
-        agent_id=AGENT,
-        after=0,
-        options=agent._stream_options,
-        in_latest_build=in_latest_build,
+    return Agent(
+        agent.id,
+        agent._http,
+        agent._stream_options,
+        agent._capabilities,
+        workspace=Workspace(id=WORKSPACE),
     )
+
+
+def answering(body: bytes, *, length: int | None = None) -> Script:
+    """
+    Return a script that answers a GET with *body*, of which it says that it has *length* bytes.
+    """
+
+    def script(conversation: Conversation) -> None:
+        conversation.read_head()
+        conversation.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % (len(body) if length is None else length) + body
+        )
+
+    return script
+
+
+def building(*agents: uuid.UUID) -> Script:
+    """
+    Return a script of the workspace, whose latest build lists *agents*.
+    """
+    resources = (WorkspaceResource(agents=tuple(WorkspaceAgent(id=each) for each in agents)),)
+    build = WorkspaceBuild(resources=resources)
+    return answering(to_json(Workspace(id=WORKSPACE, latest_build=build)).encode())
 
 
 def test_the_second_1000_of_a_known_workspace_is_looked_up(serve: Serve) -> None:
     """
     An agent that the latest build does not list has ended.
     """
-    looks: list[bool] = []
+    asked: list[bytes] = []
 
-    def look() -> bool:
-        looks.append(True)
-        return False
+    def look(conversation: Conversation) -> None:
+        asked.append(conversation.read_head())
+        building(uuid.UUID(int=8))(conversation)
 
-    stream = followed(serve(saying(logs(1)), superseded(), options=OPTIONS), look)
+    agent = serve(saying(logs(1)), superseded(), look, refusing(401), options=OPTIONS)
+    stream = known(agent).follow_logs()
     assert [log.id for log in stream] == [1]
     assert stream.end is StreamEnd.NOT_IN_LATEST_BUILD
-    assert looks == [True]
+    assert asked[0].startswith(b"GET /api/v2/workspaces/%s HTTP/1.1" % str(WORKSPACE).encode())
+    assert len(asked) == 1
+
+
+def test_a_build_that_lists_nothing_yet_ends_the_agent_before(serve: Serve) -> None:
+    """
+    A pending build has no resources.
+    """
+    agent = serve(saying(logs(1)), superseded(), building(), refusing(401), options=OPTIONS)
+    stream = known(agent).follow_logs()
+    assert [log.id for log in stream] == [1]
+    assert stream.end is StreamEnd.NOT_IN_LATEST_BUILD
 
 
 def test_an_agent_in_the_latest_build_was_only_dropped(serve: Serve) -> None:
     """
     However often the servers say 1000.
     """
-    agent = serve(saying(logs(1)), *[superseded()] * 5, going_on(LOGS), options=OPTIONS)
-    with followed(agent, lambda: True) as stream:
+    restarts = [superseded(), superseded(), building(AGENT)] * 3
+    agent = serve(saying(logs(1)), *restarts[1:], going_on(LOGS), options=OPTIONS)
+    with known(agent).follow_logs() as stream:
         assert [next(stream).id for _ in range(2)] == [1, 2]
 
 
 def test_a_look_that_fails_is_made_again(serve: Serve) -> None:
     """
-    The deployment may be restarting.
+    The deployment may be restarting: no answer, half of one, too much, errors, another's page.
     """
-    answers: list[Any] = [TransportError("away"), ServerError("away"), False]
-
-    def look() -> bool:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return bool(answer)
-
-    stream = followed(serve(saying(logs(1)), superseded(), options=OPTIONS), look)
+    agent = serve(
+        saying(logs(1)),
+        superseded(),
+        lambda conversation: conversation.reset(),
+        superseded(),
+        answering(b"{", length=2),
+        superseded(),
+        answering(b"{}" + b" " * 2_000_000),
+        superseded(),
+        refusing(503),
+        superseded(),
+        refusing(404, b"<html>", kind="text/html"),
+        superseded(),
+        refusing(500),
+        superseded(),
+        building(),
+        options=attrs.evolve(OPTIONS, max_message_size=1_000_000),
+    )
+    stream = known(agent).follow_logs()
     assert [log.id for log in stream] == [1]
     assert stream.end is StreamEnd.NOT_IN_LATEST_BUILD
-    assert answers == []
+    assert stream.stats.reconnects == 7
 
 
-def test_a_workspace_that_is_gone_takes_its_agents_along(serve: Serve) -> None:
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_workspace_that_is_gone_takes_its_agents_along(serve: Serve, status: int) -> None:
     """
-    404 of the workspace is an end, too.
+    404 of the workspace is an end, too, and 410, which says that it was deleted.
     """
-
-    def look() -> bool:
-        raise NotFoundError("no workspace", status_code=404)
-
-    stream = followed(serve(saying(logs(1)), superseded(), options=OPTIONS), look)
+    agent = serve(saying(logs(1)), superseded(), refusing(status), options=OPTIONS)
+    stream = known(agent).follow_logs()
     assert [log.id for log in stream] == [1]
     assert stream.end is StreamEnd.AGENT_GONE
+
+
+def test_closing_wakes_a_reader_that_looks_at_the_build(serve: Serve) -> None:
+    """
+    A deployment that does not answer holds nobody up.
+    """
+    asked = threading.Event()
+
+    def silent(conversation: Conversation) -> None:
+        conversation.read_head()
+        asked.set()
+        conversation.until_gone()
+
+    agent = serve(saying(logs(1)), superseded(), silent, options=OPTIONS)
+    before = open_sockets(agent)
+    stream = known(agent).follow_logs()
+    thread, found = in_thread(stream)
+    assert asked.wait(10)
+    stream.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert found[1:] == ["end"]
+    assert stream.end is StreamEnd.CLOSED
+    assert open_sockets(agent) == before
+
+
+def test_the_build_is_looked_at_also_when_the_client_is_closed(serve: Serve) -> None:
+    """
+    A stream outlives its client.
+    """
+    agent = serve(saying(logs(1)), superseded(), building(), options=OPTIONS)
+    stream = known(agent).follow_logs()
+    agent._http.close()
+    assert [log.id for log in stream] == [1]
+    assert stream.end is StreamEnd.NOT_IN_LATEST_BUILD
 
 
 SETTLING = StreamOptions(reconnect=QUICK, settle=0.3)

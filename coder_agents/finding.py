@@ -1,0 +1,320 @@
+"""
+From a name to an agent.
+
+An agent is one of the agents of its workspace's latest build, so whoever has read the
+workspace has read the agent: one call is enough.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+import uuid
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from coder_agents.errors import (
+    AgentNotFoundError,
+    AmbiguousAgentError,
+    APIError,
+    CoderError,
+    FindingError,
+    NoAgentsError,
+    NotFoundError,
+    WorkspaceFailedError,
+    WorkspaceNotFoundError,
+    WorkspacePendingError,
+    WorkspaceStoppedError,
+)
+from coder_agents.render import escape_controls
+from coder_agents.schema import (
+    Workspace,
+    WorkspaceAgent,
+    WorkspacesResponse,
+    WorkspaceStatus,
+    WorkspaceTransition,
+    from_json,
+)
+from coder_agents.transport import HTTP, quoted
+
+_PAGE = 100  # workspaces; each is some 20 KB of JSON
+_MINE = "owner:me"
+_GONE = 410  # what a deployment answers for a workspace that was deleted
+
+_FORMS = (
+    "an agent is named [owner/]workspace[.agent], such as dev, dev.main or alice/dev.main,"
+    " or by a UUID such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+)
+# More than any release allows (only agents have ever had underscores): the server knows better.
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+_UNDER_WAY = frozenset(
+    {
+        WorkspaceStatus.PENDING,
+        WorkspaceStatus.STARTING,
+        WorkspaceStatus.STOPPING,
+        WorkspaceStatus.CANCELING,
+        WorkspaceStatus.DELETING,
+    }
+)
+
+
+@attrs.frozen(kw_only=True)
+class Reference:
+    """
+    What a user wrote, taken apart.
+
+    Attributes:
+        id: of an agent or a workspace; None where it is a name.
+        owner: a user's name, or ``me``.
+        workspace: the workspace's name; empty where there is an id.
+        agent: the agent's name, or empty.
+    """
+
+    id: uuid.UUID | None = None
+    owner: str = "me"
+    workspace: str = ""
+    agent: str = ""
+
+
+def parse_reference(ref: uuid.UUID | str) -> Reference:
+    """
+    Take *ref* apart: a UUID, or ``[owner/]workspace[.agent]``.
+
+    Raises *TypeError* where it is no text, *ValueError* where it can be no such name.
+    """
+    if isinstance(ref, uuid.UUID):
+        return Reference(id=ref)
+    if not isinstance(ref, str):
+        raise TypeError(
+            f"agents and workspaces are named by text or UUID, not by a {type(ref).__name__}"
+        )
+    try:
+        return Reference(id=uuid.UUID(ref))
+    except ValueError:
+        pass
+    owner, slash, rest = ref.rpartition("/")
+    workspace, dot, agent = rest.partition(".")
+    parts = {"owner": owner if slash else None, "workspace": workspace}
+    _refuse_malformed(ref, {**parts, "agent": agent if dot else None})
+    return Reference(owner=owner or "me", workspace=workspace, agent=agent)
+
+
+def _refuse_malformed(ref: str, parts: dict[str, str | None]) -> None:
+    problem = ""
+    if ref.count("/") > 1:
+        problem = "has more than one '/'"
+    elif (parts["agent"] or "").count(".") > 0:
+        problem = "has more than one '.' behind the workspace"
+    else:
+        for what, name in parts.items():
+            problem = problem or _problem(what, name)
+    if problem:
+        raise ValueError(f"{ref!r} {problem}; {_FORMS}")
+
+
+def _problem(what: str, name: str | None) -> str:
+    if name is None or _NAME.fullmatch(name):
+        return ""
+    if not name:
+        return f"says no {what}"
+    odd = _NAME.sub("", name)[0]
+    return f"has {odd!r} in the name of its {what}, but names are letters, digits, '-' and '_'"
+
+
+def find_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace | None]:
+    """
+    Return the agent that *ref* names, and the workspace it was found through, if any.
+
+    One call; two for the UUID of a workspace, as agents are tried first.
+
+    Raises *FindingError*; *NotFoundError* for a UUID that is neither's.
+    """
+    if ref.id is None:
+        workspace = find_workspace(http, ref)
+        return choose_agent(workspace, ref.agent), workspace
+    try:
+        body = http.call("GET", quoted("workspaceagents", ref.id))
+    except NotFoundError as error:
+        workspace = _workspace_instead(http, ref.id, error)
+    else:
+        return from_json(body, WorkspaceAgent), None
+    return choose_agent(workspace), workspace
+
+
+def _workspace_instead(http: HTTP, id: uuid.UUID, missing: NotFoundError) -> Workspace:
+    if not missing.by_deployment:
+        raise missing
+    try:
+        return _workspace_by_id(http, id)
+    except WorkspaceNotFoundError as error:
+        missing.add_note(f"nor is it a workspace's: {error}")
+    raise missing
+
+
+def find_workspace(http: HTTP, ref: Reference) -> Workspace:
+    """
+    Return the workspace that *ref* names; one call, a second one only where there is none.
+
+    Raises *WorkspaceNotFoundError*.
+    """
+    if ref.id is not None:
+        return _workspace_by_id(http, ref.id)
+    try:
+        body = http.call("GET", quoted("users", ref.owner, "workspace", ref.workspace))
+    except APIError as error:
+        if not _says_missing(error):
+            raise
+        raise _not_found(error, ref, _near(http, ref)) from error
+    return from_json(body, Workspace)
+
+
+def _workspace_by_id(http: HTTP, id: uuid.UUID) -> Workspace:
+    try:
+        body = http.call("GET", quoted("workspaces", id))
+    except APIError as error:
+        if not _says_missing(error):
+            raise
+        text = f"no workspace {id}: {escape_controls(error.message)}"
+        raise WorkspaceNotFoundError(text) from error
+    return from_json(body, Workspace)
+
+
+def _says_missing(error: APIError) -> bool:
+    missing = isinstance(error, NotFoundError) or error.status_code == _GONE
+    return missing and error.by_deployment
+
+
+def _near(http: HTTP, ref: Reference) -> list[str]:
+    params = [("q", f"owner:{ref.owner}"), ("limit", str(_PAGE))]
+    try:
+        page = from_json(http.call("GET", "/workspaces", params=params), WorkspacesResponse)
+    except CoderError:
+        return []  # a help that cannot be had is no reason to hide what went wrong
+    names = {workspace.name.lower(): workspace.name for workspace in page.workspaces}
+    return [names[near] for near in difflib.get_close_matches(ref.workspace.lower(), names)]
+
+
+def _not_found(error: APIError, ref: Reference, near: Sequence[str]) -> WorkspaceNotFoundError:
+    owner = "" if ref.owner == "me" else f"{ref.owner}/"
+    text = f"no workspace {owner}{ref.workspace}: {error.message}"
+    if near:
+        text += f"; near it: {', '.join(owner + name for name in near)}"
+    return WorkspaceNotFoundError(escape_controls(text), near=near)
+
+
+def find_workspaces(http: HTTP, query: str | None) -> Iterator[Workspace]:
+    """
+    Return a generator of the workspaces that *query* finds, None for the caller's own.
+
+    A page is asked for when the one before is used up.
+    """
+    if query is not None and not isinstance(query, str):
+        raise TypeError(f"a query is text such as {_MINE!r}, not a {type(query).__name__}")
+    return _pages(http, _MINE if query is None else query)
+
+
+def _pages(http: HTTP, query: str) -> Iterator[Workspace]:
+    met: set[uuid.UUID] = set()
+    offset = 0
+    while True:
+        params = [("q", query), ("limit", str(_PAGE)), ("offset", str(offset))]
+        page = from_json(http.call("GET", "/workspaces", params=params), WorkspacesResponse)
+        for workspace in page.workspaces:
+            # One that was started or stopped meanwhile has moved, maybe to the next page.
+            if workspace.id not in met:
+                met.add(workspace.id)
+                yield workspace
+        offset += len(page.workspaces)
+        if not page.workspaces or offset >= page.count:
+            return
+
+
+def choose_agent(workspace: Workspace, name: str = "") -> WorkspaceAgent:
+    """
+    Return the agent called *name* of the latest build; its only one, or only root, for no name.
+
+    Raises *FindingError* that says why there is none, or which there are.
+    """
+    agents = workspace.latest_build.agents
+    if not agents:
+        raise _without_agents(workspace)
+    called = _called(name, agents) if name else agents
+    if not called:
+        raise _unknown(workspace, name)
+    roots = [agent for agent in called if agent.parent_id is None]
+    if len(called) == 1 or len(roots) == 1:
+        return called[0] if len(called) == 1 else roots[0]
+    raise _ambiguous(workspace, called)
+
+
+def _called(name: str, agents: Sequence[WorkspaceAgent]) -> Sequence[WorkspaceAgent]:
+    # Deployments keep names apart only where they differ by more than case.
+    exact = [agent for agent in agents if agent.name == name]
+    return exact or [agent for agent in agents if agent.name.lower() == name.lower()]
+
+
+def _unknown(workspace: Workspace, name: str) -> AgentNotFoundError:
+    names = [agent.name for agent in workspace.latest_build.agents]
+    text = f"workspace {full_name(workspace)} has no agent {name}; it has: {', '.join(names)}"
+    return AgentNotFoundError(escape_controls(text), workspace=workspace, agents=names)
+
+
+def _ambiguous(workspace: Workspace, agents: Sequence[WorkspaceAgent]) -> AmbiguousAgentError:
+    names = [agent.name for agent in agents]
+    whole = full_name(workspace)
+    forms = ", ".join(f"{whole}.{name}" for name in names)
+    text = f"workspace {whole} has several agents; say which: {forms}"
+    return AmbiguousAgentError(escape_controls(text), workspace=workspace, agents=names)
+
+
+def _without_agents(workspace: Workspace) -> FindingError:
+    build = workspace.latest_build
+    name = escape_controls(full_name(workspace))
+    start = f"start it with: coder start {shlex.quote(name)}"
+    if build.status == WorkspaceStatus.STOPPED:
+        return WorkspaceStoppedError(f"workspace {name} is stopped; {start}", workspace=workspace)
+    if build.status in (WorkspaceStatus.FAILED, WorkspaceStatus.CANCELED):
+        return _failed(workspace, name, start)
+    if build.status in _UNDER_WAY:
+        return _pending(workspace, name, start)
+    if build.status == WorkspaceStatus.DELETED:
+        return WorkspaceNotFoundError(f"workspace {name} was deleted", workspace=workspace)
+    status = escape_controls(build.status)
+    return NoAgentsError(
+        f"workspace {name} ({status}) has no agents: its template makes none", workspace=workspace
+    )
+
+
+def _failed(workspace: Workspace, name: str, start: str) -> WorkspaceFailedError:
+    build = workspace.latest_build
+    reason = f": {escape_controls(build.job.error)}" if build.job.error else ""
+    how = "failed" if build.status == WorkspaceStatus.FAILED else "was canceled"
+    return WorkspaceFailedError(
+        f"the latest build of workspace {name}, number {build.build_number}"
+        f" ({escape_controls(build.transition)}), {how}{reason}; {start}",
+        workspace=workspace,
+        job_error=build.job.error,
+    )
+
+
+def _pending(workspace: Workspace, name: str, start: str) -> WorkspacePendingError:
+    build = workspace.latest_build
+    what_then = {
+        WorkspaceTransition.STOP: f"when its build is through, {start}",
+        WorkspaceTransition.DELETE: "it will have none any more",
+    }.get(build.transition, "try again when its build is through")
+    return WorkspacePendingError(
+        f"workspace {name} is {build.status} and lists no agents; {what_then}",
+        workspace=workspace,
+        status=build.status,
+    )
+
+
+def full_name(workspace: Workspace) -> str:
+    """
+    Return ``owner/name``, unescaped.
+    """
+    return f"{workspace.owner_name}/{workspace.name}"

@@ -1,0 +1,46 @@
+"""
+One document over a connection of its own: a GET that can be woken.
+
+What a stream has to ask while it is read goes this way, so that closing the stream ends
+it, and so that it does not depend on the client, which may be closed by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coder_agents.errors import MessageTooLargeError
+from coder_agents.transport.source import Head, Source
+
+
+class DocumentSource(Source[bytes]):
+    """
+    The body of one answer, as its only message.
+    """
+
+    _success = 200
+
+    def _headers(self) -> Mapping[str, str]:
+        return {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
+
+    def _accept(self, head: Head) -> None:
+        self._body = bytearray()
+
+    def receive(self, deadline: float | None) -> bytes | None:
+        """
+        Return the whole body, None where it is not whole at *deadline*.
+        """
+        return self._patiently(self._whole, deadline)
+
+    def _whole(self, until: float | None) -> bytes:
+        while data := self._exchange.read(until):
+            self._body += data
+            if len(self._body) > self._max_message_size:
+                raise MessageTooLargeError(
+                    f"a document of more than {self._max_message_size} bytes"
+                )
+        return bytes(self._body)

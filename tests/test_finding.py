@@ -1,0 +1,574 @@
+"""
+From names, UUIDs and searches to agents and workspaces.
+"""
+
+from __future__ import annotations
+
+import pickle
+import uuid
+from typing import Any
+
+import attrs
+import pytest
+import requests
+import responses
+from responses.matchers import query_param_matcher
+from workspaces import WORKSPACE, agent_document, id_of, workspace_document
+
+from coder_agents import (
+    AgentNotFoundError,
+    AmbiguousAgentError,
+    AuthenticationError,
+    BadRequestError,
+    Client,
+    CoderError,
+    FindingError,
+    NoAgentsError,
+    NotFoundError,
+    ServerError,
+    TransportError,
+    WorkspaceFailedError,
+    WorkspaceNotFoundError,
+    WorkspacePendingError,
+    WorkspaceStoppedError,
+)
+
+URL = "https://coder.example.com"
+API = f"{URL}/api/v2"
+TOKEN = "0123456789-abcdefghijklmnopqrstuv"
+ID = uuid.UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
+NO_AGENT = "Agent doesn't exist with that id, or you do not have access to it."
+NO_RESOURCE = "Resource not found or you do not have access to this resource"
+
+MAIN = agent_document("main")
+GPU = agent_document("gpu")
+SUB = agent_document("web", parent="main")
+SECOND_SUB = agent_document("db", parent="main")
+
+FORMS = (
+    "; an agent is named [owner/]workspace[.agent], such as dev, dev.main or alice/dev.main,"
+    " or by a UUID such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+)
+START = "start it with: coder start tester/dev"
+
+
+@pytest.fixture
+def client() -> Client:
+    """
+    A client of a deployment that `responses` plays.
+    """
+    return Client(URL, TOKEN, retries=0)
+
+
+@attrs.frozen
+class Row:
+    """
+    A name, the workspace that the deployment has, and the agent or the error.
+    """
+
+    ref: str
+    workspace: dict[str, Any]
+    finds: str = ""
+    raises: type[FindingError] = FindingError
+    text: str = ""
+    path: str = "/users/me/workspace/dev"
+
+
+def row(ref: str, *agents: dict[str, Any], finds: str, path: str = Row("", {}).path) -> Row:
+    """
+    Return a row of a running workspace, in which the agent called *finds* is meant.
+    """
+    return Row(ref, workspace_document(*agents), finds, path=path)
+
+
+def state(raises: type[FindingError], text: str, *, ref: str = "dev", **parts: Any) -> Row:
+    """
+    Return a row of a workspace without agents.
+    """
+    return Row(ref, workspace_document(**parts), raises=raises, text=text)
+
+
+def unclear(
+    ref: str, *agents: dict[str, Any], raises: type[FindingError], text: str, **parts: Any
+) -> Row:
+    """
+    Return a row of a workspace in which no one agent is meant.
+    """
+    return Row(ref, workspace_document(*agents, **parts), raises=raises, text=text)
+
+
+FOUND = [
+    row("dev", MAIN, finds="main"),
+    row("dev.main", MAIN, finds="main"),
+    row("me/dev", MAIN, finds="main"),
+    row("me/dev.main", MAIN, finds="main"),
+    row("tester/dev", MAIN, finds="main", path="/users/tester/workspace/dev"),
+    row("alice/dev.gpu", MAIN, GPU, finds="gpu", path="/users/alice/workspace/dev"),
+    row(f"{ID}/dev", MAIN, finds="main", path=f"/users/{ID}/workspace/dev"),
+    row("DEV", MAIN, finds="main", path="/users/me/workspace/DEV"),
+    row("d-e-v-2", MAIN, finds="main", path="/users/me/workspace/d-e-v-2"),
+    row("me/" + "a" * 32, MAIN, finds="main", path="/users/me/workspace/" + "a" * 32),
+    row("123", MAIN, finds="main", path="/users/me/workspace/123"),
+    row("dev.MAIN", MAIN, finds="main"),
+    row("dev.main", agent_document("Main"), MAIN, finds="main"),
+    row("dev.my_agent", agent_document("my_agent"), finds="my_agent"),
+    row("dev.a-1", agent_document("a-1"), MAIN, finds="a-1"),
+    # Several agents, and one of them is the template's own.
+    row("dev", MAIN, SUB, finds="main"),
+    row("dev", SUB, SECOND_SUB, MAIN, finds="main"),
+    row("dev.web", MAIN, SUB, finds="web"),
+    # One agent is the one that is meant, whatever it is.
+    row("dev", SUB, finds="web"),
+    # Agents of several resources.
+    Row("dev.gpu", workspace_document(MAIN, resources=[{}, {"agents": [GPU]}]), "gpu"),
+    # A build that failed, or is not through, can list an agent all the same.
+    Row("dev", workspace_document(MAIN, status="failed", error="exit status 1"), "main"),
+    Row("dev", workspace_document(MAIN, status="stopping", transition="stop"), "main"),
+    Row("dev", workspace_document(MAIN, status="stopped", transition="stop"), "main"),
+]
+
+UNCLEAR = [
+    state(
+        WorkspaceStoppedError,
+        f"workspace tester/dev is stopped; {START}",
+        status="stopped",
+        transition="stop",
+    ),
+    state(
+        WorkspaceStoppedError,
+        f"workspace tester/dev is stopped; {START}",
+        ref="dev.main",
+        status="stopped",
+        transition="stop",
+    ),
+    state(
+        WorkspaceStoppedError,
+        r"workspace x; y\x1b/dev is stopped; start it with: coder start 'x; y\x1b/dev'",
+        owner="x; y\x1b",
+        status="stopped",
+    ),
+    state(
+        WorkspacePendingError,
+        "workspace tester/dev is pending and lists no agents; try again when its build is through",
+        status="pending",
+    ),
+    state(
+        WorkspacePendingError,
+        "workspace tester/dev is starting and lists no agents; try again when its build is through",
+        status="starting",
+    ),
+    state(
+        WorkspacePendingError,
+        "workspace tester/dev is canceling and lists no agents; try again when its build is"
+        " through",
+        status="canceling",
+    ),
+    state(
+        WorkspacePendingError,
+        f"workspace tester/dev is pending and lists no agents; when its build is through, {START}",
+        status="pending",
+        transition="stop",
+    ),
+    state(
+        WorkspacePendingError,
+        f"workspace tester/dev is stopping and lists no agents; when its build is through, {START}",
+        status="stopping",
+        transition="stop",
+    ),
+    state(
+        WorkspacePendingError,
+        "workspace tester/dev is deleting and lists no agents; it will have none any more",
+        status="deleting",
+        transition="delete",
+    ),
+    state(
+        WorkspaceFailedError,
+        "the latest build of workspace tester/dev, number 3 (start), failed: exit status 1;"
+        f" {START}",
+        status="failed",
+        error="exit status 1",
+    ),
+    state(
+        WorkspaceFailedError,
+        rf"the latest build of workspace tester/dev, number 3 (stop), failed: a\x0a\x1b[2J; {START}",
+        status="failed",
+        transition="stop",
+        error="a\n\x1b[2J",
+    ),
+    state(
+        WorkspaceFailedError,
+        f"the latest build of workspace tester/dev, number 3 (start), was canceled; {START}",
+        status="canceled",
+    ),
+    state(WorkspaceNotFoundError, "workspace tester/dev was deleted", status="deleted"),
+    state(
+        NoAgentsError,
+        "workspace tester/dev (running) has no agents: its template makes none",
+    ),
+    state(
+        NoAgentsError,
+        "workspace tester/dev (running) has no agents: its template makes none",
+        resources=[{"type": "volume"}, {"type": "machine", "agents": []}],
+    ),
+    state(
+        NoAgentsError,
+        r"workspace tester/dev (asleep\x07) has no agents: its template makes none",
+        status="asleep\x07",
+    ),
+    unclear(
+        "dev",
+        MAIN,
+        GPU,
+        raises=AmbiguousAgentError,
+        text="workspace tester/dev has several agents; say which: tester/dev.main, tester/dev.gpu",
+    ),
+    unclear(
+        "dev",
+        MAIN,
+        GPU,
+        SUB,
+        raises=AmbiguousAgentError,
+        text="workspace tester/dev has several agents; say which:"
+        " tester/dev.main, tester/dev.gpu, tester/dev.web",
+    ),
+    unclear(
+        "dev",
+        SUB,
+        SECOND_SUB,
+        raises=AmbiguousAgentError,
+        text="workspace tester/dev has several agents; say which: tester/dev.web, tester/dev.db",
+    ),
+    unclear(
+        "dev.main",
+        agent_document("Main"),
+        agent_document("MAIN"),
+        GPU,
+        raises=AmbiguousAgentError,
+        text="workspace tester/dev has several agents; say which: tester/dev.Main, tester/dev.MAIN",
+    ),
+    unclear(
+        "dev.mian",
+        MAIN,
+        raises=AgentNotFoundError,
+        text="workspace tester/dev has no agent mian; it has: main",
+    ),
+    unclear(
+        "dev.x",
+        MAIN,
+        agent_document("e\x1b[1m"),
+        owner="alice",
+        raises=AgentNotFoundError,
+        text=r"workspace alice/dev has no agent x; it has: main, e\x1b[1m",
+    ),
+]
+
+
+@responses.activate
+@pytest.mark.parametrize("row", FOUND, ids=lambda row: row.ref)
+def test_a_name_finds_its_agent_in_one_call(client: Client, row: Row) -> None:
+    """
+    The agent is what the workspace says of it, and remembers the workspace.
+    """
+    responses.get(API + row.path, json=row.workspace)
+    agent = client.agent(row.ref)
+    assert (agent.id, agent.data.name) == (id_of(row.finds), row.finds)
+    assert agent.workspace is not None
+    assert agent.workspace.id == WORKSPACE
+    assert len(responses.calls) == 1
+
+
+@responses.activate
+@pytest.mark.parametrize("row", UNCLEAR, ids=lambda row: f"{row.raises.__name__}-{row.ref}")
+def test_a_name_that_finds_none_says_why_and_what_would_be_right(client: Client, row: Row) -> None:
+    """
+    Each state has its class, which can be caught, sent to another process, and asked.
+    """
+    responses.get(API + row.path, json=row.workspace)
+    with pytest.raises(FindingError) as raised:
+        client.agent(row.ref)
+    error = raised.value
+    assert (type(error), str(error)) == (row.raises, row.text)
+    assert isinstance(error, LookupError)
+    assert not isinstance(error, requests.HTTPError)
+    assert error.workspace is not None
+    assert error.workspace.id == WORKSPACE
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is row.raises
+    assert (str(copy), vars(copy)) == (row.text, vars(error))
+    assert len(responses.calls) == 1
+
+
+MALFORMED = {
+    "": "says no workspace",
+    "/": "says no owner",
+    "/dev": "says no owner",
+    "me/": "says no workspace",
+    ".main": "says no workspace",
+    "me/.main": "says no workspace",
+    "dev.": "says no agent",
+    "me/dev/main": "has more than one '/'",
+    "dev.main.x": "has more than one '.' behind the workspace",
+    "al.ice/dev": "has '.' in the name of its owner, but names are letters, digits, '-' and '_'",
+    " dev": "has ' ' in the name of its workspace, but names are letters, digits, '-' and '_'",
+    "dev\n": r"has '\n' in the name of its workspace, but names are letters, digits, '-' and '_'",
+    "dev.ma in": "has ' ' in the name of its agent, but names are letters, digits, '-' and '_'",
+    "dév": "has 'é' in the name of its workspace, but names are letters, digits, '-' and '_'",
+    "dev?x=1": "has '?' in the name of its workspace, but names are letters, digits, '-' and '_'",
+    "@me/dev": "has '@' in the name of its owner, but names are letters, digits, '-' and '_'",
+}
+
+
+@pytest.mark.parametrize("ref", MALFORMED)
+def test_what_can_be_no_name_is_refused_before_any_io(client: Client, ref: str) -> None:
+    """
+    With what is wrong and what would be right.
+    """
+    for find in (client.agent, client.workspace):
+        with pytest.raises(ValueError, match="an agent is named") as raised:
+            find(ref)
+        assert str(raised.value) == f"{ref!r} {MALFORMED[ref]}{FORMS}"
+
+
+def test_a_workspace_is_not_named_with_an_agent(client: Client) -> None:
+    """
+    Refused before any I/O.
+    """
+    with pytest.raises(ValueError, match=r"'dev.main' names an agent; leave out .main"):
+        client.workspace("dev.main")
+
+
+@pytest.mark.parametrize("ref", [None, 5, b"dev"])
+def test_names_are_text(client: Client, ref: Any) -> None:
+    """
+    Not None, not a number, not bytes; refused before any I/O.
+    """
+    for find in (client.agent, client.workspace):
+        with pytest.raises(TypeError, match=f"not by a {type(ref).__name__}"):
+            find(ref)
+    if ref is not None:
+        for search in (client.agents, client.workspaces):
+            with pytest.raises(TypeError, match=f"not a {type(ref).__name__}"):
+                search(ref)
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("ref", "owner", "near", "text"),
+    [
+        ("dve", "me", ("dev",), "no workspace dve: {}; near it: dev"),
+        ("OTHERS", "me", ("Other",), "no workspace OTHERS: {}; near it: Other"),
+        ("al/dev3", "al", ("dev", "dev2"), "no workspace al/dev3: {}; near it: al/dev, al/dev2"),
+        ("xyz", "me", (), "no workspace xyz: {}"),
+        ("lob.main", "me", ("\x1blob",), r"no workspace lob: {}; near it: \x1blob"),
+    ],
+)
+def test_a_workspace_that_is_not_there_is_told_with_near_names(
+    client: Client, ref: str, owner: str, near: tuple[str, ...], text: str
+) -> None:
+    """
+    Of the same owner's workspaces, with one more request; what the server said is kept.
+    """
+    name = ref.rpartition("/")[2].partition(".")[0]
+    path = f"{API}/users/{owner}/workspace/{name}"
+    responses.get(path, json={"message": NO_RESOURCE}, status=404)
+    found = [workspace_document(name=each) for each in ("dev", "dev2", "Other", "\x1blob")]
+    match = [query_param_matcher({"q": f"owner:{owner}", "limit": "100"})]
+    responses.get(f"{API}/workspaces", json={"count": 4, "workspaces": found}, match=match)
+    with pytest.raises(WorkspaceNotFoundError) as raised:
+        client.agent(ref)
+    error = raised.value
+    assert (error.near, str(error)) == (near, text.format(NO_RESOURCE))
+    assert error.workspace is None
+    assert isinstance(error.__cause__, NotFoundError)
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
+    assert len(responses.calls) == 2
+
+
+@responses.activate
+def test_near_names_that_cannot_be_had_hide_nothing(client: Client) -> None:
+    """
+    The error is the same, without them.
+    """
+    responses.get(
+        f"{API}/users/me/workspace/dev", json={"message": f"{NO_RESOURCE}\x1b"}, status=404
+    )
+    responses.get(f"{API}/workspaces", json={"message": "no"}, status=500)
+    with pytest.raises(WorkspaceNotFoundError) as raised:
+        client.workspace("dev")
+    assert (str(raised.value), raised.value.near) == (rf"no workspace dev: {NO_RESOURCE}\x1b", ())
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"status": 401, "json": {"message": "no"}}, AuthenticationError),
+        ({"status": 500, "json": {"message": "no"}}, ServerError),
+        ({"status": 404, "body": "<html>", "content_type": "text/html"}, NotFoundError),
+        ({"body": requests.ConnectionError("away")}, TransportError),
+    ],
+)
+def test_other_failures_are_no_missing_workspace(
+    client: Client, answer: Any, error: type[CoderError]
+) -> None:
+    """
+    A 404 of a proxy in between says nothing of a workspace.
+    """
+    responses.get(f"{API}/users/me/workspace/dev", **answer)
+    responses.get(f"{API}/workspaceagents/{ID}", **answer)
+    responses.get(f"{API}/workspaces/{WORKSPACE}", **answer)
+    for find in (
+        lambda: client.agent("dev"),
+        lambda: client.agent(ID),
+        lambda: client.workspace(WORKSPACE),
+    ):
+        with pytest.raises(error) as raised:
+            find()
+        assert type(raised.value) is error
+    assert len(responses.calls) == 3
+
+
+@responses.activate
+def test_the_uuid_of_an_agent_finds_it_in_one_call(client: Client) -> None:
+    """
+    Its workspace cannot be learnt.
+    """
+    responses.get(f"{API}/workspaceagents/{ID}", json={**MAIN, "id": str(ID)})
+    agent = client.agent(ID)
+    assert (agent.id, agent.workspace) == (ID, None)
+    assert repr(agent) == f"<Agent main {ID} connected ready>"
+    assert len(responses.calls) == 1
+
+
+@responses.activate
+@pytest.mark.parametrize("form", [WORKSPACE, str(WORKSPACE), WORKSPACE.hex])
+def test_the_uuid_of_a_workspace_finds_its_agent_in_two_calls(
+    client: Client, form: uuid.UUID | str
+) -> None:
+    """
+    Agents are tried first; the rest is as if the workspace had been named.
+    """
+    responses.get(f"{API}/workspaceagents/{WORKSPACE}", json={"message": NO_AGENT}, status=404)
+    responses.get(f"{API}/workspaces/{WORKSPACE}", json=workspace_document(MAIN, SUB))
+    responses.get(f"{API}/workspaces/{WORKSPACE}", json=workspace_document(status="stopped"))
+    agent = client.agent(form)
+    assert agent.id == id_of("main")
+    assert agent.workspace is not None
+    assert agent.workspace.id == WORKSPACE
+    assert len(responses.calls) == 2
+    with pytest.raises(WorkspaceStoppedError) as raised:
+        client.agent(form)
+    assert raised.value.__context__ is None
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_uuid_of_neither_is_the_agents_error(client: Client, status: int) -> None:
+    """
+    With a note that no workspace has it either, or had it.
+    """
+    responses.get(f"{API}/workspaceagents/{ID}", json={"message": NO_AGENT}, status=404)
+    responses.get(f"{API}/workspaces/{ID}", json={"message": "No\x1bway"}, status=status)
+    with pytest.raises(NotFoundError) as raised:
+        client.agent(ID)
+    assert raised.value.message == NO_AGENT
+    assert raised.value.__notes__ == [rf"nor is it a workspace's: no workspace {ID}: No\x1bway"]
+    with pytest.raises(WorkspaceNotFoundError, match=f"no workspace {ID}"):
+        client.workspace(ID)
+
+
+@responses.activate
+def test_an_agent_is_shown_with_its_workspace_and_keeps_it(client: Client) -> None:
+    """
+    Escaped, and still after it was read again.
+    """
+    responses.get(f"{API}/users/me/workspace/dev", json=workspace_document(MAIN, owner="t\x1b"))
+    agent = client.agent("dev")
+    assert repr(agent) == rf"<Agent t\x1b/dev.main {id_of('main')} connected ready>"
+    workspace = agent.workspace
+    responses.get(f"{API}/workspaceagents/{agent.id}", json={**MAIN, "lifecycle_state": "off"})
+    assert agent.refresh().lifecycle_state == "off"
+    assert agent.workspace is workspace
+
+
+@responses.activate
+def test_a_workspace_is_read_as_it_is(client: Client) -> None:
+    """
+    By name, with or without its owner, or by UUID; also one without agents.
+    """
+    stopped = workspace_document(status="stopped")
+    responses.get(f"{API}/users/me/workspace/dev", json=stopped)
+    responses.get(f"{API}/users/alice/workspace/dev", json=stopped)
+    responses.get(f"{API}/workspaces/{WORKSPACE}", json=stopped)
+    for ref in ("dev", "me/dev", "alice/dev", WORKSPACE, str(WORKSPACE)):
+        workspace = client.workspace(ref)
+        assert (workspace.id, workspace.latest_build.status) == (WORKSPACE, "stopped")
+    assert len(responses.calls) == 5
+
+
+def page(query: str, offset: int, names: list[str], count: int) -> None:
+    """
+    Have a page of a search answered.
+    """
+    found = [
+        workspace_document(agent_document(f"of-{each}"), SUB, name=each, id=id_of(each))
+        for each in names
+    ]
+    match = [query_param_matcher({"q": query, "limit": "100", "offset": str(offset)})]
+    responses.get(f"{API}/workspaces", json={"workspaces": found, "count": count}, match=match)
+
+
+@responses.activate
+def test_a_search_asks_for_nothing_until_it_is_needed(client: Client) -> None:
+    """
+    And then for one page.
+    """
+    agents, workspaces = client.agents(), client.workspaces("status:running")
+    assert len(responses.calls) == 0
+    page("owner:me", 0, ["a", "b"], 3)
+    page("status:running", 0, ["c"], 1)
+    assert next(agents).data.name == "of-a"
+    assert next(workspaces).name == "c"
+    assert len(responses.calls) == 2
+
+
+@responses.activate
+def test_all_pages_of_a_search_are_read(client: Client) -> None:
+    """
+    Each agent once, the workspace's sub-agents too, whatever moves from page to page meanwhile.
+    """
+    page("owner:me", 0, ["a", "b"], 4)
+    page("owner:me", 2, ["b", "c"], 4)
+    agents = list(client.agents())
+    assert [agent.data.name for agent in agents] == [
+        *("of-a", "web"),
+        *("of-b", "web"),
+        *("of-c", "web"),
+    ]
+    assert [agent.workspace.name for agent in agents if agent.workspace] == list("aabbcc")
+    assert len(responses.calls) == 2
+
+
+@responses.activate
+@pytest.mark.parametrize("query", ["", "name:x status:running"])
+def test_a_search_is_sent_as_it_is(client: Client, query: str) -> None:
+    """
+    An empty one finds what the token's user may see; a page that is empty is the last.
+    """
+    page(query, 0, ["a"], 9)
+    page(query, 1, [], 9)
+    assert [workspace.name for workspace in client.workspaces(query)] == ["a"]
+
+
+@responses.activate
+def test_a_search_that_is_not_understood_is_a_bad_request(client: Client) -> None:
+    """
+    With the key that is wrong.
+    """
+    problem = {"field": "bogus", "detail": '"bogus" is not a valid query param'}
+    answer = {"message": "Invalid workspace search query.", "validations": [problem]}
+    responses.get(f"{API}/workspaces", json=answer, status=400)
+    for search in (client.workspaces("bogus:me"), client.agents("bogus:me")):
+        with pytest.raises(BadRequestError) as raised:
+            next(search)
+        assert raised.value.validations == (("bogus", problem["detail"]),)
