@@ -58,6 +58,7 @@ class PendingLogs:
     def __init__(self, store: LogStore, batch: Batch) -> None:
         self._store = store
         self._batch = batch
+        self._once = threading.Lock()
 
     @property
     def ids(self) -> list[int]:
@@ -68,11 +69,16 @@ class PendingLogs:
 
     def commit(self) -> bool:
         """
-        Make the lines visible.
+        Make the lines visible, which can be done once.
 
         Returns:
             Whether they were taken: a batch that passes the limit is refused.
+
+        Raises:
+            RuntimeError: they were committed before.
         """
+        if not self._once.acquire(blocking=False):
+            raise RuntimeError("these log lines were committed before")
         return self._store.commit(self._batch)
 
 

@@ -57,6 +57,20 @@ def test_an_empty_batch_changes_nothing() -> None:
         assert nothing.commit()
 
 
+@pytest.mark.parametrize("limit", [3, 2])
+def test_lines_are_committed_once(limit: int) -> None:
+    """
+    A second time is an error and stores nothing, whether they were taken or refused.
+    """
+    with Deployment(log_limit=limit) as deployment:
+        agent = deployment.add_agent()
+        pending = agent.begin_logs("one")
+        assert pending.commit() is (limit == 3)
+        with pytest.raises(RuntimeError, match="committed before"):
+            pending.commit()
+        assert agent.data.logs_length == (3 if limit == 3 else 0)
+
+
 def test_committing_is_cheap_however_long_the_log_is() -> None:
     """
     Batches in any order end up by id; nothing is sorted anew.
