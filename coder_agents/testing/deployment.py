@@ -5,10 +5,11 @@ The embedded deployment itself.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import secrets
 import ssl
 import tempfile
-import time
+import threading
 from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
@@ -125,6 +126,8 @@ class Deployment:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._tls = self._make_context() if tls is True else tls or None
         self._server = Server(self._serve, tls=self._tls)
+        self._closed = threading.Event()
+        self._changing = threading.RLock()
         scheme = "https" if self._tls else "http"
         self.url = self._state.url = f"{scheme}://{HOST}:{self._server.port}"
         # An interpreter that ends without `close` would leave the scripts running.
@@ -224,11 +227,23 @@ class Deployment:
         Streams are ended as a deployment ends them that shuts down: WebSockets with 1000.
 
         Arguments:
-            down: seconds in between, in which connections are refused.
+            down: seconds in between, in which connections are refused. Nobody else can take
+                the port, and `close` ends the wait: then it stays down.
+
+        Raises:
+            ValueError: *down* is negative, or no time to wait at all.
+            RuntimeError: the deployment is closed.
         """
-        self._server.stop()
-        time.sleep(down)
-        self._server = Server(self._serve, tls=self._tls, port=self._server.port)
+        if not 0 <= down <= threading.TIMEOUT_MAX:
+            raise ValueError(f"down must be seconds, from 0 on, not {down}")
+        with self._changing:
+            if self._closed.is_set():
+                raise RuntimeError("the deployment is closed")
+            with contextlib.ExitStack() as undo:
+                listener = undo.enter_context(self._server.suspend())
+                if not self._closed.wait(down):
+                    self._server = Server(self._serve, tls=self._tls, listener=listener)
+                    undo.pop_all()
 
     def close(self) -> None:
         """
@@ -236,7 +251,9 @@ class Deployment:
         free every thread, socket and process. Twice is once.
         """
         atexit.unregister(self.close)
-        self._server.stop()
+        self._closed.set()
+        with self._changing:
+            self._server.stop()
         for agent in self.agents:
             agent.stop()
         if self._folder is not None:
