@@ -233,6 +233,18 @@ def test_a_rolling_restart_gives_the_backlog_and_then_1000(calls: Calls) -> None
         assert len(json.loads(follower.recv())) == 1
 
 
+def test_a_rolling_restart_ends_events(calls: Calls, drain: Any) -> None:
+    """
+    After the first event the body ends as a body does.
+    """
+    with Deployment(metadata_interval=0.05) as deployment:
+        agent = deployment.add_agent()
+        deployment.faults.add("rolling_restart", route="watch_metadata")
+        received = drain(calls(deployment).socket(f"/workspaceagents/{agent.id}/watch-metadata"))
+        assert received.count(b"event: data") == 1
+        assert received.endswith(b"\r\n0\r\n\r\n")
+
+
 @pytest.mark.parametrize("hours", [-5, 5])
 def test_the_clock_can_jump(calls: Calls, hours: int) -> None:
     """
