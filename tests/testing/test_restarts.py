@@ -297,6 +297,33 @@ def test_a_peer_that_answers_or_is_not_looked_at_stays(
                 follower.pong(frame.data)
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"), [("silence", {"pings": True, "after": 1}), ("drip", {"pause": 0.002})]
+)
+def test_an_answer_during_a_fault_counts(calls: Calls, kind: str, options: Any) -> None:
+    """
+    A peer that answers each ping is not closed for want of one, whatever holds the sending up.
+    """
+    with Deployment(ping_interval=0.05) as deployment:
+        deployment.pong_timeout = 0.3
+        agent = deployment.add_agent()
+        agent.push_logs("one")
+        fault = deployment.faults.add(kind, route="logs_follow", **options)
+        follower = calls(deployment).websocket(f"/workspaceagents/{agent.id}/logs?follow")
+        assert "one" in follower.recv()
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            frame = follower.recv_frame()
+            assert frame.opcode == websocket.ABNF.OPCODE_PING
+            follower.pong(frame.data)
+        fault.release()
+        agent.push_logs("two")
+        while (frame := follower.recv_frame()).opcode == websocket.ABNF.OPCODE_PING:
+            follower.pong(frame.data)
+        assert frame.opcode == websocket.ABNF.OPCODE_TEXT
+        assert b"two" in frame.data
+
+
 ANSWERS: list[tuple[str, dict[str, Any], int, str]] = [
     ("redirect", {"url": "https://other.example.com/"}, 307, ""),
     ("html", {}, 502, "<!doctype html>"),
