@@ -176,17 +176,23 @@ class Deployment:
             options.setdefault("verify", str(self.ca_file))
         return Client(self.url, self.token, **options)
 
-    def workspace(self, name: str = "dev") -> EmbeddedWorkspace:
+    def workspace(self, name: str = "dev", *, owner: str = "me") -> EmbeddedWorkspace:
         """
         The workspace called *name*, made if there is none yet.
+
+        Arguments:
+            name: its name, unique among those of its owner, whatever the case.
+            owner: whose it is: a user, made if there is none of that name yet; by default the
+                one whom the token belongs to, ``tester``.
         """
-        return self._state.workspace(name)
+        return self._state.workspace(name, owner)
 
     def add_agent(
         self,
         name: str = "main",
         *,
         workspace: str = "dev",
+        owner: str = "me",
         scripts: Iterable[Script | str] = (),
         metadata: Iterable[Metadata] = (),
     ) -> EmbeddedAgent:
@@ -196,13 +202,14 @@ class Deployment:
         Arguments:
             name: its name, unique in the workspace.
             workspace: the workspace's name; made if there is none yet.
+            owner: whose workspace; see `workspace`.
             scripts: what it runs when it starts, all at once; a text is a `Script`.
             metadata: what it collects while it runs.
 
         Raises:
             ValueError: the workspace has an agent of that name.
         """
-        build = self._state.workspace(workspace).latest_build
+        build = self._state.workspace(workspace, owner).latest_build
         if any(agent.name == name for agent in build.agents):
             raise ValueError(f"workspace {workspace!r} has an agent {name!r} already")
         whole = [Script(each) if isinstance(each, str) else each for each in scripts]

@@ -17,10 +17,12 @@ from coder_agents.schema import Response as Message
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.http import Response
 from coder_agents.testing.releases import Release
-from coder_agents.testing.state import USER_NAME, State
+from coder_agents.testing.state import Person, State
 from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
 
 JSON_HEADERS = (("Content-Type", "application/json; charset=utf-8"),)
+
+TEMPLATE_NAME = "embedded"
 
 NIL_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -71,22 +73,22 @@ def build_info(state: State) -> BuildInfoResponse:
     )
 
 
-def user(state: State) -> dict[str, Any]:
+def user(state: State, found: Person) -> dict[str, Any]:
     """
-    The one user.
+    A user.
     """
     document = {
-        "id": state.user_id,
-        "username": USER_NAME,
-        "name": "Tester",
-        "email": f"{USER_NAME}@example.com",
-        "created_at": state.created_at,
-        "updated_at": state.created_at,
+        "id": found.id,
+        "username": found.name,
+        "name": found.name.capitalize(),
+        "email": f"{found.name}@example.com",
+        "created_at": found.created_at,
+        "updated_at": found.created_at,
         "last_seen_at": state.now(),
         "status": "active",
         "login_type": "password",
         "organization_ids": [state.organization_id],
-        "roles": [{"name": "owner", "display_name": "Owner"}],
+        "roles": [{"name": "owner", "display_name": "Owner"}] if found == state.me else [],
     }
     if state.release.number >= (2, 35):
         document["has_ai_seat"] = False
@@ -114,8 +116,8 @@ def workspace(found: EmbeddedWorkspace) -> dict[str, Any]:
         "id": found.id,
         "created_at": found.created_at,
         "updated_at": found.latest_build.created_at,
-        "owner_id": state.user_id,
-        "owner_name": USER_NAME,
+        "owner_id": found.owner.id,
+        "owner_name": found.owner.name,
         "owner_avatar_url": "",
         "organization_id": state.organization_id,
         "organization_name": "coder",
@@ -141,7 +143,7 @@ def workspace(found: EmbeddedWorkspace) -> dict[str, Any]:
 def _template(state: State) -> dict[str, Any]:
     return {
         "template_id": state.template_id,
-        "template_name": "embedded",
+        "template_name": TEMPLATE_NAME,
         "template_display_name": "Embedded",
         "template_icon": "",
         "template_allow_user_cancel_workspace_jobs": False,
@@ -167,14 +169,14 @@ def build(found: EmbeddedBuild) -> dict[str, Any]:
         "updated_at": found.completed_at or found.created_at,
         "workspace_id": found.workspace.id,
         "workspace_name": found.workspace.name,
-        "workspace_owner_id": state.user_id,
-        "workspace_owner_name": USER_NAME,
+        "workspace_owner_id": found.workspace.owner.id,
+        "workspace_owner_name": found.workspace.owner.name,
         "template_version_id": state.template_version_id,
         "template_version_name": "embedded",
         "build_number": found.number,
         "transition": found.transition,
-        "initiator_id": state.user_id,
-        "initiator_name": USER_NAME,
+        "initiator_id": found.workspace.owner.id,
+        "initiator_name": found.workspace.owner.name,
         "job": job(found),
         "reason": "initiator",
         "resources": [resource(found)] if found.completed_at is not None else [],
@@ -238,5 +240,5 @@ def job(found: EmbeddedBuild) -> dict[str, Any]:
     if found.error:
         document["error"] = found.error
     if state.release.number >= (2, 31):
-        document |= {"initiator_id": state.user_id, "logs_overflowed": False}
+        document |= {"initiator_id": found.workspace.owner.id, "logs_overflowed": False}
     return document

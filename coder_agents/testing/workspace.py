@@ -15,7 +15,7 @@ from coder_agents.testing.notices import Notices
 from coder_agents.testing.scripts import Script
 
 if TYPE_CHECKING:
-    from coder_agents.testing.state import State
+    from coder_agents.testing.state import Person, State
 
 # What a workspace is called by its latest build: its transition, its job's status.
 STATUSES = {
@@ -109,19 +109,21 @@ class EmbeddedBuild:
 
 class EmbeddedWorkspace:
     """
-    A workspace of the deployment's one user.
+    A workspace.
 
     Attributes:
         id: its UUID.
         name: its name.
+        owner: whose it is.
         builds: all its builds, oldest first.
         notices: tells of every new build.
     """
 
-    def __init__(self, state: State, name: str) -> None:
+    def __init__(self, state: State, name: str, owner: Person) -> None:
         self.state = state
         self.id = state.new_id()
         self.name = name
+        self.owner = owner
         self.created_at = state.now()
         self.builds: list[EmbeddedBuild] = []
         self.notices = Notices()
