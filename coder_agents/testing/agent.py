@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 
 STARTED = frozenset({"ready", "start_timeout", "start_error"})
 
+# What an agent is after the scripts of a phase: all went well, the first that did not took
+# too long, or it failed.
+VERDICTS = {
+    "start": ("ready", "start_timeout", "start_error"),
+    "stop": ("off", "shutdown_timeout", "shutdown_error"),
+}
+
 LEVELS = {"stdout": LogLevel.INFO, "stderr": LogLevel.ERROR}
 
 PIPES_WARNING = "WARNING: the script has ended, but a process it started still holds its output."
@@ -84,7 +91,8 @@ class EmbeddedAgent:
                 for each in self.specification[0]
             ],
         )
-        self._verdict = "ready"
+        self._went_wrong: dict[str, Outcome] = {}
+        self._shutting_down = False
         self._ports: tuple[WorkspaceAgentListeningPort, ...] | None = None
         self._changed = threading.Condition()
         self._runner = Runner(name)
@@ -265,10 +273,9 @@ class EmbeddedAgent:
         """
         self.connect()
         self.set_lifecycle("starting")
-        startup = [each for each in self._facts.scripts if each.script.run_on_start]
-        for installed in startup:
+        for installed in self._startup_scripts:
             self._runner.spawn(partial(self.run_script, installed))
-        if not startup:
+        if not self._startup_scripts:
             self.set_lifecycle("ready")
         for item in self.specification[1]:
             if item.script:
@@ -276,16 +283,40 @@ class EmbeddedAgent:
 
     def stop(self) -> None:
         """
-        Kill its processes and disconnect. Twice is once.
+        Shut down: run the scripts for it, kill what else runs, and disconnect. Twice is once.
+
+        It is ``shutting_down`` meanwhile, and then ``off``, or ``shutdown_timeout`` or
+        ``shutdown_error`` as the first script that did not go well.
+        """
+        with self._changed:
+            again = self._shutting_down or self._runner.stopped
+            self._shutting_down = True
+        if again:
+            return
+        self.set_lifecycle("shutting_down")
+        scripts = [each for each in self._facts.scripts if each.script.run_on_stop]
+        work = [partial(self.run_script, each, "stop") for each in scripts]
+        for thread in [self._runner.spawn(each) for each in work]:
+            thread.join()
+        self.set_lifecycle(self._verdict("stop"))
+        self.kill()
+
+    def kill(self) -> None:
+        """
+        Kill its processes and disconnect, as when its machine is switched off. Twice is once.
         """
         if not self._runner.stopped:
             self._runner.stop()
             self.containers.close()
             self.disconnect()
 
-    def run_script(self, installed: InstalledScript) -> None:
+    @property
+    def _startup_scripts(self) -> list[InstalledScript]:
+        return [each for each in self._facts.scripts if each.script.run_on_start]
+
+    def run_script(self, installed: InstalledScript, phase: str = "start") -> None:
         """
-        Run a script; the last one to end decides that the start is over.
+        Run a script at the ``start`` or at the ``stop``; with the last one to end the start is over.
         """
         store = partial(self._store, installed.source_id)
         outcome = self._runner.run_script(installed.script, store)
@@ -293,24 +324,29 @@ class EmbeddedAgent:
             return
         if outcome.status == WorkspaceAgentScriptStatus.PIPES_LEFT_OPEN:
             store("stderr", [PIPES_WARNING])
-        self._finish(installed, outcome)
+        self._finish(installed, outcome, phase)
 
     def _store(self, source_id: UUID, stream: str, lines: list[str]) -> None:
         if lines:
             batch = [(LEVELS[stream], line) for line in lines]
             self._state.logs.append(self.id, source_id, batch)
 
-    def _finish(self, installed: InstalledScript, outcome: Outcome) -> None:
+    def _finish(self, installed: InstalledScript, outcome: Outcome, phase: str) -> None:
         with self._changed:
             installed.outcome = outcome
-            # The first script that went wrong decides.
-            if outcome.error and self._verdict == "ready":
-                timed_out = outcome.status == WorkspaceAgentScriptStatus.TIMED_OUT
-                self._verdict = "start_timeout" if timed_out else "start_error"
-            startup = [each for each in self._facts.scripts if each.script.run_on_start]
-            over = all(each.outcome for each in startup) and not self._runner.stopped
-        if over:
-            self.set_lifecycle(self._verdict)
+            if outcome.error:
+                self._went_wrong.setdefault(phase, outcome)
+            over = all(each.outcome for each in self._startup_scripts)
+            ended = self._shutting_down or self._runner.stopped
+        if over and not ended:
+            self.set_lifecycle(self._verdict("start"))
+
+    def _verdict(self, phase: str) -> str:
+        well, late, badly = VERDICTS[phase]
+        outcome = self._went_wrong.get(phase)
+        if outcome is None:
+            return well
+        return late if outcome.status == WorkspaceAgentScriptStatus.TIMED_OUT else badly
 
     def _touch(self) -> datetime:
         moment = self._facts.times["updated_at"] = self._state.now()

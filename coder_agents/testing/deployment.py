@@ -254,15 +254,16 @@ class Deployment:
 
     def close(self) -> None:
         """
-        End every stream as a deployment that shuts down does, stop the agents, and
-        free every thread, socket and process. Twice is once.
+        End every stream as a deployment that shuts down does, kill what the agents run (scripts
+        that are to run when they stop do not), and free every thread, socket and process. Twice is
+        once.
         """
         atexit.unregister(self.close)
         self._closed.set()
         with self._changing:
             self._server.stop()
         for agent in self.agents:
-            agent.stop()
+            agent.kill()
         if self._folder is not None:
             self._folder.cleanup()
 

@@ -160,9 +160,10 @@ def _health(agents: list[EmbeddedAgent]) -> dict[str, Any]:
 
 def build(found: EmbeddedBuild) -> dict[str, Any]:
     """
-    A build with its job and, once it is complete, its resources.
+    A build with its job and, once it has ended, its resources; if badly, only those with agents.
     """
     state = found.workspace.state
+    listed = found.completed or (found.completed_at is not None and found.agents)
     return {
         "id": found.id,
         "created_at": found.created_at,
@@ -179,7 +180,7 @@ def build(found: EmbeddedBuild) -> dict[str, Any]:
         "initiator_name": found.workspace.owner.name,
         "job": job(found),
         "reason": "initiator",
-        "resources": [resource(found)] if found.completed_at is not None else [],
+        "resources": [resource(found)] if listed else [],
         "deadline": None,
         "max_deadline": None,
         "status": found.status,
@@ -233,12 +234,18 @@ def job(found: EmbeddedBuild) -> dict[str, Any]:
             "template_icon": "",
         },
     }
-    if found.completed_at is not None:
-        document["started_at"] = found.created_at
-        document["completed_at"] = found.completed_at
-        document["worker_id"] = state.id
-    if found.error:
-        document["error"] = found.error
+    document |= {
+        name: value
+        for name, value in (
+            ("started_at", found.started_at),
+            ("completed_at", found.completed_at),
+            ("canceled_at", found.canceled_at),
+            ("worker_id", state.id if found.started_at else None),
+            ("error", found.error),
+            ("error_code", str(found.error_code)),
+        )
+        if value
+    }
     if state.release.number >= (2, 31):
         document |= {"initiator_id": found.workspace.owner.id, "logs_overflowed": False}
     return document

@@ -52,13 +52,9 @@ def find_agent(state: State, text: str) -> EmbeddedAgent:
     The agent whose UUID is *text*.
     """
     agent = state.agents.get(parse_uuid(text))
-    if agent is None or (state.release.forgets_superseded and _is_replaced(agent)):
+    if agent is None or (state.release.forgets_superseded and agent.build.replaced):
         raise Refusal(message(404, NO_AGENT))
     return agent
-
-
-def _is_replaced(agent: EmbeddedAgent) -> bool:
-    return agent.build is not agent.build.workspace.running_build
 
 
 def find_connected_agent(state: State, text: str) -> EmbeddedAgent:

@@ -34,6 +34,10 @@ from coder_agents.testing.state import Person, State
 from coder_agents.testing.workspace import EmbeddedWorkspace
 
 TEXT_HEADERS = (("Content-Type", "text/plain; charset=utf-8"),)
+GONE = (
+    'Workspace "{}" was deleted, you can view this workspace by specifying '
+    "'?deleted=true' and trying again."
+)
 INITIATED = "Devcontainer recreation initiated"
 
 
@@ -63,7 +67,10 @@ def workspace(state: State, request: Request, workspace: str) -> Response:
     GET /workspaces/{workspace}.
     """
     wanted = parse_uuid(workspace)
-    return _workspace(next((each for each in list(state.workspaces) if each.id == wanted), None))
+    found = next((each for each in list(state.workspaces) if each.id == wanted), None)
+    if found is not None and found.deleted and request.parameter("include_deleted") != "true":
+        return message(410, GONE.format(found.id))
+    return _workspace(found)
 
 
 def workspaces(state: State, request: Request) -> Response:

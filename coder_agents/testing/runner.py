@@ -36,13 +36,14 @@ class Runner:
         """
         return self._stopped.is_set()
 
-    def spawn(self, work: Callable[[], None]) -> None:
+    def spawn(self, work: Callable[[], None]) -> threading.Thread:
         """
-        Do *work* in a thread.
+        Do *work* in a thread, which is returned.
         """
         thread = threading.Thread(target=work, name=f"deployment-{self._name}", daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def stop(self) -> None:
         """

@@ -34,7 +34,7 @@ class BadTerm(Exception):
 
 def search(state: State, query: str) -> list[EmbeddedWorkspace]:
     """
-    The workspaces that *query* finds: the running ones first, then by owner and by name.
+    The workspaces that *query* finds, none that is deleted: the running ones first, then by owner and by name.
 
     All terms must hold. A word without a key is a part of a name, ``owner/name`` both; of a key
     that is given twice the first counts.
@@ -54,7 +54,8 @@ def search(state: State, query: str) -> list[EmbeddedWorkspace]:
             problems.append(error.problem)
     if problems:
         raise _refusal(problems)
-    found = [each for each in list(state.workspaces) if all(keep(each) for keep in conditions)]
+    present = [each for each in list(state.workspaces) if not each.deleted]
+    found = [each for each in present if all(keep(each) for keep in conditions)]
     return sorted(found, key=_place)
 
 

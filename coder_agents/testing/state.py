@@ -115,8 +115,10 @@ class State:
 
     def find_workspace(self, name: str, owner: Person) -> EmbeddedWorkspace | None:
         """
-        The workspace called *name* of *owner*; a user has no two whose names differ in case alone.
+        The workspace called *name* of *owner*, unless it is deleted; a user has no two whose names
+        differ in case alone.
         """
         lower = name.lower()
-        theirs = (each for each in list(self.workspaces) if each.owner == owner)
+        present = (each for each in list(self.workspaces) if not each.deleted)
+        theirs = (each for each in present if each.owner == owner)
         return next((each for each in theirs if each.name.lower() == lower), None)

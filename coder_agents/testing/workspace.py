@@ -8,7 +8,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from coder_agents.schema import ProvisionerJobStatus, WorkspaceStatus, WorkspaceTransition
+from coder_agents.schema import (
+    JobErrorCode,
+    ProvisionerJobStatus,
+    WorkspaceStatus,
+    WorkspaceTransition,
+)
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.metadata import Metadata
 from coder_agents.testing.notices import Notices
@@ -17,28 +22,44 @@ from coder_agents.testing.scripts import Script
 if TYPE_CHECKING:
     from coder_agents.testing.state import Person, State
 
-# What a workspace is called by its latest build: its transition, its job's status.
-STATUSES = {
-    ("start", "pending"): WorkspaceStatus.PENDING,
-    ("start", "succeeded"): WorkspaceStatus.RUNNING,
-    ("start", "failed"): WorkspaceStatus.FAILED,
-    ("stop", "pending"): WorkspaceStatus.PENDING,
-    ("stop", "succeeded"): WorkspaceStatus.STOPPED,
-    ("stop", "failed"): WorkspaceStatus.FAILED,
+# What a workspace is called while the job of its latest build has one of these statuses.
+WHATEVER_TRANSITION = {
+    "pending": WorkspaceStatus.PENDING,
+    "failed": WorkspaceStatus.FAILED,
+    "canceling": WorkspaceStatus.CANCELING,
+    "canceled": WorkspaceStatus.CANCELED,
 }
+
+# What it is called otherwise, by the transition: while the job is running, and afterwards.
+BY_TRANSITION = {
+    "start": (WorkspaceStatus.STARTING, WorkspaceStatus.RUNNING),
+    "stop": (WorkspaceStatus.STOPPING, WorkspaceStatus.STOPPED),
+    "delete": (WorkspaceStatus.DELETING, WorkspaceStatus.DELETED),
+}
+
+
+UNFINISHED = (
+    ProvisionerJobStatus.PENDING,
+    ProvisionerJobStatus.RUNNING,
+    ProvisionerJobStatus.CANCELING,
+)
 
 
 class EmbeddedBuild:
     """
-    A build of a workspace: pending at first, then complete or failed.
+    A build of a workspace: pending, perhaps running, and at last complete, failed or canceled.
 
     Attributes:
         workspace: the workspace it builds.
         number: 1 for the first build.
-        transition: ``start`` or ``stop``.
-        agents: the agents it made.
+        transition: ``start``, ``stop`` or ``delete``.
+        agents: the agents it made, but for sub-agents that were deleted.
         job_status: of the job that does the work.
         error: why it failed.
+        error_code: the same for programs, such as ``INSUFFICIENT_QUOTA``.
+        started_at: when the work began.
+        canceled_at: when it was asked to stop.
+        completed_at: when it ended, in whatever way.
     """
 
     def __init__(self, workspace: EmbeddedWorkspace, number: int, transition: str) -> None:
@@ -50,9 +71,12 @@ class EmbeddedBuild:
         self.job_id = self._state.new_id()
         self.resource_id = self._state.new_id()
         self.created_at = self._state.now()
+        self.started_at: datetime | None = None
+        self.canceled_at: datetime | None = None
         self.completed_at: datetime | None = None
         self.job_status = ProvisionerJobStatus.PENDING
         self.error = ""
+        self.error_code = JobErrorCode("")
         self.agents: list[EmbeddedAgent] = []
 
     @property
@@ -60,7 +84,9 @@ class EmbeddedBuild:
         """
         The status of a workspace of which this is the latest build.
         """
-        return STATUSES[str(self.transition), str(self.job_status)]
+        during, after = BY_TRANSITION[str(self.transition)]
+        otherwise = after if self.completed else during
+        return WHATEVER_TRANSITION.get(str(self.job_status), otherwise)
 
     @property
     def completed(self) -> bool:
@@ -69,26 +95,94 @@ class EmbeddedBuild:
         """
         return self.job_status == ProvisionerJobStatus.SUCCEEDED
 
+    @property
+    def replaced(self) -> bool:
+        """
+        Whether a newer build of the workspace has ended well.
+        """
+        return any(each.completed for each in self.workspace.builds[self.number :])
+
+    def begin(self) -> None:
+        """
+        Begin with the work: a pending build is running then, and the workspace ``starting``,
+        ``stopping`` or ``deleting``. What ends a pending build begins it too.
+
+        Raises:
+            RuntimeError: it has begun before.
+        """
+        self._require(ProvisionerJobStatus.PENDING)
+        self.job_status = ProvisionerJobStatus.RUNNING
+        self.started_at = self._state.now()
+
     def complete(self) -> None:
         """
-        End the agents of the build before, and start those of this one.
+        End the agents of the builds before, and start those of this one.
+
+        Raises:
+            RuntimeError: it has ended before, or is canceling.
         """
-        previous = self.workspace.running_build
-        for agent in previous.agents if previous else ():
-            agent.stop()
-            agent.set_lifecycle("off")
+        self._require(ProvisionerJobStatus.PENDING, ProvisionerJobStatus.RUNNING)
+        self.make_agents()
         self._end(ProvisionerJobStatus.SUCCEEDED)
+
+    def make_agents(self) -> None:
+        """
+        End the agents of the builds before, and start those of this one, unless it stops or
+        deletes the workspace.
+
+        `complete` does it. A build that fails after it lists its agents all the same, once it has
+        ended, as does one for which `add_agent` made some.
+        """
+        for build in self.workspace.builds[: self.number - 1]:
+            for agent in build.agents:
+                agent.stop()
         if self.transition == WorkspaceTransition.START:
-            for agent in self.workspace.agents_before(self):
+            present = {agent.name for agent in self.agents}
+            missing = self.workspace.agents_before(self)
+            for agent in (each for each in missing if each.name not in present):
                 scripts, metadata = agent.specification
                 self.add_agent(agent.name, scripts=scripts, metadata=metadata)
 
-    def fail(self, error: str = "exit status 1") -> None:
+    def fail(self, error: str = "exit status 1", *, error_code: str = "") -> None:
         """
         Fail: the agents of the build before go on.
+
+        Arguments:
+            error: what the job says.
+            error_code: its code, such as ``INSUFFICIENT_QUOTA``.
+
+        Raises:
+            RuntimeError: it has ended before.
         """
+        self._require(*UNFINISHED)
         self.error = error
+        self.error_code = JobErrorCode(error_code)
         self._end(ProvisionerJobStatus.FAILED)
+
+    def cancel(self) -> None:
+        """
+        Ask it to stop: a pending build is canceled at once, a running one is canceling until
+        `finish_cancel`. The agents of the build before go on.
+
+        Raises:
+            RuntimeError: it has ended before, or is canceling already.
+        """
+        self._require(ProvisionerJobStatus.PENDING, ProvisionerJobStatus.RUNNING)
+        self.canceled_at = self._state.now()
+        if self.job_status == ProvisionerJobStatus.PENDING:
+            self._end(ProvisionerJobStatus.CANCELED)
+        else:
+            self.job_status = ProvisionerJobStatus.CANCELING
+
+    def finish_cancel(self) -> None:
+        """
+        Be canceled, after `cancel`.
+
+        Raises:
+            RuntimeError: it is not canceling.
+        """
+        self._require(ProvisionerJobStatus.CANCELING)
+        self._end(ProvisionerJobStatus.CANCELED)
 
     def add_agent(
         self, name: str, *, scripts: Iterable[Script] = (), metadata: Iterable[Metadata] = ()
@@ -102,9 +196,15 @@ class EmbeddedBuild:
         agent.start()
         return agent
 
+    def _require(self, *allowed: ProvisionerJobStatus) -> None:
+        if self.job_status not in allowed:
+            raise RuntimeError(f"build {self.number} is {self.job_status}")
+
     def _end(self, status: ProvisionerJobStatus) -> None:
-        self.job_status = status
         self.completed_at = self._state.now()
+        if status != ProvisionerJobStatus.CANCELED:
+            self.started_at = self.started_at or self.completed_at
+        self.job_status = status
 
 
 class EmbeddedWorkspace:
@@ -137,23 +237,30 @@ class EmbeddedWorkspace:
         return self.builds[-1]
 
     @property
-    def running_build(self) -> EmbeddedBuild | None:
+    def deleted(self) -> bool:
         """
-        The newest build that is complete.
+        Whether it is gone: the build that deletes it has ended well.
         """
-        complete = [each for each in self.builds if each.completed]
-        return complete[-1] if complete else None
+        return self.latest_build.status == WorkspaceStatus.DELETED
 
     def start_build(self, transition: str = "start") -> EmbeddedBuild:
         """
         Ask for a build, which ends what follows the logs of the agents so far.
 
         Arguments:
-            transition: ``start`` or ``stop``.
+            transition: ``start``, ``stop`` or ``delete``.
 
         Returns:
-            The build; it is pending until it is told to complete or to fail.
+            The build; it is pending until it is told what happens to it.
+
+        Raises:
+            ValueError: there is no such transition.
+            RuntimeError: the workspace is deleted.
         """
+        if transition not in BY_TRANSITION:
+            raise ValueError(f"no transition {transition!r}: there are {', '.join(BY_TRANSITION)}")
+        if self.builds and self.deleted:
+            raise RuntimeError(f"workspace {self.name!r} is deleted")
         build = EmbeddedBuild(self, len(self.builds) + 1, transition)
         self.builds.append(build)
         self.notices.notify()
