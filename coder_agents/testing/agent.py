@@ -52,12 +52,14 @@ class EmbeddedAgent:
     """
     An agent that runs its scripts on this machine.
 
-    Made by `Deployment.add_agent`; all methods can be called from any thread.
+    Made by `Deployment.add_agent` and `add_subagent`; all methods can be called from any thread.
 
     Attributes:
         id: its UUID.
         name: its name in the workspace.
         build: the build that made it.
+        parent: the agent that runs it in a dev container; None for a template's own.
+        deleted: whether it is gone, which only a sub-agent can be.
         specification: the scripts and metadata it was made with.
         containers: what it tells of containers.
         metadata: the newest value of each item.
@@ -70,12 +72,15 @@ class EmbeddedAgent:
         build: EmbeddedBuild,
         name: str,
         *,
+        parent: EmbeddedAgent | None = None,
         scripts: Iterable[Script] = (),
         metadata: Iterable[Metadata] = (),
     ) -> None:
         self.id = state.new_id()
         self.name = name
         self.build = build
+        self.parent = parent
+        self.deleted = False
         self.specification = (tuple(scripts), tuple(metadata))
         self.containers = ContainerBoard()
         self.metadata = MetadataBoard(self.specification[1], now=state.now)
@@ -90,6 +95,7 @@ class EmbeddedAgent:
                 InstalledScript(state.new_id(), state.new_id(), each)
                 for each in self.specification[0]
             ],
+            None if parent is None else parent.id,
         )
         self._went_wrong: dict[str, Outcome] = {}
         self._shutting_down = False
@@ -123,6 +129,42 @@ class EmbeddedAgent:
         Whether the workspace has a newer build, of whatever success.
         """
         return self.build is not self.build.workspace.latest_build
+
+    def add_subagent(
+        self, name: str, *, scripts: Iterable[Script | str] = (), metadata: Iterable[Metadata] = ()
+    ) -> EmbeddedAgent:
+        """
+        Add an agent that this one runs, as in a dev container, and start it.
+
+        It is listed beside this one. The next build does not have it: whoever made it makes it anew.
+
+        Arguments:
+            name: its name, unique in the workspace.
+            scripts: what it runs when it starts, all at once; a text is a `Script`.
+            metadata: what it collects while it runs.
+
+        Raises:
+            ValueError: the workspace has an agent of that name, or this one is a sub-agent itself.
+        """
+        if self.parent is not None:
+            raise ValueError(f"{self!r} is a sub-agent: it has none of its own")
+        return self.build.add_agent(name, parent=self, scripts=scripts, metadata=metadata)
+
+    def delete(self) -> None:
+        """
+        Delete a sub-agent, as its parent does when it stops the dev container. Twice is once.
+
+        Nothing finds it any more; a log that is being followed ends from 2.31 on, and goes on
+        without a word before.
+
+        Raises:
+            ValueError: it is no sub-agent: those of a template go with their build.
+        """
+        if self.parent is None:
+            raise ValueError(f"{self!r} is no sub-agent: a newer build would replace it")
+        self.deleted = True
+        self.build.remove_agent(self)
+        self.kill()
 
     def push_logs(self, lines: str | Iterable[str], level: str = "info") -> list[int]:
         """

@@ -210,10 +210,7 @@ class Deployment:
             ValueError: the workspace has an agent of that name.
         """
         build = self._state.workspace(workspace, owner).latest_build
-        if any(agent.name == name for agent in build.agents):
-            raise ValueError(f"workspace {workspace!r} has an agent {name!r} already")
-        whole = [Script(each) if isinstance(each, str) else each for each in scripts]
-        return build.add_agent(name, scripts=whole, metadata=metadata)
+        return build.add_agent(name, scripts=scripts, metadata=metadata)
 
     def skip_log_ids(self, count: int) -> None:
         """

@@ -52,9 +52,13 @@ def find_agent(state: State, text: str) -> EmbeddedAgent:
     The agent whose UUID is *text*.
     """
     agent = state.agents.get(parse_uuid(text))
-    if agent is None or (state.release.forgets_superseded and agent.build.replaced):
+    if agent is None or agent.deleted or _is_forgotten(agent, state):
         raise Refusal(message(404, NO_AGENT))
     return agent
+
+
+def _is_forgotten(agent: EmbeddedAgent, state: State) -> bool:
+    return state.release.forgets_superseded and agent.build.replaced
 
 
 def find_connected_agent(state: State, text: str) -> EmbeddedAgent:

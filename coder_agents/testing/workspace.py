@@ -185,16 +185,42 @@ class EmbeddedBuild:
         self._end(ProvisionerJobStatus.CANCELED)
 
     def add_agent(
-        self, name: str, *, scripts: Iterable[Script] = (), metadata: Iterable[Metadata] = ()
+        self,
+        name: str,
+        *,
+        parent: EmbeddedAgent | None = None,
+        scripts: Iterable[Script | str] = (),
+        metadata: Iterable[Metadata] = (),
     ) -> EmbeddedAgent:
         """
         Make and start an agent.
+
+        Arguments:
+            name: its name, unique in the build.
+            parent: the agent that runs it; see `EmbeddedAgent.add_subagent`.
+            scripts: what it runs when it starts, all at once; a text is a `Script`.
+            metadata: what it collects while it runs.
+
+        Raises:
+            ValueError: the build has an agent of that name.
         """
-        agent = EmbeddedAgent(self._state, self, name, scripts=scripts, metadata=metadata)
+        if any(agent.name == name for agent in self.agents):
+            raise ValueError(f"workspace {self.workspace.name!r} has an agent {name!r} already")
+        whole = [Script(each) if isinstance(each, str) else each for each in scripts]
+        agent = EmbeddedAgent(
+            self._state, self, name, parent=parent, scripts=whole, metadata=metadata
+        )
         self.agents.append(agent)
         self._state.agents[agent.id] = agent
         agent.start()
         return agent
+
+    def remove_agent(self, gone: EmbeddedAgent) -> None:
+        """
+        List an agent no longer, and tell those who follow its log. Twice is once.
+        """
+        self.agents = [agent for agent in self.agents if agent is not gone]
+        self.workspace.notices.notify()
 
     def _require(self, *allowed: ProvisionerJobStatus) -> None:
         if self.job_status not in allowed:
@@ -216,7 +242,7 @@ class EmbeddedWorkspace:
         name: its name.
         owner: whose it is.
         builds: all its builds, oldest first.
-        notices: tells of every new build.
+        notices: tells of every new build, and of agents that were deleted.
     """
 
     def __init__(self, state: State, name: str, owner: Person) -> None:
@@ -268,7 +294,8 @@ class EmbeddedWorkspace:
 
     def agents_before(self, build: EmbeddedBuild) -> list[EmbeddedAgent]:
         """
-        The agents of the newest build before *build* that made some.
+        The agents of the newest build before *build* that made some, without sub-agents.
         """
         earlier = [each for each in self.builds[: build.number - 1] if each.agents]
-        return list(earlier[-1].agents) if earlier else []
+        agents = earlier[-1].agents if earlier else []
+        return [agent for agent in agents if agent.parent is None]
