@@ -206,7 +206,7 @@ def resource(found: EmbeddedBuild) -> dict[str, Any]:
         "daily_cost": 0,
     }
     if found.agents:
-        document["agents"] = [agent.data for agent in found.agents]
+        document["agents"] = [agent.document for agent in found.agents]
     return document
 
 

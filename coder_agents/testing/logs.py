@@ -103,13 +103,18 @@ class LogStore:
         self._agents: dict[UUID, AgentLog] = {}
 
     def reserve(
-        self, agent_id: UUID, source_id: UUID, lines: Iterable[tuple[LogLevel, str]]
+        self,
+        agent_id: UUID,
+        source_id: UUID,
+        lines: Iterable[tuple[LogLevel, str]],
+        *,
+        created_at: datetime | None = None,
     ) -> Batch:
         """
-        Take ids for *lines*, pairs of a level and a text.
+        Take ids for *lines*, pairs of a level and a text; they are of now by default.
         """
         cut = [(level, self._storable(text)) for level, text in lines]
-        created_at = self._now()
+        created_at = created_at or self._now()
         first = self.skip_ids(len(cut))
         return Batch(
             agent_id,

@@ -99,7 +99,7 @@ def agent(state: State, request: Request, agent: str) -> Response:
     """
     GET /workspaceagents/{agent}.
     """
-    return answer(find_agent(state, agent).data)
+    return answer(find_agent(state, agent).document)
 
 
 def logs(state: State, request: Request, agent: str) -> Response:

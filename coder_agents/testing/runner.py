@@ -45,6 +45,15 @@ class Runner:
         thread.start()
         return thread
 
+    def pause(self, seconds: float) -> bool:
+        """
+        Wait *seconds*, at most until all is stopped.
+
+        Returns:
+            Whether to go on: False where all is stopped.
+        """
+        return not self._stopped.wait(seconds)
+
     def stop(self) -> None:
         """
         Kill every process, those in the background too, and join every thread.
