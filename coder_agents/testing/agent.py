@@ -234,6 +234,30 @@ class EmbeddedAgent:
         """
         self._ports = tuple(ports)
 
+    def open_port(self, port: int, process_name: str = "") -> None:
+        """
+        Tell of a TCP port besides those that were set or opened, not of those of this machine.
+
+        A port that is open already gets the other name.
+        """
+        opened = WorkspaceAgentListeningPort(process_name=process_name, network="tcp", port=port)
+        with self._changed:
+            others = [each for each in self._ports or () if each.port != port]
+            self._ports = tuple(sorted([*others, opened], key=lambda each: each.port))
+
+    def close_port(self, port: int) -> None:
+        """
+        Tell of a port no longer.
+
+        Raises:
+            ValueError: it was neither set nor opened.
+        """
+        with self._changed:
+            left = tuple(each for each in self._ports or () if each.port != port)
+            if len(left) == len(self._ports or ()):
+                raise ValueError(f"port {port} is not open")
+            self._ports = left
+
     def set_containers(
         self, containers: Iterable[WorkspaceAgentContainer], *, warnings: Iterable[str] = ()
     ) -> None:
