@@ -111,25 +111,25 @@ def workspace(found: EmbeddedWorkspace) -> dict[str, Any]:
     """
     A workspace with its latest build.
     """
-    state = found.state
+    state, latest = found.state, found.latest_build
     document = {
         "id": found.id,
         "created_at": found.created_at,
-        "updated_at": found.latest_build.created_at,
+        "updated_at": latest.created_at,
         "owner_id": found.owner.id,
         "owner_name": found.owner.name,
         "owner_avatar_url": "",
         "organization_id": state.organization_id,
         "organization_name": "coder",
         **_template(state),
-        "latest_build": build(found.latest_build),
+        "latest_build": build(latest),
         "latest_app_status": None,
         "outdated": False,
         "name": found.name,
-        "last_used_at": found.latest_build.created_at,
+        "last_used_at": latest.created_at,
         "deleting_at": None,
         "dormant_at": None,
-        "health": _health(found.latest_build.agents),
+        "health": _health(latest.agents),
         "automatic_updates": "never",
         "allow_renames": False,
         "favorite": False,

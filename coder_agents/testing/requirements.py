@@ -98,7 +98,7 @@ def parse_page(request: Request) -> tuple[int, int]:
     for name in ("limit", "offset"):
         text = request.parameter(name) or "0"
         # What the server takes has to fit its database's integers.
-        if re.fullmatch(r"\+?[0-9]+", text) and int(text) <= LARGEST_SHORT_INTEGER:
+        if re.fullmatch(r"[0-9]+", text) and int(text) <= LARGEST_SHORT_INTEGER:
             values.append(int(text))
         else:
             detail = f'Query param "{name}" must be a valid positive integer: "{text}"'

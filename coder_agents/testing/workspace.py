@@ -4,6 +4,7 @@ Workspaces, and the builds that make their agents.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -78,6 +79,7 @@ class EmbeddedBuild:
         self.error = ""
         self.error_code = JobErrorCode("")
         self.agents: list[EmbeddedAgent] = []
+        self._changing = threading.Lock()
 
     @property
     def status(self) -> WorkspaceStatus:
@@ -204,14 +206,15 @@ class EmbeddedBuild:
         Raises:
             ValueError: the build has an agent of that name.
         """
-        if any(agent.name == name for agent in self.agents):
-            raise ValueError(f"workspace {self.workspace.name!r} has an agent {name!r} already")
         whole = [Script(each) if isinstance(each, str) else each for each in scripts]
-        agent = EmbeddedAgent(
-            self._state, self, name, parent=parent, scripts=whole, metadata=metadata
-        )
-        self.agents.append(agent)
-        self._state.agents[agent.id] = agent
+        with self._changing:
+            if any(agent.name == name for agent in self.agents):
+                raise ValueError(f"workspace {self.workspace.name!r} has an agent {name!r} already")
+            agent = EmbeddedAgent(
+                self._state, self, name, parent=parent, scripts=whole, metadata=metadata
+            )
+            self.agents.append(agent)
+            self._state.agents[agent.id] = agent
         agent.start()
         return agent
 
@@ -219,7 +222,8 @@ class EmbeddedBuild:
         """
         List an agent no longer, and tell those who follow its log. Twice is once.
         """
-        self.agents = [agent for agent in self.agents if agent is not gone]
+        with self._changing:
+            self.agents = [agent for agent in self.agents if agent is not gone]
         self.workspace.notices.notify()
 
     def _require(self, *allowed: ProvisionerJobStatus) -> None:
@@ -240,7 +244,7 @@ class EmbeddedWorkspace:
     Attributes:
         id: its UUID.
         name: its name.
-        owner: whose it is.
+        owner: whose it is, with ``id`` and ``name``.
         builds: all its builds, oldest first.
         notices: tells of every new build, and of agents that were deleted.
     """
