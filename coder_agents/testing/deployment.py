@@ -11,7 +11,7 @@ import ssl
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -195,6 +195,8 @@ class Deployment:
         owner: str = "me",
         scripts: Iterable[Script | str] = (),
         metadata: Iterable[Metadata] = (),
+        timeline: Mapping[str, Any] | None = None,
+        speed: float = 1.0,
     ) -> EmbeddedAgent:
         """
         Add an agent to the latest build of a workspace, and start it.
@@ -205,12 +207,16 @@ class Deployment:
             owner: whose workspace; see `workspace`.
             scripts: what it runs when it starts, all at once; a text is a `Script`.
             metadata: what it collects while it runs.
+            timeline: how it starts, instead of running anything; see `EmbeddedAgent.replay`.
+            speed: how many times faster than it was in the timeline.
 
         Raises:
-            ValueError: the workspace has an agent of that name.
+            ValueError: the workspace has an agent of that name, or the timeline cannot be played.
         """
         build = self._state.workspace(workspace, owner).latest_build
-        return build.add_agent(name, scripts=scripts, metadata=metadata)
+        return build.add_agent(
+            name, scripts=scripts, metadata=metadata, timeline=timeline, speed=speed
+        )
 
     def skip_log_ids(self, count: int) -> None:
         """

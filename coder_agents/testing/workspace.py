@@ -5,9 +5,9 @@ Workspaces, and the builds that make their agents.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coder_agents.schema import (
     JobErrorCode,
@@ -193,6 +193,8 @@ class EmbeddedBuild:
         parent: EmbeddedAgent | None = None,
         scripts: Iterable[Script | str] = (),
         metadata: Iterable[Metadata] = (),
+        timeline: Mapping[str, Any] | None = None,
+        speed: float = 1.0,
     ) -> EmbeddedAgent:
         """
         Make and start an agent.
@@ -202,9 +204,11 @@ class EmbeddedBuild:
             parent: the agent that runs it; see `EmbeddedAgent.add_subagent`.
             scripts: what it runs when it starts, all at once; a text is a `Script`.
             metadata: what it collects while it runs.
+            timeline: how it starts, instead of running anything; see `EmbeddedAgent.replay`.
+            speed: how many times faster than it was in the timeline.
 
         Raises:
-            ValueError: the build has an agent of that name.
+            ValueError: the build has an agent of that name, or the timeline cannot be played.
         """
         whole = [Script(each) if isinstance(each, str) else each for each in scripts]
         with self._changing:
@@ -213,9 +217,13 @@ class EmbeddedBuild:
             agent = EmbeddedAgent(
                 self._state, self, name, parent=parent, scripts=whole, metadata=metadata
             )
+            if timeline is not None:
+                # Before anybody can see it: it shall never look as if it had no timeline.
+                agent.replay(timeline, speed=speed)
             self.agents.append(agent)
             self._state.agents[agent.id] = agent
-        agent.start()
+        if timeline is None:
+            agent.start()
         return agent
 
     def remove_agent(self, gone: EmbeddedAgent) -> None:

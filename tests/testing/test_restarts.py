@@ -305,13 +305,13 @@ def test_an_answer_during_a_fault_counts(calls: Calls, kind: str, options: Any) 
     A peer that answers each ping is not closed for want of one, whatever holds the sending up.
     """
     with Deployment(ping_interval=0.05) as deployment:
-        deployment.pong_timeout = 0.3
+        deployment.pong_timeout = 1
         agent = deployment.add_agent()
         agent.push_logs("one")
         fault = deployment.faults.add(kind, route="logs_follow", **options)
         follower = calls(deployment).websocket(f"/workspaceagents/{agent.id}/logs?follow")
         assert "one" in follower.recv()
-        until = time.monotonic() + 1
+        until = time.monotonic() + 1.5
         while time.monotonic() < until:
             frame = follower.recv_frame()
             assert frame.opcode == websocket.ABNF.OPCODE_PING

@@ -108,6 +108,21 @@ def test_lines_come_between_the_polls(call: Any, agent: EmbeddedAgent) -> None:
     assert call.get(f"/workspaceagents/{agent.id}").json()["lifecycle_state"] == "ready"
 
 
+def test_an_agent_can_begin_with_its_timeline(deployment: Deployment, call: Any) -> None:
+    """
+    Nobody sees it otherwise, it runs nothing of its own, and one that cannot be played makes none.
+    """
+    agent = deployment.add_agent("late", scripts=["echo mine"], timeline=TIMELINE, speed=0.001)
+    assert call.get(f"/workspaceagents/{agent.id}").json()["lifecycle_state"] == "created"
+    assert agent.data.log_sources[0].display_name == "Startup"
+    with pytest.raises(ValueError, match="needs polls"):
+        deployment.add_agent("never", timeline={"polls": []})
+    assert [each.name for each in deployment.agents] == ["late"]
+    quick = deployment.add_agent("quick", timeline=TIMELINE, speed=1000)
+    assert quick.wait_started() == "ready"
+    assert agent.new_build().wait_started() == "ready"
+
+
 def test_what_is_done_by_hand_is_told(call: Any, agent: EmbeddedAgent) -> None:
     """
     Also when a newer build ends the agent, or another timeline follows.
