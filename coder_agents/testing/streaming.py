@@ -109,6 +109,8 @@ def send_metadata(
         stream.send(wrap(compact(agent.metadata.snapshot())))
         for _ in range(QUIET_INTERVALS):
             tick += state.metadata_interval
+            # Once even where it is late: the peer is heard, and a stop is seen.
+            stream.wait(tick)
             while time.monotonic() < tick:
                 stream.wait(tick)
             if agent.metadata.version != version:
