@@ -129,7 +129,7 @@ def workspace(found: EmbeddedWorkspace) -> dict[str, Any]:
         "last_used_at": latest.created_at,
         "deleting_at": None,
         "dormant_at": None,
-        "health": _health(latest.agents),
+        "health": _health(latest.agents if latest.listed else []),
         "automatic_updates": "never",
         "allow_renames": False,
         "favorite": False,
@@ -160,10 +160,9 @@ def _health(agents: list[EmbeddedAgent]) -> dict[str, Any]:
 
 def build(found: EmbeddedBuild) -> dict[str, Any]:
     """
-    A build with its job and, once it has ended, its resources; if badly, only those with agents.
+    A build with its job and, where they are listed, its resources.
     """
     state = found.workspace.state
-    listed = found.completed or (found.completed_at is not None and found.agents)
     return {
         "id": found.id,
         "created_at": found.created_at,
@@ -180,7 +179,7 @@ def build(found: EmbeddedBuild) -> dict[str, Any]:
         "initiator_name": found.workspace.owner.name,
         "job": job(found),
         "reason": "initiator",
-        "resources": [resource(found)] if listed else [],
+        "resources": [resource(found)] if found.listed else [],
         "deadline": None,
         "max_deadline": None,
         "status": found.status,

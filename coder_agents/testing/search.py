@@ -126,7 +126,12 @@ def _by_status(state: State, value: str) -> Condition:
 
 def _by_agents(state: State, value: str) -> Condition:
     wanted = set(value.split(","))
-    return lambda found: any(agent.data.status in wanted for agent in found.latest_build.agents)
+
+    def keep(found: EmbeddedWorkspace) -> bool:
+        build = found.latest_build
+        return build.listed and any(agent.data.status in wanted for agent in build.agents)
+
+    return keep
 
 
 def _by_id(state: State, value: str) -> Condition:

@@ -98,6 +98,13 @@ class EmbeddedBuild:
         return self.job_status == ProvisionerJobStatus.SUCCEEDED
 
     @property
+    def listed(self) -> bool:
+        """
+        Whether it tells of what it made: once it has ended, if badly only where it made agents.
+        """
+        return self.completed or (self.completed_at is not None and bool(self.agents))
+
+    @property
     def replaced(self) -> bool:
         """
         Whether a newer build of the workspace has ended well.

@@ -131,6 +131,21 @@ def test_a_failed_build_can_have_an_agent_that_is_connected(calls: Any, release:
             assert call.get(f"/workspaceagents/{agent.id}").status_code == 200
 
 
+def test_agents_that_are_not_listed_do_not_count(deployment: Deployment, call: Any) -> None:
+    """
+    While their build lasts they make the workspace neither unwell nor found.
+    """
+    deployment.add_agent()
+    build = deployment.workspace().start_build()
+    build.add_agent("main").disconnect()
+    query = "/workspaces?q=has-agent:disconnected"
+    assert call.get("/users/me/workspace/dev").json()["health"]["healthy"] is True
+    assert call.get(query).json()["count"] == 0
+    build.complete()
+    assert call.get("/users/me/workspace/dev").json()["health"]["healthy"] is False
+    assert call.get(query).json()["count"] == 1
+
+
 def test_a_build_goes_one_way(deployment: Deployment) -> None:
     """
     What has ended neither begins nor ends again, and what is canceling does not complete.
