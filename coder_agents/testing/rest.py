@@ -171,9 +171,13 @@ def recreate_devcontainer(
 
 def delete_devcontainer(state: State, request: Request, agent: str, devcontainer: str) -> Response:
     """
-    DELETE …/devcontainers/{devcontainer}.
+    DELETE …/devcontainers/{devcontainer}, whose sub-agent goes with it.
     """
     found, target = _find_devcontainer(state, agent, devcontainer, verb="delete")
+    children = [each for each in found.build.agents if each.parent is found]
+    for child in children:
+        if target.agent is not None and target.agent.id == child.id:
+            child.delete()
     found.containers.delete(target)
     return Response(204, b"", JSON_HEADERS)
 

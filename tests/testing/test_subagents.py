@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from coder_agents.schema import WorkspaceAgentDevcontainer, WorkspaceAgentDevcontainerAgent
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 
@@ -78,6 +80,29 @@ def test_a_deleted_subagent(calls: Any, release: str, ends: bool) -> None:
         again = parent.add_subagent("web")
         assert listed(call) == {"main": None, "web": str(parent.id)}
         assert again.id != child.id
+
+
+def test_a_devcontainer_takes_its_subagent_along(call: Any, parent: EmbeddedAgent) -> None:
+    """
+    Deleting it deletes the agent that it names, and no other.
+    """
+    names = ("web", "db")
+    children = {name: parent.add_subagent(name) for name in names}
+    devcontainers = [
+        WorkspaceAgentDevcontainer(
+            id=UUID(int=number),
+            name=name,
+            agent=WorkspaceAgentDevcontainerAgent(id=children[name].id, name=name),
+        )
+        for number, name in enumerate(names)
+    ]
+    without = WorkspaceAgentDevcontainer(id=UUID(int=9), name="without")
+    parent.set_devcontainers([*devcontainers, without])
+    path = f"/workspaceagents/{parent.id}/containers/devcontainers"
+    for gone in (without, devcontainers[0]):
+        assert call("DELETE", f"{path}/{gone.id}").status_code == 204
+    assert (children["web"].deleted, children["db"].deleted) == (True, False)
+    assert list(listed(call)) == ["main", "db"]
 
 
 def test_a_new_build_has_no_subagents(call: Any, parent: EmbeddedAgent) -> None:
