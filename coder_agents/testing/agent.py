@@ -5,10 +5,10 @@ An agent of the embedded deployment.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from coder_agents.schema import (
@@ -29,12 +29,20 @@ from coder_agents.testing.notices import Notices
 from coder_agents.testing.ports import read_listening_ports
 from coder_agents.testing.runner import Runner
 from coder_agents.testing.scripts import Outcome, Script
+from coder_agents.testing.timelines import Document, Lines, Telling, play, read_timeline, tell
 
 if TYPE_CHECKING:
     from coder_agents.testing.state import State
     from coder_agents.testing.workspace import EmbeddedBuild
 
 STARTED = frozenset({"ready", "start_timeout", "start_error"})
+
+# What an agent is after the scripts of a phase: all went well, the first that did not took
+# too long, or it failed.
+VERDICTS = {
+    "start": ("ready", "start_timeout", "start_error"),
+    "stop": ("off", "shutdown_timeout", "shutdown_error"),
+}
 
 LEVELS = {"stdout": LogLevel.INFO, "stderr": LogLevel.ERROR}
 
@@ -45,12 +53,14 @@ class EmbeddedAgent:
     """
     An agent that runs its scripts on this machine.
 
-    Made by `Deployment.add_agent`; all methods can be called from any thread.
+    Made by `Deployment.add_agent` and `add_subagent`; all methods can be called from any thread.
 
     Attributes:
         id: its UUID.
         name: its name in the workspace.
         build: the build that made it.
+        parent: the agent that runs it in a dev container; None for a template's own.
+        deleted: whether it is gone, which only a sub-agent can be.
         specification: the scripts and metadata it was made with.
         containers: what it tells of containers.
         metadata: the newest value of each item.
@@ -63,12 +73,15 @@ class EmbeddedAgent:
         build: EmbeddedBuild,
         name: str,
         *,
+        parent: EmbeddedAgent | None = None,
         scripts: Iterable[Script] = (),
         metadata: Iterable[Metadata] = (),
     ) -> None:
         self.id = state.new_id()
         self.name = name
         self.build = build
+        self.parent = parent
+        self.deleted = False
         self.specification = (tuple(scripts), tuple(metadata))
         self.containers = ContainerBoard()
         self.metadata = MetadataBoard(self.specification[1], now=state.now)
@@ -83,8 +96,12 @@ class EmbeddedAgent:
                 InstalledScript(state.new_id(), state.new_id(), each)
                 for each in self.specification[0]
             ],
+            None if parent is None else parent.id,
         )
-        self._verdict = "ready"
+        self._went_wrong: dict[str, Outcome] = {}
+        self._shutting_down = False
+        self._told: Telling | None = None
+        self._replays = 0
         self._ports: tuple[WorkspaceAgentListeningPort, ...] | None = None
         self._changed = threading.Condition()
         self._runner = Runner(name)
@@ -100,7 +117,18 @@ class EmbeddedAgent:
         What the deployment tells of it now.
         """
         with self._changed:
-            return describe(self._facts, self._state.logs, self._state.release)
+            return self._describe() if self._told is None else self._told.agent
+
+    @property
+    def document(self) -> WorkspaceAgent | Document:
+        """
+        The same as it is sent: while a timeline is played what that holds, known fields or not.
+        """
+        with self._changed:
+            return self._describe() if self._told is None else self._told.document
+
+    def _describe(self) -> WorkspaceAgent:
+        return describe(self._facts, self._state.logs, self._state.release)
 
     @property
     def ports(self) -> list[WorkspaceAgentListeningPort]:
@@ -115,6 +143,42 @@ class EmbeddedAgent:
         Whether the workspace has a newer build, of whatever success.
         """
         return self.build is not self.build.workspace.latest_build
+
+    def add_subagent(
+        self, name: str, *, scripts: Iterable[Script | str] = (), metadata: Iterable[Metadata] = ()
+    ) -> EmbeddedAgent:
+        """
+        Add an agent that this one runs, as in a dev container, and start it.
+
+        It is listed beside this one. The next build does not have it: whoever made it makes it anew.
+
+        Arguments:
+            name: its name, unique in the workspace.
+            scripts: what it runs when it starts, all at once; a text is a `Script`.
+            metadata: what it collects while it runs.
+
+        Raises:
+            ValueError: the workspace has an agent of that name, or this one is a sub-agent itself.
+        """
+        if self.parent is not None:
+            raise ValueError(f"{self!r} is a sub-agent: it has none of its own")
+        return self.build.add_agent(name, parent=self, scripts=scripts, metadata=metadata)
+
+    def delete(self) -> None:
+        """
+        Delete a sub-agent, as its parent does when it stops the dev container. Twice is once.
+
+        Nothing finds it any more; a log that is being followed ends from 2.31 on, and goes on
+        without a word before.
+
+        Raises:
+            ValueError: it is no sub-agent: those of a template go with their build.
+        """
+        if self.parent is None:
+            raise ValueError(f"{self!r} is no sub-agent: a newer build would replace it")
+        self.deleted = True
+        self.build.remove_agent(self)
+        self.kill()
 
     def push_logs(self, lines: str | Iterable[str], level: str = "info") -> list[int]:
         """
@@ -170,6 +234,30 @@ class EmbeddedAgent:
         """
         self._ports = tuple(ports)
 
+    def open_port(self, port: int, process_name: str = "") -> None:
+        """
+        Tell of a TCP port besides those that were set or opened, not of those of this machine.
+
+        A port that is open already gets the other name.
+        """
+        opened = WorkspaceAgentListeningPort(process_name=process_name, network="tcp", port=port)
+        with self._changed:
+            others = [each for each in self._ports or () if each.port != port]
+            self._ports = tuple(sorted([*others, opened], key=lambda each: each.port))
+
+    def close_port(self, port: int) -> None:
+        """
+        Tell of a port no longer.
+
+        Raises:
+            ValueError: it was neither set nor opened.
+        """
+        with self._changed:
+            left = tuple(each for each in self._ports or () if each.port != port)
+            if len(left) == len(self._ports or ()):
+                raise ValueError(f"port {port} is not open")
+            self._ports = left
+
     def set_containers(
         self, containers: Iterable[WorkspaceAgentContainer], *, warnings: Iterable[str] = ()
     ) -> None:
@@ -183,6 +271,49 @@ class EmbeddedAgent:
         Tell of *devcontainers*.
         """
         self.containers.set_devcontainers(devcontainers)
+
+    def replay(self, timeline: Mapping[str, Any], *, speed: float = 1.0) -> None:
+        """
+        Play how an agent started elsewhere, instead of telling how this one does.
+
+        From now on the deployment tells what was told then, under the ids and the name of this
+        agent, and after the last poll what that told. Log lines come when they came, those that
+        were stored together at once, with ids of this deployment. Times are told as they were.
+
+        Arguments:
+            timeline: ``polls``, a list with ``t``, seconds since the beginning, and ``body``, what
+                GET of the agent gave then (the text, or decoded), in order; and ``logs``, its lines
+                as GET gives them. A ``created_at`` is placed between the polls by their
+                ``updated_at``.
+            speed: how many times faster than it was.
+
+        Raises:
+            ValueError: the timeline has no polls, or not in order; the speed is not above 0.
+            DecodeError: what should be an agent or a line of log is none.
+        """
+        if not speed > 0:
+            raise ValueError(f"speed must be above 0, not {speed}")
+        first, *rest = read_timeline(timeline, self._describe())
+        with self._changed:
+            self._replays += 1
+            number = self._replays
+        self._apply(number, first.change)
+        apply, pause = partial(self._apply, number), self._runner.pause
+        self._runner.spawn(partial(play, rest, apply, pause=pause, speed=speed))
+
+    def _apply(self, number: int, change: Telling | Lines) -> None:
+        if number != self._replays:
+            # Another timeline is played by now.
+            return
+        if isinstance(change, Telling):
+            with self._changed:
+                self._told = change
+                self._changed.notify_all()
+            self.notices.notify()
+        else:
+            logs = self._state.logs
+            moment = change.created_at
+            logs.commit(logs.reserve(self.id, change.source_id, change.lines, created_at=moment))
 
     def set_status(self, status: str) -> None:
         """
@@ -200,6 +331,7 @@ class EmbeddedAgent:
                 self._facts.times["disconnected_at"] = moment
             elif status == "connecting":
                 self._forget("first_connected_at", "last_connected_at", "disconnected_at")
+            self._retell(status=status)
             self._changed.notify_all()
         self.notices.notify()
 
@@ -229,6 +361,7 @@ class EmbeddedAgent:
                 self._facts.times["started_at"] = moment
             elif lifecycle in STARTED:
                 self._facts.times["ready_at"] = moment
+            self._retell(lifecycle_state=lifecycle)
             self._changed.notify_all()
 
     def wait_started(self, timeout: float = 30) -> WorkspaceAgentLifecycle:
@@ -242,9 +375,10 @@ class EmbeddedAgent:
             TimeoutError: they are not done after *timeout* seconds.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._facts.lifecycle in STARTED, timeout):
-                raise TimeoutError(f"{self!r} is still {self._facts.lifecycle} after {timeout} s")
-            return self._facts.lifecycle
+            if not self._changed.wait_for(lambda: self.data.lifecycle_state in STARTED, timeout):
+                state = self.data.lifecycle_state
+                raise TimeoutError(f"{self!r} is still {state} after {timeout} s")
+            return self.data.lifecycle_state
 
     def new_build(self) -> EmbeddedAgent:
         """
@@ -265,10 +399,9 @@ class EmbeddedAgent:
         """
         self.connect()
         self.set_lifecycle("starting")
-        startup = [each for each in self._facts.scripts if each.script.run_on_start]
-        for installed in startup:
+        for installed in self._startup_scripts:
             self._runner.spawn(partial(self.run_script, installed))
-        if not startup:
+        if not self._startup_scripts:
             self.set_lifecycle("ready")
         for item in self.specification[1]:
             if item.script:
@@ -276,16 +409,40 @@ class EmbeddedAgent:
 
     def stop(self) -> None:
         """
-        Kill its processes and disconnect. Twice is once.
+        Shut down: run the scripts for it, kill what else runs, and disconnect. Twice is once.
+
+        It is ``shutting_down`` meanwhile, and then ``off``, or ``shutdown_timeout`` or
+        ``shutdown_error`` as the first script that did not go well.
+        """
+        with self._changed:
+            again = self._shutting_down or self._runner.stopped
+            self._shutting_down = True
+        if again:
+            return
+        self.set_lifecycle("shutting_down")
+        scripts = [each for each in self._facts.scripts if each.script.run_on_stop]
+        work = [partial(self.run_script, each, "stop") for each in scripts]
+        for thread in [self._runner.spawn(each) for each in work]:
+            thread.join()
+        self.set_lifecycle(self._verdict("stop"))
+        self.kill()
+
+    def kill(self) -> None:
+        """
+        Kill its processes and disconnect, as when its machine is switched off. Twice is once.
         """
         if not self._runner.stopped:
             self._runner.stop()
             self.containers.close()
             self.disconnect()
 
-    def run_script(self, installed: InstalledScript) -> None:
+    @property
+    def _startup_scripts(self) -> list[InstalledScript]:
+        return [each for each in self._facts.scripts if each.script.run_on_start]
+
+    def run_script(self, installed: InstalledScript, phase: str = "start") -> None:
         """
-        Run a script; the last one to end decides that the start is over.
+        Run a script at the ``start`` or at the ``stop``; with the last one to end the start is over.
         """
         store = partial(self._store, installed.source_id)
         outcome = self._runner.run_script(installed.script, store)
@@ -293,24 +450,34 @@ class EmbeddedAgent:
             return
         if outcome.status == WorkspaceAgentScriptStatus.PIPES_LEFT_OPEN:
             store("stderr", [PIPES_WARNING])
-        self._finish(installed, outcome)
+        self._finish(installed, outcome, phase)
 
     def _store(self, source_id: UUID, stream: str, lines: list[str]) -> None:
         if lines:
             batch = [(LEVELS[stream], line) for line in lines]
             self._state.logs.append(self.id, source_id, batch)
 
-    def _finish(self, installed: InstalledScript, outcome: Outcome) -> None:
+    def _finish(self, installed: InstalledScript, outcome: Outcome, phase: str) -> None:
         with self._changed:
             installed.outcome = outcome
-            # The first script that went wrong decides.
-            if outcome.error and self._verdict == "ready":
-                timed_out = outcome.status == WorkspaceAgentScriptStatus.TIMED_OUT
-                self._verdict = "start_timeout" if timed_out else "start_error"
-            startup = [each for each in self._facts.scripts if each.script.run_on_start]
-            over = all(each.outcome for each in startup) and not self._runner.stopped
-        if over:
-            self.set_lifecycle(self._verdict)
+            if outcome.error:
+                self._went_wrong.setdefault(phase, outcome)
+            over = all(each.outcome for each in self._startup_scripts)
+            ended = self._shutting_down or self._runner.stopped
+        if over and not ended:
+            self.set_lifecycle(self._verdict("start"))
+
+    def _verdict(self, phase: str) -> str:
+        well, late, badly = VERDICTS[phase]
+        outcome = self._went_wrong.get(phase)
+        if outcome is None:
+            return well
+        return late if outcome.status == WorkspaceAgentScriptStatus.TIMED_OUT else badly
+
+    def _retell(self, **changes: str) -> None:
+        # What was done to it by hand is told until the timeline tells otherwise.
+        if self._told is not None:
+            self._told = tell({**self._told.document, **changes})
 
     def _touch(self) -> datetime:
         moment = self._facts.times["updated_at"] = self._state.now()

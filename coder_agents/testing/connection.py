@@ -49,6 +49,7 @@ class Connection:
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
         self._lock = threading.Lock()
+        self._unread = b""
         self._freed = False
         self._stopping = False
         self._stop_deadline = math.inf
@@ -105,6 +106,11 @@ class Connection:
         Raises:
             ServerStopping: the server is being stopped.
         """
+        # Looked into in any case: a wake-up that is waiting shall be seen.
+        readable = self._wait_socket(0 if self._unread else timeout)
+        return readable or bool(self._unread)
+
+    def _wait_socket(self, timeout: float | None) -> bool:
         readable = self._holds_input() or self._select(0 if self._stopping else timeout)
         if self._stopping:
             raise ServerStopping
@@ -128,7 +134,7 @@ class Connection:
         """
         Wait *seconds*, or until a wake-up finds *until* true.
 
-        What the peer sends meanwhile is thrown away.
+        What the peer sends meanwhile is kept for `receive`.
 
         Raises:
             ConnectionEnded: the peer has gone.
@@ -136,13 +142,20 @@ class Connection:
         """
         deadline = time.monotonic() + seconds
         while not until() and (left := deadline - time.monotonic()) > 0:
-            if self.wait(left) and not self.receive():
-                raise ConnectionEnded
+            if self._wait_socket(left):
+                data = self._receive()
+                if not data:
+                    raise ConnectionEnded
+                self._unread += data
 
     def receive(self) -> bytes:
         """
         What the peer has sent; nothing when it has gone.
         """
+        data, self._unread = self._unread, b""
+        return data or self._receive()
+
+    def _receive(self) -> bytes:
         try:
             return self._socket.recv(RECEIVE_SIZE)
         except OSError:

@@ -5,12 +5,13 @@ The embedded deployment itself.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import secrets
 import ssl
 import tempfile
-import time
+import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -125,6 +126,8 @@ class Deployment:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._tls = self._make_context() if tls is True else tls or None
         self._server = Server(self._serve, tls=self._tls)
+        self._closed = threading.Event()
+        self._changing = threading.RLock()
         scheme = "https" if self._tls else "http"
         self.url = self._state.url = f"{scheme}://{HOST}:{self._server.port}"
         # An interpreter that ends without `close` would leave the scripts running.
@@ -173,19 +176,27 @@ class Deployment:
             options.setdefault("verify", str(self.ca_file))
         return Client(self.url, self.token, **options)
 
-    def workspace(self, name: str = "dev") -> EmbeddedWorkspace:
+    def workspace(self, name: str = "dev", *, owner: str = "me") -> EmbeddedWorkspace:
         """
         The workspace called *name*, made if there is none yet.
+
+        Arguments:
+            name: its name, unique among those of its owner, whatever the case.
+            owner: whose it is: a user, made if there is none of that name yet; by default the
+                one whom the token belongs to, ``tester``.
         """
-        return self._state.workspace(name)
+        return self._state.workspace(name, owner)
 
     def add_agent(
         self,
         name: str = "main",
         *,
         workspace: str = "dev",
+        owner: str = "me",
         scripts: Iterable[Script | str] = (),
         metadata: Iterable[Metadata] = (),
+        timeline: Mapping[str, Any] | None = None,
+        speed: float = 1.0,
     ) -> EmbeddedAgent:
         """
         Add an agent to the latest build of a workspace, and start it.
@@ -193,17 +204,19 @@ class Deployment:
         Arguments:
             name: its name, unique in the workspace.
             workspace: the workspace's name; made if there is none yet.
+            owner: whose workspace; see `workspace`.
             scripts: what it runs when it starts, all at once; a text is a `Script`.
             metadata: what it collects while it runs.
+            timeline: how it starts, instead of running anything; see `EmbeddedAgent.replay`.
+            speed: how many times faster than it was in the timeline.
 
         Raises:
-            ValueError: the workspace has an agent of that name.
+            ValueError: the workspace has an agent of that name, or the timeline cannot be played.
         """
-        build = self._state.workspace(workspace).latest_build
-        if any(agent.name == name for agent in build.agents):
-            raise ValueError(f"workspace {workspace!r} has an agent {name!r} already")
-        whole = [Script(each) if isinstance(each, str) else each for each in scripts]
-        return build.add_agent(name, scripts=whole, metadata=metadata)
+        build = self._state.workspace(workspace, owner).latest_build
+        return build.add_agent(
+            name, scripts=scripts, metadata=metadata, timeline=timeline, speed=speed
+        )
 
     def skip_log_ids(self, count: int) -> None:
         """
@@ -224,21 +237,36 @@ class Deployment:
         Streams are ended as a deployment ends them that shuts down: WebSockets with 1000.
 
         Arguments:
-            down: seconds in between, in which connections are refused.
+            down: seconds in between, in which connections are refused. Nobody else can take
+                the port, and `close` ends the wait: then it stays down.
+
+        Raises:
+            ValueError: *down* is negative, or no time to wait at all.
+            RuntimeError: the deployment is closed.
         """
-        self._server.stop()
-        time.sleep(down)
-        self._server = Server(self._serve, tls=self._tls, port=self._server.port)
+        if not 0 <= down <= threading.TIMEOUT_MAX:
+            raise ValueError(f"down must be seconds, from 0 on, not {down}")
+        with self._changing:
+            if self._closed.is_set():
+                raise RuntimeError("the deployment is closed")
+            with contextlib.ExitStack() as undo:
+                listener = undo.enter_context(self._server.suspend())
+                if not self._closed.wait(down):
+                    self._server = Server(self._serve, tls=self._tls, listener=listener)
+                    undo.pop_all()
 
     def close(self) -> None:
         """
-        End every stream as a deployment that shuts down does, stop the agents, and
-        free every thread, socket and process. Twice is once.
+        End every stream as a deployment that shuts down does, kill what the agents run (scripts
+        that are to run when they stop do not), and free every thread, socket and process. Twice is
+        once.
         """
         atexit.unregister(self.close)
-        self._server.stop()
+        self._closed.set()
+        with self._changing:
+            self._server.stop()
         for agent in self.agents:
-            agent.stop()
+            agent.kill()
         if self._folder is not None:
             self._folder.cleanup()
 

@@ -63,6 +63,7 @@ class Facts:
     resource_id: UUID
     created_at: datetime
     scripts: Sequence[InstalledScript]
+    parent_id: UUID | None = None
     status: WorkspaceAgentStatus = WorkspaceAgentStatus.CONNECTING
     lifecycle: WorkspaceAgentLifecycle = WorkspaceAgentLifecycle.CREATED
     times: dict[str, datetime] = attrs.Factory(dict)
@@ -77,6 +78,7 @@ def describe(facts: Facts, logs: LogStore, release: Release) -> WorkspaceAgent:
     home = str(Path.cwd())
     return WorkspaceAgent(
         id=facts.id,
+        parent_id=facts.parent_id,
         created_at=facts.created_at,
         updated_at=facts.times.get("updated_at", facts.created_at),
         first_connected_at=facts.times.get("first_connected_at"),

@@ -17,10 +17,12 @@ from coder_agents.schema import Response as Message
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.http import Response
 from coder_agents.testing.releases import Release
-from coder_agents.testing.state import USER_NAME, State
+from coder_agents.testing.state import Person, State
 from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
 
 JSON_HEADERS = (("Content-Type", "application/json; charset=utf-8"),)
+
+TEMPLATE_NAME = "embedded"
 
 NIL_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -71,22 +73,22 @@ def build_info(state: State) -> BuildInfoResponse:
     )
 
 
-def user(state: State) -> dict[str, Any]:
+def user(state: State, found: Person) -> dict[str, Any]:
     """
-    The one user.
+    A user.
     """
     document = {
-        "id": state.user_id,
-        "username": USER_NAME,
-        "name": "Tester",
-        "email": f"{USER_NAME}@example.com",
-        "created_at": state.created_at,
-        "updated_at": state.created_at,
+        "id": found.id,
+        "username": found.name,
+        "name": found.name.capitalize(),
+        "email": f"{found.name}@example.com",
+        "created_at": found.created_at,
+        "updated_at": found.created_at,
         "last_seen_at": state.now(),
         "status": "active",
         "login_type": "password",
         "organization_ids": [state.organization_id],
-        "roles": [{"name": "owner", "display_name": "Owner"}],
+        "roles": [{"name": "owner", "display_name": "Owner"}] if found == state.me else [],
     }
     if state.release.number >= (2, 35):
         document["has_ai_seat"] = False
@@ -109,25 +111,25 @@ def workspace(found: EmbeddedWorkspace) -> dict[str, Any]:
     """
     A workspace with its latest build.
     """
-    state = found.state
+    state, latest = found.state, found.latest_build
     document = {
         "id": found.id,
         "created_at": found.created_at,
-        "updated_at": found.latest_build.created_at,
-        "owner_id": state.user_id,
-        "owner_name": USER_NAME,
+        "updated_at": latest.created_at,
+        "owner_id": found.owner.id,
+        "owner_name": found.owner.name,
         "owner_avatar_url": "",
         "organization_id": state.organization_id,
         "organization_name": "coder",
         **_template(state),
-        "latest_build": build(found.latest_build),
+        "latest_build": build(latest),
         "latest_app_status": None,
         "outdated": False,
         "name": found.name,
-        "last_used_at": found.latest_build.created_at,
+        "last_used_at": latest.created_at,
         "deleting_at": None,
         "dormant_at": None,
-        "health": _health(found.latest_build.agents),
+        "health": _health(latest.agents if latest.listed else []),
         "automatic_updates": "never",
         "allow_renames": False,
         "favorite": False,
@@ -141,7 +143,7 @@ def workspace(found: EmbeddedWorkspace) -> dict[str, Any]:
 def _template(state: State) -> dict[str, Any]:
     return {
         "template_id": state.template_id,
-        "template_name": "embedded",
+        "template_name": TEMPLATE_NAME,
         "template_display_name": "Embedded",
         "template_icon": "",
         "template_allow_user_cancel_workspace_jobs": False,
@@ -158,7 +160,7 @@ def _health(agents: list[EmbeddedAgent]) -> dict[str, Any]:
 
 def build(found: EmbeddedBuild) -> dict[str, Any]:
     """
-    A build with its job and, once it is complete, its resources.
+    A build with its job and, where they are listed, its resources.
     """
     state = found.workspace.state
     return {
@@ -167,17 +169,17 @@ def build(found: EmbeddedBuild) -> dict[str, Any]:
         "updated_at": found.completed_at or found.created_at,
         "workspace_id": found.workspace.id,
         "workspace_name": found.workspace.name,
-        "workspace_owner_id": state.user_id,
-        "workspace_owner_name": USER_NAME,
+        "workspace_owner_id": found.workspace.owner.id,
+        "workspace_owner_name": found.workspace.owner.name,
         "template_version_id": state.template_version_id,
         "template_version_name": "embedded",
         "build_number": found.number,
         "transition": found.transition,
-        "initiator_id": state.user_id,
-        "initiator_name": USER_NAME,
+        "initiator_id": found.workspace.owner.id,
+        "initiator_name": found.workspace.owner.name,
         "job": job(found),
         "reason": "initiator",
-        "resources": [resource(found)] if found.completed_at is not None else [],
+        "resources": [resource(found)] if found.listed else [],
         "deadline": None,
         "max_deadline": None,
         "status": found.status,
@@ -203,7 +205,7 @@ def resource(found: EmbeddedBuild) -> dict[str, Any]:
         "daily_cost": 0,
     }
     if found.agents:
-        document["agents"] = [agent.data for agent in found.agents]
+        document["agents"] = [agent.document for agent in found.agents]
     return document
 
 
@@ -231,12 +233,18 @@ def job(found: EmbeddedBuild) -> dict[str, Any]:
             "template_icon": "",
         },
     }
-    if found.completed_at is not None:
-        document["started_at"] = found.created_at
-        document["completed_at"] = found.completed_at
-        document["worker_id"] = state.id
-    if found.error:
-        document["error"] = found.error
+    document |= {
+        name: value
+        for name, value in (
+            ("started_at", found.started_at),
+            ("completed_at", found.completed_at),
+            ("canceled_at", found.canceled_at),
+            ("worker_id", state.id if found.started_at else None),
+            ("error", found.error),
+            ("error_code", str(found.error_code)),
+        )
+        if value
+    }
     if state.release.number >= (2, 31):
-        document |= {"initiator_id": state.user_id, "logs_overflowed": False}
+        document |= {"initiator_id": found.workspace.owner.id, "logs_overflowed": False}
     return document

@@ -181,17 +181,25 @@ class Stream(abc.ABC):
         if now >= self._next_ping:
             self._next_ping = now + self.exchange.ping_interval
             self.ping()
-        until = min(
-            self._next_ping, self.alive_until(now), math.inf if deadline is None else deadline
-        )
+        until = min(self._next_ping, self.alive_until, math.inf if deadline is None else deadline)
         if self.exchange.connection.wait(max(0.0, until - now)):
             self.receive()
+        # Only now: what has just been read may be the answer to a ping.
+        if time.monotonic() >= self.alive_until:
+            self.give_up()
 
-    def alive_until(self, now: float) -> float:
+    @property
+    def alive_until(self) -> float:
         """
-        Until when the peer may be silent; ends the stream where that is past.
+        Until when the peer may be silent.
         """
         return math.inf
+
+    def give_up(self) -> None:
+        """
+        End the stream, as the peer was silent for too long.
+        """
+        raise ConnectionEnded
 
     @abc.abstractmethod
     def frame(self, text: bytes) -> bytes:
@@ -310,18 +318,22 @@ class WebSocketStream(Stream):
         data[0] = data[0] & ~OPCODE_BITS | TEXT_OPCODE
         return bytes(data)
 
-    def alive_until(self, now: float) -> float:
+    @property
+    def alive_until(self) -> float:
         """
-        Until when a ping has to be answered; closes with 1001 where that is past.
+        Until when a ping has to be answered.
         """
         timeout, reason = self.exchange.liveness
         if self._unanswered_since is None or not reason:
             return math.inf
-        until = self._unanswered_since + timeout
-        if now >= until:
-            self.close(GOING_AWAY, reason)
-            raise ConnectionEnded
-        return until
+        return self._unanswered_since + timeout
+
+    def give_up(self) -> None:
+        """
+        Close with 1001.
+        """
+        self.close(GOING_AWAY, self.exchange.liveness[1])
+        super().give_up()
 
     def ping(self) -> None:
         """

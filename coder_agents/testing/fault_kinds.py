@@ -401,17 +401,27 @@ class Close(Fault):
         raise ConnectionEnded
 
 
-class RollingRestart(Close):
+class RollingRestart(Fault):
     """
-    A replica that is being shut down: the first message, and then 1000.
+    A replica that is being shut down: the first message, and then the proper end of the stream.
 
-    With ``times=2`` it is met twice in a row, as behind a balancer.
+    A WebSocket is closed with 1000, the body of an event stream ends. With ``times=2`` it is met
+    twice in a row, as behind a balancer.
     """
 
     kind = "rolling_restart"
+    protocols = frozenset({"events", "websocket"})
 
     def __init__(self, **common: Any) -> None:
         super().__init__(**{**common, "after": max(1, common["after"])})
+
+    def strike(self, exchange: Exchange) -> None:
+        """
+        End the stream.
+        """
+        assert exchange.stream is not None
+        exchange.stream.finish()
+        raise ConnectionEnded
 
 
 class ErrorEvent(Fault):

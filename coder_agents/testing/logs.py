@@ -58,6 +58,7 @@ class PendingLogs:
     def __init__(self, store: LogStore, batch: Batch) -> None:
         self._store = store
         self._batch = batch
+        self._once = threading.Lock()
 
     @property
     def ids(self) -> list[int]:
@@ -68,11 +69,16 @@ class PendingLogs:
 
     def commit(self) -> bool:
         """
-        Make the lines visible.
+        Make the lines visible, which can be done once.
 
         Returns:
             Whether they were taken: a batch that passes the limit is refused.
+
+        Raises:
+            RuntimeError: they were committed before.
         """
+        if not self._once.acquire(blocking=False):
+            raise RuntimeError("these log lines were committed before")
         return self._store.commit(self._batch)
 
 
@@ -97,13 +103,18 @@ class LogStore:
         self._agents: dict[UUID, AgentLog] = {}
 
     def reserve(
-        self, agent_id: UUID, source_id: UUID, lines: Iterable[tuple[LogLevel, str]]
+        self,
+        agent_id: UUID,
+        source_id: UUID,
+        lines: Iterable[tuple[LogLevel, str]],
+        *,
+        created_at: datetime | None = None,
     ) -> Batch:
         """
-        Take ids for *lines*, pairs of a level and a text.
+        Take ids for *lines*, pairs of a level and a text; they are of now by default.
         """
         cut = [(level, self._storable(text)) for level, text in lines]
-        created_at = self._now()
+        created_at = created_at or self._now()
         first = self.skip_ids(len(cut))
         return Batch(
             agent_id,

@@ -18,6 +18,7 @@ class Release:
         provisioner_api: the version of the protocol that its provisioners speak.
         line_length: how many code points of a log line are stored; None for all.
         tells_outcomes: whether an agent's scripts tell how they ended.
+        ends_deleted: whether a log that is being followed ends where its agent is deleted.
         forgets_superseded: whether an agent is gone once a newer build is complete.
         pong_reason: with what words it closes a WebSocket whose peer answers no ping; empty
             where it does not look.
@@ -28,6 +29,7 @@ class Release:
     provisioner_api: str
     line_length: int | None
     tells_outcomes: bool = False
+    ends_deleted: bool = False
     forgets_superseded: bool = False
     pong_reason: str = ""
 
@@ -56,6 +58,7 @@ RELEASES = {
             agent_api="2.8",
             provisioner_api="1.15",
             line_length=1_024,
+            ends_deleted=True,
             pong_reason="Ping failed",
         ),
         Release(
@@ -64,6 +67,7 @@ RELEASES = {
             provisioner_api="1.15",
             line_length=1_024,
             tells_outcomes=True,
+            ends_deleted=True,
             forgets_superseded=True,
             pong_reason="liveness probe failed",
         ),

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+from coder_agents.schema import Response as Message
+from coder_agents.schema import ValidationError
 from coder_agents.testing.agent import EmbeddedAgent
-from coder_agents.testing.documents import message
+from coder_agents.testing.documents import answer, message
 from coder_agents.testing.http import Request, Response
 from coder_agents.testing.state import State
 
 LARGEST_INTEGER = 2**63 - 1
+LARGEST_SHORT_INTEGER = 2**31 - 1
 UUID_LENGTHS = frozenset({32, 36, 38, 45})
 
 NO_AGENT = "Agent doesn't exist with that id, or you do not have access to it."
@@ -49,13 +52,13 @@ def find_agent(state: State, text: str) -> EmbeddedAgent:
     The agent whose UUID is *text*.
     """
     agent = state.agents.get(parse_uuid(text))
-    if agent is None or (state.release.forgets_superseded and _is_replaced(agent)):
+    if agent is None or agent.deleted or _is_forgotten(agent, state):
         raise Refusal(message(404, NO_AGENT))
     return agent
 
 
-def _is_replaced(agent: EmbeddedAgent) -> bool:
-    return agent.build is not agent.build.workspace.running_build
+def _is_forgotten(agent: EmbeddedAgent, state: State) -> bool:
+    return state.release.forgets_superseded and agent.build.replaced
 
 
 def find_connected_agent(state: State, text: str) -> EmbeddedAgent:
@@ -85,6 +88,25 @@ def parse_count(request: Request, name: str) -> int:
             )
         )
     return int(text)
+
+
+def parse_page(request: Request) -> tuple[int, int]:
+    """
+    How many items the query asks for at most (0 for all), and how many to leave out before them.
+    """
+    values, problems = [], []
+    for name in ("limit", "offset"):
+        text = request.parameter(name) or "0"
+        # What the server takes has to fit its database's integers.
+        if re.fullmatch(r"[0-9]+", text) and int(text) <= LARGEST_SHORT_INTEGER:
+            values.append(int(text))
+        else:
+            detail = f'Query param "{name}" must be a valid positive integer: "{text}"'
+            problems.append(ValidationError(field=name, detail=detail))
+    if problems:
+        text = "Query parameters have invalid values."
+        raise Refusal(answer(Message(message=text, validations=tuple(problems)), 400))
+    return values[0], values[1]
 
 
 def parse_labels(request: Request) -> dict[str, str]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -27,12 +26,18 @@ from coder_agents.testing.requirements import (
     find_connected_agent,
     parse_count,
     parse_labels,
+    parse_page,
     parse_uuid,
 )
-from coder_agents.testing.state import USER_NAME, State
+from coder_agents.testing.search import search
+from coder_agents.testing.state import Person, State
 from coder_agents.testing.workspace import EmbeddedWorkspace
 
 TEXT_HEADERS = (("Content-Type", "text/plain; charset=utf-8"),)
+GONE = (
+    'Workspace "{}" was deleted, you can view this workspace by specifying '
+    "'?deleted=true' and trying again."
+)
 INITIATED = "Devcontainer recreation initiated"
 
 
@@ -47,16 +52,14 @@ def user(state: State, request: Request, user: str) -> Response:
     """
     GET /users/{user}.
     """
-    _require_user(state, user)
-    return answer(documents.user(state))
+    return answer(documents.user(state, _find_person(state, user)))
 
 
 def workspace_by_name(state: State, request: Request, user: str, workspace: str) -> Response:
     """
     GET /users/{user}/workspace/{workspace}.
     """
-    _require_user(state, user)
-    return _workspace(state.workspaces.get(workspace))
+    return _workspace(state.find_workspace(workspace, _find_person(state, user)))
 
 
 def workspace(state: State, request: Request, workspace: str) -> Response:
@@ -64,64 +67,39 @@ def workspace(state: State, request: Request, workspace: str) -> Response:
     GET /workspaces/{workspace}.
     """
     wanted = parse_uuid(workspace)
-    return _workspace(next((each for each in state.workspaces.values() if each.id == wanted), None))
+    found = next((each for each in list(state.workspaces) if each.id == wanted), None)
+    if found is not None and found.deleted and request.parameter("include_deleted") != "true":
+        return message(410, GONE.format(found.id))
+    return _workspace(found)
 
 
 def workspaces(state: State, request: Request) -> Response:
     """
-    GET /workspaces: a page of those that the query finds, by name.
+    GET /workspaces: a page of those that the query finds.
     """
-    limit, offset = parse_count(request, "limit"), parse_count(request, "offset")
-    keep = parse_search(request.parameter("q") or "")
-    found = [each for each in state.workspaces.values() if keep(each)]
-    found.sort(key=lambda each: each.name)
+    limit, offset = parse_page(request)
+    found = search(state, request.parameter("q") or "")
     page = found[offset : offset + limit] if limit else found[offset:]
     shown = [documents.workspace(each) for each in page]
     return answer({"workspaces": shown, "count": len(found)})
 
 
-def _require_user(state: State, user: str) -> None:
-    if user not in ("me", USER_NAME, str(state.user_id)):
+def _find_person(state: State, user: str) -> Person:
+    found = state.find_person(user)
+    if found is None:
         raise Refusal(message(404, NO_RESOURCE))
+    return found
 
 
 def _workspace(found: EmbeddedWorkspace | None) -> Response:
     return message(404, NO_RESOURCE) if found is None else answer(documents.workspace(found))
 
 
-Condition = Callable[[EmbeddedWorkspace], bool]
-
-SEARCH_KEYS: dict[str, Callable[[EmbeddedWorkspace, str], bool]] = {
-    "owner": lambda found, value: value in ("me", USER_NAME),
-    "name": lambda found, value: value.lower() in found.name.lower(),
-    "status": lambda found, value: found.latest_build.status == value,
-    "template": lambda found, value: value == "embedded",
-    "has-agent": lambda found, value: any(
-        agent.data.status == value for agent in found.latest_build.agents
-    ),
-}
-
-
-def parse_search(query: str) -> Condition:
-    """
-    What a workspace must be, to be found by *query*: all of its ``key:value``.
-
-    A word without a key is a part of a name.
-    """
-    terms = [word.rpartition(":")[::2] for word in query.split()]
-    for key, _ in terms:
-        if key and key not in SEARCH_KEYS:
-            problem = f'"{key}" is not a valid query param'
-            text = "Invalid workspace search query."
-            raise Refusal(message(400, text, field=key, problem=problem))
-    return lambda found: all(SEARCH_KEYS[key or "name"](found, value) for key, value in terms)
-
-
 def agent(state: State, request: Request, agent: str) -> Response:
     """
     GET /workspaceagents/{agent}.
     """
-    return answer(find_agent(state, agent).data)
+    return answer(find_agent(state, agent).document)
 
 
 def logs(state: State, request: Request, agent: str) -> Response:
@@ -193,9 +171,13 @@ def recreate_devcontainer(
 
 def delete_devcontainer(state: State, request: Request, agent: str, devcontainer: str) -> Response:
     """
-    DELETE …/devcontainers/{devcontainer}.
+    DELETE …/devcontainers/{devcontainer}, whose sub-agent goes with it.
     """
     found, target = _find_devcontainer(state, agent, devcontainer, verb="delete")
+    children = [each for each in found.build.agents if each.parent is found]
+    for child in children:
+        if target.agent is not None and target.agent.id == child.id:
+            child.delete()
     found.containers.delete(target)
     return Response(204, b"", JSON_HEADERS)
 

@@ -36,13 +36,23 @@ class Runner:
         """
         return self._stopped.is_set()
 
-    def spawn(self, work: Callable[[], None]) -> None:
+    def spawn(self, work: Callable[[], None]) -> threading.Thread:
         """
-        Do *work* in a thread.
+        Do *work* in a thread, which is returned.
         """
         thread = threading.Thread(target=work, name=f"deployment-{self._name}", daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
+
+    def pause(self, seconds: float) -> bool:
+        """
+        Wait *seconds*, at most until all is stopped.
+
+        Returns:
+            Whether to go on: False where all is stopped.
+        """
+        return not self._stopped.wait(seconds)
 
     def stop(self) -> None:
         """

@@ -38,9 +38,9 @@ class Script:
         script: what ``/bin/sh`` runs.
         display_name: its name for people, and that of its log source.
         start_blocks_login: whether log-in waits for it.
-        timeout: seconds it may run when the agent starts; 0 for as long as it likes.
+        timeout: seconds it may run; 0 for as long as it likes.
         run_on_start: whether it runs when the agent starts.
-        run_on_stop: told by the API, not run.
+        run_on_stop: whether it runs when the agent stops, as for a new build.
         cron: told by the API, not run.
         log_path: told by the API, not written.
         icon: of its log source.

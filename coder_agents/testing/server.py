@@ -27,6 +27,8 @@ class Server:
 
     TLS handshakes happen in those threads, so that a peer which never finishes
     one delays nobody else.
+
+    *listener* is what another server left by `suspend`; by default a port is chosen.
     """
 
     def __init__(
@@ -34,14 +36,17 @@ class Server:
         serve: Callable[[Connection], None],
         *,
         tls: ssl.SSLContext | None = None,
-        port: int = 0,
+        listener: socket.socket | None = None,
     ) -> None:
         self._serve = serve
         self._tls = tls
         self._lock = threading.Lock()
         self._connections: dict[threading.Thread, Connection] = {}
         self._stopping = False
-        self._listener = socket.create_server((HOST, port), backlog=BACKLOG)
+        self._listener = socket.create_server((HOST, 0)) if listener is None else listener
+        # Again, for connections that ended lately are in the way of who listens without it.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.listen(BACKLOG)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -54,11 +59,32 @@ class Server:
 
         Twice is once.
         """
-        if self._stopping:
-            return
+        if not self._stopping:
+            self._stop_accepting()
+            self._dismiss()
+
+    def suspend(self) -> socket.socket:
+        """
+        Stop, and keep the port meanwhile.
+
+        Returns:
+            What holds the port: connections are refused until another server listens on it.
+
+        Raises:
+            OSError: somebody else was faster to take the port; the server is stopped.
+        """
+        self._stop_accepting()
+        try:
+            return hold_port(self.port)
+        finally:
+            self._dismiss()
+
+    def _stop_accepting(self) -> None:
         self._stopping = True
         self._wake_writer.send(b"!")
         self._accepting.join()
+
+    def _dismiss(self) -> None:
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in self._for_each(Connection.stop):
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -103,3 +129,24 @@ class Server:
             connection.end()
             with self._lock:
                 del self._connections[threading.current_thread()]
+
+
+def hold_port(port: int) -> socket.socket:
+    """
+    Take *port* without listening: who connects is refused, and nobody else can take it.
+
+    Raises:
+        OSError: somebody else has it.
+    """
+    with contextlib.ExitStack() as undo:
+        holder = undo.enter_context(socket.socket())
+        try:
+            holder.bind((HOST, port))
+        except OSError:
+            # It may be that only connections which ended lately are in the way. Those the option
+            # ignores, but under it Linux would share the port with all who set it too.
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind((HOST, port))
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        undo.pop_all()
+    return holder

@@ -9,12 +9,25 @@ import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import attrs
+
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.logs import LogStore
 from coder_agents.testing.releases import Release
 from coder_agents.testing.workspace import EmbeddedWorkspace
 
 USER_NAME = "tester"
+
+
+@attrs.frozen
+class Person:
+    """
+    A user of the deployment.
+    """
+
+    id: UUID
+    name: str
+    created_at: datetime
 
 
 class State:
@@ -26,7 +39,8 @@ class State:
         metadata_interval: seconds between two looks at changed metadata.
         logs: the log lines of all agents.
         agents: by their ids, those of former builds too.
-        workspaces: by their names.
+        people: the users by their names in lower case, the one of the token first.
+        workspaces: those of all users, oldest first.
         licensed: whether it has what only licensed deployments have.
         url: where it is.
         clock_offset: how far its clock is ahead of the true time.
@@ -44,13 +58,14 @@ class State:
         self._lock = threading.Lock()
         self.logs = LogStore(now=self.now, limit=log_limit, line_length=release.line_length)
         self.agents: dict[UUID, EmbeddedAgent] = {}
-        self.workspaces: dict[str, EmbeddedWorkspace] = {}
+        self.workspaces: list[EmbeddedWorkspace] = []
+        self._making = threading.RLock()
         self.id = self.new_id()
-        self.user_id = self.new_id()
+        self.me = Person(self.new_id(), USER_NAME, self.now())
+        self.people = {USER_NAME: self.me}
         self.organization_id = self.new_id()
         self.template_id = self.new_id()
         self.template_version_id = self.new_id()
-        self.created_at = self.now()
 
     def now(self) -> datetime:
         """
@@ -65,10 +80,45 @@ class State:
         with self._lock:
             return UUID(int=self._random.getrandbits(128), version=4)
 
-    def workspace(self, name: str) -> EmbeddedWorkspace:
+    def person(self, name: str) -> Person:
         """
-        The workspace called *name*, made with a first build if there is none yet.
+        The user called *name*, made if there is none yet; ``me`` is the one of the token.
         """
-        if name not in self.workspaces:
-            self.workspaces[name] = EmbeddedWorkspace(self, name)
-        return self.workspaces[name]
+        with self._making:
+            found = self.find_person(name)
+            if found is None:
+                found = Person(self.new_id(), name, self.now())
+                self.people[name.lower()] = found
+            return found
+
+    def find_person(self, text: str) -> Person | None:
+        """
+        The user whose name or UUID is *text*; ``me`` is the one of the token.
+        """
+        if text == "me":
+            return self.me
+        people = list(self.people.values())
+        by_id = (each for each in people if str(each.id) == text.lower())
+        return self.people.get(text.lower()) or next(by_id, None)
+
+    def workspace(self, name: str, owner: str = "me") -> EmbeddedWorkspace:
+        """
+        The workspace called *name* of *owner*, made with a first build if there is none yet.
+        """
+        with self._making:
+            person = self.person(owner)
+            found = self.find_workspace(name, person)
+            if found is None:
+                found = EmbeddedWorkspace(self, name, person)
+                self.workspaces.append(found)
+            return found
+
+    def find_workspace(self, name: str, owner: Person) -> EmbeddedWorkspace | None:
+        """
+        The workspace called *name* of *owner*, unless it is deleted; a user has no two whose names
+        differ in case alone.
+        """
+        lower = name.lower()
+        present = (each for each in list(self.workspaces) if not each.deleted)
+        theirs = (each for each in present if each.owner == owner)
+        return next((each for each in theirs if each.name.lower() == lower), None)

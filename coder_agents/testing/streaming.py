@@ -55,11 +55,11 @@ def _send_logs(state: State, agent: EmbeddedAgent, stream: Stream, last_id: int)
     first = True
     while True:
         # Looked at before the lines: none that came earlier is left out at the end.
-        superseded = agent.superseded
+        over = agent.superseded or (agent.deleted and state.release.ends_deleted)
         lines = state.logs.after(agent.id, last_id)
         if lines or first:
             stream.send(f"[{','.join(map(_line, lines))}]\n")
-        if superseded:
+        if over:
             stream.finish()
             return
         first, last_id = False, lines[-1].id if lines else last_id
@@ -109,6 +109,8 @@ def send_metadata(
         stream.send(wrap(compact(agent.metadata.snapshot())))
         for _ in range(QUIET_INTERVALS):
             tick += state.metadata_interval
+            # Once even where it is late: the peer is heard, and a stop is seen.
+            stream.wait(tick)
             while time.monotonic() < tick:
                 stream.wait(tick)
             if agent.metadata.version != version:

@@ -4,41 +4,63 @@ Workspaces, and the builds that make their agents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from coder_agents.schema import ProvisionerJobStatus, WorkspaceStatus, WorkspaceTransition
+from coder_agents.schema import (
+    JobErrorCode,
+    ProvisionerJobStatus,
+    WorkspaceStatus,
+    WorkspaceTransition,
+)
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.metadata import Metadata
 from coder_agents.testing.notices import Notices
 from coder_agents.testing.scripts import Script
 
 if TYPE_CHECKING:
-    from coder_agents.testing.state import State
+    from coder_agents.testing.state import Person, State
 
-# What a workspace is called by its latest build: its transition, its job's status.
-STATUSES = {
-    ("start", "pending"): WorkspaceStatus.PENDING,
-    ("start", "succeeded"): WorkspaceStatus.RUNNING,
-    ("start", "failed"): WorkspaceStatus.FAILED,
-    ("stop", "pending"): WorkspaceStatus.PENDING,
-    ("stop", "succeeded"): WorkspaceStatus.STOPPED,
-    ("stop", "failed"): WorkspaceStatus.FAILED,
+# What a workspace is called while the job of its latest build has one of these statuses.
+WHATEVER_TRANSITION = {
+    "pending": WorkspaceStatus.PENDING,
+    "failed": WorkspaceStatus.FAILED,
+    "canceling": WorkspaceStatus.CANCELING,
+    "canceled": WorkspaceStatus.CANCELED,
 }
+
+# What it is called otherwise, by the transition: while the job is running, and afterwards.
+BY_TRANSITION = {
+    "start": (WorkspaceStatus.STARTING, WorkspaceStatus.RUNNING),
+    "stop": (WorkspaceStatus.STOPPING, WorkspaceStatus.STOPPED),
+    "delete": (WorkspaceStatus.DELETING, WorkspaceStatus.DELETED),
+}
+
+
+UNFINISHED = (
+    ProvisionerJobStatus.PENDING,
+    ProvisionerJobStatus.RUNNING,
+    ProvisionerJobStatus.CANCELING,
+)
 
 
 class EmbeddedBuild:
     """
-    A build of a workspace: pending at first, then complete or failed.
+    A build of a workspace: pending, perhaps running, and at last complete, failed or canceled.
 
     Attributes:
         workspace: the workspace it builds.
         number: 1 for the first build.
-        transition: ``start`` or ``stop``.
-        agents: the agents it made.
+        transition: ``start``, ``stop`` or ``delete``.
+        agents: the agents it made, but for sub-agents that were deleted.
         job_status: of the job that does the work.
         error: why it failed.
+        error_code: the same for programs, such as ``INSUFFICIENT_QUOTA``.
+        started_at: when the work began.
+        canceled_at: when it was asked to stop.
+        completed_at: when it ended, in whatever way.
     """
 
     def __init__(self, workspace: EmbeddedWorkspace, number: int, transition: str) -> None:
@@ -50,17 +72,23 @@ class EmbeddedBuild:
         self.job_id = self._state.new_id()
         self.resource_id = self._state.new_id()
         self.created_at = self._state.now()
+        self.started_at: datetime | None = None
+        self.canceled_at: datetime | None = None
         self.completed_at: datetime | None = None
         self.job_status = ProvisionerJobStatus.PENDING
         self.error = ""
+        self.error_code = JobErrorCode("")
         self.agents: list[EmbeddedAgent] = []
+        self._changing = threading.Lock()
 
     @property
     def status(self) -> WorkspaceStatus:
         """
         The status of a workspace of which this is the latest build.
         """
-        return STATUSES[str(self.transition), str(self.job_status)]
+        during, after = BY_TRANSITION[str(self.transition)]
+        otherwise = after if self.completed else during
+        return WHATEVER_TRANSITION.get(str(self.job_status), otherwise)
 
     @property
     def completed(self) -> bool:
@@ -69,59 +97,178 @@ class EmbeddedBuild:
         """
         return self.job_status == ProvisionerJobStatus.SUCCEEDED
 
+    @property
+    def listed(self) -> bool:
+        """
+        Whether it tells of what it made: once it has ended, if badly only where it made agents.
+        """
+        return self.completed or (self.completed_at is not None and bool(self.agents))
+
+    @property
+    def replaced(self) -> bool:
+        """
+        Whether a newer build of the workspace has ended well.
+        """
+        return any(each.completed for each in self.workspace.builds[self.number :])
+
+    def begin(self) -> None:
+        """
+        Begin with the work: a pending build is running then, and the workspace ``starting``,
+        ``stopping`` or ``deleting``. What ends a pending build begins it too.
+
+        Raises:
+            RuntimeError: it has begun before.
+        """
+        self._require(ProvisionerJobStatus.PENDING)
+        self.job_status = ProvisionerJobStatus.RUNNING
+        self.started_at = self._state.now()
+
     def complete(self) -> None:
         """
-        End the agents of the build before, and start those of this one.
+        End the agents of the builds before, and start those of this one.
+
+        Raises:
+            RuntimeError: it has ended before, or is canceling.
         """
-        previous = self.workspace.running_build
-        for agent in previous.agents if previous else ():
-            agent.stop()
-            agent.set_lifecycle("off")
+        self._require(ProvisionerJobStatus.PENDING, ProvisionerJobStatus.RUNNING)
+        self.make_agents()
         self._end(ProvisionerJobStatus.SUCCEEDED)
+
+    def make_agents(self) -> None:
+        """
+        End the agents of the builds before, and start those of this one, unless it stops or
+        deletes the workspace.
+
+        `complete` does it. A build that fails after it lists its agents all the same, once it has
+        ended, as does one for which `add_agent` made some.
+        """
+        for build in self.workspace.builds[: self.number - 1]:
+            for agent in build.agents:
+                agent.stop()
         if self.transition == WorkspaceTransition.START:
-            for agent in self.workspace.agents_before(self):
+            present = {agent.name for agent in self.agents}
+            missing = self.workspace.agents_before(self)
+            for agent in (each for each in missing if each.name not in present):
                 scripts, metadata = agent.specification
                 self.add_agent(agent.name, scripts=scripts, metadata=metadata)
 
-    def fail(self, error: str = "exit status 1") -> None:
+    def fail(self, error: str = "exit status 1", *, error_code: str = "") -> None:
         """
         Fail: the agents of the build before go on.
+
+        Arguments:
+            error: what the job says.
+            error_code: its code, such as ``INSUFFICIENT_QUOTA``.
+
+        Raises:
+            RuntimeError: it has ended before.
         """
+        self._require(*UNFINISHED)
         self.error = error
+        self.error_code = JobErrorCode(error_code)
         self._end(ProvisionerJobStatus.FAILED)
 
+    def cancel(self) -> None:
+        """
+        Ask it to stop: a pending build is canceled at once, a running one is canceling until
+        `finish_cancel`. The agents of the build before go on.
+
+        Raises:
+            RuntimeError: it has ended before, or is canceling already.
+        """
+        self._require(ProvisionerJobStatus.PENDING, ProvisionerJobStatus.RUNNING)
+        self.canceled_at = self._state.now()
+        if self.job_status == ProvisionerJobStatus.PENDING:
+            self._end(ProvisionerJobStatus.CANCELED)
+        else:
+            self.job_status = ProvisionerJobStatus.CANCELING
+
+    def finish_cancel(self) -> None:
+        """
+        Be canceled, after `cancel`.
+
+        Raises:
+            RuntimeError: it is not canceling.
+        """
+        self._require(ProvisionerJobStatus.CANCELING)
+        self._end(ProvisionerJobStatus.CANCELED)
+
     def add_agent(
-        self, name: str, *, scripts: Iterable[Script] = (), metadata: Iterable[Metadata] = ()
+        self,
+        name: str,
+        *,
+        parent: EmbeddedAgent | None = None,
+        scripts: Iterable[Script | str] = (),
+        metadata: Iterable[Metadata] = (),
+        timeline: Mapping[str, Any] | None = None,
+        speed: float = 1.0,
     ) -> EmbeddedAgent:
         """
         Make and start an agent.
+
+        Arguments:
+            name: its name, unique in the build.
+            parent: the agent that runs it; see `EmbeddedAgent.add_subagent`.
+            scripts: what it runs when it starts, all at once; a text is a `Script`.
+            metadata: what it collects while it runs.
+            timeline: how it starts, instead of running anything; see `EmbeddedAgent.replay`.
+            speed: how many times faster than it was in the timeline.
+
+        Raises:
+            ValueError: the build has an agent of that name, or the timeline cannot be played.
         """
-        agent = EmbeddedAgent(self._state, self, name, scripts=scripts, metadata=metadata)
-        self.agents.append(agent)
-        self._state.agents[agent.id] = agent
-        agent.start()
+        whole = [Script(each) if isinstance(each, str) else each for each in scripts]
+        with self._changing:
+            if any(agent.name == name for agent in self.agents):
+                raise ValueError(f"workspace {self.workspace.name!r} has an agent {name!r} already")
+            agent = EmbeddedAgent(
+                self._state, self, name, parent=parent, scripts=whole, metadata=metadata
+            )
+            if timeline is not None:
+                # Before anybody can see it: it shall never look as if it had no timeline.
+                agent.replay(timeline, speed=speed)
+            self.agents.append(agent)
+            self._state.agents[agent.id] = agent
+        if timeline is None:
+            agent.start()
         return agent
 
+    def remove_agent(self, gone: EmbeddedAgent) -> None:
+        """
+        List an agent no longer, and tell those who follow its log. Twice is once.
+        """
+        with self._changing:
+            self.agents = [agent for agent in self.agents if agent is not gone]
+        self.workspace.notices.notify()
+
+    def _require(self, *allowed: ProvisionerJobStatus) -> None:
+        if self.job_status not in allowed:
+            raise RuntimeError(f"build {self.number} is {self.job_status}")
+
     def _end(self, status: ProvisionerJobStatus) -> None:
-        self.job_status = status
         self.completed_at = self._state.now()
+        if status != ProvisionerJobStatus.CANCELED:
+            self.started_at = self.started_at or self.completed_at
+        self.job_status = status
 
 
 class EmbeddedWorkspace:
     """
-    A workspace of the deployment's one user.
+    A workspace.
 
     Attributes:
         id: its UUID.
         name: its name.
+        owner: whose it is, with ``id`` and ``name``.
         builds: all its builds, oldest first.
-        notices: tells of every new build.
+        notices: tells of every new build, and of agents that were deleted.
     """
 
-    def __init__(self, state: State, name: str) -> None:
+    def __init__(self, state: State, name: str, owner: Person) -> None:
         self.state = state
         self.id = state.new_id()
         self.name = name
+        self.owner = owner
         self.created_at = state.now()
         self.builds: list[EmbeddedBuild] = []
         self.notices = Notices()
@@ -135,23 +282,30 @@ class EmbeddedWorkspace:
         return self.builds[-1]
 
     @property
-    def running_build(self) -> EmbeddedBuild | None:
+    def deleted(self) -> bool:
         """
-        The newest build that is complete.
+        Whether it is gone: the build that deletes it has ended well.
         """
-        complete = [each for each in self.builds if each.completed]
-        return complete[-1] if complete else None
+        return self.latest_build.status == WorkspaceStatus.DELETED
 
     def start_build(self, transition: str = "start") -> EmbeddedBuild:
         """
         Ask for a build, which ends what follows the logs of the agents so far.
 
         Arguments:
-            transition: ``start`` or ``stop``.
+            transition: ``start``, ``stop`` or ``delete``.
 
         Returns:
-            The build; it is pending until it is told to complete or to fail.
+            The build; it is pending until it is told what happens to it.
+
+        Raises:
+            ValueError: there is no such transition.
+            RuntimeError: the workspace is deleted.
         """
+        if transition not in BY_TRANSITION:
+            raise ValueError(f"no transition {transition!r}: there are {', '.join(BY_TRANSITION)}")
+        if self.builds and self.deleted:
+            raise RuntimeError(f"workspace {self.name!r} is deleted")
         build = EmbeddedBuild(self, len(self.builds) + 1, transition)
         self.builds.append(build)
         self.notices.notify()
@@ -159,7 +313,8 @@ class EmbeddedWorkspace:
 
     def agents_before(self, build: EmbeddedBuild) -> list[EmbeddedAgent]:
         """
-        The agents of the newest build before *build* that made some.
+        The agents of the newest build before *build* that made some, without sub-agents.
         """
         earlier = [each for each in self.builds[: build.number - 1] if each.agents]
-        return list(earlier[-1].agents) if earlier else []
+        agents = earlier[-1].agents if earlier else []
+        return [agent for agent in agents if agent.parent is None]

@@ -5,6 +5,7 @@ Agents: their scripts, their states, and the builds of their workspaces.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -233,6 +234,81 @@ def test_nothing_is_run_after_the_stop(deployment: Deployment) -> None:
     agent._runner.collect_once(Metadata("Late", "late", "echo no"), agent.metadata.set)
     assert agent.metadata.snapshot() == []
     assert outputs(deployment, agent) == []
+
+
+@pytest.mark.parametrize(
+    ("scripts", "lifecycle"),
+    [
+        (["echo bye"], "off"),
+        (["echo bye; exit 3"], "shutdown_error"),
+        (
+            [Script("sleep 600", run_on_start=False, run_on_stop=True, timeout=0.05)],
+            "shutdown_timeout",
+        ),
+        (
+            ["echo bye; exit 3", Script("sleep 600", run_on_stop=True, timeout=0.2)],
+            "shutdown_error",
+        ),
+    ],
+)
+def test_how_scripts_at_the_stop_end_decides_the_lifecycle(
+    deployment: Deployment, scripts: list[Any], lifecycle: str
+) -> None:
+    """
+    They run when the workspace stops, whatever still runs is killed after them, and their lines
+    are stored.
+    """
+    stopping = [
+        Script(each, run_on_start=False, run_on_stop=True) if isinstance(each, str) else each
+        for each in scripts
+    ]
+    agent = deployment.add_agent(scripts=[Script("sleep 600"), *stopping])
+    assert (agent.data.lifecycle_state, outputs(deployment, agent)) == ("starting", [])
+    deployment.workspace().start_build("stop").complete()
+    data = agent.data
+    assert (data.status, data.lifecycle_state) == ("disconnected", lifecycle)
+    assert data.ready_at is None
+    assert ("info", "bye") in outputs(deployment, agent) or scripts[0] != "echo bye"
+    agent.stop()
+    assert agent.data == data
+
+
+def test_while_scripts_run_at_the_stop(deployment: Deployment, tmp_path: Path) -> None:
+    """
+    The agent is shutting down and connected; whoever stops it waits until it is off.
+    """
+    gate = tmp_path / "gate"
+    script = f"echo going; until [ -e {gate} ]; do sleep 0.01; done; echo gone"
+    stop = Script(script, run_on_start=False, run_on_stop=True)
+    agent = deployment.add_agent(scripts=[stop])
+    assert agent.data.lifecycle_state == "ready"
+    stopping = threading.Thread(target=agent.stop)
+    stopping.start()
+    while not outputs(deployment, agent):
+        time.sleep(0.005)
+    during = agent.data
+    assert (during.status, during.lifecycle_state) == ("connected", "shutting_down")
+    assert during.health.reason == "agent is shutting down"
+    gate.touch()
+    stopping.join(10)
+    assert outputs(deployment, agent) == [("info", "going"), ("info", "gone")]
+    assert agent.data.lifecycle_state == "off"
+
+
+def test_closing_runs_no_scripts(deployment: Deployment) -> None:
+    """
+    It is a machine that is switched off: also what a stop waits for is killed.
+    """
+    stop = Script("echo bye; sleep 600", run_on_start=False, run_on_stop=True)
+    idle, stopping = (deployment.add_agent(name, scripts=[stop]) for name in ("idle", "stopping"))
+    thread = threading.Thread(target=stopping.stop)
+    thread.start()
+    while not outputs(deployment, stopping):
+        time.sleep(0.005)
+    deployment.close()
+    thread.join(10)
+    assert outputs(deployment, idle) == []
+    assert idle.data.lifecycle_state == "ready"
 
 
 @pytest.mark.parametrize(

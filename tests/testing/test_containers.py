@@ -252,3 +252,17 @@ def test_watching_ends_when_the_agent_is_out_of_touch(agent: EmbeddedAgent, call
     agent.connect()
     again = call.websocket(f"/workspaceagents/{agent.id}/containers/watch")
     assert json.loads(again.recv())["warnings"] == ["careful"]
+
+
+def test_watching_tells_of_everything_that_is_set(agent: EmbeddedAgent, call: Any) -> None:
+    """
+    Containers, warnings and dev containers: each time all there is.
+    """
+    watch = call.websocket(f"/workspaceagents/{agent.id}/containers/watch")
+    assert len(json.loads(watch.recv())["containers"]) == 3
+    agent.set_containers([PLAIN])
+    assert [each["name"] for each in json.loads(watch.recv())["containers"]] == ["plain"]
+    agent.set_containers([PLAIN], warnings=["slow"])
+    assert json.loads(watch.recv())["warnings"] == ["slow"]
+    agent.set_devcontainers([])
+    assert json.loads(watch.recv())["devcontainers"] == []

@@ -241,6 +241,24 @@ def test_containers_are_the_recorded_ones(
     assert answer.json() == json.loads(found["response"]["body"])
 
 
+@pytest.mark.parametrize("release", ["2.24"])
+def test_a_failed_build_is_told_as_recorded(
+    embedded: Any, calls: Any, recording: Any, release: Any
+) -> None:
+    """
+    With the error of its job and the agent that it made nevertheless.
+    """
+    recorded = json.loads(recording(release, "workspace_by_name")["response"]["body"])
+    build = embedded.workspace("real").start_build()
+    build.add_agent("dev")
+    build.fail("no rows in result set")
+    found = calls(embedded).get("/users/me/workspace/real").json()
+    for part in ("latest_build", "job"):
+        found, recorded = found.get(part, found), recorded.get(part, recorded)
+        assert set(found) == set(recorded)
+    assert found["status"] == recorded["status"] == "failed"
+
+
 def test_messages_are_made_like_the_recorded_ones(
     embedded: Any, agents: Any, calls: Any, recording: Any, release: Any
 ) -> None:

@@ -8,6 +8,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from coder_agents.schema import WorkspaceAgentListeningPort
 from coder_agents.testing import Deployment
 from coder_agents.testing.ports import read_listening_ports
@@ -70,3 +72,23 @@ def test_the_call_tells_ports(deployment: Deployment, call: Any) -> None:
     assert call.get(path).json() == {"ports": [{"process_name": "x", "network": "tcp", "port": 80}]}
     agent.set_ports([])
     assert call.get(path).json() == {"ports": []}
+
+
+def test_ports_open_and_close(deployment: Deployment, call: Any) -> None:
+    """
+    One after the other, by number, and none of this machine among them.
+    """
+    agent = deployment.add_agent()
+    path = f"/workspaceagents/{agent.id}/listening-ports"
+    agent.open_port(8080, "node")
+    agent.open_port(80)
+    agent.open_port(8080, "java")
+    found = [(port["port"], port["process_name"]) for port in call.get(path).json()["ports"]]
+    assert found == [(80, ""), (8080, "java")]
+    agent.close_port(80)
+    with pytest.raises(ValueError, match="port 80 is not open"):
+        agent.close_port(80)
+    agent.close_port(8080)
+    assert call.get(path).json() == {"ports": []}
+    with pytest.raises(ValueError, match="port 1 is not open"):
+        deployment.add_agent("other").close_port(1)

@@ -90,12 +90,38 @@ def test_unknown_agents(call: Any, text: str, status: int, detail: str | None) -
 
 def test_the_user(deployment: Deployment, call: Any) -> None:
     """
-    There is one, by any of its names; nobody else exists.
+    There is one, by any of its names and in any case; nobody else exists.
     """
     me = from_json(call.get("/users/me").content, User)
     assert me.username == "tester"
     assert call.get(f"/users/{me.id}").json()["email"] == "tester@example.com"
+    assert call.get("/users/Tester").json()["id"] == str(me.id)
     assert call.get("/users/nobody").status_code == 404
+
+
+def test_workspaces_of_others(deployment: Deployment, call: Any) -> None:
+    """
+    Each owner has names of their own; who owns a workspace is a user.
+    """
+    mine = deployment.add_agent(workspace="dev")
+    theirs = deployment.add_agent(workspace="dev", owner="alice")
+    other = deployment.workspace("other", owner="bob")
+    assert deployment.workspace("DEV", owner="Alice") is theirs.build.workspace
+    assert deployment.workspace("dev", owner="tester") is mine.build.workspace
+    alice = call.get("/users/alice").json()
+    assert (alice["email"], alice["roles"]) == ("alice@example.com", [])
+    found = {
+        user: call.get(f"/users/{user}/workspace/dev").json()
+        for user in ("me", "alice", alice["id"])
+    }
+    agents = {user: one["latest_build"]["resources"][0]["agents"] for user, one in found.items()}
+    assert [agents["me"][0]["id"], agents["alice"][0]["id"]] == [str(mine.id), str(theirs.id)]
+    assert found["alice"] == found[alice["id"]] == call.get("/users/ALICE/workspace/Dev").json()
+    assert (found["alice"]["owner_name"], found["alice"]["owner_id"]) == ("alice", alice["id"])
+    assert found["alice"]["latest_build"]["workspace_owner_name"] == "alice"
+    assert other.owner.name == "bob"
+    for path in ("/users/me/workspace/other", "/users/bob/workspace/dev", "/users/eve"):
+        assert call.get(path).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -138,43 +164,71 @@ def test_workspaces_by_name_and_id(deployment: Deployment, call: Any) -> None:
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ("", ["alpha", "beta", "stopped"]),
+        ("", ["zoo", "alpha", "beta", "stopped"]),
         ("?q=owner:me", ["alpha", "beta", "stopped"]),
         ("?q=owner:tester+name:ALPH", ["alpha"]),
         ("?q=owner:else", []),
+        ("?q=owner:Alice", ["zoo"]),
+        ("?q=alice/o", ["zoo"]),
+        ("?q=owner:me+owner:alice", ["alpha", "beta", "stopped"]),
         ("?q=a+status:running", ["alpha", "beta"]),
         ("?q=status:stopped", ["stopped"]),
-        ("?q=template:embedded+template:other", []),
-        ("?q=has-agent:connected", ["beta"]),
-        ("?limit=1&offset=1", ["beta"]),
-        ("?offset=2", ["stopped"]),
+        ("?q=template:embedded+name:%22a%22", ["alpha", "beta"]),
+        ("?q=template:other", []),
+        ("?q=%22a+b%22", []),
+        ("?q=has-agent:connected", ["zoo", "beta"]),
+        ("?q=has-agent:timeout,disconnected", ["alpha"]),
+        ("?limit=1&offset=1", ["alpha"]),
+        ("?offset=3", ["stopped"]),
+        ("?limit=9&offset=9", []),
+        ("?limit=&offset=", ["zoo", "alpha", "beta", "stopped"]),
     ],
 )
 def test_searching_workspaces(
     deployment: Deployment, call: Any, query: str, names: list[str]
 ) -> None:
     """
-    All conditions hold together; the count is of all pages.
+    All conditions hold together; the count is of all pages, and what runs comes first.
     """
+    deployment.add_agent(workspace="zoo", owner="alice")
     for name in ("beta", "alpha", "stopped"):
         deployment.add_agent(workspace=name)
-    deployment.agents[1].disconnect()
+    deployment.agents[2].disconnect()
     deployment.workspace("stopped").start_build("stop").complete()
     found = call.get(f"/workspaces{query}").json()
     assert [each["name"] for each in found["workspaces"]] == names
-    assert found["count"] == (3 if "offset" in query else len(names))
+    assert found["count"] == (4 if "offset" in query else len(names))
+
+
+def test_searching_by_id(deployment: Deployment, call: Any) -> None:
+    """
+    One or several, parted by commas.
+    """
+    ids = [deployment.workspace(name).id for name in ("one", "two", "three")]
+    found = call.get(f"/workspaces?q=id:{ids[0]},{ids[2]}").json()
+    assert [each["name"] for each in found["workspaces"]] == ["one", "three"]
 
 
 @pytest.mark.parametrize(
-    ("query", "field"), [("q=bogus:me", "bogus"), ("limit=x", "limit"), ("offset=-1", "offset")]
+    ("query", "fields"),
+    [
+        ("q=bogus:me", ["bogus"]),
+        ("q=bogus:me+status:nonsense+id:x", ["bogus", "status", "id"]),
+        ("q=name:", ["q"]),
+        ("q=:name", ["q"]),
+        ("q=a:b:c", ["q"]),
+        ("q=a/b/c", ["q"]),
+        ("limit=x", ["limit"]),
+        ("limit=-1&offset=2147483648", ["limit", "offset"]),
+    ],
 )
-def test_bad_searches(call: Any, query: str, field: str) -> None:
+def test_bad_searches(call: Any, query: str, fields: list[str]) -> None:
     """
-    The answer names what is wrong.
+    The answer names all that is wrong.
     """
     answer = call.get(f"/workspaces?{query}")
     assert answer.status_code == 400
-    assert answer.json()["validations"][0]["field"] == field
+    assert [each["field"] for each in answer.json()["validations"]] == fields
 
 
 def test_what_is_no_route(deployment: Deployment, call: Any) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import websocket
 from coder_agents.schema import LogLevel
 from coder_agents.testing import Deployment
 from coder_agents.testing.logs import LogStore
+from coder_agents.testing.server import hold_port
 
 Calls = Callable[[Deployment], Any]
 
@@ -55,6 +57,20 @@ def test_an_empty_batch_changes_nothing() -> None:
         nothing = agent.begin_logs([])
         assert nothing.ids == []
         assert nothing.commit()
+
+
+@pytest.mark.parametrize("limit", [3, 2])
+def test_lines_are_committed_once(limit: int) -> None:
+    """
+    A second time is an error and stores nothing, whether they were taken or refused.
+    """
+    with Deployment(log_limit=limit) as deployment:
+        agent = deployment.add_agent()
+        pending = agent.begin_logs("one")
+        assert pending.commit() is (limit == 3)
+        with pytest.raises(RuntimeError, match="committed before"):
+            pending.commit()
+        assert agent.data.logs_length == (3 if limit == 3 else 0)
 
 
 def test_committing_is_cheap_however_long_the_log_is() -> None:
@@ -126,6 +142,78 @@ def test_connections_are_refused_while_it_is_down(calls: Calls) -> None:
         assert call.get("/buildinfo").status_code == 200
 
 
+def test_a_close_ends_a_restart(calls: Calls) -> None:
+    """
+    What is down stays down: nothing listens afterwards, and no restart is possible.
+    """
+    with Deployment() as deployment:
+        call = calls(deployment)
+        restart = threading.Thread(target=deployment.restart, kwargs={"down": 50})
+        restart.start()
+        while can_be_called(call):
+            pass
+        deployment.close()
+        restart.join(10)
+        assert not restart.is_alive()
+        assert not can_be_called(call)
+        with pytest.raises(RuntimeError, match="closed"):
+            deployment.restart()
+
+
+def can_be_called(call: Any) -> bool:
+    """
+    Whether something answers.
+    """
+    with contextlib.suppress(requests.ConnectionError):
+        return bool(call.get("/buildinfo").ok)
+    return False
+
+
+@pytest.mark.parametrize("down", [-1, float("inf"), float("nan")])
+def test_a_restart_that_cannot_be_changes_nothing(calls: Calls, down: float) -> None:
+    """
+    The arguments are looked at first: nothing is stopped.
+    """
+    with Deployment() as deployment:
+        agent = deployment.add_agent()
+        call = calls(deployment)
+        follower = call.websocket(f"/workspaceagents/{agent.id}/logs?follow")
+        follower.recv()
+        with pytest.raises(ValueError, match="down must be seconds"):
+            deployment.restart(down=down)
+        agent.push_logs("still there")
+        assert "still there" in follower.recv()
+
+
+@pytest.mark.parametrize("connections", [0, 3])
+def test_the_port_is_held_while_it_is_down(calls: Calls, connections: int) -> None:
+    """
+    Nobody else can take it, and connections are refused, whatever went before.
+    """
+    with Deployment() as deployment:
+        call, port = calls(deployment), int(deployment.url.rpartition(":")[2])
+        for wire in [call.socket("/buildinfo") for _ in range(connections)]:
+            wire.recv(65_536)
+        holder = deployment._server.suspend()
+        with holder:
+            for shared in (0, 1):
+                with socket.socket() as other:
+                    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, shared)
+                    with pytest.raises(OSError, match="in use"):
+                        other.bind(("127.0.0.1", port))
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def test_a_port_that_somebody_else_has_cannot_be_held() -> None:
+    """
+    It is told, and no socket stays behind.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        with pytest.raises(OSError, match="in use"):
+            hold_port(other.getsockname()[1])
+
+
 def test_a_rolling_restart_gives_the_backlog_and_then_1000(calls: Calls) -> None:
     """
     To as many connections as there are replicas.
@@ -143,6 +231,18 @@ def test_a_rolling_restart_gives_the_backlog_and_then_1000(calls: Calls) -> None
         follower.recv()
         agent.push_logs("two")
         assert len(json.loads(follower.recv())) == 1
+
+
+def test_a_rolling_restart_ends_events(calls: Calls, drain: Any) -> None:
+    """
+    After the first event the body ends as a body does.
+    """
+    with Deployment(metadata_interval=0.05) as deployment:
+        agent = deployment.add_agent()
+        deployment.faults.add("rolling_restart", route="watch_metadata")
+        received = drain(calls(deployment).socket(f"/workspaceagents/{agent.id}/watch-metadata"))
+        assert received.count(b"event: data") == 1
+        assert received.endswith(b"\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
@@ -195,6 +295,33 @@ def test_a_peer_that_answers_or_is_not_looked_at_stays(
             assert frame.opcode == websocket.ABNF.OPCODE_PING
             if answers:
                 follower.pong(frame.data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("silence", {"pings": True, "after": 1}), ("drip", {"pause": 0.002})]
+)
+def test_an_answer_during_a_fault_counts(calls: Calls, kind: str, options: Any) -> None:
+    """
+    A peer that answers each ping is not closed for want of one, whatever holds the sending up.
+    """
+    with Deployment(ping_interval=0.05) as deployment:
+        deployment.pong_timeout = 1
+        agent = deployment.add_agent()
+        agent.push_logs("one")
+        fault = deployment.faults.add(kind, route="logs_follow", **options)
+        follower = calls(deployment).websocket(f"/workspaceagents/{agent.id}/logs?follow")
+        assert "one" in follower.recv()
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            frame = follower.recv_frame()
+            assert frame.opcode == websocket.ABNF.OPCODE_PING
+            follower.pong(frame.data)
+        fault.release()
+        agent.push_logs("two")
+        while (frame := follower.recv_frame()).opcode == websocket.ABNF.OPCODE_PING:
+            follower.pong(frame.data)
+        assert frame.opcode == websocket.ABNF.OPCODE_TEXT
+        assert b"two" in frame.data
 
 
 ANSWERS: list[tuple[str, dict[str, Any], int, str]] = [
