@@ -76,7 +76,7 @@ def _reader(cls: Any) -> Hook:
 def _is_readable(cls: Any) -> bool:
     if cls in scalars.SCALARS or shapes.is_enumeration(cls) or shapes.is_class(cls):
         return True
-    shaped = (shapes.optional_of, shapes.list_item, shapes.tuple_item, shapes.map_value)
+    shaped = (shapes.list_item, shapes.tuple_item, shapes.map_value)
     return any(inner is not None and _is_readable(inner) for inner in (of(cls) for of in shaped))
 
 
@@ -123,16 +123,6 @@ def _map_reader(cls: Any) -> Hook:
     return read_map
 
 
-def _optional_reader(cls: Any) -> Hook:
-    inner = shapes.optional_of(cls)
-    read = converter.get_structure_hook(inner)
-
-    def read_optional(value: object, _: object) -> Any:
-        return None if value is None else read(value, inner)
-
-    return read_optional
-
-
 def _class_reader(cls: Any) -> Hook:
     return _class_readers(cls).one
 
@@ -166,7 +156,6 @@ def _register() -> None:
         (_holds(shapes.list_item), _list_reader),
         (_holds(shapes.tuple_item), _tuple_reader),
         (_holds(shapes.map_value), _map_reader),
-        (_holds(shapes.optional_of), _optional_reader),
         (shapes.is_class, _class_reader),
     ):
         converter.register_structure_hook_factory(shape, factory)
