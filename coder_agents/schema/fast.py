@@ -104,7 +104,7 @@ def _decoder(structure: Any) -> Callable[[Any], Any]:
         whole = text if isinstance(text, (str, bytes)) else bytes(memoryview(text))
         if not isinstance(whole, str) and not whole.isascii():
             str(whole, "utf-8")
-        if any(whole[at : at + _SAMPLE].isdigit() for at in range(0, len(whole), _STRIDE)):
+        if True in [whole[at : at + _SAMPLE].isdigit() for at in range(0, len(whole), _STRIDE)]:
             raise msgspec.DecodeError("a number of too many digits, perhaps")
         return decode(whole)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import operator
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import attrs
@@ -24,6 +25,17 @@ Seconds after which a check is due at the latest while lines keep coming.
 """
 
 _GRAIN = 20  # moments are kept apart to a twentieth of *settle*, so their number is bounded
+
+
+def _go_on_from(before: int, numbers: Sequence[int]) -> bool:
+    """
+    Whether *numbers* ascend, each above the one before it, from above *before*.
+    """
+    if not numbers:
+        return True
+    return numbers[0] > before and all(
+        map(operator.lt, numbers, itertools.islice(numbers, 1, None))
+    )
 
 
 @attrs.define
@@ -141,10 +153,10 @@ class Ledger:
         Return for each of the lines *numbers* whether it was not yielded yet, as far as is
         remembered, nor is among *besides* or there twice; None where all are new.
         """
+        if not besides and _go_on_from(self._newest, numbers):
+            return None
         met = set(numbers)
         distinct = len(met) == len(numbers)
-        if distinct and min(met, default=0) > self._newest and met.isdisjoint(besides):
-            return None
         # Sets first: a check brings thousands of lines, of which few are new if any.
         missing = self._known.missing_of(met.difference(besides))
         fresh = {number for number in missing if number > self._floor}
@@ -179,7 +191,7 @@ class Ledger:
         came late, out of the order of the ids.
         """
         late = self.late_among(numbers)
-        newest = max(numbers)
+        newest = max(numbers) if late else numbers[-1]
         self._last_id = max(newest, self._last_id or newest)
         if self._settle <= 0 and not self._known:
             self._floor = self._newest
@@ -195,7 +207,7 @@ class Ledger:
         Return how many of the lines *numbers* are late, if they are handed out in this order.
         """
         before = self._last_id or 0
-        if not numbers or (numbers[0] > before and sorted(numbers) == list(numbers)):
+        if _go_on_from(before, numbers):
             return 0
         tops = itertools.accumulate(numbers, max, initial=before)
         return sum(number < top for number, top in zip(numbers, tops, strict=False))
