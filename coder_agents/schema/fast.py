@@ -32,7 +32,6 @@ from coder_agents.schema.generation import (
     generate,
 )
 from coder_agents.schema.remembered import Remembered
-from coder_agents.schema.times import from_nanoseconds
 
 REFUSALS = (msgspec.DecodeError, UnicodeError, RecursionError, scalars.Mismatch)
 """
@@ -60,12 +59,12 @@ _REPEATED: dict[Any, str] = {UUID: "uuids[f]", scalars.TIME: "times[f]"}
 _MADE: dict[Any, str] = {
     UUID: "uuids[{}]",
     scalars.TIME: "times[{}]",
-    timedelta: "from_nanoseconds({})",
+    timedelta: "durations[{}]",
 }
 _MAKERS: Names = {
     "uuids": scalars.UUIDS,
     "times": scalars.TIMES,
-    "from_nanoseconds": from_nanoseconds,
+    "durations": scalars.DURATIONS,
 }
 
 
