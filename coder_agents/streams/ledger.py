@@ -15,7 +15,6 @@ from __future__ import annotations
 import array
 import collections
 import itertools
-import operator
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import attrs
@@ -32,11 +31,11 @@ def _go_on_from(before: int, numbers: Sequence[int]) -> bool:
     """
     Whether *numbers* ascend, each above the one before it, from above *before*.
     """
-    if not numbers:
-        return True
-    return numbers[0] > before and all(
-        map(operator.lt, numbers, itertools.islice(numbers, 1, None))
-    )
+    for number in numbers:
+        if number <= before:
+            return False
+        before = number
+    return True
 
 
 @attrs.define
