@@ -2,20 +2,46 @@
 Streams: generators of what an agent reports.
 """
 
+from coder_agents.streams.changes import (
+    ContainerChange,
+    ContainerStarted,
+    ContainerStopped,
+    DevcontainerAdded,
+    DevcontainerChanged,
+    DevcontainerRemoved,
+    PortChange,
+    PortClosed,
+    PortOpened,
+    container_changes,
+    port_changes,
+)
 from coder_agents.streams.containers import ContainersStream
 from coder_agents.streams.logs import LogStream
 from coder_agents.streams.metadata import MetadataStream
 from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
+from coder_agents.streams.ports import PortsStream
 from coder_agents.streams.reconnect import Reconnect
 from coder_agents.streams.stream import Stream
 
 __all__ = [
+    "ContainerChange",
+    "ContainerStarted",
+    "ContainerStopped",
     "ContainersStream",
+    "DevcontainerAdded",
+    "DevcontainerChanged",
+    "DevcontainerRemoved",
     "LogStream",
     "MetadataStream",
+    "PortChange",
+    "PortClosed",
+    "PortOpened",
+    "PortsStream",
     "Reconnect",
     "Stream",
     "StreamEnd",
     "StreamOptions",
     "StreamStats",
+    "container_changes",
+    "port_changes",
 ]

@@ -193,7 +193,9 @@ class HTTPSource(Source[M]):
     def _refusal(self, head: Head) -> requests.Response:
         body = bytearray()
         with contextlib.suppress(TimeoutError, DroppedError):
-            while len(body) < _LARGEST_REFUSAL and (data := self._exchange.read(self._answer_until)):
+            while len(body) < _LARGEST_REFUSAL and (
+                data := self._exchange.read(self._answer_until)
+            ):
                 body += data
         answer = requests.Response()
         answer.status_code = head.status_code

@@ -313,7 +313,9 @@ def test_an_own_sessions_headers_cookies_and_auth_go_with_streams(
     assert b"Origin" not in head
 
 
-def test_a_proxy_that_refuses_is_a_transport_error(source_at: Callable[..., HTTPSource[Any]]) -> None:
+def test_a_proxy_that_refuses_is_a_transport_error(
+    source_at: Callable[..., HTTPSource[Any]],
+) -> None:
     """
     With the proxy's reason.
     """
