@@ -113,6 +113,8 @@ class HTTPSource(Source[M]):
         self._connection = Connection()
         self._exchange = Exchange(self._connection)
         self._answer_until = 0.0
+        self._head: Head | None = None
+        self._told = bytearray()  # in a refusal
         self._accepted = False
 
     def open(self) -> None:
@@ -137,7 +139,7 @@ class HTTPSource(Source[M]):
         Raises as `open` does.
         """
         if not self._accepted:
-            self._attempt(lambda: self._await_head(deadline))
+            self._attempt(lambda: self._await_answer(deadline))
         return self._accepted
 
     def _dial(self) -> None:
@@ -147,22 +149,31 @@ class HTTPSource(Source[M]):
         self._answer_until = time.monotonic() + settings.read_timeout
         self._exchange.send(self._request, self._answer_until)
 
-    def _await_head(self, deadline: float | None) -> APIError | None:
+    def _await_answer(self, deadline: float | None) -> APIError | None:
         """
-        Return the deployment's refusal, if it is one.
+        Return the deployment's refusal, if it is one and whole.
         """
         until = self._answer_until if deadline is None else min(self._answer_until, deadline)
         try:
-            head = self._exchange.head(until)
+            if self._head is None:
+                self._head = self._exchange.head(until)
+            if self._head.status_code != self._success:
+                self._read_refusal(until)
         except TimeoutError:
-            if time.monotonic() >= self._answer_until:
+            if time.monotonic() < self._answer_until:
+                return None
+            if self._head is None:
                 raise
-            return None
-        if head.status_code != self._success:
-            return api_error(self._refusal(head), token=self._http.settings.token)
-        self._accept(head)
+        if self._head.status_code != self._success:
+            return api_error(self._refusal(self._head), token=self._http.settings.token)
+        self._accept(self._head)
         self._accepted = True
         return None
+
+    def _read_refusal(self, until: float) -> None:
+        with contextlib.suppress(DroppedError):
+            while len(self._told) < _LARGEST_REFUSAL and (data := self._exchange.read(until)):
+                self._told += data
 
     def _attempt(self, step: Callable[[], CoderError | None]) -> None:
         """
@@ -191,19 +202,13 @@ class HTTPSource(Source[M]):
             raise failure
 
     def _refusal(self, head: Head) -> requests.Response:
-        body = bytearray()
-        with contextlib.suppress(TimeoutError, DroppedError):
-            while len(body) < _LARGEST_REFUSAL and (
-                data := self._exchange.read(self._answer_until)
-            ):
-                body += data
         answer = requests.Response()
         answer.status_code = head.status_code
         answer.reason = bytes(head.reason).decode("latin-1")
         answer.url = self._request.url or ""
         answer.headers = CaseInsensitiveDict(headers_of(head))
         answer.request = self._request
-        answer._content = bytes(body)
+        answer._content = bytes(self._told)
         return answer
 
     @property
