@@ -4,6 +4,7 @@ One method for each thing one can do with an agent.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -336,6 +337,8 @@ def _label(key: str, value: str) -> str:
     for text in (key, value):
         if not isinstance(text, str):
             raise TypeError(f"labels must be text, not {type(text).__name__}")
+        if re.search("[\ud800-\udfff]", text):
+            raise ValueError(f"a label must be text that UTF-8 can tell, not {text!r}")
     if not key or "=" in key or "=" in value:
         raise ValueError(
             f"the label {key!r}: {value!r} cannot be asked for: a key must not be empty,"

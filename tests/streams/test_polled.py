@@ -293,6 +293,17 @@ def test_a_head_that_does_not_come_is_a_time_out(serve: Serve) -> None:
         next(stream)
 
 
+def test_a_refusal_that_stops_is_what_came_of_it(serve: Serve) -> None:
+    """
+    At the same time-out: the status is known by then.
+    """
+    told = answer(AWAY + b" ", b"400 Bad Request")[:-1]
+    stream = serve(telling(1), stuck(told), timeout=(5, 0.2)).watch_listening_ports(OFTEN)
+    next(stream)
+    with pytest.raises(AgentNotConnectedError):
+        next(stream)
+
+
 def test_a_body_that_stops_is_a_drop(serve: Serve) -> None:
     """
     After the idle time-out; the pause between two answers is none.
