@@ -2,57 +2,64 @@
 The synchronous client for the workspace agents of a Coder deployment.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from coder_agents._version import __version__
-from coder_agents.agent import Agent
-from coder_agents.client import Client
-from coder_agents.errors import (
-    AgentNotConnectedError,
-    AgentNotFoundError,
-    AmbiguousAgentError,
-    APIError,
-    AuthenticationError,
-    BadRequestError,
-    CoderError,
-    ConfigError,
-    ConflictError,
-    DecodeError,
-    DevcontainerError,
-    DevcontainerTimeoutError,
-    FindingError,
-    MessageTooLargeError,
-    NoAgentsError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServerError,
-    ServerEventError,
-    StreamError,
-    TLSError,
-    TransportError,
-    UnsupportedError,
-    WorkspaceFailedError,
-    WorkspaceNotFoundError,
-    WorkspacePendingError,
-    WorkspaceStoppedError,
-)
-from coder_agents.streams import (
-    ContainersStream,
-    ContainerStarted,
-    ContainerStopped,
-    DevcontainerAdded,
-    DevcontainerChanged,
-    DevcontainerRemoved,
-    LogStream,
-    MetadataStream,
-    PortClosed,
-    PortOpened,
-    PortsStream,
-    Reconnect,
-    StreamEnd,
-    StreamOptions,
-    StreamStats,
-)
+from coder_agents.lazy import exports
+
+if TYPE_CHECKING:
+    from coder_agents.agent import Agent
+    from coder_agents.client import Client
+    from coder_agents.errors import (
+        AgentNotConnectedError,
+        AgentNotFoundError,
+        AmbiguousAgentError,
+        APIError,
+        AuthenticationError,
+        BadRequestError,
+        CoderError,
+        ConfigError,
+        ConflictError,
+        DecodeError,
+        DevcontainerError,
+        DevcontainerTimeoutError,
+        FindingError,
+        MessageTooLargeError,
+        NoAgentsError,
+        NotFoundError,
+        PermissionDeniedError,
+        RateLimitError,
+        RequestTimeoutError,
+        ServerError,
+        ServerEventError,
+        StreamError,
+        TLSError,
+        TransportError,
+        UnsupportedError,
+        WorkspaceFailedError,
+        WorkspaceNotFoundError,
+        WorkspacePendingError,
+        WorkspaceStoppedError,
+    )
+    from coder_agents.streams import (
+        ContainersStream,
+        ContainerStarted,
+        ContainerStopped,
+        DevcontainerAdded,
+        DevcontainerChanged,
+        DevcontainerRemoved,
+        LogStream,
+        MetadataStream,
+        PortClosed,
+        PortOpened,
+        PortsStream,
+        Reconnect,
+        StreamEnd,
+        StreamOptions,
+        StreamStats,
+    )
 
 __all__ = [
     "APIError",
@@ -103,3 +110,26 @@ __all__ = [
     "WorkspaceStoppedError",
     "__version__",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "agent": "Agent",
+        "client": "Client",
+        "errors": (
+            "AgentNotConnectedError AgentNotFoundError AmbiguousAgentError APIError "
+            "AuthenticationError BadRequestError CoderError ConfigError ConflictError "
+            "DecodeError DevcontainerError DevcontainerTimeoutError FindingError "
+            "MessageTooLargeError NoAgentsError NotFoundError "
+            "PermissionDeniedError RateLimitError RequestTimeoutError ServerError "
+            "ServerEventError StreamError TLSError TransportError UnsupportedError "
+            "WorkspaceFailedError WorkspaceNotFoundError WorkspacePendingError "
+            "WorkspaceStoppedError"
+        ),
+        "streams": (
+            "ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
+            "DevcontainerChanged DevcontainerRemoved LogStream MetadataStream PortClosed "
+            "PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
+        ),
+    },
+)

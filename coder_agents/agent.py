@@ -11,38 +11,31 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from coder_agents import schema, streams, transport
 from coder_agents.config import positive_seconds, whole_number
-from coder_agents.finding import full_name
 from coder_agents.releases import Capabilities
 from coder_agents.render import escape_controls
-from coder_agents.schema import (
-    IssueReconnectingPTYSignedTokenRequest,
-    IssueReconnectingPTYSignedTokenResponse,
-    Response,
-    Workspace,
-    WorkspaceAgent,
-    WorkspaceAgentDevcontainer,
-    WorkspaceAgentListContainersResponse,
-    WorkspaceAgentListeningPort,
-    WorkspaceAgentListeningPortsResponse,
-    WorkspaceAgentLog,
-    from_json,
-    to_json,
-)
-from coder_agents.streams import LogStream, MetadataStream, StreamOptions
-from coder_agents.transport import (
-    HTTP,
-    DocumentSource,
-    Params,
-    PolledSource,
-    SSESource,
-    WebSocketSource,
-    quoted,
-)
+from coder_agents.transport import HTTP, quoted
 
 if TYPE_CHECKING:
     from coder_agents.devcontainers import Devcontainers, Which
-    from coder_agents.streams import ContainersStream, PortsStream
+    from coder_agents.schema import (
+        Response,
+        Workspace,
+        WorkspaceAgent,
+        WorkspaceAgentDevcontainer,
+        WorkspaceAgentListContainersResponse,
+        WorkspaceAgentListeningPort,
+        WorkspaceAgentLog,
+    )
+    from coder_agents.streams import (
+        ContainersStream,
+        LogStream,
+        MetadataStream,
+        PortsStream,
+        StreamOptions,
+    )
+    from coder_agents.transport import DocumentSource, Params, PolledSource, WebSocketSource
 
 _WAIT_INTERVAL = 2.0  # seconds between two looks at a devcontainer
 
@@ -69,10 +62,12 @@ class Agent:
         self._http = http
         self._stream_options = stream_options
         self._capabilities = capabilities
-        self._data = WorkspaceAgent(id=id) if data is None else data
+        self._data = schema.WorkspaceAgent(id=id) if data is None else data
         self._workspace = workspace
 
     def __repr__(self) -> str:
+        from coder_agents.finding import full_name
+
         data = self._data
         within = "" if self._workspace is None else f"{full_name(self._workspace)}."
         words = f"{within}{data.name} {self.id} {data.status} {data.lifecycle_state}"
@@ -100,7 +95,7 @@ class Agent:
 
         `workspace` stays as it is.
         """
-        self._data = from_json(self._http.call("GET", self._path()), WorkspaceAgent)
+        self._data = schema.from_json(self._http.call("GET", self._path()), schema.WorkspaceAgent)
         return self._data
 
     def logs(self, after: int = 0) -> list[WorkspaceAgentLog]:
@@ -108,7 +103,7 @@ class Agent:
         Return the lines of the log whose ids are above *after*, by id.
         """
         body = self._http.call("GET", self._path("logs"), params=_after(after))
-        return from_json(body, list[WorkspaceAgentLog])
+        return schema.from_json(body, list[schema.WorkspaceAgentLog])
 
     def follow_logs(
         self, after: int | str = 0, *, options: StreamOptions | None = None
@@ -120,7 +115,7 @@ class Agent:
         *after* is an id, or the `LogStream.bookmark` of an earlier stream of this agent.
         """
         chosen = self._chosen(options)
-        return LogStream(
+        return streams.LogStream(
             lambda floor: self._websocket(
                 "logs",
                 params=[*_after(floor), ("follow", ""), ("no_compression", "")],
@@ -138,8 +133,8 @@ class Agent:
         Return a stream of the agent's metadata; each item is the full list.
         """
         chosen = self._chosen(options)
-        return MetadataStream(
-            lambda: SSESource(
+        return streams.MetadataStream(
+            lambda: transport.SSESource(
                 self._http,
                 self._path("watch-metadata"),
                 idle_timeout=chosen.idle_timeout,
@@ -160,9 +155,7 @@ class Agent:
 
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
-        from coder_agents.streams.ports import PortsStream
-
-        return PortsStream(
+        return streams.PortsStream(
             self._polling("listening-ports", interval=interval, options=options),
             what=f"the ports of agent {self.id}",
             options=self._chosen(options),
@@ -197,10 +190,12 @@ class Agent:
         positive_seconds("interval", interval)
         chosen = self._chosen(options)
         path = self._path(*segments)
-        return lambda: PolledSource(lambda: self._document(path, chosen), interval=interval)
+        return lambda: transport.PolledSource(
+            lambda: self._document(path, chosen), interval=interval
+        )
 
     def _document(self, path: str, options: StreamOptions) -> DocumentSource:
-        return DocumentSource(
+        return transport.DocumentSource(
             self._http,
             path,
             idle_timeout=options.idle_timeout,
@@ -215,7 +210,7 @@ class Agent:
     def _websocket(
         self, *segments: str, params: Params = (), options: StreamOptions
     ) -> WebSocketSource:
-        return WebSocketSource(
+        return transport.WebSocketSource(
             self._http,
             self._path(*segments),
             params,
@@ -239,7 +234,7 @@ class Agent:
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
         body = self._http.call("GET", self._path("listening-ports"))
-        return list(from_json(body, WorkspaceAgentListeningPortsResponse).ports)
+        return list(schema.from_json(body, schema.WorkspaceAgentListeningPortsResponse).ports)
 
     def containers(
         self, labels: Mapping[str, str] | None = None
@@ -254,7 +249,7 @@ class Agent:
         *TypeError*, before any request, for labels that cannot be asked for.
         """
         body = self._http.call("GET", self._path("containers"), params=_label_params(labels))
-        return from_json(body, WorkspaceAgentListContainersResponse)
+        return schema.from_json(body, schema.WorkspaceAgentListContainersResponse)
 
     def recreate_devcontainer(self, which: Which) -> Response:
         """
@@ -310,11 +305,11 @@ class Agent:
         """
         if urlsplit(url).scheme not in ("ws", "wss"):
             raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
-        request = IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
+        request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
         body = self._http.call(
-            "POST", "/applications/reconnecting-pty-signed-token", body=to_json(request)
+            "POST", "/applications/reconnecting-pty-signed-token", body=schema.to_json(request)
         )
-        return from_json(body, IssueReconnectingPTYSignedTokenResponse).signed_token
+        return schema.from_json(body, schema.IssueReconnectingPTYSignedTokenResponse).signed_token
 
     def _path(self, *segments: str) -> str:
         return quoted("workspaceagents", self.id, *segments)

@@ -8,6 +8,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -28,8 +29,10 @@ from coder_agents.schema import (
     WorkspaceAgentListContainersResponse,
     from_json,
 )
-from coder_agents.streams import ContainersStream
 from coder_agents.transport import HTTP, quoted
+
+if TYPE_CHECKING:
+    from coder_agents.streams import ContainersStream
 
 Which = WorkspaceAgentDevcontainer | WorkspaceAgentContainer | uuid.UUID | str
 Listing = WorkspaceAgentListContainersResponse

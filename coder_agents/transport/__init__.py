@@ -2,14 +2,21 @@
 The only rooms that talk to the network.
 """
 
-from coder_agents.transport.alarm import Alarm
-from coder_agents.transport.connection import ClosedError, DroppedError
-from coder_agents.transport.document import DocumentSource
-from coder_agents.transport.http import HTTP, Params, quoted
-from coder_agents.transport.polled import PolledSource
-from coder_agents.transport.source import HTTPSource, Source
-from coder_agents.transport.sse import ServerSentEvent, SSESource
-from coder_agents.transport.websocket import WebSocketSource
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coder_agents.lazy import exports
+
+if TYPE_CHECKING:
+    from coder_agents.transport.alarm import Alarm
+    from coder_agents.transport.connection import ClosedError, DroppedError
+    from coder_agents.transport.document import DocumentSource
+    from coder_agents.transport.http import HTTP, Params, quoted
+    from coder_agents.transport.polled import PolledSource
+    from coder_agents.transport.source import HTTPSource, Source
+    from coder_agents.transport.sse import ServerSentEvent, SSESource
+    from coder_agents.transport.websocket import WebSocketSource
 
 __all__ = [
     "HTTP",
@@ -26,3 +33,17 @@ __all__ = [
     "WebSocketSource",
     "quoted",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "alarm": "Alarm",
+        "connection": "ClosedError DroppedError",
+        "document": "DocumentSource",
+        "http": "HTTP Params quoted",
+        "polled": "PolledSource",
+        "source": "HTTPSource Source",
+        "sse": "ServerSentEvent SSESource",
+        "websocket": "WebSocketSource",
+    },
+)
