@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         ConfigError,
         ConflictError,
         DecodeError,
+        DevcontainerError,
+        DevcontainerTimeoutError,
         FindingError,
         MessageTooLargeError,
         NoAgentsError,
@@ -43,8 +45,16 @@ if TYPE_CHECKING:
     )
     from coder_agents.streams import (
         ContainersStream,
+        ContainerStarted,
+        ContainerStopped,
+        DevcontainerAdded,
+        DevcontainerChanged,
+        DevcontainerRemoved,
         LogStream,
         MetadataStream,
+        PortClosed,
+        PortOpened,
+        PortsStream,
         Reconnect,
         StreamEnd,
         StreamOptions,
@@ -63,8 +73,15 @@ __all__ = [
     "CoderError",
     "ConfigError",
     "ConflictError",
+    "ContainerStarted",
+    "ContainerStopped",
     "ContainersStream",
     "DecodeError",
+    "DevcontainerAdded",
+    "DevcontainerChanged",
+    "DevcontainerError",
+    "DevcontainerRemoved",
+    "DevcontainerTimeoutError",
     "FindingError",
     "LogStream",
     "MessageTooLargeError",
@@ -72,6 +89,9 @@ __all__ = [
     "NoAgentsError",
     "NotFoundError",
     "PermissionDeniedError",
+    "PortClosed",
+    "PortOpened",
+    "PortsStream",
     "RateLimitError",
     "Reconnect",
     "RequestTimeoutError",
@@ -99,15 +119,17 @@ __getattr__, __dir__ = exports(
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AmbiguousAgentError APIError "
             "AuthenticationError BadRequestError CoderError ConfigError ConflictError "
-            "DecodeError FindingError MessageTooLargeError NoAgentsError NotFoundError "
+            "DecodeError DevcontainerError DevcontainerTimeoutError FindingError "
+            "MessageTooLargeError NoAgentsError NotFoundError "
             "PermissionDeniedError RateLimitError RequestTimeoutError ServerError "
             "ServerEventError StreamError TLSError TransportError UnsupportedError "
             "WorkspaceFailedError WorkspaceNotFoundError WorkspacePendingError "
             "WorkspaceStoppedError"
         ),
         "streams": (
-            "ContainersStream LogStream MetadataStream Reconnect StreamEnd StreamOptions "
-            "StreamStats"
+            "ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
+            "DevcontainerChanged DevcontainerRemoved LogStream MetadataStream PortClosed "
+            "PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),
     },
 )

@@ -17,6 +17,9 @@ class Capabilities:
     Attributes:
         recreate_by_devcontainer: whether a devcontainer is recreated by its own id
             (2.25 and later) and not by its container's.
+        containers_watch: whether containers can be watched (2.25 and later), and need not be
+            asked for again and again.
     """
 
     recreate_by_devcontainer: bool | None = None
+    containers_watch: bool | None = None
