@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         WorkspacePendingError,
         WorkspaceStoppedError,
     )
+    from coder_agents.many import MetadataOfAgents
+    from coder_agents.releases import Capabilities
     from coder_agents.streams import (
         ContainersStream,
         LogStream,
@@ -59,6 +61,7 @@ __all__ = [
     "AmbiguousAgentError",
     "AuthenticationError",
     "BadRequestError",
+    "Capabilities",
     "Client",
     "CoderError",
     "ConfigError",
@@ -68,6 +71,7 @@ __all__ = [
     "FindingError",
     "LogStream",
     "MessageTooLargeError",
+    "MetadataOfAgents",
     "MetadataStream",
     "NoAgentsError",
     "NotFoundError",
@@ -105,6 +109,8 @@ __getattr__, __dir__ = exports(
             "WorkspaceFailedError WorkspaceNotFoundError WorkspacePendingError "
             "WorkspaceStoppedError"
         ),
+        "many": "MetadataOfAgents",
+        "releases": "Capabilities",
         "streams": (
             "ContainersStream LogStream MetadataStream Reconnect StreamEnd StreamOptions "
             "StreamStats"

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from coder_agents import schema, streams, transport
-from coder_agents.config import whole_number
+from coder_agents.config import positive_seconds, whole_number
 from coder_agents.errors import NotFoundError, UnsupportedError
-from coder_agents.releases import Capabilities
+from coder_agents.releases import Capabilities, Route, naming
 from coder_agents.render import escape_controls
 from coder_agents.transport import HTTP, quoted
 
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
         WorkspaceAgentListContainersResponse,
         WorkspaceAgentListeningPort,
         WorkspaceAgentLog,
+        WorkspaceAgentMetadata,
     )
     from coder_agents.streams import ContainersStream, LogStream, MetadataStream, StreamOptions
-    from coder_agents.transport import DocumentSource, Params, WebSocketSource
+    from coder_agents.streams.metadata_routes import MetadataRoutes
+    from coder_agents.transport import DocumentSource, Params, Source, WebSocketSource
 
 
 class Agent:
@@ -121,17 +125,44 @@ class Agent:
     def watch_metadata(self, *, options: StreamOptions | None = None) -> MetadataStream:
         """
         Return a stream of the agent's metadata; each item is the full list.
+
+        The route that this deployment has is found out by asking, once: server-sent events,
+        or a WebSocket where they are not there.
         """
-        chosen = self._chosen(options)
-        return streams.MetadataStream(
-            lambda: transport.SSESource(
-                self._http,
-                self._path("watch-metadata"),
-                idle_timeout=chosen.idle_timeout,
-                max_message_size=chosen.max_message_size,
-            ),
-            what=f"the metadata of agent {self.id}",
-            options=chosen,
+        from coder_agents.streams.metadata import watch
+
+        return watch(self._metadata_routes("agent.watch_metadata()", self._chosen(options)))
+
+    def metadata(self, *, timeout: float = 10.0) -> list[WorkspaceAgentMetadata]:
+        """
+        Return the agent's metadata as it is now.
+
+        There is no call for that: the watch is opened, and closed after its first event.
+
+        Raises *RequestTimeoutError* where that is not there within *timeout* seconds, *StreamError*
+        where the connection breaks off before, *ServerEventError* where the deployment sends
+        an error.
+        """
+        return self._read_metadata("agent.metadata()", timeout, tell=lambda source: None)
+
+    def _read_metadata(
+        self, call: str, timeout: float, *, tell: Callable[[Source[Any]], object]
+    ) -> list[WorkspaceAgentMetadata]:
+        from coder_agents.streams.metadata import read_once
+
+        positive_seconds("timeout", timeout)
+        routes = self._metadata_routes(call, self._chosen(None))
+        return read_once(routes, timeout=timeout, tell=tell)
+
+    def _metadata_routes(self, call: str, options: StreamOptions) -> MetadataRoutes:
+        from coder_agents.streams.metadata_routes import MetadataRoutes
+
+        return MetadataRoutes(
+            http=self._http,
+            agent_id=self.id,
+            capabilities=self._capabilities,
+            options=options,
+            call=call,
         )
 
     def watch_containers(self, *, options: StreamOptions | None = None) -> ContainersStream:
@@ -143,7 +174,9 @@ class Agent:
         """
         chosen = self._chosen(options)
         return streams.ContainersStream(
-            lambda: self._websocket("containers", "watch", options=chosen),
+            lambda: self._websocket(
+                "containers", "watch", options=chosen, opening=self._asking("containers_watch")
+            ),
             what=f"the containers of agent {self.id}",
             options=chosen,
         )
@@ -154,7 +187,11 @@ class Agent:
         return options or self._stream_options
 
     def _websocket(
-        self, *segments: str, params: Params = (), options: StreamOptions
+        self,
+        *segments: str,
+        params: Params = (),
+        options: StreamOptions,
+        opening: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> WebSocketSource:
         return transport.WebSocketSource(
             self._http,
@@ -162,7 +199,11 @@ class Agent:
             params,
             idle_timeout=options.idle_timeout,
             max_message_size=options.max_message_size,
+            opening=opening,
         )
+
+    def _asking(self, route: Route) -> Callable[[], AbstractContextManager[None]]:
+        return partial(self._capabilities.asking, route)
 
     def _workspace_source(self, options: StreamOptions) -> Callable[[], DocumentSource] | None:
         if self._workspace is None:
@@ -216,14 +257,21 @@ class Agent:
         where it is being recreated already.
         """
         devcontainer = self._devcontainer(which)
-        if self._capabilities.recreate_by_devcontainer is not False:
+        routes = [self._recreate_by_id, self._recreate_by_container]
+        if self._capabilities.recreate_by_devcontainer is False:
+            routes.reverse()
+        with naming("recreate_by_devcontainer"):
             try:
-                answer = self._recreate(str(devcontainer.id))
+                return routes[0](devcontainer)
             except UnsupportedError:
-                self._capabilities.recreate_by_devcontainer = False
-            else:
-                self._capabilities.recreate_by_devcontainer = True
-                return answer
+                pass
+            return routes[1](devcontainer)
+
+    def _recreate_by_id(self, devcontainer: WorkspaceAgentDevcontainer) -> Response:
+        with self._capabilities.asking("recreate_by_devcontainer"):
+            return self._recreate(str(devcontainer.id))
+
+    def _recreate_by_container(self, devcontainer: WorkspaceAgentDevcontainer) -> Response:
         if devcontainer.container is None:
             devcontainer = self._listed(str(devcontainer.id))
         container = devcontainer.container
@@ -266,9 +314,9 @@ class Agent:
         if urlsplit(url).scheme not in ("ws", "wss"):
             raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
         request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
-        body = self._http.call(
-            "POST", "/applications/reconnecting-pty-signed-token", body=schema.to_json(request)
-        )
+        path = "/applications/reconnecting-pty-signed-token"
+        with self._capabilities.asking("pty_signed_token"):
+            body = self._http.call("POST", path, body=schema.to_json(request))
         return schema.from_json(body, schema.IssueReconnectingPTYSignedTokenResponse).signed_token
 
     def _path(self, *segments: str) -> str:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
 import h11
@@ -33,7 +35,9 @@ class Source(abc.ABC, Generic[M]):
     """
     One connection that messages come from.
 
-    *idle_timeout* is in seconds, *max_message_size* in bytes.
+    *idle_timeout* is in seconds, *max_message_size* in bytes. *opening* makes the ``with`` block in
+    which it is opened, and so sees how that ends; *open_by* is a time of `time.monotonic` at
+    which opening ends at the latest, besides the limits that the settings have.
 
     Attributes:
         pinged: whether the peer has sent a ping: the connection works.
@@ -47,12 +51,16 @@ class Source(abc.ABC, Generic[M]):
         *,
         idle_timeout: float,
         max_message_size: int,
+        opening: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+        open_by: float = math.inf,
     ) -> None:
         self._http = http
         self._path = path
         self._params = params
         self._idle_timeout = idle_timeout
         self._max_message_size = max_message_size
+        self._opening = opening
+        self._open_by = open_by
         self._connection = Connection()
         self._exchange = Exchange(self._connection)
         self.pinged = False
@@ -65,6 +73,10 @@ class Source(abc.ABC, Generic[M]):
         cannot be reached, *DecodeError* where it answers with something else,
         *ClosedError* when woken.
         """
+        with self._opening():
+            self._open()
+
+    def _open(self) -> None:
         self._http.check_files()
         request = self._http.prepare(self._path, self._params, self._headers())
         failure = self._try_to_open(request)
@@ -77,8 +89,8 @@ class Source(abc.ABC, Generic[M]):
         settings = self._http.settings
         try:
             pool = self._http.pool_for(request)
-            self._connection.dial(pool, request, settings.connect_timeout)
-            deadline = time.monotonic() + settings.read_timeout
+            self._connection.dial(pool, request, self._at_most(settings.connect_timeout))
+            deadline = time.monotonic() + self._at_most(settings.read_timeout)
             head = self._exchange.start(request, deadline)
             if head.status_code == self._success:
                 self._accept(head)
@@ -100,6 +112,12 @@ class Source(abc.ABC, Generic[M]):
             self.free()
             raise
         return api_error(answer, token=settings.token)
+
+    def _at_most(self, seconds: float) -> float:
+        left = self._open_by - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no time is left")
+        return min(seconds, left)
 
     def _refusal(
         self, request: requests.PreparedRequest, head: Head, deadline: float
