@@ -92,20 +92,10 @@ class Capabilities:
         try:
             yield
         except UnsupportedError as error:
-            self._is_missing(route)
+            setattr(self, route, False)
             _name(error, attrs.evolve(_CALLS[route], name=call or _CALLS[route].name))
             raise
         setattr(self, route, True)
-
-    def _is_missing(self, route: Route) -> None:
-        if getattr(self, route):
-            self._forget()
-        setattr(self, route, False)
-
-    def _forget(self) -> None:
-        # What was there and is no more: the deployment is another release by now.
-        for field in attrs.fields(Capabilities):
-            setattr(self, field.name, None)
 
 
 @contextlib.contextmanager

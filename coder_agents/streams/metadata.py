@@ -44,8 +44,10 @@ class MetadataStream(StateStream[Message, list[WorkspaceAgentMetadata]]):
 
     def _judge(self, broken: Broken) -> float | None:
         # A deployment that was replaced may have lost the one route, and have the other.
-        is_gone = isinstance(broken, UnsupportedError)
-        return 0.0 if is_gone and self._routes.is_another_left() else None
+        if isinstance(broken, UnsupportedError):
+            return 0.0 if self._routes.turn() else None
+        self._routes.start_again()
+        return None
 
     def _items(self, message: Message) -> list[list[WorkspaceAgentMetadata]]:
         if isinstance(message, bytes):
@@ -81,8 +83,7 @@ def watch(routes: MetadataRoutes) -> MetadataStream:
     try:
         return MetadataStream(routes)
     except UnsupportedError:
-        if not routes.is_another_left():
-            raise
+        routes.turn()
     return MetadataStream(routes)
 
 

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from coder_agents.transport import HTTP, Source
 
 
+_ROUTES: tuple[Route, ...] = ("metadata_sse", "metadata_ws")
+
+
 def _ignore(source: Source[Any]) -> None:
     """
     Tell nobody of *source*.
     """
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class MetadataRoutes:
     """
     Makes the connections of one stream of metadata, over the route that is there.
@@ -51,6 +54,8 @@ class MetadataRoutes:
     call: str
     open_by: float = math.inf
     tell: Callable[[Source[Any]], object] = _ignore
+    _asked: Route = attrs.field(default=_ROUTES[0], init=False)
+    _missing: set[Route] = attrs.field(factory=set, init=False)
 
     @property
     def what(self) -> str:
@@ -63,7 +68,7 @@ class MetadataRoutes:
         """
         Return the next connection, unopened.
         """
-        route = self._next()
+        route = self._asked = self._next()
         # Either is imported only where it is taken.
         kind: Callable[..., Source[Any]]
         if route == "metadata_sse":
@@ -81,13 +86,21 @@ class MetadataRoutes:
         self.tell(source)
         return source
 
-    def is_another_left(self) -> bool:
+    def turn(self) -> bool:
         """
-        Whether, after one was found missing, another route may be there.
+        Turn to the other route, as the one that was asked for last is missing; return whether
+        there is one that was not asked for yet.
         """
-        return getattr(self.capabilities, self._next()) is not False
+        self._missing.add(self._asked)
+        return len(self._missing) < len(_ROUTES)
+
+    def start_again(self) -> None:
+        """
+        Have both routes asked for again, as what broke was not for want of one.
+        """
+        self._missing.clear()
 
     def _next(self) -> Route:
-        learnt = self.capabilities
-        is_there = (learnt.metadata_sse is not False, learnt.metadata_ws is not False)
-        return "metadata_ws" if is_there == (False, True) else "metadata_sse"
+        # What was missing once is asked for last, but it is: the deployment may be another by now.
+        left = [route for route in _ROUTES if route not in self._missing]
+        return min(left, key=lambda route: getattr(self.capabilities, route) is False)
