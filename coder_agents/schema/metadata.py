@@ -87,7 +87,7 @@ class WorkspaceAgentMetadata:
         The number that the script printed, as ``coder stat`` and common scripts do: ``28%``,
         ``3.2/16 GiB``, ``1.5``.
 
-        None where it printed anything else, or where the run went wrong: then `result.error` says
+        None where it printed anything else, or where the run went wrong: then ``result.error`` says
         why its value is not to be trusted.
         """
         from coder_agents.schema.numbers import Number
