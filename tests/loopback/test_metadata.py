@@ -389,6 +389,7 @@ class Crowd:
             self._now += 1
             self.most = max(self.most, self._now)
         self._barrier.wait(20)
+        conversation.stop.wait(0.2)  # for one more, which there shall not be
         with self._lock:
             self._now -= 1
         conversation.send_chunk(b"event: data\ndata: []\n\n")
@@ -437,13 +438,46 @@ def test_ctrl_c_ends_the_threads_and_their_connections(stage: str) -> None:
         thread.start()
         started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            client.metadata(agents, timeout=300, workers=2)
-        assert time.monotonic() - started < 60
+            client.metadata(agents, timeout=60, workers=2)
+        assert time.monotonic() - started < 30
         thread.join()
         assert peer.accepted == 2
         named = [each.name for each in threading.enumerate()]
         assert not [name for name in named if name.startswith("coder-agents")]
     assert gone == [b"", b""]
+
+
+def test_ctrl_c_ends_what_is_only_about_to_be_asked() -> None:
+    """
+    A connection that is made a moment later is none.
+    """
+    asked, gone = threading.Event(), threading.Event()
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept_sse()
+        asked.set()
+        conversation.until_gone()
+        gone.set()
+
+    class Late(Agent):
+        def _read_metadata(self, *args: Any, **options: Any) -> Any:
+            assert gone.wait(20)
+            return super()._read_metadata(*args, **options)
+
+    def interrupt() -> None:
+        assert asked.wait(20)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with serving(script) as peer, Client(peer.url, "token") as client:
+        quick = unread(client, uuid.UUID(int=1))
+        late = Late(uuid.UUID(int=2), client._http, client._stream_options, client._capabilities)
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            client.metadata([quick, late], timeout=60)
+        assert time.monotonic() - started < 30
+        thread.join()
 
 
 def test_a_result_of_ones_own_can_be_made() -> None:
