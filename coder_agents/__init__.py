@@ -43,6 +43,8 @@ if TYPE_CHECKING:
         WorkspacePendingError,
         WorkspaceStoppedError,
     )
+    from coder_agents.many import MetadataOfAgents
+    from coder_agents.releases import Capabilities
     from coder_agents.streams import (
         ContainersStream,
         ContainerStarted,
@@ -69,6 +71,7 @@ __all__ = [
     "AmbiguousAgentError",
     "AuthenticationError",
     "BadRequestError",
+    "Capabilities",
     "Client",
     "CoderError",
     "ConfigError",
@@ -85,6 +88,7 @@ __all__ = [
     "FindingError",
     "LogStream",
     "MessageTooLargeError",
+    "MetadataOfAgents",
     "MetadataStream",
     "NoAgentsError",
     "NotFoundError",
@@ -126,6 +130,8 @@ __getattr__, __dir__ = exports(
             "WorkspaceFailedError WorkspaceNotFoundError WorkspacePendingError "
             "WorkspaceStoppedError"
         ),
+        "many": "MetadataOfAgents",
+        "releases": "Capabilities",
         "streams": (
             "ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
             "DevcontainerChanged DevcontainerRemoved LogStream MetadataStream PortClosed "

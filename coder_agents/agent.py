@@ -7,13 +7,14 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from coder_agents import schema, streams, transport
 from coder_agents.config import positive_seconds, whole_number
-from coder_agents.releases import Capabilities
+from coder_agents.releases import Capabilities, Route
 from coder_agents.render import escape_controls
 from coder_agents.transport import HTTP, quoted
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         WorkspaceAgentListContainersResponse,
         WorkspaceAgentListeningPort,
         WorkspaceAgentLog,
+        WorkspaceAgentMetadata,
     )
     from coder_agents.streams import (
         ContainersStream,
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
         PortsStream,
         StreamOptions,
     )
-    from coder_agents.transport import DocumentSource, Params, PolledSource, WebSocketSource
+    from coder_agents.streams.metadata_routes import MetadataRoutes
+    from coder_agents.transport import DocumentSource, Params, PolledSource, Source, WebSocketSource
 
 _WAIT_INTERVAL = 2.0  # seconds between two looks at a devcontainer
 
@@ -131,17 +134,44 @@ class Agent:
     def watch_metadata(self, *, options: StreamOptions | None = None) -> MetadataStream:
         """
         Return a stream of the agent's metadata; each item is the full list.
+
+        The route that this deployment has is found out by asking, once: server-sent events,
+        or a WebSocket where they are not there.
         """
-        chosen = self._chosen(options)
-        return streams.MetadataStream(
-            lambda: transport.SSESource(
-                self._http,
-                self._path("watch-metadata"),
-                idle_timeout=chosen.idle_timeout,
-                max_message_size=chosen.max_message_size,
-            ),
-            what=f"the metadata of agent {self.id}",
-            options=chosen,
+        from coder_agents.streams.metadata import watch
+
+        return watch(self._metadata_routes("agent.watch_metadata()", self._chosen(options)))
+
+    def metadata(self, *, timeout: float = 10.0) -> list[WorkspaceAgentMetadata]:
+        """
+        Return the agent's metadata as it is now.
+
+        There is no call for that: the watch is opened, and closed after its first event.
+
+        Raises *RequestTimeoutError* where that is not there within *timeout* seconds, *StreamError*
+        where the connection breaks off before, *ServerEventError* where the deployment sends
+        an error.
+        """
+        return self._read_metadata("agent.metadata()", timeout, tell=lambda source: None)
+
+    def _read_metadata(
+        self, call: str, timeout: float, *, tell: Callable[[Source[Any]], object]
+    ) -> list[WorkspaceAgentMetadata]:
+        from coder_agents.streams.metadata import read_once
+
+        positive_seconds("timeout", timeout)
+        routes = self._metadata_routes(call, self._chosen(None))
+        return read_once(routes, timeout=timeout, tell=tell)
+
+    def _metadata_routes(self, call: str, options: StreamOptions) -> MetadataRoutes:
+        from coder_agents.streams.metadata_routes import MetadataRoutes
+
+        return MetadataRoutes(
+            http=self._http,
+            agent_id=self.id,
+            capabilities=self._capabilities,
+            options=options,
+            call=call,
         )
 
     def watch_listening_ports(
@@ -177,7 +207,9 @@ class Agent:
         polling = self._polling("containers", interval=interval, options=options)
         chosen = self._chosen(options)
         return watch_containers(
-            lambda: self._websocket("containers", "watch", options=chosen),
+            lambda: self._websocket(
+                "containers", "watch", options=chosen, opening=self._asking("containers_watch")
+            ),
             polling,
             self._capabilities,
             what=f"the containers of agent {self.id}",
@@ -208,7 +240,11 @@ class Agent:
         return options or self._stream_options
 
     def _websocket(
-        self, *segments: str, params: Params = (), options: StreamOptions
+        self,
+        *segments: str,
+        params: Params = (),
+        options: StreamOptions,
+        opening: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> WebSocketSource:
         return transport.WebSocketSource(
             self._http,
@@ -216,7 +252,11 @@ class Agent:
             params,
             idle_timeout=options.idle_timeout,
             max_message_size=options.max_message_size,
+            opening=opening,
         )
+
+    def _asking(self, route: Route) -> Callable[[], AbstractContextManager[None]]:
+        return partial(self._capabilities.asking, route)
 
     def _workspace_source(self, options: StreamOptions) -> Callable[[], DocumentSource] | None:
         if self._workspace is None:
@@ -306,9 +346,9 @@ class Agent:
         if urlsplit(url).scheme not in ("ws", "wss"):
             raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
         request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
-        body = self._http.call(
-            "POST", "/applications/reconnecting-pty-signed-token", body=schema.to_json(request)
-        )
+        path = "/applications/reconnecting-pty-signed-token"
+        with self._capabilities.asking("pty_signed_token"):
+            body = self._http.call("POST", path, body=schema.to_json(request))
         return schema.from_json(body, schema.IssueReconnectingPTYSignedTokenResponse).signed_token
 
     def _path(self, *segments: str) -> str:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
+
+import attrs
 
 from coder_agents import schema
 from coder_agents.agent import Agent
@@ -20,6 +22,7 @@ from coder_agents.transport import HTTP
 if TYPE_CHECKING:
     import requests
 
+    from coder_agents.many import MetadataOfAgents
     from coder_agents.schema import BuildInfoResponse, User, Workspace, WorkspaceAgent
 
 
@@ -141,6 +144,28 @@ class Client:
         found = self.workspaces(query)
         return (self._agent(agent, each) for each in found for agent in each.latest_build.agents)
 
+    def metadata(
+        self,
+        agents: Iterable[Agent] | None = None,
+        *,
+        timeout: float = 10.0,
+        workers: int = 16,
+    ) -> MetadataOfAgents:
+        """
+        Return the metadata of many agents as it is now; None takes all of your own, as `agents` does.
+
+        As `Agent.metadata` for each, of *workers* agents at the same time at most, each of which has
+        *timeout* seconds. What goes wrong with one is among the `MetadataOfAgents.failures` and
+        takes nothing from the others. The threads that ask have ended when this returns, and
+        Ctrl-C ends them and their connections.
+
+        Raises what `agents` raises, and *TypeError* or *ValueError* before anything is asked.
+        """
+        from coder_agents.many import read_metadata
+
+        asked = self.agents() if agents is None else agents
+        return read_metadata(asked, timeout=timeout, workers=workers)
+
     def workspace(self, ref: uuid.UUID | str) -> Workspace:
         """
         Return the workspace that *ref* names: ``[owner/]workspace``, or its UUID; one request.
@@ -178,6 +203,15 @@ class Client:
             data=data,
             workspace=workspace,
         )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """
+        What was learnt of the deployment so far, by calls of this client and its agents.
+
+        As of now: what is learnt later is not in it.
+        """
+        return attrs.evolve(self._capabilities)
 
     def build_info(self) -> BuildInfoResponse:
         """

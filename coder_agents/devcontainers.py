@@ -8,6 +8,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,7 +20,7 @@ from coder_agents.errors import (
     NotFoundError,
     UnsupportedError,
 )
-from coder_agents.releases import Capabilities
+from coder_agents.releases import Capabilities, naming
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
     Response,
@@ -57,14 +58,19 @@ class Devcontainers:
         Start to build *which* anew, by the route that the deployment has.
         """
         target = self._target(which)
-        if self.capabilities.recreate_by_devcontainer is not False:
-            try:
-                answer = self._recreate(str(target.id))
-            except UnsupportedError:
-                self.capabilities.recreate_by_devcontainer = False
-            else:
-                self.capabilities.recreate_by_devcontainer = True
-                return answer
+        routes = [self._recreate_by_id, self._recreate_by_container]
+        if self.capabilities.recreate_by_devcontainer is False:
+            routes.reverse()
+        with naming("recreate_by_devcontainer"):
+            with suppress(UnsupportedError):
+                return routes[0](target)
+            return routes[1](target)
+
+    def _recreate_by_id(self, target: WorkspaceAgentDevcontainer) -> Response:
+        with self.capabilities.asking("recreate_by_devcontainer"):
+            return self._recreate(str(target.id))
+
+    def _recreate_by_container(self, target: WorkspaceAgentDevcontainer) -> Response:
         return self._recreate("container", self._container_name(target))
 
     def _recreate(self, *route: str) -> Response:
@@ -86,7 +92,8 @@ class Devcontainers:
         Stop *which* and remove it, with its container and its agent.
         """
         path = self._path("devcontainers", str(self._target(which).id))
-        self.http.call("DELETE", path, expect=204)
+        with self.capabilities.asking("delete_devcontainer"):
+            self.http.call("DELETE", path, expect=204)
 
     def wait(
         self, which: Which, timeout: float | None, watch: Callable[[], ContainersStream]

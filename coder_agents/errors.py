@@ -11,7 +11,7 @@ plain attributes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from requests.exceptions import HTTPError
 
@@ -159,7 +159,25 @@ class UnsupportedError(APIError):
 
     Not a `NotFoundError`: no object is missing, the release is too old, too new,
     or built without the feature.
+
+    Attributes:
+        call: the method that asks for it, such as ``agent.watch_containers()``.
+        since: the release of Coder that brought it, such as ``2.25``; empty where that is
+            no matter of the release.
     """
+
+    def __init__(self, text: str = "", *, call: str = "", since: str = "", **told: Any) -> None:
+        super().__init__(text, **told)
+        self.call = call
+        self.since = since
+
+    @property
+    def version(self) -> str:
+        """
+        What the deployment says it is, such as ``v2.24.0``; ``unknown`` where it does not.
+        """
+        headers = {} if self.response is None else self.response.headers
+        return headers.get("X-Coder-Build-Version") or "unknown"
 
 
 class FindingError(CoderError, LookupError):

@@ -6,20 +6,128 @@ A version header cannot decide it: development builds say ``v0.0.0-devel``.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
 import attrs
+
+from coder_agents.errors import UnsupportedError
+from coder_agents.render import escape_controls
+
+_DEVELOPMENT = "v0.0.0-devel"
+_LONGEST_VERSION = 80  # characters of a header that may say anything
+
+Route = Literal[
+    "metadata_sse",
+    "metadata_ws",
+    "containers_watch",
+    "recreate_by_devcontainer",
+    "delete_devcontainer",
+    "pty_signed_token",
+]
+
+
+@attrs.frozen
+class _Call:
+    """
+    A call that not every deployment has a route for.
+
+    Attributes:
+        name: how users write it.
+        since: the release that brought the route; empty for the ones there have always been.
+        is_licensed: whether it is in licensed builds alone.
+    """
+
+    name: str
+    since: str = ""
+    is_licensed: bool = False
+
+
+_CALLS: Mapping[Route, _Call] = {
+    "metadata_sse": _Call("agent.watch_metadata()"),
+    "metadata_ws": _Call("agent.watch_metadata()", since="2.22"),
+    "containers_watch": _Call("agent.watch_containers()", since="2.25"),
+    "recreate_by_devcontainer": _Call("agent.recreate_devcontainer()", since="2.25"),
+    "delete_devcontainer": _Call("agent.delete_devcontainer()", since="2.30"),
+    "pty_signed_token": _Call("agent.issue_pty_signed_token()", is_licensed=True),
+}
 
 
 @attrs.define
 class Capabilities:
     """
-    What was learnt so far; None where nothing was.
+    What was learnt of a deployment so far: True and False from its answers, None where nothing
+    was asked yet.
 
     Attributes:
+        metadata_sse: whether metadata is watched over server-sent events.
+        metadata_ws: whether it is over a WebSocket (2.22 and later). It is asked for only where
+            the other is not there.
+        containers_watch: whether containers can be watched (2.25 and later).
         recreate_by_devcontainer: whether a devcontainer is recreated by its own id
             (2.25 and later) and not by its container's.
-        containers_watch: whether containers can be watched (2.25 and later), and need not be
-            asked for again and again.
+        delete_devcontainer: whether a devcontainer can be deleted (2.30 and later).
+        text_logs: whether the deployment writes logs as plain text (2.31 and later).
+        pty_signed_token: whether it issues tokens for terminals on workspace proxies (licensed
+            builds).
     """
 
-    recreate_by_devcontainer: bool | None = None
+    metadata_sse: bool | None = None
+    metadata_ws: bool | None = None
     containers_watch: bool | None = None
+    recreate_by_devcontainer: bool | None = None
+    delete_devcontainer: bool | None = None
+    text_logs: bool | None = None
+    pty_signed_token: bool | None = None
+
+    @contextlib.contextmanager
+    def asking(self, route: Route, *, call: str = "") -> Iterator[None]:
+        """
+        Remember whether the deployment has *route*, which is asked for in the ``with`` block.
+
+        An *UnsupportedError* that passes through then names *call*, by default the method that
+        usually asks for the route, and since when there is one.
+        """
+        try:
+            yield
+        except UnsupportedError as error:
+            setattr(self, route, False)
+            _name(error, attrs.evolve(_CALLS[route], name=call or _CALLS[route].name))
+            raise
+        setattr(self, route, True)
+
+
+@contextlib.contextmanager
+def naming(route: Route) -> Iterator[None]:
+    """
+    Have an *UnsupportedError* that passes through name the call that asks for *route*.
+    """
+    try:
+        yield
+    except UnsupportedError as error:
+        _name(error, _CALLS[route])
+        raise
+
+
+def _name(error: UnsupportedError, call: _Call) -> None:
+    if not error.call:
+        error.call, error.since = call.name, call.since
+        error.args = (f"{error}\n\t{_sentence(call, error.version)}",)
+
+
+def _sentence(call: _Call, version: str) -> str:
+    where = f"this deployment ({_described(version)})"
+    if call.is_licensed:
+        return f"{call.name} is in licensed builds of Coder alone, and {where} does not have it"
+    if call.since:
+        return f"{call.name} came with Coder {call.since}, and {where} does not have it"
+    return f"{call.name} is nothing that {where} has"
+
+
+def _described(version: str) -> str:
+    if version.startswith(_DEVELOPMENT):
+        return f"{escape_controls(version[:_LONGEST_VERSION])}, a development build"
+    if version == "unknown":
+        return "of an unknown version"
+    return escape_controls(version[:_LONGEST_VERSION])

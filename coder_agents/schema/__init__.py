@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         WorkspaceAgentMetadataDescription,
         WorkspaceAgentMetadataResult,
     )
+    from coder_agents.schema.numbers import Number
     from coder_agents.schema.ports import (
         WorkspaceAgentListeningPort,
         WorkspaceAgentListeningPortsResponse,
@@ -103,6 +104,7 @@ __all__ = [
     "IssueReconnectingPTYSignedTokenResponse",
     "JobErrorCode",
     "LogLevel",
+    "Number",
     "OpenEnumeration",
     "ProvisionerJob",
     "ProvisionerJobStatus",
@@ -175,6 +177,7 @@ __getattr__, __dir__ = exports(
         "metadata": (
             "WorkspaceAgentMetadata WorkspaceAgentMetadataDescription WorkspaceAgentMetadataResult"
         ),
+        "numbers": "Number",
         "ports": "WorkspaceAgentListeningPort WorkspaceAgentListeningPortsResponse",
         "reading": "from_json",
         "terminals": (

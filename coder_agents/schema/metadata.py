@@ -5,8 +5,12 @@ Metadata of an agent: small values that scripts of the template collect again an
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import attrs
+
+if TYPE_CHECKING:
+    from coder_agents.schema.numbers import Number
 
 _ALWAYS_FRESH = 5
 
@@ -69,3 +73,23 @@ class WorkspaceAgentMetadata:
         """
         due = self.description.interval + 2 * self.description.timeout
         return self.description.interval > 0 and self.result.age > max(due, _ALWAYS_FRESH)
+
+    @property
+    def pending(self) -> bool:
+        """
+        Whether nothing was collected yet.
+        """
+        return self.result.collected_at is None
+
+    @property
+    def number(self) -> Number | None:
+        """
+        The number that the script printed, as ``coder stat`` and common scripts do: ``28%``,
+        ``3.2/16 GiB``, ``1.5``.
+
+        None where it printed anything else, or where the run went wrong: then ``result.error`` says
+        why its value is not to be trusted.
+        """
+        from coder_agents.schema.numbers import Number
+
+        return None if self.result.error else Number.parse(self.result.value)

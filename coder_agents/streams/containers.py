@@ -5,6 +5,7 @@ The containers and devcontainers of an agent, watched.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from coder_agents.errors import UnsupportedError
 from coder_agents.releases import Capabilities
@@ -47,11 +48,6 @@ def watch_containers(
     Return a stream over what *watch* makes, or *poll* where the deployment has no watch.
     """
     if capabilities.containers_watch is not False:
-        try:
-            stream = ContainersStream(watch, what=what, options=options)
-        except UnsupportedError:
-            capabilities.containers_watch = False
-        else:
-            capabilities.containers_watch = True
-            return stream
+        with suppress(UnsupportedError):  # *watch* sees to it that it is remembered
+            return ContainersStream(watch, what=what, options=options)
     return ContainersStream(poll, what=what, options=options)

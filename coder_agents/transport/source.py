@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
 import h11
@@ -34,6 +36,10 @@ class Source(abc.ABC, Generic[M]):
     Where messages come from.
 
     One thread at a time may open, receive, close and free; any thread or signal handler may wake.
+
+    *idle_timeout* is in seconds, *max_message_size* in bytes. *opening* makes the ``with`` block in
+    which it is opened, and so sees how that ends; *open_by* is a time of `time.monotonic` at
+    which opening ends at the latest, besides the limits that the settings have.
 
     Attributes:
         pinged: whether the peer has sent a ping: the connection works.
@@ -104,12 +110,16 @@ class HTTPSource(Source[M]):
         *,
         idle_timeout: float,
         max_message_size: int,
+        opening: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+        open_by: float = math.inf,
     ) -> None:
         self._http = http
         self._path = path
         self._params = params
         self._idle_timeout = idle_timeout
         self._max_message_size = max_message_size
+        self._opening = opening
+        self._open_by = open_by
         self._connection = Connection()
         self._exchange = Exchange(self._connection)
         self._answer_until = 0.0
@@ -121,8 +131,9 @@ class HTTPSource(Source[M]):
         """
         Connect and wait for the head of the answer; see `Source.open`.
         """
-        self.ask()
-        self.answered(None)
+        with self._opening():
+            self.ask()
+            self.answered(None)
 
     def ask(self) -> None:
         """
@@ -145,8 +156,8 @@ class HTTPSource(Source[M]):
     def _dial(self) -> None:
         settings = self._http.settings
         pool = self._http.pool_for(self._request)
-        self._connection.dial(pool, self._request, settings.connect_timeout)
-        self._answer_until = time.monotonic() + settings.read_timeout
+        self._connection.dial(pool, self._request, self._at_most(settings.connect_timeout))
+        self._answer_until = time.monotonic() + self._at_most(settings.read_timeout)
         self._exchange.send(self._request, self._answer_until)
 
     def _await_answer(self, deadline: float | None) -> APIError | None:
@@ -157,8 +168,8 @@ class HTTPSource(Source[M]):
         try:
             if self._head is None:
                 self._head = self._exchange.head(until)
-            if self._head.status_code != self._success:
-                self._read_refusal(until)
+            if self._head.status_code >= 300:
+                self._read_refusal(until)  # what is no refusal may have no end
         except TimeoutError:
             if time.monotonic() < self._answer_until:
                 return None
@@ -200,6 +211,12 @@ class HTTPSource(Source[M]):
             self.free()
             # Raised out here, or its context would hold the request and so the token.
             raise failure
+
+    def _at_most(self, seconds: float) -> float:
+        left = self._open_by - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no time is left")
+        return min(seconds, left)
 
     def _refusal(self, head: Head) -> requests.Response:
         answer = requests.Response()

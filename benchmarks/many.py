@@ -1,0 +1,113 @@
+"""
+Read the metadata of many agents at once, and tell how long that takes and over how many connections.
+
+``python benchmarks/many.py`` prints it. The deployment runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import multiprocessing.connection
+import statistics
+import threading
+import time
+
+import attrs
+
+from coder_agents import Client
+from coder_agents.testing import Deployment, Metadata
+from coder_agents.testing.connection import Connection
+
+
+@attrs.frozen
+class Plan:
+    """
+    How many agents there are, with how many items each, and how they are asked.
+    """
+
+    agents: int = 200
+    items: int = 20
+    workers: int = 16
+    rounds: int = 5
+
+
+class CountingDeployment(Deployment):
+    """
+    A deployment that knows how many connections it had at the same time at most.
+    """
+
+    def __init__(self) -> None:
+        self._counting = threading.Lock()
+        self._now = 0
+        self.most = 0
+        super().__init__()
+
+    def _serve(self, connection: Connection) -> None:
+        with self._counting:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        try:
+            super()._serve(connection)
+        finally:
+            with self._counting:
+                self._now -= 1
+
+
+def deploy(plan: Plan, pipe: multiprocessing.connection.Connection) -> None:
+    """
+    Run the deployment until the pipe is closed; tell where it is, and how many connections it had
+    each time when that is asked.
+    """
+    metadata = [Metadata(f"Item {number}", f"item{number}") for number in range(plan.items)]
+    with CountingDeployment() as deployment:
+        for number in range(plan.agents):
+            agent = deployment.add_agent(workspace=f"dev{number}", metadata=metadata)
+            for item in metadata:
+                agent.set_metadata(item.key, "3.2/16 GiB (20%)\n")
+        pipe.send((deployment.url, deployment.token))
+        while pipe.recv():
+            pipe.send(deployment.most)
+            deployment.most = 0
+
+
+def measure(plan: Plan) -> None:
+    """
+    Print how long each round takes, and the most connections of all of them.
+    """
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=deploy, args=(plan, there))
+    process.start()
+    url, token = here.recv()
+    with Client(url, token) as client:
+        agents = list(client.agents())
+        took, most = [], 0
+        for _ in range(plan.rounds):
+            started = time.perf_counter()
+            found = client.metadata(agents, workers=plan.workers)
+            took.append(time.perf_counter() - started)
+            here.send(True)
+            most = max(most, here.recv())
+            assert len(found) == plan.agents, found.failures
+            assert sum(map(len, found.values())) == plan.agents * plan.items
+    here.send(False)
+    process.join()
+    print(
+        f"{plan.agents} agents with {plan.items} items each, {plan.workers} workers:"
+        f" {statistics.median(took):.2f} s in the median of {plan.rounds},"
+        f" {max(took):.2f} s at most; {most} connections at most"
+    )
+
+
+def main() -> None:
+    """
+    Measure what the command line says.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    for field in attrs.fields(Plan):
+        parser.add_argument(f"--{field.name}", type=int, default=field.default)
+    measure(Plan(**vars(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    main()
