@@ -22,6 +22,7 @@ CONTAINER = WorkspaceAgentContainer(
 DEVCONTAINER = WorkspaceAgentDevcontainer(
     id=uuid.UUID(int=5), name="dev", workspace_folder="/home/coder/dev", container=CONTAINER
 )
+OTHER = WorkspaceAgentDevcontainer(id=uuid.UUID(int=6), name="other", workspace_folder="/other")
 
 # What is learnt by each release's answers to all that is asked below.
 LEARNT = {
@@ -65,7 +66,7 @@ def deployment(release: str) -> Iterator[Deployment]:
     with Deployment(release=release, metadata_interval=0.05, ping_interval=0.1) as made:
         embedded = made.add_agent()
         embedded.set_containers([CONTAINER])
-        embedded.set_devcontainers([DEVCONTAINER])
+        embedded.set_devcontainers([DEVCONTAINER, OTHER])
         yield made
 
 
@@ -99,7 +100,7 @@ CALLS: dict[str, Callable[[Agent], object]] = {
     "agent.watch_containers()": lambda agent: agent.watch_containers().close(),
     "agent.recreate_devcontainer()": lambda agent: agent.recreate_devcontainer("ctr"),
     "agent.issue_pty_signed_token()": lambda agent: agent.issue_pty_signed_token(terminal(agent)),
-    "agent.delete_devcontainer()": lambda agent: agent.delete_devcontainer(DEVCONTAINER.id),
+    "agent.delete_devcontainer()": lambda agent: agent.delete_devcontainer(OTHER.id),
 }
 
 
