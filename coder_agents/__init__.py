@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from coder_agents.errors import (
         AgentNotConnectedError,
         AgentNotFoundError,
+        AgentShutDownError,
         AmbiguousAgentError,
         APIError,
         AuthenticationError,
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
         NotFoundError,
         PermissionDeniedError,
         RateLimitError,
+        ReadinessError,
+        ReadyTimeoutError,
         RequestTimeoutError,
         ServerError,
         ServerEventError,
+        StartupError,
         StreamError,
         TLSError,
         TransportError,
@@ -56,6 +60,7 @@ __all__ = [
     "Agent",
     "AgentNotConnectedError",
     "AgentNotFoundError",
+    "AgentShutDownError",
     "AmbiguousAgentError",
     "AuthenticationError",
     "BadRequestError",
@@ -73,10 +78,13 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
+    "ReadinessError",
+    "ReadyTimeoutError",
     "Reconnect",
     "RequestTimeoutError",
     "ServerError",
     "ServerEventError",
+    "StartupError",
     "StreamEnd",
     "StreamError",
     "StreamOptions",
@@ -97,13 +105,13 @@ __getattr__, __dir__ = exports(
         "agent": "Agent",
         "client": "Client",
         "errors": (
-            "AgentNotConnectedError AgentNotFoundError AmbiguousAgentError APIError "
-            "AuthenticationError BadRequestError CoderError ConfigError ConflictError "
+            "AgentNotConnectedError AgentNotFoundError AgentShutDownError AmbiguousAgentError "
+            "APIError AuthenticationError BadRequestError CoderError ConfigError ConflictError "
             "DecodeError FindingError MessageTooLargeError NoAgentsError NotFoundError "
-            "PermissionDeniedError RateLimitError RequestTimeoutError ServerError "
-            "ServerEventError StreamError TLSError TransportError UnsupportedError "
-            "WorkspaceFailedError WorkspaceNotFoundError WorkspacePendingError "
-            "WorkspaceStoppedError"
+            "PermissionDeniedError RateLimitError ReadinessError ReadyTimeoutError "
+            "RequestTimeoutError ServerError ServerEventError StartupError StreamError TLSError "
+            "TransportError UnsupportedError WorkspaceFailedError WorkspaceNotFoundError "
+            "WorkspacePendingError WorkspaceStoppedError"
         ),
         "streams": (
             "ContainersStream LogStream MetadataStream Reconnect StreamEnd StreamOptions "
