@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         WorkspacePendingError,
         WorkspaceStoppedError,
     )
+    from coder_agents.readiness.report import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.streams import (
         ContainersStream,
         LogStream,
@@ -82,9 +83,12 @@ __all__ = [
     "ReadyTimeoutError",
     "Reconnect",
     "RequestTimeoutError",
+    "ScriptConclusion",
+    "ScriptReport",
     "ServerError",
     "ServerEventError",
     "StartupError",
+    "StartupReport",
     "StreamEnd",
     "StreamError",
     "StreamOptions",
@@ -113,6 +117,7 @@ __getattr__, __dir__ = exports(
             "TransportError UnsupportedError WorkspaceFailedError WorkspaceNotFoundError "
             "WorkspacePendingError WorkspaceStoppedError"
         ),
+        "readiness.report": "ScriptConclusion ScriptReport StartupReport",
         "streams": (
             "ContainersStream LogStream MetadataStream Reconnect StreamEnd StreamOptions "
             "StreamStats"

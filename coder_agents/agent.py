@@ -17,6 +17,7 @@ from coder_agents.render import escape_controls
 from coder_agents.transport import HTTP, quoted
 
 if TYPE_CHECKING:
+    from coder_agents.readiness.report import StartupReport
     from coder_agents.readiness.wishes import Patience, Wishes
     from coder_agents.schema import (
         Response,
@@ -175,6 +176,16 @@ class Agent:
             follow=self.follow_logs,
         )
         return wait_ready(calls, wishes, patience)
+
+    def startup_report(self) -> StartupReport:
+        """
+        Read the agent and its log, and return what each of its startup scripts did.
+
+        At any time: while they run, after they went well, and after they did not.
+        """
+        from coder_agents.readiness.report import report_startup
+
+        return report_startup(self.refresh(), self.logs())
 
     def watch_metadata(self, *, options: StreamOptions | None = None) -> MetadataStream:
         """

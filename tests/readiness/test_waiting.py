@@ -556,7 +556,7 @@ def test_the_time_is_for_build_and_agent_together(deployment: Deployment, client
     """
     build = deployment.workspace("dev").start_build()
     with pytest.raises(
-        ReadyTimeoutError, match="no agent after .*workspace tester/dev is pending"
+        ReadyTimeoutError, match=r"no agent after .*workspace tester/dev is pending"
     ) as caught:
         client.wait_ready("dev", 0.1)
     assert caught.value.agent is None
