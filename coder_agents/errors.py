@@ -303,9 +303,9 @@ class StartupError(ReadinessError):
 
     Attributes:
         script: the script; None where the deployment does not tell which one, before 2.35.
-        source: the name of the log source that `last_lines` are from. Without a *script* it is
+        source: the name of the log source that ``last_lines`` are from. Without a *script* it is
             the one that wrote the last line to standard error, which need not be the one that
-            failed. Empty where `last_lines` are from all.
+            failed. Empty where ``last_lines`` are from all.
         exit_code: the script's; None without a *script*.
     """
 

@@ -124,7 +124,7 @@ class StartupReport:
         return "\n".join([self._heading(), *render_table(columns, whole)])
 
     def _repr_html_(self) -> str:
-        columns = ("Script", "Conclusion", "Exit", "Blocks", "Took ≥", "Last lines")
+        columns = ("Script", "Conclusion", "Exit", "Blocks login", "Took ≥", "Last lines")
         rows = ((*_cells(each), [log.output for log in each.last_lines]) for each in self.scripts)
         return render_html_table(columns, rows, caption=self._heading())
 

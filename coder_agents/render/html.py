@@ -13,6 +13,7 @@ from coder_agents.render.escape import escape_controls
 # dark themes both do.
 _LEFT = "text-align: left; vertical-align: top"
 _RIGHT = "text-align: right; vertical-align: top"
+_HEAD = f"{_LEFT}; white-space: nowrap"
 _LINES = "margin: 0; white-space: pre-wrap; overflow-wrap: anywhere"
 
 
@@ -28,9 +29,9 @@ def render_html_table(
 
     Raises *ValueError* for a row with more or fewer cells than there are columns.
     """
-    head = "".join(f'<th style="{_LEFT}">{_text(name)}</th>' for name in columns)
+    head = "".join(f'<th style="{_HEAD}">{_text(name)}</th>' for name in columns)
     body = "".join(_row(columns, row) for row in rows)
-    above = f'<caption style="{_LEFT}">{_text(caption)}</caption>' if caption else ""
+    above = f'<caption style="{_HEAD}">{_text(caption)}</caption>' if caption else ""
     return f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
