@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -126,6 +127,30 @@ def test_a_log_that_is_always_written_holds_nobody_up(
     assert len(heard.logs) >= 20
     assert heard.outputs == [str(number) for number in range(len(heard.logs))]
     assert "does not come to rest" in caplog.text
+
+
+def test_a_long_backlog_does_not_keep_the_agent_from_being_looked_at(
+    deployment: Deployment, client: Client, heard: Heard
+) -> None:
+    """
+    Where whoever reads it is slow.
+    """
+    embedded = deployment.add_agent(scripts=[SLEEPS])
+    embedded.push_logs([str(number) for number in range(150)])
+    heard_before: list[int] = []
+
+    def read_slowly(log: Any) -> None:
+        heard.on_log(log)
+        time.sleep(0.02)
+        if len(heard.logs) == 40:
+            embedded.set_lifecycle("ready")
+
+    client.agent("dev").wait_ready(
+        on_log=read_slowly, on_state=lambda _: heard_before.append(len(heard.logs))
+    )
+    assert heard_before[0] == 0
+    assert 40 <= heard_before[1] < 150
+    assert heard.outputs == [str(number) for number in range(150)]
 
 
 def test_where_no_script_blocks_login_a_connection_is_enough(
@@ -323,6 +348,32 @@ def test_what_may_pass_is_waited_out(
     assert caplog.text.count("agent tester/dev.main: its log cannot be read now: ") == 1
 
 
+def test_a_deployment_that_asks_for_a_pause_gets_it(deployment: Deployment, client: Client) -> None:
+    """
+    But no longer than there is time: the last look is at its end.
+    """
+    deployment.add_agent(scripts=[SLEEPS])
+    agent = client.agent("dev")
+    deployment.requests.clear()
+    headers = {"Retry-After": "3600"}
+    deployment.faults.add("refuse", route="agent", status=429, headers=headers)
+    with pytest.raises(ReadyTimeoutError, match="it is connected, starting"):
+        agent.wait_ready(1.6)
+    assert routes(deployment) == ["agent", "agent", "logs"]
+
+
+def test_lines_are_passed_on_before_a_timeout(
+    deployment: Deployment, client: Client, heard: Heard
+) -> None:
+    """
+    Also where there was no time to follow them.
+    """
+    deployment.add_agent(scripts=[SLEEPS]).push_logs(["one", "two"])
+    with pytest.raises(ReadyTimeoutError):
+        client.agent("dev").wait_ready(0, on_log=heard.on_log)
+    assert heard.outputs == ["one", "two"]
+
+
 @pytest.mark.parametrize("way", ["agent", "logs_follow", "logs"])
 @pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (404, NotFoundError)])
 def test_what_does_not_pass_is_raised(
@@ -390,9 +441,11 @@ def test_what_a_callback_raises_passes_through(deployment: Deployment, client: C
     assert caught.value is own
 
 
-def test_lines_go_on_where_they_were_after_a_break(deployment: Deployment, heard: Heard) -> None:
+def test_lines_go_on_where_they_were_after_a_break(
+    deployment: Deployment, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    Where streams of this client do not connect again by themselves.
+    Where streams of this client do not connect again by themselves; each break is told.
     """
     embedded = deployment.add_agent(scripts=[SLEEPS])
     embedded.push_logs(["1"])
@@ -408,7 +461,8 @@ def test_lines_go_on_where_they_were_after_a_break(deployment: Deployment, heard
     with deployment.client(stream=StreamOptions(reconnect=None)) as client:
         client.agent("dev").wait_ready(30, on_log=push_another)
     assert heard.outputs == ["1", "2", "3", "4", "5", "6"]
-    assert drop.struck >= 1
+    assert drop.struck == 3
+    assert caplog.text.count("its log cannot be read now") >= 2
 
 
 def test_lines_are_passed_on_where_the_log_cannot_be_followed(
@@ -447,6 +501,7 @@ def test_a_log_that_ends_is_not_the_end(deployment: Deployment, heard: Heard) ->
     timer.join()
     assert close.struck == 1
     assert heard.outputs == ["one"]
+    assert routes(deployment).count("agent") < 20
     assert [state for _, state in heard.states] == ["starting", "ready"]
 
 
