@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from coder_agents.errors import (
         AgentNotConnectedError,
         AgentNotFoundError,
+        AgentShutDownError,
         AmbiguousAgentError,
         APIError,
         AuthenticationError,
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
         NotFoundError,
         PermissionDeniedError,
         RateLimitError,
+        ReadinessError,
+        ReadyTimeoutError,
         RequestTimeoutError,
         ServerError,
         ServerEventError,
+        StartupError,
         StreamError,
         TLSError,
         TransportError,
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
         WorkspaceStoppedError,
     )
     from coder_agents.many import MetadataOfAgents
+    from coder_agents.readiness.report import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.releases import Capabilities
     from coder_agents.streams import (
         ContainersStream,
@@ -68,6 +73,7 @@ __all__ = [
     "Agent",
     "AgentNotConnectedError",
     "AgentNotFoundError",
+    "AgentShutDownError",
     "AmbiguousAgentError",
     "AuthenticationError",
     "BadRequestError",
@@ -97,10 +103,16 @@ __all__ = [
     "PortOpened",
     "PortsStream",
     "RateLimitError",
+    "ReadinessError",
+    "ReadyTimeoutError",
     "Reconnect",
     "RequestTimeoutError",
+    "ScriptConclusion",
+    "ScriptReport",
     "ServerError",
     "ServerEventError",
+    "StartupError",
+    "StartupReport",
     "StreamEnd",
     "StreamError",
     "StreamOptions",
@@ -121,16 +133,18 @@ __getattr__, __dir__ = exports(
         "agent": "Agent",
         "client": "Client",
         "errors": (
-            "AgentNotConnectedError AgentNotFoundError AmbiguousAgentError APIError "
-            "AuthenticationError BadRequestError CoderError ConfigError ConflictError "
-            "DecodeError DevcontainerError DevcontainerTimeoutError FindingError "
-            "MessageTooLargeError NoAgentsError NotFoundError "
-            "PermissionDeniedError RateLimitError RequestTimeoutError ServerError "
-            "ServerEventError StreamError TLSError TransportError UnsupportedError "
+            "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
+            "AmbiguousAgentError APIError AuthenticationError BadRequestError CoderError "
+            "ConfigError ConflictError DecodeError DevcontainerError "
+            "DevcontainerTimeoutError FindingError MessageTooLargeError NoAgentsError "
+            "NotFoundError PermissionDeniedError RateLimitError ReadinessError "
+            "ReadyTimeoutError RequestTimeoutError ServerError ServerEventError "
+            "StartupError StreamError TLSError TransportError UnsupportedError "
             "WorkspaceFailedError WorkspaceNotFoundError WorkspacePendingError "
             "WorkspaceStoppedError"
         ),
         "many": "MetadataOfAgents",
+        "readiness.report": "ScriptConclusion ScriptReport StartupReport",
         "releases": "Capabilities",
         "streams": (
             "ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "

@@ -20,6 +20,8 @@ from coder_agents.transport import HTTP, quoted
 
 if TYPE_CHECKING:
     from coder_agents.devcontainers import Devcontainers, Which
+    from coder_agents.readiness.report import StartupReport
+    from coder_agents.readiness.wishes import Patience, Wishes
     from coder_agents.schema import (
         Response,
         Workspace,
@@ -69,12 +71,15 @@ class Agent:
         self._workspace = workspace
 
     def __repr__(self) -> str:
+        data = self._data
+        words = f"{self._full_name()} {self.id} {data.status} {data.lifecycle_state}"
+        return f"<Agent {escape_controls(words)}>"
+
+    def _full_name(self) -> str:
         from coder_agents.finding import full_name
 
-        data = self._data
         within = "" if self._workspace is None else f"{full_name(self._workspace)}."
-        words = f"{within}{data.name} {self.id} {data.status} {data.lifecycle_state}"
-        return f"<Agent {escape_controls(words)}>"
+        return f"{within}{self._data.name}"
 
     @property
     def data(self) -> WorkspaceAgent:
@@ -130,6 +135,70 @@ class Agent:
             workspace=self._workspace_source(chosen),
             overflowed=lambda: self._data.logs_overflowed,
         )
+
+    def wait_ready(
+        self,
+        timeout: float | None = 600,
+        *,
+        on_log: Callable[[WorkspaceAgentLog], object] | None = None,
+        on_state: Callable[[WorkspaceAgent], object] | None = None,
+        blocking_only: bool = True,
+        strict: bool = False,
+    ) -> WorkspaceAgent:
+        """
+        Wait until the agent can be used, by the rules of Coder's own command, and return it.
+
+        It has to be connected, and its startup scripts to be done. Where they failed or took
+        too long it can be used all the same, and a warning is logged.
+
+        Args:
+            timeout: seconds; None for without limit. Whatever it is, a request that is under way
+                is waited for, and up to 2 seconds for the last lines of the log.
+            on_log: called with each line of the log, in the order in which they come, those that
+                there are at first too. Without it the log is not followed.
+            on_state: called with the agent when it is first read, and whenever its status or its
+                lifecycle state is another.
+            blocking_only: do not wait for startup scripts where none blocks login.
+            strict: raise where a startup script is known to have failed or taken too long.
+
+        Raises *ReadyTimeoutError*, *AgentShutDownError*, and with *strict* *StartupError*. What
+        may pass, a lost connection and the statuses 429 and 5xx, is waited out; what *on_log* and
+        *on_state* raise passes through.
+        """
+        from coder_agents.readiness.wishes import Patience, Wishes
+
+        wishes = Wishes(
+            timeout=timeout,
+            on_log=on_log,
+            on_state=on_state,
+            blocking_only=blocking_only,
+            strict=strict,
+        )
+        return self._wait_ready(wishes, Patience(timeout))
+
+    def _wait_ready(self, wishes: Wishes, patience: Patience) -> WorkspaceAgent:
+        # Of the client, too, whose patience may be used up in part.
+        from coder_agents.readiness.lines import Calls
+        from coder_agents.readiness.waiting import wait_ready
+
+        calls = Calls(
+            id=self.id,
+            name=f"agent {escape_controls(self._full_name()) or self.id}",
+            read=self.refresh,
+            logs=self.logs,
+            follow=self.follow_logs,
+        )
+        return wait_ready(calls, wishes, patience)
+
+    def startup_report(self) -> StartupReport:
+        """
+        Read the agent and its log, and return what each of its startup scripts did.
+
+        At any time: while they run, after they went well, and after they did not.
+        """
+        from coder_agents.readiness.report import report_startup
+
+        return report_startup(self.refresh(), self.logs())
 
     def watch_metadata(self, *, options: StreamOptions | None = None) -> MetadataStream:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     import requests
 
     from coder_agents.many import MetadataOfAgents
-    from coder_agents.schema import BuildInfoResponse, User, Workspace, WorkspaceAgent
+    from coder_agents.schema import (
+        BuildInfoResponse,
+        User,
+        Workspace,
+        WorkspaceAgent,
+        WorkspaceAgentLog,
+    )
 
 
 class Client:
@@ -134,6 +140,40 @@ class Client:
         from coder_agents.finding import find_agent, parse_reference
 
         return self._agent(*find_agent(self._http, parse_reference(ref)))
+
+    def wait_ready(
+        self,
+        ref: uuid.UUID | str,
+        timeout: float | None = 600,
+        *,
+        on_log: Callable[[WorkspaceAgentLog], object] | None = None,
+        on_state: Callable[[WorkspaceAgent], object] | None = None,
+        blocking_only: bool = True,
+        strict: bool = False,
+    ) -> Agent:
+        """
+        Return the agent that *ref* names, once it can be used.
+
+        While the workspace is being started, its build is waited for, then the agent as by
+        `Agent.wait_ready`, where the arguments are described; *timeout* is for both together.
+
+        Raises what `agent` raises, but for *WorkspacePendingError* of a build that starts the
+        workspace, and what `Agent.wait_ready` raises.
+        """
+        from coder_agents.readiness.waiting import await_build
+        from coder_agents.readiness.wishes import Patience, Wishes
+
+        wishes = Wishes(
+            timeout=timeout,
+            on_log=on_log,
+            on_state=on_state,
+            blocking_only=blocking_only,
+            strict=strict,
+        )
+        patience = Patience(timeout)
+        agent = await_build(lambda: self.agent(ref), patience)
+        agent._wait_ready(wishes, patience)
+        return agent
 
     def agents(self, query: str | None = None) -> Iterator[Agent]:
         """

@@ -1,5 +1,5 @@
 """
-Rows, columns and text in; text for people out.
+Rows, columns and text in; text or HTML for people out.
 
 A leaf: it knows no class of this package.
 """

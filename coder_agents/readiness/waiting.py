@@ -1,0 +1,253 @@
+"""
+Looking at an agent until it is ready.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from coder_agents.errors import (
+    AgentShutDownError,
+    CoderError,
+    ReadyTimeoutError,
+    StartupError,
+    WorkspacePendingError,
+)
+from coder_agents.readiness.evidence import (
+    failure,
+    last_lines,
+    quoted_lines,
+    running_scripts,
+    script_name,
+    startup_scripts,
+)
+from coder_agents.readiness.lines import Calls, FollowedLines, Lines, UnreadLines
+from coder_agents.readiness.rules import Verdict, poll_interval, verdict
+from coder_agents.readiness.wishes import Patience, Wishes
+from coder_agents.render import escape_controls
+from coder_agents.schema import (
+    WorkspaceAgent,
+    WorkspaceAgentLifecycle,
+    WorkspaceAgentLog,
+    WorkspaceAgentStatus,
+    WorkspaceTransition,
+)
+from coder_agents.streams.reconnect import asked_pause, is_resumable
+
+logger = logging.getLogger("coder_agents")
+
+T = TypeVar("T")
+
+
+def wait_ready(calls: Calls, wishes: Wishes, patience: Patience) -> WorkspaceAgent:
+    """
+    Return the agent behind *calls* once it is ready; see `Agent.wait_ready`.
+    """
+    lines: Lines = UnreadLines() if wishes.on_log is None else FollowedLines(calls, wishes.on_log)
+    with contextlib.closing(lines):
+        return _Wait(calls, wishes, patience, lines).run()
+
+
+class _Wait:
+    """
+    One agent, looked at until it is ready, or known not to be.
+    """
+
+    def __init__(self, calls: Calls, wishes: Wishes, patience: Patience, lines: Lines) -> None:
+        self._calls = calls
+        self._wishes = wishes
+        self._patience = patience
+        self._lines = lines
+        self._agent: WorkspaceAgent | None = None
+        self._trouble: CoderError | None = None
+
+    def run(self) -> WorkspaceAgent:
+        began = time.monotonic()
+        while True:
+            agent = self._look()
+            found = self._judge(agent)
+            if agent is not None and found is not Verdict.WAITING:
+                return self._conclude(agent, found)
+            if not self._patience.left:
+                raise self._timed_out() from self._trouble
+            pause = poll_interval(time.monotonic() - began)
+            if self._trouble is not None:
+                pause = max(pause, asked_pause(self._trouble))
+            self._lines.wait(min(pause, self._patience.left))
+
+    def _judge(self, agent: WorkspaceAgent | None) -> Verdict:
+        if agent is None:
+            return Verdict.WAITING
+        return verdict(agent, blocking_only=self._wishes.blocking_only)
+
+    def _look(self) -> WorkspaceAgent | None:
+        """
+        Return the agent; None where it cannot be read for what may pass.
+        """
+        try:
+            agent = self._calls.read()
+        except CoderError as error:
+            if not is_resumable(error):
+                raise
+            level = logging.WARNING if self._trouble is None else logging.DEBUG
+            logger.log(level, "%s cannot be read now: %s", self._calls.name, error)
+            self._trouble = error
+            return None
+        self._trouble = None
+        before, self._agent = self._agent, agent
+        if before is None or _state(before) != _state(agent):
+            self._tell(agent)
+        return agent
+
+    def _tell(self, agent: WorkspaceAgent) -> None:
+        status, state = _state(agent)
+        logger.info("%s is %s, %s", self._calls.name, _word(status), _word(state))
+        if status == WorkspaceAgentStatus.DISCONNECTED:
+            logger.warning("%s has lost its connection: waiting for it", self._calls.name)
+        elif status == WorkspaceAgentStatus.TIMEOUT:
+            logger.warning(
+                "%s has not called within %d s: waiting for it%s",
+                self._calls.name,
+                agent.connection_timeout_seconds,
+                _where_to_look(agent),
+            )
+        if self._wishes.on_state is not None:
+            self._wishes.on_state(agent)
+
+    def _conclude(self, agent: WorkspaceAgent, found: Verdict) -> WorkspaceAgent:
+        self._lines.drain()
+        if found is Verdict.SHUT_DOWN:
+            raise self._shut_down(agent)
+        if found is Verdict.WARNED:
+            if self._wishes.strict:
+                raise self._went_wrong(agent)
+            logger.warning("%s can be used, but %s", self._calls.name, _what_happened(agent))
+        return agent
+
+    def _shut_down(self, agent: WorkspaceAgent) -> AgentShutDownError:
+        lines = last_lines(self._logs())
+        return AgentShutDownError(
+            f"{self._calls.name} is {_word(agent.lifecycle_state)}: it will not be ready"
+            " before its workspace is started again" + quoted_lines(lines, "The end of its log"),
+            agent=agent,
+            last_lines=lines,
+        )
+
+    def _went_wrong(self, agent: WorkspaceAgent) -> StartupError:
+        found = failure(agent, self._logs())
+        text = f"{self._calls.name}: {_what_happened(agent)}"
+        if found.script is not None:
+            name, status = script_name(agent, found.script), _word(found.script.status or "")
+            text += f": {name} ({status}, exit code {found.script.exit_code})"
+        heading = f"The last lines of {found.source}" if found.source else "The end of its log"
+        if found.script is None and found.source:
+            heading = f"Its last errors are from {found.source}"
+        return StartupError(
+            text + quoted_lines(found.lines, heading),
+            agent=agent,
+            script=found.script,
+            source=found.source,
+            exit_code=None if found.script is None else found.script.exit_code,
+            last_lines=found.lines,
+        )
+
+    def _timed_out(self) -> ReadyTimeoutError:
+        self._lines.catch_up()
+        waited = self._patience.waited
+        text = f"{self._calls.name} is not ready after {waited:.1f} s"
+        agent = self._agent
+        if agent is None:
+            return ReadyTimeoutError(f"{text}: {self._trouble}", waited=waited)
+        running = running_scripts(agent)
+        lines = last_lines(self._logs(), [script.log_source_id for script in running])
+        text += f": it is {_word(agent.status)}, {_word(agent.lifecycle_state)}"
+        text += _what_it_waits_for(agent)
+        if self._trouble is not None:
+            text += f"; now it cannot be read: {self._trouble}"
+        return ReadyTimeoutError(
+            text + quoted_lines(lines, "The end of its log"),
+            agent=agent,
+            running=[script_name(agent, script) for script in running],
+            waited=waited,
+            last_lines=lines,
+        )
+
+    def _logs(self) -> Sequence[WorkspaceAgentLog]:
+        try:
+            return self._calls.logs(0)
+        except CoderError as error:
+            # There is an error to raise already, and it is the one that matters.
+            logger.debug("%s: its log cannot be read: %s", self._calls.name, error)
+            return ()
+
+
+def _state(agent: WorkspaceAgent) -> tuple[str, str]:
+    return agent.status, agent.lifecycle_state
+
+
+def _word(word: str) -> str:
+    return escape_controls(word) or "in no known state"
+
+
+def _where_to_look(agent: WorkspaceAgent) -> str:
+    url = escape_controls(agent.troubleshooting_url)
+    return f"; see {url}" if url else ""
+
+
+_HAPPENED = {
+    WorkspaceAgentLifecycle.START_TIMEOUT: "a startup script took too long",
+    WorkspaceAgentLifecycle.START_ERROR: "a startup script failed",
+}
+
+
+def _what_happened(agent: WorkspaceAgent) -> str:
+    state = agent.lifecycle_state
+    what = _HAPPENED.get(state, "nobody knows how its start went")
+    return f"{what} ({_word(state)})"
+
+
+def _what_it_waits_for(agent: WorkspaceAgent) -> str:
+    if agent.status != WorkspaceAgentStatus.CONNECTED:
+        return _where_to_look(agent)
+    running = [script_name(agent, script) for script in running_scripts(agent)]
+    if running:
+        return f"; running still: {', '.join(running)}"
+    scripts = [script_name(agent, script) for script in startup_scripts(agent)]
+    return f"; one of its startup scripts runs still: {', '.join(scripts)}" if scripts else ""
+
+
+def await_build(find: Callable[[], T], patience: Patience) -> T:
+    """
+    Return what *find* gives, once its workspace's build is through.
+
+    Raises what *find* raises, but for the *WorkspacePendingError* of a start and, once there was
+    one, for what may pass; *ReadyTimeoutError* where there is no more *patience*.
+    """
+    answered = False
+    while True:
+        try:
+            return find()
+        except CoderError as error:
+            pending = _is_start(error)
+            if not pending and not (answered and is_resumable(error)):
+                raise
+            if pending and not answered:
+                logger.info("%s", error)
+            answered = answered or pending
+            trouble = error
+        if not patience.left:
+            waited = patience.waited
+            text = f"no agent after {waited:.1f} s: {trouble}"
+            raise ReadyTimeoutError(text, waited=waited) from trouble
+        pause = max(poll_interval(patience.waited), asked_pause(trouble))
+        time.sleep(min(pause, patience.left))
+
+
+def _is_start(error: CoderError) -> bool:
+    if not isinstance(error, WorkspacePendingError) or error.workspace is None:
+        return False
+    return error.workspace.latest_build.transition == WorkspaceTransition.START

@@ -1,0 +1,85 @@
+"""
+What a caller wants of waiting, checked, and how long that goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
+
+OnLog = Callable[[WorkspaceAgentLog], object]
+"""
+Called with each line of the log.
+"""
+
+OnState = Callable[[WorkspaceAgent], object]
+"""
+Called with the agent as it was read.
+"""
+
+
+def _seconds_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{attribute.name} must be seconds or None, not {type(value).__name__}")
+    if math.isnan(value) or value < 0:
+        raise ValueError(f"{attribute.name} must be 0 or more seconds, or None, not {value}")
+
+
+def _callable_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not callable(value):
+        raise TypeError(f"{attribute.name} must be a function or None, not {type(value).__name__}")
+
+
+def _truth(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be True or False, not {type(value).__name__}")
+
+
+@attrs.frozen(kw_only=True)
+class Wishes:
+    """
+    What a caller wants; see `Agent.wait_ready`.
+
+    Raises *TypeError* or *ValueError* for what cannot be meant.
+    """
+
+    timeout: float | None = attrs.field(validator=_seconds_or_none)
+    on_log: OnLog | None = attrs.field(validator=_callable_or_none)
+    on_state: OnState | None = attrs.field(validator=_callable_or_none)
+    blocking_only: bool = attrs.field(validator=_truth)
+    strict: bool = attrs.field(validator=_truth)
+
+
+class Patience:
+    """
+    How long there is to wait, from when it is made.
+
+    Args:
+        timeout: seconds; None for without limit.
+    """
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = math.inf if timeout is None else timeout
+        self._began = time.monotonic()
+
+    @property
+    def waited(self) -> float:
+        """
+        The seconds that have passed.
+        """
+        return time.monotonic() - self._began
+
+    @property
+    def left(self) -> float:
+        """
+        The seconds that are left, 0 at least.
+        """
+        return max(0.0, self._timeout - self.waited)

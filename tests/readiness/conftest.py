@@ -1,0 +1,82 @@
+"""
+An embedded deployment of each release, and what is passed on while an agent is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from coder_agents import Client
+from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
+from coder_agents.testing import Deployment
+
+RELEASES = ("2.24", "2.31", "2.35")
+
+
+class Heard:
+    """
+    The lines and the states that were passed on, in order.
+    """
+
+    def __init__(self) -> None:
+        self.logs: list[WorkspaceAgentLog] = []
+        self.agents: list[WorkspaceAgent] = []
+
+    @property
+    def outputs(self) -> list[str]:
+        return [log.output for log in self.logs]
+
+    @property
+    def states(self) -> list[tuple[str, str]]:
+        return [(str(agent.status), str(agent.lifecycle_state)) for agent in self.agents]
+
+    def on_log(self, log: WorkspaceAgentLog) -> None:
+        self.logs.append(log)
+
+    def on_state(self, agent: WorkspaceAgent) -> None:
+        self.agents.append(agent)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    """
+    What is passed on, nothing yet.
+    """
+    return Heard()
+
+
+@pytest.fixture
+def deployment() -> Iterator[Deployment]:
+    """
+    A deployment of the usual release.
+    """
+    with Deployment(ping_interval=0.1) as made:
+        yield made
+
+
+@pytest.fixture(params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    """
+    Each release that the embedded deployment plays, in turn.
+    """
+    return str(request.param)
+
+
+@pytest.fixture
+def each_release(release: str) -> Iterator[Deployment]:
+    """
+    A deployment of that release.
+    """
+    with Deployment(release=release, ping_interval=0.1) as made:
+        yield made
+
+
+@pytest.fixture
+def client(deployment: Deployment) -> Iterator[Client]:
+    """
+    A client of the usual release, which tries nothing again by itself.
+    """
+    with deployment.client(retries=0) as made:
+        yield made

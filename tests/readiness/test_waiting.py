@@ -1,0 +1,648 @@
+"""
+Waiting for agents of the embedded deployment, over real sockets.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from coder_agents import (
+    AgentShutDownError,
+    AuthenticationError,
+    Client,
+    MessageTooLargeError,
+    NotFoundError,
+    ReadinessError,
+    ReadyTimeoutError,
+    ServerError,
+    StartupError,
+    StreamOptions,
+    TransportError,
+    WorkspaceFailedError,
+    WorkspacePendingError,
+    WorkspaceStoppedError,
+)
+from coder_agents.testing import Deployment, Script
+
+from .conftest import Heard
+
+SLEEPS = Script("sleep 60", "Slow")
+JSON = {"Content-Type": "application/json"}
+
+
+def routes(deployment: Deployment) -> list[str]:
+    """
+    Return what the deployment was asked for.
+    """
+    return [request.route for request in deployment.requests]
+
+
+def test_an_agent_that_starts_is_returned_when_it_is_ready(
+    each_release: Deployment, heard: Heard
+) -> None:
+    """
+    With every line of its scripts passed on once, and every state.
+    """
+    embedded = each_release.add_agent(scripts=["echo one; sleep 0.7; echo two; echo three"])
+    with each_release.client() as client:
+        agent = client.agent("dev")
+        data = agent.wait_ready(30, on_log=heard.on_log, on_state=heard.on_state)
+    assert data is agent.data
+    assert (data.id, data.lifecycle_state) == (embedded.id, "ready")
+    assert heard.outputs == ["one", "two", "three"]
+    assert heard.states == [("connected", "starting"), ("connected", "ready")]
+
+
+def test_nothing_but_the_agent_is_asked_for_where_nobody_wants_lines(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    And it is asked for once where it is ready.
+    """
+    deployment.add_agent(scripts=["echo one"]).wait_started()
+    agent = client.agent("dev")
+    deployment.requests.clear()
+    assert agent.wait_ready(0).lifecycle_state == "ready"
+    assert routes(deployment) == ["agent"]
+
+
+def test_the_lines_of_an_agent_that_is_ready_are_passed_on_too(
+    deployment: Deployment, client: Client, heard: Heard
+) -> None:
+    """
+    So it makes no difference who was faster.
+    """
+    deployment.add_agent(scripts=["echo one; echo two"]).wait_started()
+    client.agent("dev").wait_ready(on_log=heard.on_log)
+    assert heard.outputs == ["one", "two"]
+
+
+def test_lines_that_come_after_the_agent_is_ready_are_not_lost(
+    deployment: Deployment, client: Client, heard: Heard
+) -> None:
+    """
+    As long as each comes soon after the one before it.
+    """
+    embedded = deployment.add_agent()
+    embedded.push_logs(["first"])
+    late = [["second"], ["third"]]
+    timers: list[threading.Timer] = []
+
+    def push_another(log: Any) -> None:
+        heard.on_log(log)
+        if late:
+            timers.append(threading.Timer(0.2, embedded.push_logs, [late.pop(0)]))
+            timers[-1].start()
+
+    client.agent("dev").wait_ready(on_log=push_another)
+    for timer in timers:
+        timer.join()
+    assert heard.outputs == ["first", "second", "third"]
+
+
+def test_a_log_that_is_always_written_holds_nobody_up(
+    deployment: Deployment, client: Client, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Neither while the agent starts nor at the end.
+    """
+    embedded = deployment.add_agent()
+    embedded.set_lifecycle("starting")
+    embedded.push_logs(["0"])
+
+    def push_another(log: Any) -> None:
+        heard.on_log(log)
+        embedded.push_logs([str(len(heard.logs))])
+        if len(heard.logs) == 20:
+            embedded.set_lifecycle("ready")
+
+    with caplog.at_level(logging.INFO):
+        client.agent("dev").wait_ready(on_log=push_another, blocking_only=False)
+    assert len(heard.logs) >= 20
+    assert heard.outputs == [str(number) for number in range(len(heard.logs))]
+    assert "does not come to rest" in caplog.text
+
+
+def test_a_long_backlog_does_not_keep_the_agent_from_being_looked_at(
+    deployment: Deployment, client: Client, heard: Heard
+) -> None:
+    """
+    Where whoever reads it is slow.
+    """
+    embedded = deployment.add_agent(scripts=[SLEEPS])
+    embedded.push_logs([str(number) for number in range(150)])
+    heard_before: list[int] = []
+
+    def read_slowly(log: Any) -> None:
+        heard.on_log(log)
+        time.sleep(0.02)
+        if len(heard.logs) == 40:
+            embedded.set_lifecycle("ready")
+
+    client.agent("dev").wait_ready(
+        on_log=read_slowly, on_state=lambda _: heard_before.append(len(heard.logs))
+    )
+    assert heard_before[0] == 0
+    assert 40 <= heard_before[1] < 150
+    assert heard.outputs == [str(number) for number in range(150)]
+
+
+def test_where_no_script_blocks_login_a_connection_is_enough(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    Unless all scripts are to be waited for.
+    """
+    deployment.add_agent(scripts=[Script("sleep 60", start_blocks_login=False)])
+    agent = client.agent("dev")
+    assert agent.wait_ready(0).lifecycle_state == "starting"
+    with pytest.raises(ReadyTimeoutError):
+        agent.wait_ready(0, blocking_only=False)
+
+
+@pytest.mark.parametrize(
+    ("script", "state", "text"),
+    [
+        (Script("echo no >&2; exit 3", "Failing"), "start_error", "a startup script failed"),
+        (Script("sleep 60", timeout=0.1), "start_timeout", "a startup script took too long"),
+    ],
+)
+def test_a_start_that_went_wrong_is_a_warning(
+    each_release: Deployment,
+    script: Script,
+    state: str,
+    text: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """
+    The agent can be used.
+    """
+    each_release.add_agent(scripts=[script]).wait_started()
+    with each_release.client() as client:
+        assert client.agent("dev").wait_ready().lifecycle_state == state
+    assert f"agent tester/dev.main can be used, but {text} ({state})" in caplog.text
+
+
+def test_strict_raises_the_script_that_failed(
+    each_release: Deployment, release: str, heard: Heard
+) -> None:
+    """
+    With its last lines; where the release does not tell, with the source of the last errors.
+    """
+    wrong = Script("echo before; echo 'no \x1b[31mspace' >&2; exit 3", "Install")
+    right = Script("sleep 0.3; echo fine", "Other", start_blocks_login=False)
+    each_release.add_agent(scripts=[right, wrong])
+    with each_release.client() as client, pytest.raises(StartupError) as caught:
+        client.agent("dev").wait_ready(strict=True, on_log=heard.on_log)
+    error = caught.value
+    tells = release == "2.35"
+    assert error.source == "Install"
+    assert [log.output for log in error.last_lines] == ["before", "no \x1b[31mspace"]
+    assert sorted(heard.outputs) == ["before", "fine", "no \x1b[31mspace"]
+    assert error.exit_code == (3 if tells else None)
+    assert (error.script is not None) == tells
+    assert error.agent is not None
+    assert error.agent.lifecycle_state == "start_error"
+    first, heading, *lines = str(error).splitlines()
+    start = "agent tester/dev.main: a startup script failed (start_error)"
+    assert lines == ["  before", r"  no \x1b[31mspace"]
+    if tells:
+        assert first == f"{start}: Install (exit_failure, exit code 3)"
+        assert heading == "The last lines of Install:"
+    else:
+        assert first == start
+        assert heading == "Its last errors are from Install:"
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+def test_strict_says_nothing_where_nothing_went_wrong(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    So it can be used always.
+    """
+    deployment.add_agent(scripts=["echo fine >&2"])
+    assert client.agent("dev").wait_ready(30, strict=True).lifecycle_state == "ready"
+
+
+@pytest.mark.parametrize("state", ["shutting_down", "off", "shutdown_error", "shutdown_timeout"])
+def test_an_agent_that_shuts_down_is_not_waited_for(
+    deployment: Deployment, client: Client, state: str, heard: Heard
+) -> None:
+    """
+    Even where it was waited for already.
+    """
+    embedded = deployment.add_agent(scripts=[SLEEPS])
+    embedded.push_logs(["saving", "saved"])
+
+    def shut_down(_: Any) -> None:
+        embedded.set_lifecycle(state)
+
+    with pytest.raises(AgentShutDownError) as caught:
+        client.agent("dev").wait_ready(on_state=shut_down, on_log=heard.on_log)
+    first = "it will not be ready before its workspace is started again"
+    assert str(caught.value).splitlines() == [
+        f"agent tester/dev.main is {state}: {first}",
+        "The end of its log:",
+        "  saving",
+        "  saved",
+    ]
+    assert heard.outputs == ["saving", "saved"]
+    assert isinstance(caught.value, ReadinessError)
+
+
+def test_a_lost_connection_is_told_and_waited_out(
+    deployment: Deployment, client: Client, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A ready agent that is disconnected is not ready.
+    """
+    embedded = deployment.add_agent()
+    embedded.disconnect()
+
+    def connect(agent: Any) -> None:
+        heard.on_state(agent)
+        if agent.status == "disconnected":
+            embedded.connect()
+
+    client.agent("dev").wait_ready(on_state=connect)
+    assert heard.states == [("disconnected", "ready"), ("connected", "ready")]
+    assert "agent tester/dev.main has lost its connection: waiting for it" in caplog.text
+
+
+def test_an_agent_that_never_called_is_waited_for_and_told(
+    deployment: Deployment, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    With the page where its template's author wants people to look.
+    """
+    body = {
+        "status": "timeout",
+        "lifecycle_state": "created",
+        "connection_timeout_seconds": 120,
+        "troubleshooting_url": "https://example.com/help",
+    }
+    deployment.add_agent(timeline={"polls": [{"t": 0, "body": body}]})
+    with pytest.raises(ReadyTimeoutError) as caught:
+        client.agent("dev").wait_ready(0)
+    assert str(caught.value) == (
+        "agent tester/dev.main is not ready after 0.0 s: it is timeout, created;"
+        " see https://example.com/help"
+    )
+    assert "has not called within 120 s: waiting for it; see https://example.com" in caplog.text
+
+
+def test_a_timeout_says_what_hangs(each_release: Deployment, release: str, heard: Heard) -> None:
+    """
+    The scripts that run still, where that is known, else those it can be.
+    """
+    quick = Script("echo done", "Quick")
+    each_release.add_agent(scripts=[quick, Script("echo busy; sleep 60", "Slow")])
+    with each_release.client() as client, pytest.raises(ReadyTimeoutError) as caught:
+        client.agent("dev").wait_ready(1, on_log=heard.on_log)
+    error = caught.value
+    tells = release == "2.35"
+    hangs = "running still: Slow" if tells else "one of its startup scripts runs still: Quick, Slow"
+    first, heading, *lines = str(error).splitlines()
+    assert first.startswith("agent tester/dev.main is not ready after ")
+    assert first.endswith(f" s: it is connected, starting; {hangs}")
+    assert heading == "The end of its log:"
+    assert sorted(lines) == (["  busy"] if tells else ["  busy", "  done"])
+    assert (error.status, error.lifecycle_state) == ("connected", "starting")
+    assert error.running == (("Slow",) if tells else ())
+    assert error.waited >= 1
+    assert sorted(heard.outputs) == ["busy", "done"]
+    assert isinstance(error, TimeoutError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+def test_what_may_pass_is_waited_out(
+    deployment: Deployment, client: Client, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    It is told once, not at each look.
+    """
+    embedded = deployment.add_agent(scripts=[SLEEPS])
+    agent = client.agent("dev")
+    embedded.push_logs(["one"])
+    deployment.faults.add("refuse", route="agent", status=503, times=2)
+    busy = deployment.faults.add("refuse", route="agent", status=429, headers={"Retry-After": "1"})
+    deployment.faults.add("refuse", route="logs_follow", status=502, times=2)
+
+    def finish(log: Any) -> None:
+        heard.on_log(log)
+        embedded.set_lifecycle("ready")
+
+    agent.wait_ready(on_log=finish)
+    assert busy.struck == 1
+    assert heard.outputs == ["one"]
+    assert caplog.text.count("agent tester/dev.main cannot be read now: ") == 1
+    assert caplog.text.count("agent tester/dev.main: its log cannot be read now: ") == 1
+
+
+def test_a_deployment_that_asks_for_a_pause_gets_it(deployment: Deployment, client: Client) -> None:
+    """
+    But no longer than there is time: the last look is at its end.
+    """
+    deployment.add_agent(scripts=[SLEEPS])
+    agent = client.agent("dev")
+    deployment.requests.clear()
+    headers = {"Retry-After": "3600"}
+    deployment.faults.add("refuse", route="agent", status=429, headers=headers)
+    with pytest.raises(ReadyTimeoutError, match="it is connected, starting"):
+        agent.wait_ready(1.6)
+    assert routes(deployment) == ["agent", "agent", "logs"]
+
+
+def test_lines_are_passed_on_before_a_timeout(
+    deployment: Deployment, client: Client, heard: Heard
+) -> None:
+    """
+    Also where there was no time to follow them.
+    """
+    deployment.add_agent(scripts=[SLEEPS]).push_logs(["one", "two"])
+    with pytest.raises(ReadyTimeoutError):
+        client.agent("dev").wait_ready(0, on_log=heard.on_log)
+    assert heard.outputs == ["one", "two"]
+
+
+@pytest.mark.parametrize("way", ["agent", "logs_follow", "logs"])
+@pytest.mark.parametrize(("status", "kind"), [(401, AuthenticationError), (404, NotFoundError)])
+def test_what_does_not_pass_is_raised(
+    deployment: Deployment, client: Client, way: str, status: int, kind: type[Exception]
+) -> None:
+    """
+    Whatever was asked for.
+    """
+    deployment.add_agent(scripts=["exit 0" if way == "logs" else "sleep 60"])
+    deployment.faults.add(
+        "refuse", route=way, status=status, headers=JSON, body='{"message": "no"}', times=None
+    )
+    agent = client.agent("dev")
+    with pytest.raises(kind):
+        agent.wait_ready(30, on_log=print)
+
+
+def test_a_timeout_says_why_the_agent_could_not_be_read(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    Whether it was read before or not.
+    """
+    deployment.add_agent(scripts=[SLEEPS])
+    agent = client.agent("dev")
+    fault = deployment.faults.add("refuse", route="agent", status=503, times=None)
+    deployment.faults.add("refuse", route="logs", status=503, times=None)
+    with pytest.raises(ReadyTimeoutError, match=r"after .* s: GET .* 503") as caught:
+        agent.wait_ready(0)
+    assert (caught.value.agent, caught.value.status) == (None, "")
+    fault.release()
+    deployment.faults.clear()
+
+    def fail(_: Any) -> None:
+        deployment.faults.add("refuse", route="agent", status=503, times=None)
+        deployment.faults.add("refuse", route="logs", status=503, times=None)
+
+    with pytest.raises(ReadyTimeoutError, match=r"starting; .* now it cannot be read: ") as caught:
+        agent.wait_ready(0.1, on_state=fail)
+    assert caught.value.status == "connected"
+    assert caught.value.last_lines == ()
+    assert caught.value.__cause__ is not None
+
+
+def test_what_a_callback_raises_passes_through(deployment: Deployment, client: Client) -> None:
+    """
+    Even where it looks like something that may pass; nothing is left open.
+    """
+    embedded = deployment.add_agent(scripts=[SLEEPS])
+    embedded.push_logs(["one"])
+    agent = client.agent("dev")
+    own = TransportError("the callback's own")
+
+    def fail(_: object) -> None:
+        raise own
+
+    callbacks: list[dict[str, Any]] = [{"on_log": fail}, {"on_state": fail}]
+    for callback in callbacks:
+        with pytest.raises(TransportError) as caught:
+            agent.wait_ready(30, **callback)
+        assert caught.value is own
+    embedded.set_lifecycle("ready")
+    with pytest.raises(TransportError) as caught:
+        agent.wait_ready(30, on_log=fail)
+    assert caught.value is own
+
+
+def test_lines_go_on_where_they_were_after_a_break(
+    deployment: Deployment, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Where streams of this client do not connect again by themselves; each break is told.
+    """
+    embedded = deployment.add_agent(scripts=[SLEEPS])
+    embedded.push_logs(["1"])
+    drop = deployment.faults.add("drop", route="logs_follow", after=1, times=3)
+
+    def push_another(log: Any) -> None:
+        heard.on_log(log)
+        if len(heard.logs) < 6:
+            embedded.push_logs([str(len(heard.logs) + 1)])
+        else:
+            embedded.set_lifecycle("ready")
+
+    with deployment.client(stream=StreamOptions(reconnect=None)) as client:
+        client.agent("dev").wait_ready(30, on_log=push_another)
+    assert heard.outputs == ["1", "2", "3", "4", "5", "6"]
+    assert drop.struck == 3
+    assert caplog.text.count("its log cannot be read now") >= 2
+
+
+def test_lines_are_passed_on_where_the_log_cannot_be_followed(
+    deployment: Deployment, client: Client, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    In the end, then; and an agent whose log cannot be read at all is ready all the same.
+    """
+    deployment.add_agent(scripts=["echo one; sleep 0.6; echo two"])
+    deployment.faults.add("refuse", route="logs_follow", status=503, times=None)
+    agent = client.agent("dev")
+    agent.wait_ready(30, on_log=heard.on_log)
+    assert heard.outputs == ["one", "two"]
+    deployment.faults.add("refuse", route="logs", status=503, times=None)
+    agent.wait_ready(30, on_log=heard.on_log)
+    assert heard.outputs == ["one", "two"]
+    assert "its log cannot be read now" in caplog.text
+
+
+def test_a_log_that_ends_is_not_the_end(deployment: Deployment, heard: Heard) -> None:
+    """
+    The agent is looked at on, and what it says counts.
+    """
+    embedded = deployment.add_agent(scripts=[SLEEPS])
+    embedded.push_logs(["one"])
+    close = deployment.faults.add("close", route="logs_follow", after=1)
+
+    def finish_later(agent: Any) -> None:
+        heard.on_state(agent)
+        if agent.lifecycle_state == "starting":
+            timer.start()
+
+    timer = threading.Timer(0.7, embedded.set_lifecycle, ["ready"])
+    with deployment.client(stream=StreamOptions(reconnect=None)) as client:
+        client.agent("dev").wait_ready(30, on_log=heard.on_log, on_state=finish_later)
+    timer.join()
+    assert close.struck == 1
+    assert heard.outputs == ["one"]
+    assert routes(deployment).count("agent") < 20
+    assert [state for _, state in heard.states] == ["starting", "ready"]
+
+
+def test_a_message_that_is_too_large_is_raised(deployment: Deployment) -> None:
+    """
+    It would be too large the next time, too.
+    """
+    embedded = deployment.add_agent(scripts=[SLEEPS])
+    embedded.push_logs(["x" * 1000])
+    options = StreamOptions(max_message_size=200)
+    with deployment.client(stream=options) as client, pytest.raises(MessageTooLargeError):
+        client.agent("dev").wait_ready(30, on_log=print)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "text"),
+    [
+        ({"timeout": -1}, ValueError, "timeout must be 0 or more seconds, or None, not -1"),
+        ({"timeout": float("nan")}, ValueError, "timeout must be 0 or more seconds"),
+        ({"timeout": "60"}, TypeError, "timeout must be seconds or None, not str"),
+        ({"timeout": True}, TypeError, "timeout must be seconds or None, not bool"),
+        ({"on_log": "print"}, TypeError, "on_log must be a function or None, not str"),
+        ({"on_state": 1}, TypeError, "on_state must be a function or None, not int"),
+        ({"strict": 1}, TypeError, "strict must be True or False, not int"),
+        ({"blocking_only": None}, TypeError, "blocking_only must be True or False, not NoneType"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_asked(
+    deployment: Deployment,
+    client: Client,
+    options: dict[str, Any],
+    kind: type[Exception],
+    text: str,
+) -> None:
+    """
+    In words, by the agent and by the client.
+    """
+    deployment.add_agent()
+    agent = client.agent("dev")
+    deployment.requests.clear()
+    with pytest.raises(kind, match=text):
+        agent.wait_ready(**options)
+    with pytest.raises(kind, match=text):
+        client.wait_ready("dev", **options)
+    assert routes(deployment) == []
+
+
+def test_without_a_limit_it_waits(deployment: Deployment, client: Client) -> None:
+    """
+    None and infinity are no limit.
+    """
+    deployment.add_agent(scripts=["sleep 0.6"])
+    for limit in (None, float("inf")):
+        assert client.agent("dev").wait_ready(limit).lifecycle_state == "ready"
+
+
+def test_a_build_is_waited_for_by_name(each_release: Deployment, heard: Heard) -> None:
+    """
+    Then its agent, whose lines are passed on.
+    """
+    each_release.add_agent(scripts=["echo one; sleep 0.2; echo two"]).wait_started()
+    build = each_release.workspace("dev").start_build()
+    began = threading.Timer(0.3, build.begin)
+    completed = threading.Timer(0.6, build.complete)
+    began.start()
+    completed.start()
+    with each_release.client() as client:
+        with pytest.raises(WorkspacePendingError):
+            client.agent("dev")
+        agent = client.wait_ready("dev", 30, on_log=heard.on_log, on_state=heard.on_state)
+    began.join()
+    completed.join()
+    assert agent.id == build.agents[0].id
+    assert agent.data.lifecycle_state == "ready"
+    assert heard.outputs == ["one", "two"]
+    assert heard.states[-1] == ("connected", "ready")
+
+
+def test_a_build_that_fails_is_raised(deployment: Deployment, client: Client) -> None:
+    """
+    As finding the agent raises it.
+    """
+    build = deployment.workspace("dev").start_build()
+    timer = threading.Timer(0.3, build.fail, ["no quota"])
+    timer.start()
+    with pytest.raises(WorkspaceFailedError, match="no quota"):
+        client.wait_ready("dev", 30)
+    timer.join()
+
+
+def test_a_workspace_that_stops_is_not_waited_for(deployment: Deployment, client: Client) -> None:
+    """
+    Neither while it stops nor after.
+    """
+    deployment.add_agent()
+    build = deployment.workspace("dev").start_build("stop")
+    with pytest.raises(WorkspacePendingError):
+        client.wait_ready("dev", 30)
+    build.complete()
+    with pytest.raises(WorkspaceStoppedError):
+        client.wait_ready("dev", 30)
+
+
+def test_the_time_is_for_build_and_agent_together(deployment: Deployment, client: Client) -> None:
+    """
+    A time-out tells which of them it was.
+    """
+    build = deployment.workspace("dev").start_build()
+    with pytest.raises(
+        ReadyTimeoutError, match=r"no agent after .*workspace tester/dev is pending"
+    ) as caught:
+        client.wait_ready("dev", 0.1)
+    assert caught.value.agent is None
+    assert caught.value.waited >= 0.1
+    assert isinstance(caught.value.__cause__, WorkspacePendingError)
+    build.complete()
+    deployment.add_agent("main", workspace="other", scripts=[SLEEPS])
+    with pytest.raises(ReadyTimeoutError, match=r"agent tester/other.main .* starting") as caught:
+        client.wait_ready("other", 0.1)
+    assert caught.value.agent is not None
+
+
+def test_what_may_pass_is_waited_out_once_the_deployment_has_answered(
+    deployment: Deployment, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Before, it is raised: the URL may be wrong.
+    """
+    deployment.add_agent()
+    build = deployment.workspace("dev").start_build()
+    deployment.faults.add("refuse", route="workspace_by_name", status=503)
+    with pytest.raises(ServerError):
+        client.wait_ready("dev", 30)
+    real, asked = client.agent, iter(range(2))
+
+    def fail_the_second_time(ref: Any) -> Any:
+        if next(asked, 2) == 1:
+            deployment.faults.add("refuse", route="workspace_by_name", status=503)
+            build.complete()
+        return real(ref)
+
+    monkeypatch.setattr(client, "agent", fail_the_second_time)
+    assert client.wait_ready("dev", 30).data.lifecycle_state == "ready"
+    assert next(asked, None) is None
