@@ -228,6 +228,8 @@ def test_a_stopped_container_is_told_as_it_is_or_was() -> None:
     stopped = container_changes(before, Listing(containers=(exited,)))
     assert stopped == [ContainerStopped(exited)]
     assert container_changes(before, Listing()) == [ContainerStopped(runs)]
+    both = Listing(containers=(runs, attrs.evolve(runs, name="db")))
+    assert container_changes(both, before) == [ContainerStopped(both.containers[1])]
 
 
 NAME = "x\x1b[2J"

@@ -35,6 +35,7 @@ from coder_agents.schema import (
     to_json,
 )
 from coder_agents.streams import PortsStream
+from coder_agents.transport import ClosedError, PolledSource
 
 from .conftest import AGENT, agent_at
 from .test_stream import in_thread, open_sockets
@@ -350,6 +351,28 @@ def test_what_came_in_part_is_gone_on_with(serve: Serve) -> None:
         assert numbers(stream.poll(30)) == [1, 2]
 
 
+def test_a_refusal_that_comes_in_part_is_gone_on_with(serve: Serve) -> None:
+    """
+    Its head is read but once, and what it says is whole.
+    """
+    whole = answer(AWAY, b"400 Bad Request")
+    go_on = threading.Event()
+
+    def parts(conversation: Conversation) -> None:
+        conversation.read_head()
+        conversation.send(whole[:-5])
+        go_on.wait(30)
+        conversation.send(whole[-5:])
+
+    stream = serve(telling(1), parts).watch_listening_ports(OFTEN)
+    next(stream)
+    for _ in range(2):
+        assert stream.poll(0.1) is None
+    go_on.set()
+    with pytest.raises(AgentNotConnectedError):
+        stream.poll(30)
+
+
 def test_close_from_another_thread_wakes_the_reader(waiting: tuple[Agent, PortsStream]) -> None:
     """
     In the pause, and wherever the GET stands; nothing stays open.
@@ -392,6 +415,20 @@ def test_ctrl_c_passes_through(waiting: tuple[Agent, PortsStream]) -> None:
     assert open_sockets(agent) == set()
 
 
+@pytest.mark.parametrize("call", [PolledSource.open, lambda source: source.receive(None)])
+def test_what_is_woken_before_it_asks_asks_nothing(call: Callable[[PolledSource], Any]) -> None:
+    """
+    Neither for the first document nor for the next one.
+    """
+    agent = agent_at("http://127.0.0.1:1")
+    source = PolledSource(lambda: agent._document("/x", StreamOptions()), interval=1)
+    source.wake()
+    with pytest.raises(ClosedError):
+        call(source)
+    source.close()
+    assert source.received == 0
+
+
 def test_many_closes_at_random_moments(serve: Serve) -> None:
     """
     No deadlock, nothing open, and the end is never an error.
@@ -412,13 +449,20 @@ def test_many_closes_at_random_moments(serve: Serve) -> None:
 
 def test_nothing_is_open_in_the_pause(serve: Serve) -> None:
     """
-    Each answer came over a connection of its own, which is gone.
+    Each answer came over a connection of its own, which is gone, and no more is asked for.
     """
-    agent = serve(telling(1))
+    asked: list[int] = []
+
+    def told(conversation: Conversation) -> None:
+        asked.append(1)
+        telling(1)(conversation)
+
+    agent = serve(told)
     with agent.watch_listening_ports(3600) as stream:
         next(stream)
         assert open_sockets(agent) == set()
-        assert stream.poll(0) is None
+        assert stream.poll(0.2) is None
+        assert asked == [1]
         assert stream.stats.bytes >= len(answer(ports(1)))
 
 
