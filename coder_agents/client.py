@@ -157,7 +157,8 @@ class Client:
         As `Agent.metadata` for each, of *workers* agents at the same time at most, each of which has
         *timeout* seconds. What goes wrong with one is among the `MetadataOfAgents.failures` and
         takes nothing from the others. The threads that ask have ended when this returns, and
-        Ctrl-C ends them and their connections.
+        Ctrl-C ends them and their connections; only a TCP connect that nobody answers runs to its
+        time-out.
 
         Raises what `agents` raises, and *TypeError* or *ValueError* before anything is asked.
         """
