@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         ConfigError,
         ConflictError,
         DecodeError,
+        DevcontainerError,
+        DevcontainerTimeoutError,
         FindingError,
         MessageTooLargeError,
         NoAgentsError,
@@ -45,8 +47,16 @@ if TYPE_CHECKING:
     from coder_agents.releases import Capabilities
     from coder_agents.streams import (
         ContainersStream,
+        ContainerStarted,
+        ContainerStopped,
+        DevcontainerAdded,
+        DevcontainerChanged,
+        DevcontainerRemoved,
         LogStream,
         MetadataStream,
+        PortClosed,
+        PortOpened,
+        PortsStream,
         Reconnect,
         StreamEnd,
         StreamOptions,
@@ -66,8 +76,15 @@ __all__ = [
     "CoderError",
     "ConfigError",
     "ConflictError",
+    "ContainerStarted",
+    "ContainerStopped",
     "ContainersStream",
     "DecodeError",
+    "DevcontainerAdded",
+    "DevcontainerChanged",
+    "DevcontainerError",
+    "DevcontainerRemoved",
+    "DevcontainerTimeoutError",
     "FindingError",
     "LogStream",
     "MessageTooLargeError",
@@ -76,6 +93,9 @@ __all__ = [
     "NoAgentsError",
     "NotFoundError",
     "PermissionDeniedError",
+    "PortClosed",
+    "PortOpened",
+    "PortsStream",
     "RateLimitError",
     "Reconnect",
     "RequestTimeoutError",
@@ -103,7 +123,8 @@ __getattr__, __dir__ = exports(
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AmbiguousAgentError APIError "
             "AuthenticationError BadRequestError CoderError ConfigError ConflictError "
-            "DecodeError FindingError MessageTooLargeError NoAgentsError NotFoundError "
+            "DecodeError DevcontainerError DevcontainerTimeoutError FindingError "
+            "MessageTooLargeError NoAgentsError NotFoundError "
             "PermissionDeniedError RateLimitError RequestTimeoutError ServerError "
             "ServerEventError StreamError TLSError TransportError UnsupportedError "
             "WorkspaceFailedError WorkspaceNotFoundError WorkspacePendingError "
@@ -112,8 +133,9 @@ __getattr__, __dir__ = exports(
         "many": "MetadataOfAgents",
         "releases": "Capabilities",
         "streams": (
-            "ContainersStream LogStream MetadataStream Reconnect StreamEnd StreamOptions "
-            "StreamStats"
+            "ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
+            "DevcontainerChanged DevcontainerRemoved LogStream MetadataStream PortClosed "
+            "PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),
     },
 )

@@ -4,6 +4,7 @@ One method for each thing one can do with an agent.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -13,12 +14,12 @@ from urllib.parse import urlsplit
 
 from coder_agents import schema, streams, transport
 from coder_agents.config import positive_seconds, whole_number
-from coder_agents.errors import NotFoundError, UnsupportedError
-from coder_agents.releases import Capabilities, Route, naming
+from coder_agents.releases import Capabilities
 from coder_agents.render import escape_controls
 from coder_agents.transport import HTTP, quoted
 
 if TYPE_CHECKING:
+    from coder_agents.devcontainers import Devcontainers, Which
     from coder_agents.schema import (
         Response,
         Workspace,
@@ -29,9 +30,23 @@ if TYPE_CHECKING:
         WorkspaceAgentLog,
         WorkspaceAgentMetadata,
     )
-    from coder_agents.streams import ContainersStream, LogStream, MetadataStream, StreamOptions
+    from coder_agents.streams import (
+        ContainersStream,
+        LogStream,
+        MetadataStream,
+        PortsStream,
+        StreamOptions,
+    )
     from coder_agents.streams.metadata_routes import MetadataRoutes
-    from coder_agents.transport import DocumentSource, Params, Source, WebSocketSource
+    from coder_agents.transport import (
+        DocumentSource,
+        Params,
+        PolledSource,
+        Source,
+        WebSocketSource,
+    )
+
+_WAIT_INTERVAL = 2.0  # seconds between two looks at a devcontainer
 
 
 class Agent:
@@ -165,20 +180,67 @@ class Agent:
             call=call,
         )
 
-    def watch_containers(self, *, options: StreamOptions | None = None) -> ContainersStream:
+    def watch_listening_ports(
+        self, interval: float = 5.0, *, options: StreamOptions | None = None
+    ) -> PortsStream:
+        """
+        Return a stream of the ports that something in the workspace listens on; each item is
+        the full list.
+
+        No deployment tells of ports by itself: it is asked *interval* seconds after each answer.
+
+        Raises *AgentNotConnectedError* where the agent is not connected.
+        """
+        return streams.PortsStream(
+            self._polling("listening-ports", interval=interval, options=options),
+            what=f"the ports of agent {self.id}",
+            options=self._chosen(options),
+        )
+
+    def watch_containers(
+        self, *, interval: float = 5.0, options: StreamOptions | None = None
+    ) -> ContainersStream:
         """
         Return a stream of the agent's containers and devcontainers; each item is all of them.
 
-        Raises *AgentNotConnectedError* where the agent is not connected, *UnsupportedError*
-        on deployments before 2.25, which do not have the call.
+        Deployments before 2.25 do not tell of containers by themselves: those are asked
+        *interval* seconds after each answer.
+
+        Raises *AgentNotConnectedError* where the agent is not connected.
         """
+        from coder_agents.streams.containers import watch_containers
+
+        polling = self._polling("containers", interval=interval, options=options)
         chosen = self._chosen(options)
-        return streams.ContainersStream(
+        return watch_containers(
             lambda: self._websocket(
-                "containers", "watch", options=chosen, opening=self._asking("containers_watch")
+                "containers",
+                "watch",
+                options=chosen,
+                opening=partial(self._capabilities.asking, "containers_watch"),
             ),
+            polling,
+            self._capabilities,
             what=f"the containers of agent {self.id}",
             options=chosen,
+        )
+
+    def _polling(
+        self, *segments: str, interval: float, options: StreamOptions | None
+    ) -> Callable[[], PolledSource]:
+        positive_seconds("interval", interval)
+        chosen = self._chosen(options)
+        path = self._path(*segments)
+        return lambda: transport.PolledSource(
+            lambda: self._document(path, chosen), interval=interval
+        )
+
+    def _document(self, path: str, options: StreamOptions) -> DocumentSource:
+        return transport.DocumentSource(
+            self._http,
+            path,
+            idle_timeout=options.idle_timeout,
+            max_message_size=options.max_message_size,
         )
 
     def _chosen(self, options: StreamOptions | None) -> StreamOptions:
@@ -202,19 +264,11 @@ class Agent:
             opening=opening,
         )
 
-    def _asking(self, route: Route) -> Callable[[], AbstractContextManager[None]]:
-        return partial(self._capabilities.asking, route)
-
     def _workspace_source(self, options: StreamOptions) -> Callable[[], DocumentSource] | None:
         if self._workspace is None:
             return None
         path = quoted("workspaces", self._workspace.id)
-        return lambda: transport.DocumentSource(
-            self._http,
-            path,
-            idle_timeout=options.idle_timeout,
-            max_message_size=options.max_message_size,
-        )
+        return lambda: self._document(path, options)
 
     def listening_ports(self) -> list[WorkspaceAgentListeningPort]:
         """
@@ -237,71 +291,55 @@ class Agent:
         *labels* must all match; they choose among the containers, not among the
         devcontainers. The deployment gives the agent 30 seconds to answer.
 
-        Raises *AgentNotConnectedError* where the agent is not connected, *ValueError* for
-        a label that cannot be asked for.
+        Raises *AgentNotConnectedError* where the agent is not connected; *ValueError* or
+        *TypeError*, before any request, for labels that cannot be asked for.
         """
-        params = [("label", _label(key, value)) for key, value in (labels or {}).items()]
-        body = self._http.call("GET", self._path("containers"), params=params)
+        body = self._http.call("GET", self._path("containers"), params=_label_params(labels))
         return schema.from_json(body, schema.WorkspaceAgentListContainersResponse)
 
-    def recreate_devcontainer(
-        self, which: WorkspaceAgentDevcontainer | uuid.UUID | str
-    ) -> Response:
+    def recreate_devcontainer(self, which: Which) -> Response:
         """
         Start to build *which* anew and return what the deployment says.
 
-        *which* is a devcontainer, its id or name, or the id or name of its container.
-        The route that this deployment has is found out by asking, once.
+        *which* is a devcontainer, its id or name, or its container or the id or name of
+        that. An id goes before a name, a devcontainer's before its container's. The route that
+        this deployment has is found out by asking, once.
 
-        Raises *NotFoundError* where the agent lists no such devcontainer, *ConflictError*
-        where it is being recreated already.
+        Raises *NotFoundError* where the agent lists no such devcontainer, *ValueError* where it
+        lists several, *ConflictError* where it is being recreated already.
         """
-        devcontainer = self._devcontainer(which)
-        routes = [self._recreate_by_id, self._recreate_by_container]
-        if self._capabilities.recreate_by_devcontainer is False:
-            routes.reverse()
-        with naming("recreate_by_devcontainer"):
-            try:
-                return routes[0](devcontainer)
-            except UnsupportedError:
-                pass
-            return routes[1](devcontainer)
+        return self._devcontainers().recreate(which)
 
-    def _recreate_by_id(self, devcontainer: WorkspaceAgentDevcontainer) -> Response:
-        with self._capabilities.asking("recreate_by_devcontainer"):
-            return self._recreate(str(devcontainer.id))
+    def delete_devcontainer(self, which: Which) -> None:
+        """
+        Delete *which*, and with it its container and the agent inside.
 
-    def _recreate_by_container(self, devcontainer: WorkspaceAgentDevcontainer) -> Response:
-        if devcontainer.container is None:
-            devcontainer = self._listed(str(devcontainer.id))
-        container = devcontainer.container
-        return self._recreate("container", devcontainer.name if container is None else container.id)
+        *which* is as for `recreate_devcontainer`, and so are the errors. Raises
+        *UnsupportedError* on deployments before 2.30, which do not have the call.
+        """
+        self._devcontainers().delete(which)
 
-    def _recreate(self, *which: str) -> Response:
-        path = self._path("containers", "devcontainers", *which, "recreate")
-        return schema.from_json(self._http.call("POST", path, expect=202), schema.Response)
-
-    def _devcontainer(
-        self, which: WorkspaceAgentDevcontainer | uuid.UUID | str
+    def wait_devcontainer(
+        self, which: Which, *, timeout: float | None = 600
     ) -> WorkspaceAgentDevcontainer:
-        if isinstance(which, schema.WorkspaceAgentDevcontainer):
-            return which
-        try:
-            return schema.WorkspaceAgentDevcontainer(id=uuid.UUID(str(which)))
-        except ValueError:
-            return self._listed(str(which))
+        """
+        Wait until *which* is running and return it as it is then.
 
-    def _listed(self, name: str) -> WorkspaceAgentDevcontainer:
-        there = self.containers().devcontainers
-        for devcontainer in there:
-            if name in (str(devcontainer.id), devcontainer.name):
-                return devcontainer
-        for devcontainer in there:
-            if devcontainer.container is not None and devcontainer.container.match(name):
-                return devcontainer
-        listed = ", ".join(repr(devcontainer.name) for devcontainer in there) or "none"
-        message = f"agent {self.id} has no devcontainer {name!r}; it lists: {listed}"
-        raise NotFoundError(message, message=message)
+        *which* is as for `recreate_devcontainer`; *timeout* is in seconds, None for no limit. Behind
+        `recreate_devcontainer` it is the new container that is waited for. Deployments before
+        2.25 are asked every 2 seconds.
+
+        Raises *DevcontainerError*, with the deployment's text, where it went wrong;
+        *DevcontainerTimeoutError*; *NotFoundError* where the agent lists no such devcontainer, or
+        no longer; and what `watch_containers` raises.
+        """
+        watch = partial(self.watch_containers, interval=_WAIT_INTERVAL)
+        return self._devcontainers().wait(which, timeout, watch)
+
+    def _devcontainers(self) -> Devcontainers:
+        from coder_agents.devcontainers import Devcontainers
+
+        return Devcontainers(self.id, self._http, self._capabilities)
 
     def issue_pty_signed_token(self, url: str) -> str:
         """
@@ -328,10 +366,20 @@ def _after(after: int) -> Params:
     return [("after", str(after))] if after else []
 
 
+def _label_params(labels: Mapping[str, str] | None) -> Params:
+    if labels is None:
+        return []
+    if not isinstance(labels, Mapping):
+        raise TypeError(f"labels must be a map of text to text, not a {type(labels).__name__}")
+    return [("label", _label(key, value)) for key, value in labels.items()]
+
+
 def _label(key: str, value: str) -> str:
     for text in (key, value):
         if not isinstance(text, str):
             raise TypeError(f"labels must be text, not {type(text).__name__}")
+        if re.search("[\ud800-\udfff]", text):
+            raise ValueError(f"a label must be text that UTF-8 can tell, not {text!r}")
     if not key or "=" in key or "=" in value:
         raise ValueError(
             f"the label {key!r}: {value!r} cannot be asked for: a key must not be empty,"

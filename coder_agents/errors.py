@@ -18,7 +18,7 @@ from requests.exceptions import HTTPError
 if TYPE_CHECKING:
     import requests
 
-    from coder_agents.schema import Workspace, WorkspaceStatus
+    from coder_agents.schema import Workspace, WorkspaceAgentDevcontainer, WorkspaceStatus
 
 
 class CoderError(Exception):
@@ -161,8 +161,8 @@ class UnsupportedError(APIError):
     or built without the feature.
 
     Attributes:
-        call: the method that asks for it, such as ``agent.watch_containers()``.
-        since: the release of Coder that brought it, such as ``2.25``; empty where that is
+        call: the method that asks for it, such as ``agent.delete_devcontainer()``.
+        since: the release of Coder that brought it, such as ``2.30``; empty where that is
             no matter of the release.
     """
 
@@ -283,6 +283,35 @@ class AgentNotFoundError(FindingError):
     ) -> None:
         super().__init__(text, workspace=workspace)
         self.agents = tuple(agents)
+
+
+class DevcontainerError(CoderError):
+    """
+    A devcontainer that was waited for went wrong.
+
+    Attributes:
+        devcontainer: as it was seen last.
+        error: why, as the deployment says it; empty where it does not, as before 2.31.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        devcontainer: WorkspaceAgentDevcontainer | None = None,
+        error: str = "",
+    ) -> None:
+        super().__init__(text)
+        self.devcontainer = devcontainer
+        self.error = error
+
+
+class DevcontainerTimeoutError(DevcontainerError, TimeoutError):
+    """
+    A devcontainer that was waited for does not run, nor has it failed, within the time-out.
+
+    ``devcontainer`` is None where the agent was not heard of meanwhile.
+    """
 
 
 class DecodeError(CoderError, ValueError):

@@ -54,7 +54,7 @@ nitpick_ignore_regex = [
     (r"py:.*", "|".join(name for name in dir(builtins) if name.isidentifier())),
     (r"py:class", r"(coder_agents\..*\.|~)?[A-Z]"),
     # An alias that the argument's description spells out.
-    (r"py:class", "Cert|OnReconnect"),
+    (r"py:class", "Cert|OnReconnect|Which"),
     # What only those who read the embedded deployment's source meet.
     (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing\.\w+\.\w+"),
 ]

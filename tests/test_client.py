@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -63,13 +64,19 @@ def test_refresh_reads_the_agent_again(agent: Agent) -> None:
         ({"": "c"}, ValueError),
         ({"a": 1}, TypeError),
         ({1: "a"}, TypeError),
+        ({"a": None}, TypeError),
+        ({"\ud800": "a"}, ValueError),
+        ({"a": "b\udfff"}, ValueError),
+        ("a=b", TypeError),
+        ([("a", "b")], TypeError),
+        ({"fine": "too", "a=b": ""}, ValueError),
     ],
 )
 def test_labels_that_cannot_be_asked_for_are_refused_before_any_io(
     agent: Agent, labels: Any, error: type[Exception]
 ) -> None:
     """
-    The server wants exactly one '=' in each.
+    The server wants exactly one '=' in each, and a map is wanted here.
     """
     with pytest.raises(error, match="label"):
         agent.containers(labels)
@@ -83,6 +90,10 @@ def test_labels_are_quoted_and_all_sent(agent: Agent) -> None:
     responses.get(f"{API}/containers", json={})
     agent.containers({"team": "a&b", "x/y": ""})
     assert responses.calls[0].request.path_url.endswith("?label=team%3Da%26b&label=x%2Fy%3D")
+    agent.containers(MappingProxyType({"a": "b"}))
+    assert responses.calls[1].request.path_url.endswith("?label=a%3Db")
+    agent.containers({})
+    assert responses.calls[2].request.path_url.endswith("/containers")
 
 
 @responses.activate

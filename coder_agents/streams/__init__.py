@@ -9,31 +9,61 @@ from typing import TYPE_CHECKING
 from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
+    from coder_agents.streams.changes import (
+        ContainerChange,
+        ContainerStarted,
+        ContainerStopped,
+        DevcontainerAdded,
+        DevcontainerChanged,
+        DevcontainerRemoved,
+        PortChange,
+        PortClosed,
+        PortOpened,
+        container_changes,
+        port_changes,
+    )
     from coder_agents.streams.containers import ContainersStream
     from coder_agents.streams.logs import LogStream
     from coder_agents.streams.metadata import MetadataStream
     from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
+    from coder_agents.streams.ports import PortsStream
     from coder_agents.streams.reconnect import Reconnect
     from coder_agents.streams.stream import Stream
 
 __all__ = [
+    "ContainerChange",
+    "ContainerStarted",
+    "ContainerStopped",
     "ContainersStream",
+    "DevcontainerAdded",
+    "DevcontainerChanged",
+    "DevcontainerRemoved",
     "LogStream",
     "MetadataStream",
+    "PortChange",
+    "PortClosed",
+    "PortOpened",
+    "PortsStream",
     "Reconnect",
     "Stream",
     "StreamEnd",
     "StreamOptions",
     "StreamStats",
+    "container_changes",
+    "port_changes",
 ]
 
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "changes": "ContainerChange ContainerStarted ContainerStopped DevcontainerAdded"
+        " DevcontainerChanged DevcontainerRemoved PortChange PortClosed PortOpened"
+        " container_changes port_changes",
         "containers": "ContainersStream",
         "logs": "LogStream",
         "metadata": "MetadataStream",
         "options": "StreamEnd StreamOptions StreamStats",
+        "ports": "PortsStream",
         "reconnect": "Reconnect",
         "stream": "Stream",
     },

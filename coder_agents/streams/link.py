@@ -4,17 +4,15 @@ A connection that is made again when it breaks.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from coder_agents.errors import CoderError, StreamError
+from coder_agents.errors import APIError, CoderError, StreamError, TransportError
 from coder_agents.streams.options import StreamEnd, StreamOptions
 from coder_agents.streams.reconnect import Outage, asked_pause, is_resumable
-from coder_agents.transport import ClosedError, DroppedError, Source
+from coder_agents.transport import Alarm, ClosedError, DroppedError, Source
 
 logger = logging.getLogger("coder_agents")
 
@@ -66,10 +64,7 @@ class Link(Generic[M]):
         self._source: Source[M] | None = None
         self._dialled: Source[M] | None = None
         self._woken = False
-        # Held as long as the link lives; a back-off waits for it, and `wake` lets it go. No
-        # Event or Condition: they deadlock when a signal handler sets them over their own wait.
-        self._alarm = threading.Lock()
-        self._alarm.acquire()
+        self._alarm = Alarm()
         self._outage: Outage | None = None
         self._retry_at = 0.0
         self._received_before = 0
@@ -122,10 +117,11 @@ class Link(Generic[M]):
         if self._source is None:
             self._resume(until)
             return None
+        broken: Broken
         try:
             message = self._source.receive(until)
-        except DroppedError as drop:
-            broken = drop
+        except (DroppedError, APIError, TransportError) as error:  # the last two while it polls
+            broken = error
         else:
             if message is not None:
                 self.messages += 1
@@ -172,9 +168,7 @@ class Link(Generic[M]):
 
     def _waited(self, until: float | None) -> bool:
         pause = self._retry_at - time.monotonic()
-        left = pause if until is None else min(pause, until - time.monotonic())
-        if left > 0 and self._alarm.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
-            self._alarm.release()
+        self._alarm.wait(pause if until is None else min(pause, until - time.monotonic()))
         self._check()
         return time.monotonic() >= self._retry_at
 
@@ -236,8 +230,7 @@ class Link(Generic[M]):
         for source in (self._source, self._dialled):
             if source is not None:
                 source.wake()
-        with contextlib.suppress(RuntimeError):  # let go already
-            self._alarm.release()
+        self._alarm.ring()
 
     def close(self) -> None:
         """

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coder_agents.errors import MessageTooLargeError
-from coder_agents.transport.source import Head, Source
+from coder_agents.transport.source import Head, HTTPSource
 
 
-class DocumentSource(Source[bytes]):
+class DocumentSource(HTTPSource[bytes]):
     """
     The body of one answer, as its only message.
     """

@@ -26,14 +26,9 @@ class Exchange:
         self._connection = connection
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
 
-    def start(
-        self, request: requests.PreparedRequest, deadline: float
-    ) -> h11.Response | h11.InformationalResponse:
+    def send(self, request: requests.PreparedRequest, deadline: float) -> None:
         """
-        Send *request* and return the head of the answer; 101 is one.
-
-        Raises *TimeoutError* where it is not whole at *deadline*, *DroppedError*
-        where it cannot be read.
+        Send *request*; raises *TimeoutError* where it is not sent at *deadline*.
         """
         head = h11.Request(
             method=request.method or "",
@@ -42,6 +37,14 @@ class Exchange:
         )
         data = self._parser.send(head) or b""
         self._connection.send(data + (self._parser.send(h11.EndOfMessage()) or b""), deadline)
+
+    def head(self, deadline: float | None) -> h11.Response | h11.InformationalResponse:
+        """
+        Return the head of the answer; 101 is one.
+
+        Raises *TimeoutError* where it is not whole at *deadline*, and can then be called again;
+        *DroppedError* where it cannot be read.
+        """
         while True:
             event = self._next_event(deadline)
             if isinstance(event, h11.Response):

@@ -1,6 +1,6 @@
 """
-What the two kinds of stream have in common: to be opened, to be read with a
-time limit, to notice silence, to be woken and freed.
+What every source of messages can do, and what those over one connection have in
+common: to be opened, to be read with a time limit, to notice silence, to be woken and freed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import requests
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from coder_agents.errors import CoderError, ConfigError
+from coder_agents.errors import APIError, CoderError, ConfigError
 from coder_agents.transport.connection import ClosedError, Connection, DroppedError
 from coder_agents.transport.exchange import Exchange
 from coder_agents.transport.failures import api_error, transport_error
@@ -33,14 +33,71 @@ Head = h11.Response | h11.InformationalResponse
 
 class Source(abc.ABC, Generic[M]):
     """
+    Where messages come from.
+
+    One thread at a time may open, receive, close and free; any thread or signal handler may wake.
+
+    Attributes:
+        pinged: whether the peer has sent a ping: the connection works.
+    """
+
+    pinged = False
+
+    @abc.abstractmethod
+    def open(self) -> None:
+        """
+        Connect and wait for the head of the answer.
+
+        Raises *APIError* where the deployment refuses, *TransportError* where it
+        cannot be reached, *DecodeError* where it answers with something else,
+        *ClosedError* when woken.
+        """
+
+    @abc.abstractmethod
+    def receive(self, deadline: float | None) -> M | None:
+        """
+        Return the next message, None where it is not whole at *deadline*.
+
+        Nothing that came is lost: the next call goes on where this one ended.
+
+        Raises *ClosedError* when woken, *DroppedError* at the end of the connection and
+        after *idle_timeout* without a byte, *MessageTooLargeError*; a source that asks
+        again and again also what `open` raises.
+        """
+
+    @property
+    @abc.abstractmethod
+    def received(self) -> int:
+        """
+        How many bytes have come, headers and all.
+        """
+
+    @abc.abstractmethod
+    def wake(self) -> None:
+        """
+        Make whoever opens or receives stop with *ClosedError*; from any thread.
+        """
+
+    def close(self) -> None:
+        """
+        Take leave of the peer and free the socket. Only while nobody reads.
+        """
+        self.free()
+
+    @abc.abstractmethod
+    def free(self) -> None:
+        """
+        Free the socket. Only for whoever reads, or while nobody does.
+        """
+
+
+class HTTPSource(Source[M]):
+    """
     One connection that messages come from.
 
     *idle_timeout* is in seconds, *max_message_size* in bytes. *opening* makes the ``with`` block in
     which it is opened, and so sees how that ends; *open_by* is a time of `time.monotonic` at
     which opening ends at the latest, besides the limits that the settings have.
-
-    Attributes:
-        pinged: whether the peer has sent a ping: the connection works.
     """
 
     def __init__(
@@ -63,55 +120,43 @@ class Source(abc.ABC, Generic[M]):
         self._open_by = open_by
         self._connection = Connection()
         self._exchange = Exchange(self._connection)
-        self.pinged = False
+        self._answer_until = 0.0
+        self._head: Head | None = None
+        self._told = bytearray()  # in a refusal
+        self._accepted = False
 
     def open(self) -> None:
         """
-        Connect and wait for the head of the answer.
-
-        Raises *APIError* where the deployment refuses, *TransportError* where it
-        cannot be reached, *DecodeError* where it answers with something else,
-        *ClosedError* when woken.
+        Connect and wait for the head of the answer; see `Source.open`.
         """
         with self._opening():
-            self._open()
+            self.ask()
+            self.answered(None)
 
-    def _open(self) -> None:
+    def ask(self) -> None:
+        """
+        Connect and send the request; raises as `open` does.
+        """
         self._http.check_files()
-        request = self._http.prepare(self._path, self._params, self._headers())
-        failure = self._try_to_open(request)
-        if failure is not None:
-            self.free()
-            # Raised out here, or its context would hold the request and so the token.
-            raise failure
+        self._request = self._http.prepare(self._path, self._params, self._headers())
+        self._attempt(self._dial)
 
-    def _try_to_open(self, request: requests.PreparedRequest) -> CoderError | None:
+    def answered(self, deadline: float | None) -> bool:
+        """
+        Wait for the head of the answer until *deadline*; return whether it is there.
+
+        Raises as `open` does.
+        """
+        if not self._accepted:
+            self._attempt(lambda: self._await_answer(deadline))
+        return self._accepted
+
+    def _dial(self) -> None:
         settings = self._http.settings
-        try:
-            pool = self._http.pool_for(request)
-            self._connection.dial(pool, request, self._at_most(settings.connect_timeout))
-            deadline = time.monotonic() + self._at_most(settings.read_timeout)
-            head = self._exchange.start(request, deadline)
-            if head.status_code == self._success:
-                self._accept(head)
-                return None
-            answer = self._refusal(request, head, deadline)
-        except (CoderError, ClosedError):
-            self.free()
-            raise
-        except h11.LocalProtocolError:
-            return ConfigError("a header of the session or the settings cannot be sent")
-        except (
-            DroppedError,
-            OSError,
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-        ) as error:
-            return transport_error(f"GET {request.url}", error)
-        except BaseException:
-            self.free()
-            raise
-        return api_error(answer, token=settings.token)
+        pool = self._http.pool_for(self._request)
+        self._connection.dial(pool, self._request, self._at_most(settings.connect_timeout))
+        self._answer_until = time.monotonic() + self._at_most(settings.read_timeout)
+        self._exchange.send(self._request, self._answer_until)
 
     def _at_most(self, seconds: float) -> float:
         left = self._open_by - time.monotonic()
@@ -119,20 +164,66 @@ class Source(abc.ABC, Generic[M]):
             raise TimeoutError("no time is left")
         return min(seconds, left)
 
-    def _refusal(
-        self, request: requests.PreparedRequest, head: Head, deadline: float
-    ) -> requests.Response:
-        body = bytearray()
-        with contextlib.suppress(TimeoutError, DroppedError):
-            while len(body) < _LARGEST_REFUSAL and (data := self._exchange.read(deadline)):
-                body += data
+    def _await_answer(self, deadline: float | None) -> APIError | None:
+        """
+        Return the deployment's refusal, if it is one and whole.
+        """
+        until = self._answer_until if deadline is None else min(self._answer_until, deadline)
+        try:
+            if self._head is None:
+                self._head = self._exchange.head(until)
+            if self._head.status_code != self._success:
+                self._read_refusal(until)
+        except TimeoutError:
+            if time.monotonic() < self._answer_until:
+                return None
+            if self._head is None:
+                raise
+        if self._head.status_code != self._success:
+            return api_error(self._refusal(self._head), token=self._http.settings.token)
+        self._accept(self._head)
+        self._accepted = True
+        return None
+
+    def _read_refusal(self, until: float) -> None:
+        with contextlib.suppress(DroppedError):
+            while len(self._told) < _LARGEST_REFUSAL and (data := self._exchange.read(until)):
+                self._told += data
+
+    def _attempt(self, step: Callable[[], CoderError | None]) -> None:
+        """
+        Do *step*; raise what it returns, and what went wrong in it as an exception of ours.
+        """
+        try:
+            failure = step()
+        except (CoderError, ClosedError):
+            self.free()
+            raise
+        except h11.LocalProtocolError:
+            failure = ConfigError("a header of the session or the settings cannot be sent")
+        except (
+            DroppedError,
+            OSError,
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+        ) as error:
+            failure = transport_error(f"GET {self._request.url}", error)
+        except BaseException:
+            self.free()
+            raise
+        if failure is not None:
+            self.free()
+            # Raised out here, or its context would hold the request and so the token.
+            raise failure
+
+    def _refusal(self, head: Head) -> requests.Response:
         answer = requests.Response()
         answer.status_code = head.status_code
         answer.reason = bytes(head.reason).decode("latin-1")
-        answer.url = request.url or ""
+        answer.url = self._request.url or ""
         answer.headers = CaseInsensitiveDict(headers_of(head))
-        answer.request = request
-        answer._content = bytes(body)
+        answer.request = self._request
+        answer._content = bytes(self._told)
         return answer
 
     @property
@@ -152,17 +243,6 @@ class Source(abc.ABC, Generic[M]):
     def _accept(self, head: Head) -> None:
         """
         Look at the head of the answer and make ready to read.
-        """
-
-    @abc.abstractmethod
-    def receive(self, deadline: float | None) -> M | None:
-        """
-        Return the next message, None where it is not whole at *deadline*.
-
-        Nothing that came is lost: the next call goes on where this one ended.
-
-        Raises *ClosedError* when woken, *DroppedError* at the end of the connection and
-        after *idle_timeout* without a byte, *MessageTooLargeError*.
         """
 
     def _patiently(self, read: Callable[[float | None], R], deadline: float | None) -> R | None:
@@ -189,12 +269,6 @@ class Source(abc.ABC, Generic[M]):
         Make whoever opens or receives stop with *ClosedError*; from any thread.
         """
         self._connection.wake()
-
-    def close(self) -> None:
-        """
-        Take leave of the peer and free the socket. Only while nobody reads.
-        """
-        self.free()
 
     def free(self) -> None:
         """

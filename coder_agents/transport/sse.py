@@ -16,7 +16,7 @@ from sseclient import SSEClient
 from coder_agents.errors import DecodeError, MessageTooLargeError
 from coder_agents.render import escape_controls
 from coder_agents.transport.connection import DroppedError
-from coder_agents.transport.source import Head, Source, headers_of
+from coder_agents.transport.source import Head, HTTPSource, headers_of
 
 # Atomic, so that a CR LF is never taken for two ends of line.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\r|\n){2}")
@@ -86,7 +86,7 @@ class BlockBuffer:
         return 0 if at < 0 else at + 2
 
 
-class SSESource(Source[ServerSentEvent]):
+class SSESource(HTTPSource[ServerSentEvent]):
     """
     The events of one ``text/event-stream`` answer.
     """

@@ -19,7 +19,7 @@ from websocket import ABNF, WebSocketException, frame_buffer
 
 from coder_agents.errors import MessageTooLargeError
 from coder_agents.transport.connection import ClosedError, DroppedError
-from coder_agents.transport.source import Head, Source, headers_of
+from coder_agents.transport.source import Head, HTTPSource, headers_of
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _LARGEST_CONTROL = 125  # bytes; RFC 6455, section 5.5
@@ -78,7 +78,7 @@ class _Frames(frame_buffer):
         return self._source.take(bufsize)
 
 
-class WebSocketSource(Source[bytes]):
+class WebSocketSource(HTTPSource[bytes]):
     """
     The messages of one WebSocket, text or binary, as bytes.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
@@ -27,44 +26,6 @@ from coder_agents.schema import (
     WorkspaceAgentListeningPort,
 )
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
-
-RELEASES = ("2.24", "2.31", "2.35")
-
-
-@pytest.fixture(params=RELEASES)
-def release(request: pytest.FixtureRequest) -> str:
-    """
-    Each release that the embedded deployment plays, in turn.
-    """
-    return str(request.param)
-
-
-@pytest.fixture
-def deployment(release: str) -> Iterator[Deployment]:
-    """
-    A deployment of that release.
-    """
-    with Deployment(release=release, metadata_interval=0.05, ping_interval=0.1) as made:
-        yield made
-
-
-@pytest.fixture
-def embedded(deployment: Deployment) -> EmbeddedAgent:
-    """
-    An agent in it that is ready.
-    """
-    agent = deployment.add_agent()
-    agent.wait_started()
-    return agent
-
-
-@pytest.fixture
-def agent(deployment: Deployment, embedded: EmbeddedAgent) -> Iterator[Agent]:
-    """
-    The same agent, as a client sees it.
-    """
-    with deployment.client() as client:
-        yield client.agent(embedded.id)
 
 
 def test_an_agent_is_read(deployment: Deployment, agent: Agent, embedded: EmbeddedAgent) -> None:
@@ -200,22 +161,6 @@ def test_signed_tokens_need_a_licence(deployment: Deployment, agent: Agent) -> N
     deployment.licensed = True
     url = f"wss://proxy.example.com/api/v2/workspaceagents/{agent.id}/pty"
     assert agent.issue_pty_signed_token(url)
-
-
-def test_containers_are_watched_from_2_25(
-    release: str, agent: Agent, embedded: EmbeddedAgent
-) -> None:
-    """
-    The state at once, then after each change.
-    """
-    if release == "2.24":
-        with pytest.raises(UnsupportedError):
-            agent.watch_containers()
-        return
-    with agent.watch_containers() as stream:
-        assert next(stream).containers == ()
-        embedded.set_containers([WorkspaceAgentContainer(id="a", name="a")])
-        assert [c.id for c in next(stream).containers] == ["a"]
 
 
 def test_a_newer_build_ends_the_log(

@@ -19,7 +19,7 @@ from peer import Conversation, Peer, serving
 from requests.adapters import BaseAdapter
 
 from coder_agents import Client, TransportError
-from coder_agents.transport import ClosedError, DroppedError, Source, SSESource, WebSocketSource
+from coder_agents.transport import ClosedError, DroppedError, HTTPSource, SSESource, WebSocketSource
 from coder_agents.transport.connection import Connection
 
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
@@ -27,14 +27,14 @@ LIMITS = {"idle_timeout": 30.0, "max_message_size": 1 << 20}
 
 
 @pytest.fixture(params=[SSESource, WebSocketSource])
-def source_at(request: pytest.FixtureRequest) -> Callable[..., Source[Any]]:
+def source_at(request: pytest.FixtureRequest) -> Callable[..., HTTPSource[Any]]:
     """
     A function of a URL that returns an unopened source of each kind.
     """
 
-    def make(url: str, **settings: Any) -> Source[Any]:
+    def make(url: str, **settings: Any) -> HTTPSource[Any]:
         http = Client(url, TOKEN, **settings)._http
-        source: Source[Any] = request.param(http, "/stream", **LIMITS)
+        source: HTTPSource[Any] = request.param(http, "/stream", **LIMITS)
         return source
 
     return make
@@ -47,7 +47,7 @@ def stuck(conversation: Conversation) -> None:
     conversation.until_gone()
 
 
-def open_in_thread(source: Source[Any]) -> tuple[threading.Thread, list[BaseException | None]]:
+def open_in_thread(source: HTTPSource[Any]) -> tuple[threading.Thread, list[BaseException | None]]:
     """
     Open *source* in a thread; return it and what came of it.
     """
@@ -65,7 +65,7 @@ def open_in_thread(source: Source[Any]) -> tuple[threading.Thread, list[BaseExce
     return thread, found
 
 
-def _woken_while(source: Source[Any], reached: Callable[[], bool]) -> BaseException | None:
+def _woken_while(source: HTTPSource[Any], reached: Callable[[], bool]) -> BaseException | None:
     thread, found = open_in_thread(source)
     until = time.monotonic() + 10
     while not reached() and time.monotonic() < until:
@@ -80,12 +80,12 @@ def _woken_while(source: Source[Any], reached: Callable[[], bool]) -> BaseExcept
     return found[0]
 
 
-def _assert_free(source: Source[Any]) -> None:
+def _assert_free(source: HTTPSource[Any]) -> None:
     held = (source._connection._socket, source._connection._waker)
     assert all(one is None or one.fileno() == -1 for one in held)
 
 
-def test_it_wakes_while_waiting_for_headers(source_at: Callable[..., Source[Any]]) -> None:
+def test_it_wakes_while_waiting_for_headers(source_at: Callable[..., HTTPSource[Any]]) -> None:
     """
     The request is sent, no answer comes: waking ends the wait.
     """
@@ -96,7 +96,7 @@ def test_it_wakes_while_waiting_for_headers(source_at: Callable[..., Source[Any]
 
 
 def test_it_wakes_while_waiting_for_headers_over_tls(
-    source_at: Callable[..., Source[Any]], server_tls: ssl.SSLContext, authority_file: Path
+    source_at: Callable[..., HTTPSource[Any]], server_tls: ssl.SSLContext, authority_file: Path
 ) -> None:
     """
     The same on top of TLS.
@@ -107,7 +107,7 @@ def test_it_wakes_while_waiting_for_headers_over_tls(
         assert isinstance(error, ClosedError)
 
 
-def test_it_wakes_in_a_tls_handshake(source_at: Callable[..., Source[Any]]) -> None:
+def test_it_wakes_in_a_tls_handshake(source_at: Callable[..., HTTPSource[Any]]) -> None:
     """
     The peer takes the hello and says nothing.
     """
@@ -117,7 +117,7 @@ def test_it_wakes_in_a_tls_handshake(source_at: Callable[..., Source[Any]]) -> N
         assert isinstance(error, ClosedError)
 
 
-def test_it_wakes_before_it_is_dialled(source_at: Callable[..., Source[Any]]) -> None:
+def test_it_wakes_before_it_is_dialled(source_at: Callable[..., HTTPSource[Any]]) -> None:
     """
     A wake that comes first is not forgotten.
     """
@@ -130,7 +130,7 @@ def test_it_wakes_before_it_is_dialled(source_at: Callable[..., Source[Any]]) ->
 
 
 def test_a_wake_that_comes_first_is_not_forgotten_in_a_tls_handshake(
-    source_at: Callable[..., Source[Any]],
+    source_at: Callable[..., HTTPSource[Any]],
 ) -> None:
     """
     The socket is shut down as soon as it is there.
@@ -144,7 +144,7 @@ def test_a_wake_that_comes_first_is_not_forgotten_in_a_tls_handshake(
         assert time.monotonic() - started < 30
 
 
-def test_many_wakes_at_random_moments_of_opening(source_at: Callable[..., Source[Any]]) -> None:
+def test_many_wakes_at_random_moments_of_opening(source_at: Callable[..., HTTPSource[Any]]) -> None:
     """
     Whenever it comes: opened or closed, never stuck, never another error.
     """
@@ -276,7 +276,7 @@ def test_an_adapter_that_cannot_dial_is_refused() -> None:
 
 
 def test_a_session_header_that_cannot_be_sent_is_told(
-    source_at: Callable[..., Source[Any]],
+    source_at: Callable[..., HTTPSource[Any]],
 ) -> None:
     """
     Without showing it: it may be a secret.
@@ -291,7 +291,7 @@ def test_a_session_header_that_cannot_be_sent_is_told(
 
 
 def test_an_own_sessions_headers_cookies_and_auth_go_with_streams(
-    source_at: Callable[..., Source[Any]],
+    source_at: Callable[..., HTTPSource[Any]],
 ) -> None:
     """
     Streams take from the session what its REST calls would.
@@ -313,7 +313,9 @@ def test_an_own_sessions_headers_cookies_and_auth_go_with_streams(
     assert b"Origin" not in head
 
 
-def test_a_proxy_that_refuses_is_a_transport_error(source_at: Callable[..., Source[Any]]) -> None:
+def test_a_proxy_that_refuses_is_a_transport_error(
+    source_at: Callable[..., HTTPSource[Any]],
+) -> None:
     """
     With the proxy's reason.
     """
@@ -328,7 +330,7 @@ def test_a_proxy_that_refuses_is_a_transport_error(source_at: Callable[..., Sour
             source.open()
 
 
-def test_a_redirect_never_carries_the_token_on(source_at: Callable[..., Source[Any]]) -> None:
+def test_a_redirect_never_carries_the_token_on(source_at: Callable[..., HTTPSource[Any]]) -> None:
     """
     The second host sees no connection at all.
     """
