@@ -4,11 +4,11 @@ The devcontainers of an agent: which one is meant, and what can be done with it.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -62,7 +62,8 @@ class Devcontainers:
         if self.capabilities.recreate_by_devcontainer is False:
             routes.reverse()
         with naming("recreate_by_devcontainer"):
-            with suppress(UnsupportedError):
+            # The other one, too: the deployment may have been updated since.
+            with contextlib.suppress(UnsupportedError):
                 return routes[0](target)
             return routes[1](target)
 

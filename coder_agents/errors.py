@@ -170,8 +170,8 @@ class UnsupportedError(APIError):
     or built without the feature.
 
     Attributes:
-        call: the method that asks for it, such as ``agent.watch_containers()``.
-        since: the release of Coder that brought it, such as ``2.25``; empty where that is
+        call: the method that asks for it, such as ``agent.delete_devcontainer()``.
+        since: the release of Coder that brought it, such as ``2.30``; empty where that is
             no matter of the release.
     """
 

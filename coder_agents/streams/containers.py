@@ -45,9 +45,10 @@ def watch_containers(
     options: StreamOptions,
 ) -> ContainersStream:
     """
-    Return a stream over what *watch* makes, or *poll* where the deployment has no watch.
+    Return a stream over what *watch* makes, or *poll* where the deployment has no watch; which
+    is learnt when what *watch* makes is opened.
     """
     if capabilities.containers_watch is not False:
-        with suppress(UnsupportedError):  # *watch* sees to it that it is remembered
+        with suppress(UnsupportedError):
             return ContainersStream(watch, what=what, options=options)
     return ContainersStream(poll, what=what, options=options)

@@ -37,10 +37,6 @@ class Source(abc.ABC, Generic[M]):
 
     One thread at a time may open, receive, close and free; any thread or signal handler may wake.
 
-    *idle_timeout* is in seconds, *max_message_size* in bytes. *opening* makes the ``with`` block in
-    which it is opened, and so sees how that ends; *open_by* is a time of `time.monotonic` at
-    which opening ends at the latest, besides the limits that the settings have.
-
     Attributes:
         pinged: whether the peer has sent a ping: the connection works.
     """
@@ -99,7 +95,9 @@ class HTTPSource(Source[M]):
     """
     One connection that messages come from.
 
-    *idle_timeout* is in seconds, *max_message_size* in bytes.
+    *idle_timeout* is in seconds, *max_message_size* in bytes. *opening* makes the ``with`` block in
+    which it is opened, and so sees how that ends; *open_by* is a time of `time.monotonic` at
+    which opening ends at the latest, besides the limits that the settings have.
     """
 
     def __init__(
@@ -160,6 +158,12 @@ class HTTPSource(Source[M]):
         self._answer_until = time.monotonic() + self._at_most(settings.read_timeout)
         self._exchange.send(self._request, self._answer_until)
 
+    def _at_most(self, seconds: float) -> float:
+        left = self._open_by - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no time is left")
+        return min(seconds, left)
+
     def _await_answer(self, deadline: float | None) -> APIError | None:
         """
         Return the deployment's refusal, if it is one and whole.
@@ -211,12 +215,6 @@ class HTTPSource(Source[M]):
             self.free()
             # Raised out here, or its context would hold the request and so the token.
             raise failure
-
-    def _at_most(self, seconds: float) -> float:
-        left = self._open_by - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("no time is left")
-        return min(seconds, left)
 
     def _refusal(self, head: Head) -> requests.Response:
         answer = requests.Response()

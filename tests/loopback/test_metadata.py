@@ -29,30 +29,12 @@ from coder_agents import (
 from coder_agents.schema import Number
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
 
-RELEASES = ("2.24", "2.31", "2.35")
 JSON = {"Content-Type": "application/json", "X-Coder-Build-Version": "v9.9.9"}
 NO_ROUTE: dict[str, Any] = {
     "status": 404,
     "headers": JSON,
     "body": '{"message": "Route not found."}',
 }
-
-
-@pytest.fixture(params=RELEASES)
-def release(request: pytest.FixtureRequest) -> str:
-    """
-    Each release that the embedded deployment plays, in turn.
-    """
-    return str(request.param)
-
-
-@pytest.fixture
-def deployment(release: str) -> Iterator[Deployment]:
-    """
-    A deployment of that release.
-    """
-    with Deployment(release=release, metadata_interval=0.05, ping_interval=0.1) as made:
-        yield made
 
 
 @pytest.fixture
