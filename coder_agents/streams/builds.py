@@ -88,7 +88,7 @@ class _Watch:
     status: WorkspaceStatus | None = None
     outcome: Outcome | None = None
     since: float = 0.0
-    _pause: float = _FIRST_PAUSE
+    _pause: float = 0.0
 
     def note(self, status: WorkspaceStatus, outcome: Outcome | None) -> bool:
         """
