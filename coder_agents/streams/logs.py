@@ -196,7 +196,8 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
     def _account(self, items: list[WorkspaceAgentLog]) -> None:
         count = len(items)
         self._late += self._ledger.yielded(self._received.held[:count])
-        self._ledger.left_out(self._received.left_out(count))
+        if self._choice is not None:
+            self._ledger.left_out(self._received.left_out(count))
         self._warn_if_forgetful()
 
     def _warn_if_forgetful(self) -> None:
@@ -304,8 +305,6 @@ class _Received:
         """
         Return those of the ids that are done that were not handed out.
         """
-        if self.new is self.held:
-            return ()
         handed_out = set(self.held[:count])
         return [number for number in self.done(count) if number not in handed_out]
 

@@ -600,8 +600,9 @@ def test_each_line_of_each_build_comes_once_whatever_happens(
     with Deployment(release="2.31") as deployment, deployment.client(stream=OPTIONS) as client:
         deployment.add_agent()
         seen = client.agent("dev")
-        with seen.follow_logs(across_builds=True, grep=grep) as stream:
-            yielded = list(Builds(deployment, stream).run(steps))
+        builds = Builds(deployment)
+        with seen.follow_logs(across_builds=True, on_build=builds.told, grep=grep) as stream:
+            yielded = list(builds.run(stream, steps))
         agents = [client.agent(each.id) for each in deployment.agents]
         there = [log.id for agent in agents for log in agent.logs(grep=grep)]
     assert sorted(yielded) == sorted(there)
@@ -612,29 +613,33 @@ class Builds:
     Carries steps out against one workspace, with a stream beside it.
     """
 
-    def __init__(self, deployment: Deployment, stream: Stream[bytes, WorkspaceAgentLog]) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self.stream = stream
+        self.newest = deployment.agents[-1].id
         self.builds: list[EmbeddedBuild] = []
         self.slow: list[PendingLogs] = []
 
-    def run(self, steps: list[str]) -> Iterator[int]:
+    def told(self, agent: Agent) -> None:
+        self.newest = agent.id
+
+    def run(self, stream: Stream[bytes, WorkspaceAgentLog], steps: list[str]) -> Iterator[int]:
         """
         Yield the ids of the lines that come, to the last one, which the last build's agent says.
         """
-        for step in steps:
-            yield from self.read(0.01 if step == "read" else 0.0)
+        for step in [*steps, "ask", "complete"]:
             self.take(step)
-        for step in ("commit", "ask", "complete"):
-            self.take(step)
+            yield from self.read(stream, 0.01 if step == "read" else 0.0)
+            while self.deployment.agents[-1].id != self.newest:
+                assert stream.end is None
+                yield from self.read(stream, 0.05)
         self.deployment.agents[-1].push_logs("last 1")
-        while log := self.stream.poll(LONGEST):
+        while log := stream.poll(LONGEST):
             yield log.id
             if log.output == "last 1":
                 return
 
-    def read(self, seconds: float) -> Iterator[int]:
-        while log := self.stream.poll(seconds):
+    def read(self, stream: Stream[bytes, WorkspaceAgentLog], seconds: float) -> Iterator[int]:
+        while log := stream.poll(seconds):
             yield log.id
 
     def take(self, step: str) -> None:
