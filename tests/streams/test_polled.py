@@ -421,7 +421,7 @@ def test_what_is_woken_before_it_asks_asks_nothing(call: Callable[[PolledSource]
     Neither for the first document nor for the next one.
     """
     agent = agent_at("http://127.0.0.1:1")
-    source = PolledSource(lambda: agent._document("/x", StreamOptions()), interval=1)
+    source = PolledSource(lambda: agent._document("/x", options=StreamOptions()), interval=1)
     source.wake()
     with pytest.raises(ClosedError):
         call(source)
