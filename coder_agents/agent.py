@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
         PortsStream,
         StreamOptions,
     )
+    from coder_agents.streams.builds import BuildLog
+    from coder_agents.streams.filters import Choice
+    from coder_agents.streams.logs import LogSource
     from coder_agents.streams.metadata_routes import MetadataRoutes
     from coder_agents.transport import DocumentSource, Params, PolledSource, Source, WebSocketSource
 
@@ -106,32 +110,86 @@ class Agent:
         self._data = schema.from_json(self._http.call("GET", self._path()), schema.WorkspaceAgent)
         return self._data
 
-    def logs(self, after: int = 0) -> list[WorkspaceAgentLog]:
+    def logs(
+        self,
+        after: int = 0,
+        *,
+        tail: int | None = None,
+        since: datetime | timedelta | None = None,
+        before: int | None = None,
+        source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
+        level: str | None = None,
+        grep: str | re.Pattern[str] | None = None,
+    ) -> list[WorkspaceAgentLog]:
         """
         Return the lines of the log whose ids are above *after*, by id.
+
+        A line has to pass all that is given besides; *tail* keeps the newest of those that do.
+        The deployment sends all lines behind *after*: they are chosen here.
+
+        *since* is the earliest time at which the deployment stored it, or how long ago, by the clock
+        of this machine. *before* is an id that its id is below. *source* is the id or the
+        display name of a source in `data`, or several of them. *level* is the least level; a level
+        that is not known passes. *grep* is text in its output, in that case, or a pattern that
+        is found there.
+
+        Raises *ValueError* or *TypeError* for what cannot be chosen by, before the log is asked
+        for. For a name that `data` does not have, the agent is read again before it is refused.
         """
-        body = self._http.call("GET", self._path("logs"), params=_after(after))
-        return schema.from_json(body, list[schema.WorkspaceAgentLog])
+        params = _after(after)
+        choose = self._choose(
+            tail=tail, since=since, before=before, source=source, level=level, grep=grep
+        )
+        choice = choose()
+        body = self._http.call("GET", self._path("logs"), params=params)
+        if choice is None:
+            return schema.from_json(body, list[schema.WorkspaceAgentLog])
+        from coder_agents.streams.filters import choose_logs
+
+        return choose_logs(body, choice)
 
     def follow_logs(
-        self, after: int | str = 0, *, options: StreamOptions | None = None
+        self,
+        after: int | str = 0,
+        *,
+        tail: int | None = None,
+        since: datetime | timedelta | None = None,
+        before: int | None = None,
+        source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
+        level: str | None = None,
+        grep: str | re.Pattern[str] | None = None,
+        across_builds: bool = False,
+        on_build: Callable[[Agent], object] | None = None,
+        options: StreamOptions | None = None,
     ) -> LogStream:
         """
         Return a stream of the log's lines behind *after*: those there are, then the new
         ones as they come.
 
-        *after* is an id, or the `LogStream.bookmark` of an earlier stream of this agent.
+        *after* is an id, or the `LogStream.bookmark` of an earlier stream of this agent. The others
+        choose among the lines as they do in `logs`; *tail* among those that are there, what comes
+        behind them comes whatever its number. *since* counts from now.
+
+        With *across_builds* the stream goes on with the log of the agent of the same name that the
+        workspace's next build has; *on_build* is called with that agent before its first line. It
+        ends when the workspace is stopped for good or deleted. It needs `workspace`.
+
+        Raises *ValueError* or *TypeError* for what cannot be, before anything is sent; as `logs`
+        does for the name of a source.
         """
+        choose = self._choose(
+            tail=tail, since=since, before=before, source=source, level=level, grep=grep
+        )
         chosen = self._chosen(options)
+        if across_builds or on_build is not None:
+            self._require_builds(across_builds, on_build)
+            return self._across_builds(after, choose, on_build, chosen)
         return streams.LogStream(
-            lambda floor: self._websocket(
-                "logs",
-                params=[*_after(floor), ("follow", ""), ("no_compression", "")],
-                options=chosen,
-            ),
+            self._followed(chosen),
             agent_id=self.id,
             after=after,
             options=chosen,
+            choose=choose,
             workspace=self._workspace_source(chosen),
             overflowed=lambda: self._data.logs_overflowed,
         )
@@ -199,6 +257,80 @@ class Agent:
         from coder_agents.readiness.report import report_startup
 
         return report_startup(self.refresh(), self.logs())
+
+    def _choose(self, **asked: Any) -> Callable[[], Choice | None]:
+        from coder_agents.streams.filters import LogFilter
+
+        wanted = LogFilter(**asked)
+
+        def choose() -> Choice | None:
+            if wanted.unknown(self._data.log_sources):
+                self.refresh()  # sources are told of when they first print something
+            return wanted.among(self._data.log_sources, datetime.now(UTC))
+
+        return choose
+
+    def _require_builds(self, across_builds: bool, on_build: object) -> None:
+        if not across_builds:
+            raise ValueError(
+                "on_build is called with the next build's agent: add across_builds=True"
+            )
+        if on_build is not None and not callable(on_build):
+            raise TypeError(f"on_build must be a function or None, not {type(on_build).__name__}")
+        if self._workspace is None:
+            raise ValueError(
+                "across_builds needs the agent's workspace, which nothing tells of an agent that was"
+                " found by its own UUID: find it by name, as client.agent('workspace.agent') does"
+            )
+
+    def _across_builds(
+        self,
+        after: int | str,
+        choose: Callable[[], Choice | None],
+        on_build: Callable[[Agent], object] | None,
+        options: StreamOptions,
+    ) -> LogStream:
+        from coder_agents.streams.builds import AcrossBuildsStream
+
+        workspace = self._workspace_source(options)
+        assert workspace is not None
+        return AcrossBuildsStream(
+            self._build_log(options),
+            after=after,
+            options=options,
+            choose=choose,
+            workspace=workspace,
+            next_log=lambda newer, data: self._next(newer, data)._build_log(options),
+            on_build=on_build,
+        )
+
+    def _next(self, workspace: Workspace, data: WorkspaceAgent) -> Agent:
+        return Agent(
+            data.id,
+            self._http,
+            self._stream_options,
+            self._capabilities,
+            data=data,
+            workspace=workspace,
+        )
+
+    def _build_log(self, options: StreamOptions) -> BuildLog:
+        from coder_agents.streams.builds import BuildLog
+
+        return BuildLog(
+            data=self._data,
+            agent=self,
+            follow=self._followed(options),
+            read=lambda floor: self._document(self._path("logs"), _after(floor), options=options),
+            overflowed=lambda: self._data.logs_overflowed,
+        )
+
+    def _followed(self, options: StreamOptions) -> LogSource:
+        return lambda floor: self._websocket(
+            "logs",
+            params=[*_after(floor), ("follow", ""), ("no_compression", "")],
+            options=options,
+        )
 
     def watch_metadata(self, *, options: StreamOptions | None = None) -> MetadataStream:
         """
@@ -295,14 +427,6 @@ class Agent:
             lambda: self._document(path, chosen), interval=interval
         )
 
-    def _document(self, path: str, options: StreamOptions) -> DocumentSource:
-        return transport.DocumentSource(
-            self._http,
-            path,
-            idle_timeout=options.idle_timeout,
-            max_message_size=options.max_message_size,
-        )
-
     def _chosen(self, options: StreamOptions | None) -> StreamOptions:
         # A stream outlives its client, but is not opened by one that is closed.
         self._http.check_open()
@@ -331,7 +455,18 @@ class Agent:
         if self._workspace is None:
             return None
         path = quoted("workspaces", self._workspace.id)
-        return lambda: self._document(path, options)
+        return lambda: self._document(path, options=options)
+
+    def _document(
+        self, path: str, params: Params = (), *, options: StreamOptions
+    ) -> DocumentSource:
+        return transport.DocumentSource(
+            self._http,
+            path,
+            params,
+            idle_timeout=options.idle_timeout,
+            max_message_size=options.max_message_size,
+        )
 
     def listening_ports(self) -> list[WorkspaceAgentListeningPort]:
         """

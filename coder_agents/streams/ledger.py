@@ -95,10 +95,10 @@ class _Ids:
 
 class Ledger:
     """
-    What was yielded of one agent's log.
+    What was yielded of one agent's log, and what a filter has left out of it.
 
     Everything up to the *floor* is done: no line at or below it is asked for or taken
-    again. The ids yielded above it are remembered, at most *remember* of them.
+    again. The ids yielded or left out above it are remembered, at most *remember* of them.
 
     Args:
         floor: the id behind which to begin.
@@ -120,6 +120,7 @@ class Ledger:
         self._check_from: float | None = None
         self._last_id: int | None = None
         self._in_order: Sequence[int] | None = None
+        self._newest_done = 0
         self.forgot = False
 
     @property
@@ -146,13 +147,13 @@ class Ledger:
     @property
     def known(self) -> Iterator[int]:
         """
-        The ids yielded above the floor, ascending.
+        The ids yielded or left out above the floor, ascending.
         """
         return iter(sorted(self._known))
 
     def new_among(self, numbers: Sequence[int], besides: Collection[int] = ()) -> list[bool] | None:
         """
-        Return for each of the lines *numbers* whether it was not yielded yet, as far as is
+        Return for each of the lines *numbers* whether it is not done yet, as far as is
         remembered, nor is among *besides* or there twice; None where all are new.
         """
         if not besides and _go_on_from(self._newest, numbers):
@@ -196,14 +197,31 @@ class Ledger:
         late = self.late_among(numbers)
         lowest, newest = (min(numbers), max(numbers)) if late else (numbers[0], numbers[-1])
         self._last_id = max(newest, self._last_id or newest)
+        self._are_done(numbers, lowest, newest)
+        return late
+
+    def left_out(self, numbers: Sequence[int]) -> None:
+        """
+        Note that nobody wants the lines *numbers*: they are done as if they were handed out.
+        """
+        if numbers:
+            self._are_done(numbers, min(numbers), max(numbers))
+
+    def _are_done(self, numbers: Sequence[int], lowest: int, newest: int) -> None:
+        self._newest_done = max(newest, self._newest_done)
         if self._settle <= 0 and not self._known:
             self._floor = self._newest
-            return late
+            return
         if lowest <= self._floor:  # where it rose while the lines waited
             numbers = [number for number in numbers if number > self._floor]
         self._known.add(numbers)
         self._forget_excess()
-        return late
+
+    def begin_behind(self, floor: int) -> None:
+        """
+        Note that nobody wants what is at or below *floor*, nor what may yet come there.
+        """
+        self._raise_floor(floor)
 
     def late_among(self, numbers: Sequence[int]) -> int:
         """
@@ -218,7 +236,7 @@ class Ledger:
 
     @property
     def _newest(self) -> int:
-        return max(self._floor, self._last_id or 0)
+        return max(self._floor, self._newest_done)
 
     def settled(self, asked: float) -> None:
         """
@@ -274,6 +292,6 @@ class Ledger:
         newest = collections.deque(ascending, maxlen=self._remember + 1)
         if newest:
             self._known.add(newest)
-            self._last_id = newest[-1]
+            self._last_id = self._newest_done = newest[-1]
             self.saw(self._last_id, now)
             self._forget_excess()

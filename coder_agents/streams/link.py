@@ -43,6 +43,7 @@ class Link(Generic[M]):
             or None for the rules of *options*; it may raise *EndedError*.
 
     Attributes:
+        what: names it in messages.
         asked: when the connection that is read was asked for, by `time.monotonic`.
         messages: how many messages it has given.
         reconnects: how many connections were made again after one broke.
@@ -59,7 +60,7 @@ class Link(Generic[M]):
     ) -> None:
         self._new_source = new_source
         self._judge = judge
-        self._what = what
+        self.what = what
         self._options = options
         self._source: Source[M] | None = None
         self._dialled: Source[M] | None = None
@@ -67,6 +68,7 @@ class Link(Generic[M]):
         self._alarm = Alarm()
         self._outage: Outage | None = None
         self._retry_at = 0.0
+        self._broke = False
         self._received_before = 0
         self.asked = 0.0
         self.messages = 0
@@ -127,7 +129,7 @@ class Link(Generic[M]):
                 self.messages += 1
                 self.quietly = False
             return message
-        self._lost(broken)
+        self.lost(broken)
         return None
 
     def fetch(self, source: Source[M]) -> M | None:
@@ -155,24 +157,44 @@ class Link(Generic[M]):
         self._outage = None
 
     def _resume(self, until: float | None) -> None:
-        if not self._waited(until):
+        if not self.waited(until):
             return
         try:
             self.dial()
         except CoderError as error:
             broken = error
         else:
-            self.reconnects += 1
+            self.reconnects += self._broke
             return
-        self._lost(broken)
+        self.lost(broken)
 
-    def _waited(self, until: float | None) -> bool:
+    def rest(self, seconds: float) -> None:
+        """
+        Leave the connection there is; *seconds* from now the next may be made.
+        """
+        self._leave(polite=True)
+        self._retry_at = time.monotonic() + seconds
+        self._broke = False
+
+    def waited(self, until: float | None) -> bool:
+        """
+        Wait for when the next connection may be made, no longer than *until*; return whether
+        it may.
+
+        Raises *ClosedError* when woken.
+        """
         pause = self._retry_at - time.monotonic()
         self._alarm.wait(pause if until is None else min(pause, until - time.monotonic()))
         self._check()
         return time.monotonic() >= self._retry_at
 
-    def _lost(self, broken: Broken) -> None:
+    def lost(self, broken: Broken) -> None:
+        """
+        Leave a connection that broke, or that could not be made; decide when the next may be.
+
+        Raises *EndedError* where there shall be none.
+        """
+        self._broke = True
         if self.pinged:
             self.progress()
         delay = self._judge(broken)
@@ -200,13 +222,13 @@ class Link(Generic[M]):
     def _failure(self, broken: Broken) -> CoderError:
         if isinstance(broken, CoderError):
             return broken
-        return StreamError(f"{self._what}: {broken}", code=broken.code, reason=broken.reason)
+        return StreamError(f"{self.what}: {broken}", code=broken.code, reason=broken.reason)
 
     def _tell(self, broken: Broken, delay: float) -> None:
         attempt = 1 if self._outage is None else self._outage.attempts
         level = logging.DEBUG if self.quietly else logging.INFO
         logger.log(
-            level, "%s: %s; connecting again in %.1f s (try %d)", self._what, broken, delay, attempt
+            level, "%s: %s; connecting again in %.1f s (try %d)", self.what, broken, delay, attempt
         )
         if self._options.on_reconnect is not None:
             self._options.on_reconnect(str(broken), attempt, delay)

@@ -5,15 +5,19 @@ The log of an agent, followed.
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
+
+import attrs
 
 from coder_agents.config import whole_number
 from coder_agents.errors import APIError, CoderError, NotFoundError
 from coder_agents.schema import Workspace, WorkspaceAgentLog, from_json
 from coder_agents.schema.reading import chosen_logs
 from coder_agents.streams.bookmark import Bookmark
+from coder_agents.streams.filters import Choice, Sieve
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.link import Broken, EndedError
 from coder_agents.streams.options import StreamEnd, StreamOptions
@@ -34,6 +38,12 @@ Makes a source of the lines behind an id.
 """
 
 
+def _all() -> None:
+    """
+    Leave nothing out.
+    """
+
+
 class LogStream(Stream[bytes, WorkspaceAgentLog]):
     """
     The lines of an agent's log, the ones it has first, then the new ones as they come.
@@ -43,9 +53,13 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
     committed late comes late, out of the order of its id. It ends when the server says
     that no more will come.
 
+    What a filter leaves out is done as soon as it is passed by: it is neither yielded nor asked
+    for again, and the bookmark counts it.
+
     Args:
         connect: makes a source of the lines behind an id.
         after: the id or the bookmark to begin behind.
+        choose: tells what is wanted, None for all; called when *after* has proved good.
         workspace: makes a source of the agent's workspace; None where that is not known.
         overflowed: whether the agent's log was full when it was last read.
     """
@@ -57,49 +71,66 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         agent_id: uuid.UUID,
         after: int | str,
         options: StreamOptions,
+        choose: Callable[[], Choice | None] = _all,
         workspace: Callable[[], Source[bytes]] | None = None,
         overflowed: Callable[[], bool] = bool,
     ) -> None:
+        self._workspace = workspace
+        self._late = 0
+        self._warned = False
+        self._begin(connect, _ledger(agent_id, after, options), agent_id, overflowed)
+        self._choice = choose()
+        super().__init__(what=f"the log of agent {agent_id}", options=options)
+
+    def _begin(
+        self,
+        connect: LogSource,
+        ledger: Ledger,
+        agent_id: uuid.UUID,
+        overflowed: Callable[[], bool],
+    ) -> None:
+        """
+        Begin with the log of an agent, whose *ledger* says where.
+        """
+        self._received = _Received((), ())
+        self._owed: float | None = None
         self._connect = connect
         self._agent_id = agent_id
-        self._workspace = workspace
         self._overflowed = overflowed
-        self._ledger = _ledger(agent_id, after, options)
-        self._owed: float | None = None
-        self._ids: Sequence[int] = []  # of the lines that are held
-        self._late = 0
+        self._ledger = ledger
+        # In one, for those who ask for the bookmark from elsewhere.
+        self._place = (agent_id, ledger)
         self._check_again_at = 0.0
         self._normal_closes = 0
         self._first_normal_close = 0.0
         self._ending: StreamEnd | None = None
-        self._warned = False
-        super().__init__(what=f"the log of agent {agent_id}", options=options)
 
     @property
     def last_id(self) -> int | None:
         """
         The newest id that was yielded; None before the first.
         """
-        return max([*self._unaccounted(), self._ledger.last_id or 0]) or None
+        return max([*self._handed_out(), self._ledger.last_id or 0]) or None
 
     @property
     def bookmark(self) -> str:
         """
         What another process passes as ``after=`` to go on with nothing lost or twice.
         """
-        floor = self._ledger.floor
-        known = {*self._ledger.known, *self._unaccounted()}
+        agent_id, ledger = self._place
+        floor = ledger.floor
+        known = {*ledger.known, *self._received.done(len(self._held.handed_out()))}
         above = sorted(number for number in known if number > floor)
-        return str(Bookmark.of(self._agent_id, floor, above))
+        return str(Bookmark.of(agent_id, floor, above))
 
-    def _unaccounted(self) -> list[int]:
+    def _handed_out(self) -> Sequence[int]:
         """
         Return the ids of the lines that were handed out and that the ledger was not told of yet.
         """
-        return list(self._ids[: len(self._held.handed_out())])
+        return self._received.held[: len(self._held.handed_out())]
 
     def _count_late(self) -> int:
-        return self._late + self._ledger.late_among(self._unaccounted())
+        return self._late + self._ledger.late_among(self._handed_out())
 
     def _is_overflowed(self) -> bool:
         return self._overflowed()
@@ -132,20 +163,44 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
             self._checks += 1
 
     def _items(self, message: bytes) -> list[WorkspaceAgentLog]:
-        # Known ids are left out before objects are made: a resume may bring many.
-        new = chosen_logs(message, self._ledger.new_among)
-        self._ids = new.ids
+        logs = self._take_all_new(message) if self._choice is None else self._take_wanted(message)
         if self._link.messages == 1:
             # The answer to what was asked behind the floor: it settles, once it is yielded.
             self._owed = self._link.asked
-        if new.ids:
-            self._ledger.saw(max(new.ids), time.monotonic())
+        if self._received.new:
+            self._ledger.saw(max(self._received.new), time.monotonic())
             self._link.progress()
+        return logs
+
+    def _take_all_new(self, message: bytes) -> list[WorkspaceAgentLog]:
+        # Known ids are left out before objects are made: a resume may bring many.
+        new = chosen_logs(message, self._ledger.new_among)
+        self._received = _Received(new.ids, new.ids)
         return new.logs
 
+    def _take_wanted(self, message: bytes) -> list[WorkspaceAgentLog]:
+        assert self._choice is not None
+        sieve = Sieve(self._choice, self._ledger.new_among)
+        logs = sieve.sift(message)
+        held, new = [log.id for log in logs], sieve.new_ids
+        self._received = _Received(held, new)
+        if self._choice.tail is not None:
+            # These were the lines that are there: what comes now is wanted whatever their number.
+            self._ledger.begin_behind(_before_tail(held, new, self._choice.tail))
+            self._choice = self._choice.without_tail()
+        if not held:
+            self._ledger.left_out(new)
+            self._warn_if_forgetful()
+        return logs
+
     def _account(self, items: list[WorkspaceAgentLog]) -> None:
-        ids = self._ids if len(items) == len(self._ids) else self._ids[: len(items)]
-        self._late += self._ledger.yielded(ids)
+        count, held = len(items), self._received.held
+        self._late += self._ledger.yielded(held if count == len(held) else held[:count])
+        if self._choice is not None:
+            self._ledger.left_out(self._received.left_out(count))
+        self._warn_if_forgetful()
+
+    def _warn_if_forgetful(self) -> None:
         if self._ledger.forgot and not self._warned:
             self._warned = True
             logger.warning(
@@ -170,7 +225,7 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
             raise EndedError(self._ending)
         if isinstance(broken, DroppedError) and broken.code == _NORMAL:
             return self._judge_normal_close()
-        if self._normal_closes and _is_gone(broken):
+        if self._normal_closes and is_gone(broken):
             raise EndedError(StreamEnd.AGENT_GONE)
         return None
 
@@ -196,7 +251,7 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         try:
             current = self._is_listed(self._link.fetch(workspace))
         except CoderError as error:
-            if _is_gone(error):
+            if is_gone(error):
                 raise EndedError(StreamEnd.AGENT_GONE) from None
             logger.debug("%s: the latest build cannot be read: %s", self._what, error)
             self._normal_closes = 1
@@ -222,7 +277,52 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         return max(0.0, look_at - time.monotonic())
 
 
-def _is_gone(broken: Broken) -> bool:
+@attrs.define
+class _Received:
+    """
+    The ids of one message.
+
+    Attributes:
+        held: of the lines that are held to be handed out.
+        new: of all that were new, in the order in which they came; without a filter the same.
+    """
+
+    held: Sequence[int]
+    new: Sequence[int]
+
+    def done(self, count: int) -> Sequence[int]:
+        """
+        Return the ids that are done when *count* lines were handed out: these, and what was
+        left out before the last of them; all with the last line that is held.
+        """
+        if self.new is self.held:
+            return self.held[:count]
+        if count == len(self.held):
+            return self.new
+        return self.new[: self.new.index(self.held[count - 1]) + 1] if count else ()
+
+    def left_out(self, count: int) -> Sequence[int]:
+        """
+        Return those of the ids that are done that were not handed out.
+        """
+        handed_out = set(self.held[:count])
+        return [number for number in self.done(count) if number not in handed_out]
+
+
+def _before_tail(kept: Sequence[int], there: Sequence[int], tail: int) -> int:
+    """
+    Return the id before the tail *kept* of the lines *there*, 0 where the tail may yet grow.
+    """
+    if len(kept) < tail:
+        return 0
+    first = min(kept, default=math.inf)
+    return max((number for number in there if number < first), default=0)
+
+
+def is_gone(broken: Broken) -> bool:
+    """
+    Whether the deployment itself says that it has no such thing, or no more.
+    """
     if not isinstance(broken, APIError) or not broken.by_deployment:
         return False
     return isinstance(broken, NotFoundError) or broken.status_code == _GONE

@@ -48,6 +48,8 @@ class World:
         back_off: from a break or a refusal to the next try.
         restarts: after how many lines the reader is replaced by another process.
         downtime: until that one begins.
+        wanted: how many of each ten ids a filter lets pass.
+        tail: how many of the lines that are there at first are wanted; None for all.
     """
 
     lines: tuple[Line, ...]
@@ -61,6 +63,14 @@ class World:
     back_off: float = 0.5
     restarts: frozenset[int] = frozenset()
     downtime: float = 1.0
+    wanted: int = 10
+    tail: int | None = None
+
+    def wants(self, number: int) -> bool:
+        """
+        Whether a filter lets the line *number* pass.
+        """
+        return number % 10 < self.wanted
 
 
 class Server:
@@ -165,6 +175,8 @@ class Follower:
         moments: the most moments that a ledger held.
         held: the most ids that a ledger held.
         forgot: whether a ledger gave up late lines.
+        left_out: the ids that the ledger was told to be wanted by nobody.
+        begun_behind: the id before the tail.
     """
 
     world: World
@@ -177,6 +189,10 @@ class Follower:
     moments: int = 0
     held: int = 0
     forgot: bool = False
+    left_out: set[int] = attrs.field(factory=set)
+    begun_behind: int = 0
+    _tail: int | None = attrs.field(init=False)
+    _passed: dict[int, list[int]] = attrs.field(factory=dict)
     _now: float = 0.0
     _connection: Connection | None = None
     _first: bool = False
@@ -191,6 +207,7 @@ class Follower:
         self.ledger = Ledger(settle=self.world.settle, remember=self.world.remember)
         self._lifetimes = iter(self.world.lifetimes)
         self._refusals = iter(self.world.refused)
+        self._tail = self.world.tail
 
     def run(self) -> Follower:
         """
@@ -208,6 +225,7 @@ class Follower:
         assert number not in self.yielded, f"{number} came twice"
         self.yielded[number] = self._now
         self.late += self.ledger.yielded([number])
+        self._leave_out(self._passed.pop(number, []))
         self.forgot |= self.ledger.forgot
         self.held = max(self.held, self.ledger.held)
         self._now += self.world.dwell
@@ -221,6 +239,7 @@ class Follower:
         self.ledger = Ledger(read.floor, settle=self.world.settle, remember=self.world.remember)
         self.ledger.restore(read.ids(), self._now)
         self._pending.clear()
+        self._passed.clear()
         self._connection = None
         self._owed = None
         self._check_again_at = 0.0
@@ -279,7 +298,37 @@ class Follower:
         if new:
             self.ledger.saw(max(new), self._now)
             self.moments = max(self.moments, len(self.ledger._moments))
-        self._pending = new
+        self._pending = self._wanted_of(new)
+        self._passed = self._passed_with(new)
+        if not self._pending:
+            self._leave_out(new)
+
+    def _wanted_of(self, new: list[int]) -> list[int]:
+        wanted = [number for number in new if self.world.wants(number)]
+        tail, self._tail = self._tail, None
+        if tail is None or len(wanted) < tail:
+            return wanted
+        kept = wanted[len(wanted) - tail :]
+        first = min(kept, default=math.inf)
+        self.begun_behind = max((number for number in new if number < first), default=0)
+        self.ledger.begin_behind(self.begun_behind)
+        return kept
+
+    def _passed_with(self, new: list[int]) -> dict[int, list[int]]:
+        """
+        Return what is left out of *new* before each line that is wanted, or behind the last.
+        """
+        passed: dict[int, list[int]] = {number: [] for number in self._pending}
+        for number in set(new).difference(passed):
+            following = [wanted for wanted in self._pending if wanted > number]
+            for wanted in (following or self._pending[-1:])[:1]:
+                passed[wanted].append(number)
+        return passed
+
+    def _leave_out(self, numbers: list[int]) -> None:
+        assert self.left_out.isdisjoint(numbers), "what was left out came again"
+        self.left_out.update(numbers)
+        self.ledger.left_out(numbers)
 
 
 PAUSES = st.one_of(st.just(0.0), st.floats(0, 2), st.floats(0, 50))
@@ -343,6 +392,36 @@ def test_each_line_comes_once_whatever_breaks(world: World) -> None:
     assert not follower.forgot
     assert follower.ledger.held == 0
     assert follower.ledger.check_at() is follower.ledger.settled_at() is None
+    assert follower.ledger.floor == max(committed(world), default=0)
+
+
+@FEW
+@given(worlds(), st.integers(0, 9), st.none() | st.integers(0, 8))
+def test_what_a_filter_leaves_out_is_done(world: World, wanted: int, tail: int | None) -> None:
+    """
+    What it wants comes once, behind the id before the tail; the rest is taken once, as well.
+    """
+    world = attrs.evolve(world, wanted=wanted, tail=tail)
+    follower = Follower(world).run()
+    behind = {number for number in committed(world) if number > follower.begun_behind}
+    assert set(follower.yielded) == {number for number in behind if world.wants(number)}
+    assert follower.left_out >= behind - set(follower.yielded)
+    assert follower.ledger.held == 0
+    assert follower.ledger.check_at() is follower.ledger.settled_at() is None
+    assert follower.ledger.floor == max(committed(world), default=0)
+
+
+@FEW
+@given(worlds(latest=0.0), st.integers(0, 9), st.none() | st.integers(0, 8))
+def test_a_filter_of_lines_that_come_in_order(world: World, wanted: int, tail: int | None) -> None:
+    """
+    Without settle nothing is held for what is left out, either.
+    """
+    world = attrs.evolve(world, wanted=wanted, tail=tail, settle=0)
+    follower = Follower(world).run()
+    behind = {number for number in committed(world) if number > follower.begun_behind}
+    assert set(follower.yielded) == {number for number in behind if world.wants(number)}
+    assert (follower.checks, follower.held) == (0, 0)
     assert follower.ledger.floor == max(committed(world), default=0)
 
 

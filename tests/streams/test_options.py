@@ -141,6 +141,8 @@ def test_an_end_is_a_sentence() -> None:
         "SERVER_CLOSED",
         "NOT_IN_LATEST_BUILD",
         "AGENT_GONE",
+        "WORKSPACE_STOPPED",
+        "WORKSPACE_DELETED",
         "GAVE_UP",
         "FAILED",
     ]

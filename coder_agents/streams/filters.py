@@ -1,0 +1,328 @@
+"""
+Which lines of a log are wanted.
+
+Pure: no clock, no socket. The same filter serves a log that is read once and one that is
+followed: each line has to pass every predicate (*since*, *before*, *source*, *level*, *grep*), and
+of those that are there at first and pass, *tail* takes the newest.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import compress
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from coder_agents.config import whole_number
+from coder_agents.render import escape_controls
+from coder_agents.schema import LogLevel, WorkspaceAgentLog, WorkspaceAgentLogSource
+from coder_agents.schema.reading import Choose, Wanted, chosen_logs
+
+Sources = Sequence[WorkspaceAgentLogSource]
+Since = datetime | timedelta
+Source = UUID | str
+Grep = str | re.Pattern[str]
+Predicate = Callable[[WorkspaceAgentLog], bool]
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+def _count_or_none(_: Any, attribute: attrs.Attribute[Any], value: int | None) -> None:
+    if value is not None:
+        whole_number(attribute.name, value, least=0)
+
+
+def _time_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise ValueError(
+                f"since must know its time zone, as datetime.now(UTC) does, but {value} does not"
+            )
+    elif isinstance(value, timedelta):
+        if value < timedelta():
+            raise ValueError(f"since must be 0 or more of time ago, not {value}")
+    elif value is not None:
+        raise TypeError(f"since must be a datetime or a timedelta, not {type(value).__name__}")
+
+
+def _pattern_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    text = value.pattern if isinstance(value, re.Pattern) else value
+    if text is not None and not isinstance(text, str):
+        raise TypeError(
+            f"grep must be text or a compiled pattern of text, not {type(value).__name__}"
+            + (f" of {type(text).__name__}" if text is not value else "")
+        )
+
+
+def _level_or_none(level: object) -> LogLevel | None:
+    if level is None:
+        return None
+    if not isinstance(level, str):
+        raise TypeError(f"level must be a word such as 'warn', not {type(level).__name__}")
+    word = LogLevel(level)
+    if not word.known:
+        raise ValueError(f"there is no level {str(level)!r}; there are: {', '.join(LogLevel)}")
+    return word
+
+
+def _named(source: object) -> frozenset[Source] | None:
+    if source is None:
+        return None
+    if isinstance(source, (UUID, str)) or not isinstance(source, Iterable):
+        source = (source,)
+    wanted = frozenset(_id_or_name(each) for each in source)
+    if not wanted:
+        raise ValueError("source must name one source at least, or be None for all of them")
+    return wanted
+
+
+def _id_or_name(source: object) -> Source:
+    if isinstance(source, UUID):
+        return source
+    if not isinstance(source, str):
+        raise TypeError(
+            f"a source is named by its id or its display name, not by a {type(source).__name__}"
+        )
+    try:
+        return UUID(source)
+    except ValueError:
+        return source
+
+
+@attrs.frozen(kw_only=True)
+class LogFilter:
+    """
+    What is asked of a log, checked.
+
+    Attributes:
+        tail: how many of the lines that are there at first are wanted, the newest; None for all.
+        since: the earliest `WorkspaceAgentLog.created_at`, or how long ago that is.
+        before: the id below which all ids must be.
+        source: the ids and display names of the sources, one of which it must be.
+        level: the least level. A level that is not known passes always.
+        grep: text that is in the output, or a pattern that is found in it.
+    """
+
+    tail: int | None = attrs.field(default=None, validator=_count_or_none)
+    since: Since | None = attrs.field(default=None, validator=_time_or_none)
+    before: int | None = attrs.field(default=None, validator=_count_or_none)
+    source: frozenset[Source] | None = attrs.field(default=None, converter=_named)
+    level: LogLevel | None = attrs.field(default=None, converter=_level_or_none)
+    grep: Grep | None = attrs.field(default=None, validator=_pattern_or_none)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """
+        The display names among the sources.
+        """
+        return frozenset(each for each in self.source or () if isinstance(each, str))
+
+    def unknown(self, sources: Sources) -> frozenset[str]:
+        """
+        Return the names that none of *sources* has.
+        """
+        return self.names.difference(source.display_name for source in sources)
+
+    def among(self, sources: Sources, now: datetime) -> Choice | None:
+        """
+        Return the choice for a log of *sources* that is opened at the time *now*; None where
+        nothing is left out.
+
+        Raises *ValueError* for a name that none of *sources* has.
+        """
+        if unknown := self.unknown(sources):
+            raise ValueError(_unknown_text(unknown, sources))
+        if self == LogFilter():
+            return None
+        ids = None if self.source is None else _ids(self.source, sources)
+        return Choice(self, since=self._earliest(now), source_ids=ids, tail=self.tail)
+
+    def choose(
+        self, logs: Iterable[WorkspaceAgentLog], sources: Sources, now: datetime
+    ) -> list[WorkspaceAgentLog]:
+        """
+        Return those of *logs* that are wanted, in their order; see `among`.
+        """
+        choice = self.among(sources, now)
+        return list(logs) if choice is None else choice.choose(logs)
+
+    def _earliest(self, now: datetime) -> datetime | None:
+        if not isinstance(self.since, timedelta):
+            return self.since
+        try:
+            return now - self.since
+        except OverflowError:
+            return _EARLIEST
+
+
+def _ids(wanted: Iterable[Source], sources: Sources) -> frozenset[UUID]:
+    ids = frozenset(each for each in wanted if isinstance(each, UUID))
+    return ids.union(source.id for source in sources if source.display_name in wanted)
+
+
+def _unknown_text(unknown: Iterable[str], sources: Sources) -> str:
+    listed = ", ".join(sorted({repr(source.display_name) for source in sources})) or "none"
+    missing = ", ".join(sorted(map(repr, unknown)))
+    return escape_controls(f"the log has no source {missing}; its sources are: {listed}")
+
+
+@attrs.frozen
+class Choice:
+    """
+    A filter that knows the time and the sources: it says of each line whether it is wanted.
+
+    Attributes:
+        asked: the filter.
+        since: the earliest time; None for any.
+        source_ids: the sources; None for any.
+        tail: how many of the first lines are wanted; None for all.
+    """
+
+    asked: LogFilter
+    since: datetime | None = attrs.field(kw_only=True)
+    source_ids: frozenset[UUID] | None = attrs.field(kw_only=True)
+    tail: int | None = attrs.field(kw_only=True)
+    _predicates: tuple[Predicate, ...] = attrs.field(init=False)
+
+    @_predicates.default
+    def _make_predicates(self) -> tuple[Predicate, ...]:
+        return tuple(filter(None, (self._by_level(), self._by_source(), *self._by_text())))
+
+    def _by_level(self) -> Predicate | None:
+        if self.asked.level is None:
+            return None
+        least = self.asked.level.severity
+        return lambda log: log.level.severity >= least
+
+    def _by_source(self) -> Predicate | None:
+        ids = self.source_ids
+        return None if ids is None else lambda log: log.source_id in ids
+
+    def _by_text(self) -> Iterable[Predicate | None]:
+        since, grep = self.since, self.asked.grep
+        if since is not None:
+            # A line of no time is as one of no known level: what is not understood is not hidden.
+            yield lambda log: log.created_at is None or log.created_at >= since
+        if isinstance(grep, str):
+            yield lambda log: grep in log.output
+        elif grep is not None:
+            yield lambda log: grep.search(log.output) is not None
+
+    @property
+    def by_id_only(self) -> bool:
+        """
+        Whether the ids alone decide what is wanted.
+        """
+        return not self._predicates
+
+    def wants(self, log: WorkspaceAgentLog) -> bool:
+        """
+        Whether *log* passes every predicate.
+        """
+        before = self.asked.before
+        return (before is None or log.id < before) and self._passes(log)
+
+    def _passes(self, log: WorkspaceAgentLog) -> bool:
+        return all(predicate(log) for predicate in self._predicates)
+
+    def choose(self, logs: Iterable[WorkspaceAgentLog]) -> list[WorkspaceAgentLog]:
+        """
+        Return those of *logs* that are wanted, in their order: of those that pass, *tail* keeps
+        the ones with the highest ids.
+        """
+        wanted = [log for log in logs if self.wants(log)]
+        if self.tail is None or len(wanted) <= self.tail:
+            return wanted
+        kept = set(heapq.nlargest(self.tail, (log.id for log in wanted)))
+        return [log for log in wanted if log.id in kept]
+
+    def without_tail(self) -> Choice:
+        """
+        Return the choice for what comes after the first lines.
+        """
+        return attrs.evolve(self, tail=None)
+
+    def for_next_build(self, sources: Sources) -> Choice:
+        """
+        Return the choice for the agent of the next build, all of whose lines are new.
+
+        A name may mean another id there. A name that is not there yet stands for the ids that
+        it had before.
+        """
+        ids = self.source_ids
+        if ids is not None:
+            ids |= _ids(self.asked.names, sources)
+        return attrs.evolve(self, tail=None, source_ids=ids)
+
+
+class Sieve:
+    """
+    Takes one message apart, by the ids before any object is made, and by the lines after it.
+
+    Args:
+        choice: what is wanted.
+        new_among: says which ids are new.
+    """
+
+    def __init__(self, choice: Choice, new_among: Choose) -> None:
+        self._choice = choice
+        self._new_among = new_among
+        self._new: dict[int, None] = {}  # in their order
+
+    @property
+    def new_ids(self) -> list[int]:
+        """
+        The new ids that came, wanted or not, in the order in which they came.
+        """
+        return list(self._new)
+
+    def sift(self, message: bytes) -> list[WorkspaceAgentLog]:
+        """
+        Return the lines of *message* that are new and wanted.
+
+        Raises *DecodeError*.
+        """
+        return self._choice.choose(chosen_logs(message, self._by_id).logs)
+
+    def _by_id(self, ids: list[int], besides: Collection[int]) -> Wanted:
+        new = self._new_among(ids, besides)
+        fresh = ids if new is None else list(compress(ids, new))
+        self._new.update(dict.fromkeys(fresh))
+        before, tail = self._choice.asked.before, self._choice.tail
+        if before is None and (tail is None or not self._choice.by_id_only):
+            return new
+        kept = fresh if before is None else [number for number in fresh if number < before]
+        if tail is not None and self._choice.by_id_only:
+            # A long message comes in pieces: what is kept of each is all that can be the tail's.
+            kept = heapq.nlargest(tail, kept)
+        return _marks(ids, set(kept))
+
+
+def _marks(ids: Iterable[int], kept: set[int]) -> list[bool]:
+    """
+    Return for each of *ids* whether it is in *kept*, and there for the first time.
+    """
+    left = set(kept)
+    marks = []
+    for number in ids:
+        marks.append(number in left)
+        left.discard(number)
+    return marks
+
+
+def _all_are_new(ids: list[int], besides: Collection[int]) -> Wanted:
+    return None
+
+
+def choose_logs(message: bytes, choice: Choice) -> list[WorkspaceAgentLog]:
+    """
+    Return the lines of the JSON *message* that are wanted.
+
+    Raises *DecodeError*.
+    """
+    return Sieve(choice, _all_are_new).sift(message)

@@ -1,0 +1,273 @@
+"""
+Which lines of a log are wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coder_agents.schema import LogLevel, WorkspaceAgentLog, WorkspaceAgentLogSource, to_json
+from coder_agents.streams.filters import LogFilter, Sieve, choose_logs
+from coder_agents.streams.ledger import Ledger
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+STARTUP, EXTERNAL, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
+SOURCES = (
+    WorkspaceAgentLogSource(id=STARTUP, display_name="Startup"),
+    WorkspaceAgentLogSource(id=EXTERNAL, display_name="External"),
+    WorkspaceAgentLogSource(id=OTHER, display_name="Startup"),
+)
+LEVELS = ["trace", "debug", "info", "warn", "error"]
+
+
+@st.composite
+def a_log(draw: st.DrawFn) -> list[WorkspaceAgentLog]:
+    """
+    Lines by id, of any level, time, source and text.
+    """
+    ids = sorted(draw(st.sets(st.integers(1, 60), max_size=25)))
+    line = st.builds(
+        WorkspaceAgentLog,
+        created_at=st.none() | st.integers(0, 20).map(lambda ago: NOW - timedelta(minutes=ago)),
+        output=st.text("ab", max_size=4),
+        level=st.sampled_from([*LEVELS, "fatal"]).map(LogLevel),
+        source_id=st.sampled_from([STARTUP, EXTERNAL, OTHER]),
+    )
+    return [attrs.evolve(draw(line), id=number) for number in ids]
+
+
+WISHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "tail": st.integers(0, 8),
+        "since": st.integers(0, 20).map(lambda ago: timedelta(minutes=ago))
+        | st.integers(0, 20).map(lambda ago: NOW - timedelta(minutes=ago)),
+        "before": st.integers(0, 60),
+        "source": st.sampled_from([STARTUP, str(EXTERNAL), "Startup", ["External", OTHER]]),
+        "level": st.sampled_from(LEVELS),
+        "grep": st.sampled_from(["", "a", "ab", re.compile("^b"), re.compile("b.a")]),
+    },
+)
+
+
+def passes(log: WorkspaceAgentLog, wishes: dict[str, Any]) -> bool:
+    """
+    Whether a line passes all predicates, in the plainest words.
+    """
+    since, source, grep = wishes.get("since"), wishes.get("source"), wishes.get("grep")
+    earliest = NOW - since if isinstance(since, timedelta) else since
+    ids = {
+        "Startup": {STARTUP, OTHER},
+        str(EXTERNAL): {EXTERNAL},
+        str(STARTUP): {STARTUP},
+        "['External', " + repr(OTHER) + "]": {EXTERNAL, OTHER},
+    }
+    rank = {level: number for number, level in enumerate(LEVELS)}
+    return (
+        (earliest is None or log.created_at is None or log.created_at >= earliest)
+        and ("before" not in wishes or log.id < wishes["before"])
+        and (source is None or log.source_id in ids[str(source)])
+        and ("level" not in wishes or rank.get(log.level, 9) >= rank[wishes["level"]])
+        and (grep is None or re.search(grep, log.output) is not None)
+    )
+
+
+def wanted(logs: list[WorkspaceAgentLog], wishes: dict[str, Any]) -> list[WorkspaceAgentLog]:
+    """
+    The lines that a filter shall choose.
+    """
+    passing = [log for log in logs if passes(log, wishes)]
+    tail = wishes.get("tail")
+    return passing if tail is None else passing[len(passing) - min(tail, len(passing)) :]
+
+
+@given(logs=a_log(), wishes=WISHES)
+def test_every_predicate_has_to_hold_and_the_tail_is_of_what_passes(
+    logs: list[WorkspaceAgentLog], wishes: dict[str, Any]
+) -> None:
+    """
+    Also where the lines are chosen from JSON, and objects are made of few.
+    """
+    asked = LogFilter(**wishes)
+    assert asked.choose(logs, SOURCES, NOW) == wanted(logs, wishes)
+    choice = asked.among(SOURCES, NOW)
+    assert (choice is None) is (not wishes)
+    if choice is not None:
+        message = to_json(logs).encode()
+        assert choose_logs(message, choice) == wanted(logs, wishes)
+        assert [log for log in logs if choice.wants(log)] == wanted(logs, {**wishes, "tail": None})
+        after = choice.without_tail()
+        assert after.choose(logs) == wanted(logs, {**wishes, "tail": None})
+
+
+@given(
+    logs=a_log(),
+    wishes=WISHES,
+    known=st.sets(st.integers(1, 60)),
+    floor=st.integers(0, 30),
+)
+def test_only_new_lines_count_and_all_of_them_are_told(
+    logs: list[WorkspaceAgentLog], wishes: dict[str, Any], known: set[int], floor: int
+) -> None:
+    """
+    The tail is of what is new, and what is left out is told beside it.
+    """
+    ledger = Ledger(floor)
+    ledger.restore(sorted(number for number in known if number > floor), 0.0)
+    choice = LogFilter(**{"tail": 99, **wishes}).among(SOURCES, NOW)
+    assert choice is not None
+    sieve = Sieve(choice, ledger.new_among)
+    new = [log for log in logs if log.id > floor and log.id not in known]
+    assert sieve.sift(to_json(logs).encode()) == wanted(new, wishes)
+    assert sieve.new_ids == [log.id for log in new]
+
+
+@settings(max_examples=10, deadline=None)
+@given(count=st.integers(1_000, 3_000), tail=st.integers(0, 2_000), before=st.integers(1, 4_000))
+def test_a_message_of_many_pieces_has_one_tail(count: int, tail: int, before: int) -> None:
+    """
+    However it is cut to be read.
+    """
+    logs = [WorkspaceAgentLog(id=number, output="x" * 80) for number in range(1, count + 1)]
+    choice = LogFilter(tail=tail, before=before).among((), NOW)
+    assert choice is not None
+    chosen = choose_logs(to_json(logs).encode(), choice)
+    passing = [log for log in logs if log.id < before]
+    assert chosen == passing[max(0, len(passing) - tail) :]
+
+
+def test_no_object_is_made_of_what_the_ids_leave_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A tail of a long log costs what it holds, and a line that is not wanted need not be one.
+    """
+    broken = '[{"id": 1, "output": 7}, {"id": 2, "output": "two"}, {"id": 3, "output": 7}]'
+    choice = LogFilter(tail=1, before=3).among((), NOW)
+    assert choice is not None
+    assert [log.output for log in choose_logs(broken.encode(), choice)] == ["two"]
+
+
+def test_lines_that_come_twice_in_a_message_are_one() -> None:
+    """
+    Whatever a deployment does.
+    """
+    logs = [WorkspaceAgentLog(id=number) for number in (3, 5, 5, 4)]
+    choice = LogFilter(before=6).among((), NOW)
+    assert choice is not None
+    sieve = Sieve(choice, Ledger().new_among)
+    assert [log.id for log in sieve.sift(to_json(logs).encode())] == [3, 5, 4]
+    assert sieve.new_ids == [3, 5, 4]
+
+
+def test_the_tail_goes_by_id_and_keeps_the_order() -> None:
+    """
+    Where a deployment sends lines out of order, the newest are those of the highest ids.
+    """
+    logs = [WorkspaceAgentLog(id=number) for number in (9, 3, 7, 5)]
+    assert [log.id for log in LogFilter(tail=2).choose(logs, (), NOW)] == [9, 7]
+
+
+BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"tail": -1}, ValueError, "tail must be 0 or more, not -1"),
+    ({"tail": True}, TypeError, "tail must be a whole number, not bool"),
+    ({"tail": "20"}, TypeError, "tail must be a whole number, not str"),
+    ({"before": -1}, ValueError, "before must be 0 or more"),
+    ({"before": 1.5}, TypeError, "before must be a whole number"),
+    ({"since": datetime(2026, 1, 1)}, ValueError, "since must know its time zone"),  # noqa: DTZ001
+    ({"since": timedelta(seconds=-1)}, ValueError, "since must be 0 or more of time ago"),
+    ({"since": 60}, TypeError, "since must be a datetime or a timedelta, not int"),
+    (
+        {"level": "fatal"},
+        ValueError,
+        "no level 'fatal'; there are: trace, debug, info, warn, error",
+    ),
+    ({"level": ""}, ValueError, "no level ''"),
+    ({"level": 3}, TypeError, "level must be a word such as 'warn', not int"),
+    ({"grep": b"x"}, TypeError, "grep must be text or a compiled pattern of text, not bytes"),
+    ({"grep": re.compile(b"x")}, TypeError, "not Pattern of bytes"),
+    ({"grep": ["x"]}, TypeError, "not list"),
+    ({"source": 7}, TypeError, "by its id or its display name, not by a int"),
+    ({"source": ["a", None]}, TypeError, "not by a NoneType"),
+    ({"source": []}, ValueError, "source must name one source at least"),
+]
+
+
+@pytest.mark.parametrize(("wishes", "error", "says"), BAD)
+def test_what_cannot_be_chosen_by_is_refused(
+    wishes: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    """
+    With what is wrong and what would be right.
+    """
+    with pytest.raises(error, match=re.escape(says)):
+        LogFilter(**wishes)
+
+
+def test_a_name_that_no_source_has_is_refused_with_those_there_are() -> None:
+    """
+    Names are of whoever wrote the template: they are made safe to show.
+    """
+    asked = LogFilter(source=["Startup", "Missing"])
+    with pytest.raises(ValueError, match="no source 'Missing'; its sources are: 'External', 'S"):
+        asked.among(SOURCES, NOW)
+    hostile = WorkspaceAgentLogSource(display_name="\x1b[2J")
+    with pytest.raises(ValueError, match=r"sources are: '\\x1b\[2J'"):
+        asked.among([hostile], NOW)
+    with pytest.raises(ValueError, match="its sources are: none"):
+        asked.among([], NOW)
+
+
+def test_an_id_need_not_be_listed() -> None:
+    """
+    A source is told of when it first prints something.
+    """
+    asked = LogFilter(source=STARTUP)
+    logs = [WorkspaceAgentLog(id=1, source_id=STARTUP), WorkspaceAgentLog(id=2)]
+    assert [log.id for log in asked.choose(logs, (), NOW)] == [1]
+
+
+def test_since_is_the_earliest_time_itself() -> None:
+    """
+    In whatever zone, and however long ago.
+    """
+    log = WorkspaceAgentLog(id=1, created_at=NOW)
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    for since in (elsewhere, timedelta(), timedelta.max):
+        assert LogFilter(since=since).choose([log], (), NOW) == [log]
+    late = NOW + timedelta(microseconds=1)
+    assert LogFilter(since=late).choose([log], (), NOW) == []
+    assert LogFilter(since=timedelta()).choose([log], (), late) == []
+
+
+def test_the_next_builds_agent_has_sources_of_its_own() -> None:
+    """
+    A name means its ids there too; one that is missing there means what it meant before.
+    """
+    choice = LogFilter(source=["Startup", "External"], tail=1).among(SOURCES, NOW)
+    assert choice is not None
+    new = UUID(int=9)
+    following = choice.for_next_build([WorkspaceAgentLogSource(id=new, display_name="Startup")])
+    logs = [
+        WorkspaceAgentLog(id=number, source_id=source)
+        for number, source in enumerate([new, EXTERNAL, UUID(int=7), STARTUP])
+    ]
+    assert [log.id for log in following.choose(logs)] == [0, 1, 3]
+    everything = LogFilter(level="trace").among(SOURCES, NOW)
+    assert everything is not None
+    assert everything.for_next_build(()).choose(logs) == logs
+
+
+def test_text_is_found_as_it_is_written() -> None:
+    """
+    In that case, and not as a pattern.
+    """
+    logs = [WorkspaceAgentLog(output=text) for text in ("a.b", "acb", "A.B")]
+    assert LogFilter(grep="a.b").choose(logs, (), NOW) == logs[:1]
+    assert LogFilter(grep=re.compile("a.b")).choose(logs, (), NOW) == logs[:2]
