@@ -35,8 +35,10 @@ from coder_agents.errors import (
     WorkspaceStoppedError,
 )
 from coder_agents.streams import (
+    AgentLog,
     ContainersStream,
     LogStream,
+    MergedLogStream,
     MetadataStream,
     Reconnect,
     StreamEnd,
@@ -47,6 +49,7 @@ from coder_agents.streams import (
 __all__ = [
     "APIError",
     "Agent",
+    "AgentLog",
     "AgentNotConnectedError",
     "AgentNotFoundError",
     "AmbiguousAgentError",
@@ -60,6 +63,7 @@ __all__ = [
     "DecodeError",
     "FindingError",
     "LogStream",
+    "MergedLogStream",
     "MessageTooLargeError",
     "MetadataStream",
     "NoAgentsError",

@@ -70,6 +70,16 @@ class Agent:
         return f"<Agent {escape_controls(words)}>"
 
     @property
+    def label(self) -> str:
+        """
+        What people call the agent, safe to print: ``workspace.agent``.
+
+        Its name alone where it was found by its own UUID.
+        """
+        within = "" if self._workspace is None else f"{self._workspace.name}."
+        return escape_controls(f"{within}{self._data.name}")
+
+    @property
     def data(self) -> WorkspaceAgent:
         """
         The agent as it was last read.
@@ -110,7 +120,12 @@ class Agent:
 
         *after* is an id, or the `LogStream.bookmark` of an earlier stream of this agent.
         """
-        chosen = self._chosen(options)
+        return self._log_stream(after, self._chosen(options)).open()
+
+    def _log_stream(self, after: int | str, chosen: StreamOptions) -> LogStream:
+        """
+        Return the stream that `follow_logs` returns, unopened.
+        """
         return LogStream(
             lambda floor: self._websocket(
                 "logs",
@@ -138,7 +153,7 @@ class Agent:
             ),
             what=f"the metadata of agent {self.id}",
             options=chosen,
-        )
+        ).open()
 
     def watch_containers(self, *, options: StreamOptions | None = None) -> ContainersStream:
         """
@@ -152,7 +167,7 @@ class Agent:
             lambda: self._websocket("containers", "watch", options=chosen),
             what=f"the containers of agent {self.id}",
             options=chosen,
-        )
+        ).open()
 
     def _chosen(self, options: StreamOptions | None) -> StreamOptions:
         # A stream outlives its client, but is not opened by one that is closed.

@@ -29,6 +29,7 @@ class StreamEnd(enum.Enum):
     SERVER_CLOSED = "closed by the server, again and again: there is nothing more to come"
     NOT_IN_LATEST_BUILD = "the workspace has a newer build, which the agent is not part of"
     AGENT_GONE = "the deployment has the agent no more"
+    ALL_ENDED = "the log of each of the agents has ended"
     GAVE_UP = "the connection could not be made again in time, and an error was raised"
     FAILED = "broke off, and an error was raised"
 

@@ -2,7 +2,7 @@
 The only rooms that talk to the network.
 """
 
-from coder_agents.transport.connection import ClosedError, DroppedError
+from coder_agents.transport.connection import ClosedError, DroppedError, Wait
 from coder_agents.transport.document import DocumentSource
 from coder_agents.transport.http import HTTP, Params, quoted
 from coder_agents.transport.source import Source
@@ -18,6 +18,7 @@ __all__ = [
     "SSESource",
     "ServerSentEvent",
     "Source",
+    "Wait",
     "WebSocketSource",
     "quoted",
 ]

@@ -17,7 +17,7 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from coder_agents.errors import CoderError, ConfigError
-from coder_agents.transport.connection import ClosedError, Connection, DroppedError
+from coder_agents.transport.connection import ClosedError, Connection, DroppedError, Wait
 from coder_agents.transport.exchange import Exchange
 from coder_agents.transport.failures import api_error, transport_error
 from coder_agents.transport.http import HTTP, Params
@@ -165,6 +165,12 @@ class Source(abc.ABC, Generic[M]):
         How many bytes have come, headers and all.
         """
         return self._connection.received
+
+    def waits_for(self) -> Wait | None:
+        """
+        Return what to wait for before `receive` may have something; None where it may now.
+        """
+        return self._connection.waits_for(self._connection.last_byte + self._idle_timeout)
 
     def wake(self) -> None:
         """
