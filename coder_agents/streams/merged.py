@@ -261,6 +261,8 @@ class MergedLogStream(Pump[AgentLog[A]], Generic[A]):
         """
         while True:
             self._look_around()
+            if self._closed:  # before what is there: whoever closes also wakes the members
+                raise ClosedError
             if self._full and not self._awaits_first_answers():
                 ids = [[log.id for log in member.stream.pending] for member in self._full]
                 self._queue.extend(self._full[at] for at in in_order_of_ids(ids))
@@ -283,8 +285,6 @@ class MergedLogStream(Pump[AgentLog[A]], Generic[A]):
         """
         Look once at each member that may have something, or be at its end.
         """
-        if self._closed:
-            raise ClosedError
         while self._back:
             member, future = self._back.popleft()
             self._connecting -= 1
