@@ -6,36 +6,28 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from coder_agents import schema, streams, transport
 from coder_agents.config import whole_number
 from coder_agents.errors import NotFoundError, UnsupportedError
-from coder_agents.finding import full_name
 from coder_agents.releases import Capabilities
 from coder_agents.render import escape_controls
-from coder_agents.schema import (
-    IssueReconnectingPTYSignedTokenRequest,
-    IssueReconnectingPTYSignedTokenResponse,
-    Response,
-    Workspace,
-    WorkspaceAgent,
-    WorkspaceAgentDevcontainer,
-    WorkspaceAgentListContainersResponse,
-    WorkspaceAgentListeningPort,
-    WorkspaceAgentListeningPortsResponse,
-    WorkspaceAgentLog,
-    from_json,
-    to_json,
-)
-from coder_agents.streams import ContainersStream, LogStream, MetadataStream, StreamOptions
-from coder_agents.transport import (
-    HTTP,
-    DocumentSource,
-    Params,
-    SSESource,
-    WebSocketSource,
-    quoted,
-)
+from coder_agents.transport import HTTP, quoted
+
+if TYPE_CHECKING:
+    from coder_agents.schema import (
+        Response,
+        Workspace,
+        WorkspaceAgent,
+        WorkspaceAgentDevcontainer,
+        WorkspaceAgentListContainersResponse,
+        WorkspaceAgentListeningPort,
+        WorkspaceAgentLog,
+    )
+    from coder_agents.streams import ContainersStream, LogStream, MetadataStream, StreamOptions
+    from coder_agents.transport import DocumentSource, Params, WebSocketSource
 
 
 class Agent:
@@ -60,10 +52,12 @@ class Agent:
         self._http = http
         self._stream_options = stream_options
         self._capabilities = capabilities
-        self._data = WorkspaceAgent(id=id) if data is None else data
+        self._data = schema.WorkspaceAgent(id=id) if data is None else data
         self._workspace = workspace
 
     def __repr__(self) -> str:
+        from coder_agents.finding import full_name
+
         data = self._data
         within = "" if self._workspace is None else f"{full_name(self._workspace)}."
         words = f"{within}{data.name} {self.id} {data.status} {data.lifecycle_state}"
@@ -101,7 +95,7 @@ class Agent:
 
         `workspace` stays as it is.
         """
-        self._data = from_json(self._http.call("GET", self._path()), WorkspaceAgent)
+        self._data = schema.from_json(self._http.call("GET", self._path()), schema.WorkspaceAgent)
         return self._data
 
     def logs(self, after: int = 0) -> list[WorkspaceAgentLog]:
@@ -109,7 +103,7 @@ class Agent:
         Return the lines of the log whose ids are above *after*, by id.
         """
         body = self._http.call("GET", self._path("logs"), params=_after(after))
-        return from_json(body, list[WorkspaceAgentLog])
+        return schema.from_json(body, list[schema.WorkspaceAgentLog])
 
     def follow_logs(
         self, after: int | str = 0, *, options: StreamOptions | None = None
@@ -126,7 +120,7 @@ class Agent:
         """
         Return the stream that `follow_logs` returns, unopened.
         """
-        return LogStream(
+        return streams.LogStream(
             lambda floor: self._websocket(
                 "logs",
                 params=[*_after(floor), ("follow", ""), ("no_compression", "")],
@@ -144,8 +138,8 @@ class Agent:
         Return a stream of the agent's metadata; each item is the full list.
         """
         chosen = self._chosen(options)
-        return MetadataStream(
-            lambda: SSESource(
+        return streams.MetadataStream(
+            lambda: transport.SSESource(
                 self._http,
                 self._path("watch-metadata"),
                 idle_timeout=chosen.idle_timeout,
@@ -163,7 +157,7 @@ class Agent:
         on deployments before 2.25, which do not have the call.
         """
         chosen = self._chosen(options)
-        return ContainersStream(
+        return streams.ContainersStream(
             lambda: self._websocket("containers", "watch", options=chosen),
             what=f"the containers of agent {self.id}",
             options=chosen,
@@ -177,7 +171,7 @@ class Agent:
     def _websocket(
         self, *segments: str, params: Params = (), options: StreamOptions
     ) -> WebSocketSource:
-        return WebSocketSource(
+        return transport.WebSocketSource(
             self._http,
             self._path(*segments),
             params,
@@ -189,7 +183,7 @@ class Agent:
         if self._workspace is None:
             return None
         path = quoted("workspaces", self._workspace.id)
-        return lambda: DocumentSource(
+        return lambda: transport.DocumentSource(
             self._http,
             path,
             idle_timeout=options.idle_timeout,
@@ -206,7 +200,7 @@ class Agent:
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
         body = self._http.call("GET", self._path("listening-ports"))
-        return list(from_json(body, WorkspaceAgentListeningPortsResponse).ports)
+        return list(schema.from_json(body, schema.WorkspaceAgentListeningPortsResponse).ports)
 
     def containers(
         self, labels: Mapping[str, str] | None = None
@@ -222,7 +216,7 @@ class Agent:
         """
         params = [("label", _label(key, value)) for key, value in (labels or {}).items()]
         body = self._http.call("GET", self._path("containers"), params=params)
-        return from_json(body, WorkspaceAgentListContainersResponse)
+        return schema.from_json(body, schema.WorkspaceAgentListContainersResponse)
 
     def recreate_devcontainer(
         self, which: WorkspaceAgentDevcontainer | uuid.UUID | str
@@ -252,15 +246,15 @@ class Agent:
 
     def _recreate(self, *which: str) -> Response:
         path = self._path("containers", "devcontainers", *which, "recreate")
-        return from_json(self._http.call("POST", path, expect=202), Response)
+        return schema.from_json(self._http.call("POST", path, expect=202), schema.Response)
 
     def _devcontainer(
         self, which: WorkspaceAgentDevcontainer | uuid.UUID | str
     ) -> WorkspaceAgentDevcontainer:
-        if isinstance(which, WorkspaceAgentDevcontainer):
+        if isinstance(which, schema.WorkspaceAgentDevcontainer):
             return which
         try:
-            return WorkspaceAgentDevcontainer(id=uuid.UUID(str(which)))
+            return schema.WorkspaceAgentDevcontainer(id=uuid.UUID(str(which)))
         except ValueError:
             return self._listed(str(which))
 
@@ -286,11 +280,11 @@ class Agent:
         """
         if urlsplit(url).scheme not in ("ws", "wss"):
             raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
-        request = IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
+        request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
         body = self._http.call(
-            "POST", "/applications/reconnecting-pty-signed-token", body=to_json(request)
+            "POST", "/applications/reconnecting-pty-signed-token", body=schema.to_json(request)
         )
-        return from_json(body, IssueReconnectingPTYSignedTokenResponse).signed_token
+        return schema.from_json(body, schema.IssueReconnectingPTYSignedTokenResponse).signed_token
 
     def _path(self, *segments: str) -> str:
         return quoted("workspaceagents", self.id, *segments)

@@ -9,17 +9,20 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from coder_agents import schema
 from coder_agents.agent import Agent
 from coder_agents.config import Cert, check_settings, from_environment
-from coder_agents.errors import CoderError, ConfigError
-from coder_agents.finding import find_agent, find_workspace, find_workspaces, parse_reference
+from coder_agents.errors import ConfigError
 from coder_agents.releases import Capabilities
-from coder_agents.schema import BuildInfoResponse, User, Workspace, WorkspaceAgent, from_json
-from coder_agents.streams import MergedLogStream, StreamOptions
+from coder_agents.streams import StreamOptions
 from coder_agents.transport import HTTP
 
 if TYPE_CHECKING:
     import requests
+
+    from coder_agents.errors import CoderError
+    from coder_agents.schema import BuildInfoResponse, User, Workspace, WorkspaceAgent
+    from coder_agents.streams import MergedLogStream
 
 
 class Client:
@@ -127,6 +130,8 @@ class Client:
         *NotFoundError* for a UUID that is neither an agent's nor a workspace's; *ValueError* or
         *TypeError*, before any request, where *ref* can be neither.
         """
+        from coder_agents.finding import find_agent, parse_reference
+
         return self._agent(*find_agent(self._http, parse_reference(ref)))
 
     def agents(self, query: str | None = None) -> Iterator[Agent]:
@@ -160,6 +165,8 @@ class Client:
         Raises *ValueError* or *TypeError*, before any request, for an agent that is there
         twice or is of another deployment.
         """
+        from coder_agents.streams import MergedLogStream
+
         self._http.check_open()
         followed, begin = list(agents), dict(after or {})
         self._check_followed(followed, begin)
@@ -188,6 +195,8 @@ class Client:
 
         Raises *WorkspaceNotFoundError*; *ValueError* or *TypeError* as `agent` does.
         """
+        from coder_agents.finding import find_workspace, parse_reference
+
         reference = parse_reference(ref)
         if reference.agent:
             raise ValueError(f"{ref!r} names an agent; leave out .{reference.agent}")
@@ -204,6 +213,8 @@ class Client:
         Raises *BadRequestError*, once iterated over, for a query that the deployment does not
         understand.
         """
+        from coder_agents.finding import find_workspaces
+
         return find_workspaces(self._http, query)
 
     def _agent(self, data: WorkspaceAgent, workspace: Workspace | None) -> Agent:
@@ -220,10 +231,10 @@ class Client:
         """
         Return what the deployment says of itself.
         """
-        return from_json(self._http.call("GET", "/buildinfo"), BuildInfoResponse)
+        return schema.from_json(self._http.call("GET", "/buildinfo"), schema.BuildInfoResponse)
 
     def me(self) -> User:
         """
         Return the token's user.
         """
-        return from_json(self._http.call("GET", "/users/me"), User)
+        return schema.from_json(self._http.call("GET", "/users/me"), schema.User)

@@ -141,11 +141,13 @@ def large_event(size: int, number: int) -> bytes:
     return event(metadata(number, ITEMS * size // one))
 
 
-def agent(number: int = 0) -> bytes:
+def agent(number: int = 0, agent_id: uuid.UUID | None = None) -> bytes:
     """
-    Return the JSON of an agent, 5 KB, as it is at its reading *number*.
+    Return the JSON of an agent, 5 KB, as it is at its reading *number*; of the id *agent_id*, if
+    that matters.
     """
-    seen = {"updated_at": moment(number), "last_connected_at": moment(number)}
+    seen = {"id": str(agent_id)} if agent_id else {}
+    seen |= {"updated_at": moment(number), "last_connected_at": moment(number)}
     return encoded({**_agent(), **seen}).encode()
 
 

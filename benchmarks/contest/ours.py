@@ -114,9 +114,25 @@ def _messages(source: Any) -> Iterator[object]:
         yield source.receive(None)
 
 
+def event_way(scale: Scale) -> Figures:
+    """
+    Time the way of a small event to who reads events.
+    """
+    source = _sse(scale, scenes.TIMED)
+    source.open()
+    try:
+        return limits.way(_messages(source), _event_bytes, scale.timed)
+    finally:
+        source.free()
+
+
+def _event_bytes(event: Any) -> object:
+    return event.data.encode()
+
+
 def way(scale: Scale) -> Figures:
     """
-    Time the way of a small event.
+    Time the way of a small event to who watches metadata.
     """
     with _agent(scale, scenes.TIMED).watch_metadata() as stream:
         return limits.way(stream, _first_value, scale.timed)

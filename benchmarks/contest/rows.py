@@ -267,7 +267,21 @@ CONTESTS = (
         unit="an event",
         measure="wall",
         contestants=(
-            *_ours("ours.way", SOCKET, 2.5),
+            *_ours("ours.event_way", SOCKET, 2.5),
+            Contestant(
+                label="coder_agents as installed, its objects",
+                work="ours.way",
+                against=SOCKET,
+                why="the limit makes no objects",
+                without=("msgspec",),
+            ),
+            Contestant(
+                label="coder_agents with fast, its objects",
+                work="ours.way",
+                against=SOCKET,
+                why="the limit makes no objects",
+                needs=("msgspec",),
+            ),
             _limit(SOCKET, "limits.bare_way"),
         ),
     ),

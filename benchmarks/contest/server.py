@@ -65,7 +65,7 @@ class Visit:
         if "/watch-metadata" in target:
             self._stream(_EVENTS, self._scenes.chunks(agent))
         elif "/logs" not in target:
-            self._connection.sendall(_json(feed.agent()))
+            self._connection.sendall(_json(feed.agent(agent_id=agent)))
         elif key := _header(head, "Sec-WebSocket-Key"):
             found = re.search(r"[?&]after=(\d+)", target)
             after = int(found[1]) if found else 0

@@ -9,82 +9,87 @@ by name. Times are aware, and None for never; enumerations keep values they do n
 
 from __future__ import annotations
 
-from coder_agents.schema.agents import (
-    DERPRegion,
-    WorkspaceAgent,
-    WorkspaceAgentHealth,
-    WorkspaceAgentScript,
-)
-from coder_agents.schema.apps import (
-    Healthcheck,
-    WorkspaceApp,
-    WorkspaceAppStatus,
-)
-from coder_agents.schema.containers import (
-    WorkspaceAgentContainer,
-    WorkspaceAgentContainerPort,
-    WorkspaceAgentDevcontainer,
-    WorkspaceAgentDevcontainerAgent,
-    WorkspaceAgentListContainersResponse,
-)
-from coder_agents.schema.converter import to_json
-from coder_agents.schema.deployment import (
-    BuildInfoResponse,
-    Response,
-    ServerSentEvent,
-    ValidationError,
-)
-from coder_agents.schema.enumerations import (
-    AgentSubsystem,
-    BuildReason,
-    DisplayApp,
-    JobErrorCode,
-    LogLevel,
-    OpenEnumeration,
-    ProvisionerJobStatus,
-    ServerSentEventType,
-    UserStatus,
-    WorkspaceAgentDevcontainerStatus,
-    WorkspaceAgentLifecycle,
-    WorkspaceAgentLifecycleOrder,
-    WorkspaceAgentScriptStatus,
-    WorkspaceAgentStartupScriptBehavior,
-    WorkspaceAgentStatus,
-    WorkspaceAppHealth,
-    WorkspaceAppOpenIn,
-    WorkspaceAppSharingLevel,
-    WorkspaceAppStatusState,
-    WorkspaceStatus,
-    WorkspaceTransition,
-)
-from coder_agents.schema.fields import NIL_UUID
-from coder_agents.schema.logs import (
-    WorkspaceAgentLog,
-    WorkspaceAgentLogSource,
-)
-from coder_agents.schema.metadata import (
-    WorkspaceAgentMetadata,
-    WorkspaceAgentMetadataDescription,
-    WorkspaceAgentMetadataResult,
-)
-from coder_agents.schema.ports import (
-    WorkspaceAgentListeningPort,
-    WorkspaceAgentListeningPortsResponse,
-)
-from coder_agents.schema.reading import from_json
-from coder_agents.schema.terminals import (
-    IssueReconnectingPTYSignedTokenRequest,
-    IssueReconnectingPTYSignedTokenResponse,
-)
-from coder_agents.schema.users import User
-from coder_agents.schema.workspaces import (
-    ProvisionerJob,
-    Workspace,
-    WorkspaceBuild,
-    WorkspaceHealth,
-    WorkspaceResource,
-    WorkspacesResponse,
-)
+from typing import TYPE_CHECKING
+
+from coder_agents.lazy import exports
+
+if TYPE_CHECKING:
+    from coder_agents.schema.agents import (
+        DERPRegion,
+        WorkspaceAgent,
+        WorkspaceAgentHealth,
+        WorkspaceAgentScript,
+    )
+    from coder_agents.schema.apps import (
+        Healthcheck,
+        WorkspaceApp,
+        WorkspaceAppStatus,
+    )
+    from coder_agents.schema.containers import (
+        WorkspaceAgentContainer,
+        WorkspaceAgentContainerPort,
+        WorkspaceAgentDevcontainer,
+        WorkspaceAgentDevcontainerAgent,
+        WorkspaceAgentListContainersResponse,
+    )
+    from coder_agents.schema.converter import to_json
+    from coder_agents.schema.deployment import (
+        BuildInfoResponse,
+        Response,
+        ServerSentEvent,
+        ValidationError,
+    )
+    from coder_agents.schema.enumerations import (
+        AgentSubsystem,
+        BuildReason,
+        DisplayApp,
+        JobErrorCode,
+        LogLevel,
+        OpenEnumeration,
+        ProvisionerJobStatus,
+        ServerSentEventType,
+        UserStatus,
+        WorkspaceAgentDevcontainerStatus,
+        WorkspaceAgentLifecycle,
+        WorkspaceAgentLifecycleOrder,
+        WorkspaceAgentScriptStatus,
+        WorkspaceAgentStartupScriptBehavior,
+        WorkspaceAgentStatus,
+        WorkspaceAppHealth,
+        WorkspaceAppOpenIn,
+        WorkspaceAppSharingLevel,
+        WorkspaceAppStatusState,
+        WorkspaceStatus,
+        WorkspaceTransition,
+    )
+    from coder_agents.schema.fields import NIL_UUID
+    from coder_agents.schema.logs import (
+        WorkspaceAgentLog,
+        WorkspaceAgentLogSource,
+    )
+    from coder_agents.schema.metadata import (
+        WorkspaceAgentMetadata,
+        WorkspaceAgentMetadataDescription,
+        WorkspaceAgentMetadataResult,
+    )
+    from coder_agents.schema.ports import (
+        WorkspaceAgentListeningPort,
+        WorkspaceAgentListeningPortsResponse,
+    )
+    from coder_agents.schema.reading import from_json
+    from coder_agents.schema.terminals import (
+        IssueReconnectingPTYSignedTokenRequest,
+        IssueReconnectingPTYSignedTokenResponse,
+    )
+    from coder_agents.schema.users import User
+    from coder_agents.schema.workspaces import (
+        ProvisionerJob,
+        Workspace,
+        WorkspaceBuild,
+        WorkspaceHealth,
+        WorkspaceResource,
+        WorkspacesResponse,
+    )
 
 __all__ = [
     "NIL_UUID",
@@ -144,3 +149,41 @@ __all__ = [
     "from_json",
     "to_json",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "agents": "DERPRegion WorkspaceAgent WorkspaceAgentHealth WorkspaceAgentScript",
+        "apps": "Healthcheck WorkspaceApp WorkspaceAppStatus",
+        "containers": (
+            "WorkspaceAgentContainer WorkspaceAgentContainerPort WorkspaceAgentDevcontainer "
+            "WorkspaceAgentDevcontainerAgent WorkspaceAgentListContainersResponse"
+        ),
+        "converter": "to_json",
+        "deployment": "BuildInfoResponse Response ServerSentEvent ValidationError",
+        "enumerations": (
+            "AgentSubsystem BuildReason DisplayApp JobErrorCode LogLevel OpenEnumeration "
+            "ProvisionerJobStatus ServerSentEventType UserStatus "
+            "WorkspaceAgentDevcontainerStatus WorkspaceAgentLifecycle "
+            "WorkspaceAgentLifecycleOrder WorkspaceAgentScriptStatus "
+            "WorkspaceAgentStartupScriptBehavior WorkspaceAgentStatus WorkspaceAppHealth "
+            "WorkspaceAppOpenIn WorkspaceAppSharingLevel WorkspaceAppStatusState "
+            "WorkspaceStatus WorkspaceTransition"
+        ),
+        "fields": "NIL_UUID",
+        "logs": "WorkspaceAgentLog WorkspaceAgentLogSource",
+        "metadata": (
+            "WorkspaceAgentMetadata WorkspaceAgentMetadataDescription WorkspaceAgentMetadataResult"
+        ),
+        "ports": "WorkspaceAgentListeningPort WorkspaceAgentListeningPortsResponse",
+        "reading": "from_json",
+        "terminals": (
+            "IssueReconnectingPTYSignedTokenRequest IssueReconnectingPTYSignedTokenResponse"
+        ),
+        "users": "User",
+        "workspaces": (
+            "ProvisionerJob Workspace WorkspaceBuild WorkspaceHealth WorkspaceResource "
+            "WorkspacesResponse"
+        ),
+    },
+)

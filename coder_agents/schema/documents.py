@@ -98,9 +98,22 @@ def _refuse_constant(name: str) -> object:
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+# In C; `decode` calls it from Python, with two patterns around it.
+_scan = _decoder.scan_once  # type: ignore[attr-defined]
+_WHITE = " \t\n\r"  # RFC 8259, section 2
 
 
 def _parsed(text: str) -> object:
+    stripped = text.strip(_WHITE)
+    value, end = None, -1
+    try:
+        value, end = _scan(stripped, 0)
+    except (StopIteration, ValueError, RecursionError):
+        pass  # and say what is wrong out of this handler, or the error has a second one on it
+    return value if end == len(stripped) else _decoded_or_refused(text)
+
+
+def _decoded_or_refused(text: str) -> object:
     try:
         return _decoder.decode(text)
     except json.JSONDecodeError as error:

@@ -32,7 +32,6 @@ from coder_agents.schema.generation import (
     generate,
 )
 from coder_agents.schema.remembered import Remembered
-from coder_agents.schema.times import from_nanoseconds
 
 REFUSALS = (msgspec.DecodeError, UnicodeError, RecursionError, scalars.Mismatch)
 """
@@ -60,12 +59,12 @@ _REPEATED: dict[Any, str] = {UUID: "uuids[f]", scalars.TIME: "times[f]"}
 _MADE: dict[Any, str] = {
     UUID: "uuids[{}]",
     scalars.TIME: "times[{}]",
-    timedelta: "from_nanoseconds({})",
+    timedelta: "durations[{}]",
 }
 _MAKERS: Names = {
     "uuids": scalars.UUIDS,
     "times": scalars.TIMES,
-    "from_nanoseconds": from_nanoseconds,
+    "durations": scalars.DURATIONS,
 }
 
 
@@ -104,7 +103,7 @@ def _decoder(structure: Any) -> Callable[[Any], Any]:
         whole = text if isinstance(text, (str, bytes)) else bytes(memoryview(text))
         if not isinstance(whole, str) and not whole.isascii():
             str(whole, "utf-8")
-        if any(whole[at : at + _SAMPLE].isdigit() for at in range(0, len(whole), _STRIDE)):
+        if True in [whole[at : at + _SAMPLE].isdigit() for at in range(0, len(whole), _STRIDE)]:
             raise msgspec.DecodeError("a number of too many digits, perhaps")
         return decode(whole)
 

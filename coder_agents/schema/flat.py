@@ -7,7 +7,9 @@ that something does not fit: what and where is for `careful` to say.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from datetime import timedelta
 from types import GenericAlias
 from typing import Any
 from uuid import UUID
@@ -28,14 +30,27 @@ _INLINE: dict[Any, str] = {
         " or not -9223372036854775808 <= v{at} <= 9223372036854775807:"
         " v{at} = read_integer(v{at})"
     ),
+    float: (
+        "if v{at}.__class__ is not float"
+        f" or not {-sys.float_info.max!r} <= v{{at}} <= {sys.float_info.max!r}:"
+        " v{at} = read_number(v{at})"
+    ),
     bool: "if v{at}.__class__ is not bool: v{at} = read_boolean(v{at})",
+    # The class is looked at first, as True and 1.0 are found where 1 is.
+    timedelta: (
+        "v{at} = durations[v{at}] if v{at}.__class__ is int"
+        " and -9223372036854775808 <= v{at} <= 9223372036854775807 else read_duration(v{at})"
+    ),
 }
 # What is often the same in the next object.
 _REPEATED: dict[Any, str] = {UUID: "uuids[f]", scalars.TIME: "times[f]"}
 _READERS: Names = {
     "read_text": scalars.read_text,
     "read_integer": scalars.read_integer,
+    "read_number": scalars.read_number,
     "read_boolean": scalars.read_boolean,
+    "read_duration": scalars.read_duration,
+    "durations": scalars.DURATIONS,
     "read_enumeration": scalars.read_enumeration,
     "uuids": scalars.UUIDS,
     "times": scalars.TIMES,

@@ -15,9 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import compress
 from types import ModuleType
-from typing import Any, TypeVar, cast
-
-import attrs
+from typing import Any, NamedTuple, TypeVar, cast
 
 from coder_agents.errors import DecodeError
 from coder_agents.schema import documents, shapes
@@ -85,13 +83,12 @@ def _read(text: Text, cls: Any) -> Any:
     return from_document(documents.parse(text), cls)
 
 
-@attrs.frozen
-class ChosenLogs:
+class ChosenLogs(NamedTuple):
     """
     Log lines, and the ids of all of them.
     """
 
-    ids: Sequence[int]
+    ids: list[int]
     logs: list[WorkspaceAgentLog]
 
 

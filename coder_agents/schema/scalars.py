@@ -135,6 +135,7 @@ The type of a time, which may be null.
 
 UUIDS = Remembered(read_uuid)
 TIMES = Remembered(read_time)
+DURATIONS = Remembered(from_nanoseconds)
 
 SCALARS: dict[Any, tuple[Callable[..., Any], str]] = {
     str: (read_text, "a string"),

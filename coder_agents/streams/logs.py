@@ -69,7 +69,7 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         self._overflowed = overflowed
         self._ledger = _ledger(agent_id, after, options)
         self._owed: float | None = None
-        self._ids: Sequence[int] = ()  # of the lines that are held
+        self._ids: Sequence[int] = []  # of the lines that are held
         self._late = 0
         self._check_again_at = 0.0
         self._normal_closes = 0
@@ -170,7 +170,8 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
         return new.logs
 
     def _account(self, items: list[WorkspaceAgentLog]) -> None:
-        self._late += self._ledger.yielded(self._ids[: len(items)])
+        ids = self._ids if len(items) == len(self._ids) else self._ids[: len(items)]
+        self._late += self._ledger.yielded(ids)
         if self._ledger.forgot and not self._warned:
             self._warned = True
             logger.warning(

@@ -55,6 +55,8 @@ class _Held(Generic[T]):
         """
         Hand out nothing more; return what was handed out.
         """
+        if not self.pending:
+            return self._items
         # One by one: another thread may be taking some at the same time.
         left = sum(1 for _ in self._popped())
         return self._items[: len(self._items) - left]

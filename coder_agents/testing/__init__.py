@@ -7,8 +7,9 @@ asked for by ``pytest_plugins = ["coder_agents.testing.fixtures"]``.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.testing.agent import EmbeddedAgent
@@ -33,22 +34,17 @@ __all__ = [
     "Script",
 ]
 
-_HOMES = {
-    "Deployment": "deployment",
-    "EmbeddedAgent": "agent",
-    "EmbeddedBuild": "workspace",
-    "EmbeddedWorkspace": "workspace",
-    "Fault": "fault_kinds",
-    "Faults": "faults",
-    "Metadata": "metadata",
-    "PendingLogs": "logs",
-    "RecordedRequest": "deployment",
-    "Script": "scripts",
-}
-
-
-def __getattr__(name: str) -> object:
-    # On demand, so that a run of pytest which only names the fixtures imports no server.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+# On demand, so that a run of pytest which only names the fixtures imports no server.
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "agent": "EmbeddedAgent",
+        "deployment": "Deployment RecordedRequest",
+        "fault_kinds": "Fault",
+        "faults": "Faults",
+        "logs": "PendingLogs",
+        "metadata": "Metadata",
+        "scripts": "Script",
+        "workspace": "EmbeddedBuild EmbeddedWorkspace",
+    },
+)

@@ -2,12 +2,19 @@
 The only rooms that talk to the network.
 """
 
-from coder_agents.transport.connection import ClosedError, DroppedError, Wait
-from coder_agents.transport.document import DocumentSource
-from coder_agents.transport.http import HTTP, Params, quoted
-from coder_agents.transport.source import Source
-from coder_agents.transport.sse import ServerSentEvent, SSESource
-from coder_agents.transport.websocket import WebSocketSource
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coder_agents.lazy import exports
+
+if TYPE_CHECKING:
+    from coder_agents.transport.connection import ClosedError, DroppedError, Wait
+    from coder_agents.transport.document import DocumentSource
+    from coder_agents.transport.http import HTTP, Params, quoted
+    from coder_agents.transport.source import Source
+    from coder_agents.transport.sse import ServerSentEvent, SSESource
+    from coder_agents.transport.websocket import WebSocketSource
 
 __all__ = [
     "HTTP",
@@ -22,3 +29,15 @@ __all__ = [
     "WebSocketSource",
     "quoted",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "connection": "ClosedError DroppedError Wait",
+        "document": "DocumentSource",
+        "http": "HTTP Params quoted",
+        "source": "Source",
+        "sse": "ServerSentEvent SSESource",
+        "websocket": "WebSocketSource",
+    },
+)

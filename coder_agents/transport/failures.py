@@ -15,6 +15,7 @@ import requests
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
+from coder_agents import schema
 from coder_agents.errors import (
     AgentNotConnectedError,
     APIError,
@@ -34,7 +35,6 @@ from coder_agents.errors import (
     UnsupportedError,
 )
 from coder_agents.render import escape_controls
-from coder_agents.schema import Response, from_json
 
 _BY_STATUS: dict[int, type[APIError]] = {
     400: BadRequestError,
@@ -119,31 +119,31 @@ def _class_for(status: int, message: str) -> type[APIError]:
     return _BY_STATUS.get(status, APIError)
 
 
-def _told(answer: requests.Response) -> tuple[Response, bool]:
+def _told(answer: requests.Response) -> tuple[schema.Response, bool]:
     if answer.is_redirect:
         return _redirect(answer), False
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     text = answer.content.decode("utf-8", "replace")
     if not text:
-        return Response(message="empty response body"), False
+        return schema.Response(message="empty response body"), False
     if kind != "application/json":
         message = f'unexpected non-JSON response "{kind}"'
-        return Response(message=message, detail=_cut(text)), False
+        return schema.Response(message=message, detail=_cut(text)), False
     try:
-        told = from_json(text, Response)
+        told = schema.from_json(text, schema.Response)
     except DecodeError as error:
         message = f"the response cannot be read: {error}"
-        return Response(message=message, detail=_cut(text)), False
+        return schema.Response(message=message, detail=_cut(text)), False
     if not told.message:
-        return Response(message="no message", detail=_cut(text)), False
+        return schema.Response(message="no message", detail=_cut(text)), False
     return told, True
 
 
-def _redirect(answer: requests.Response) -> Response:
+def _redirect(answer: requests.Response) -> schema.Response:
     target = urlsplit(urljoin(answer.url, answer.headers["Location"]))
     prefix = target.path.partition("/api/v2/")[0].rstrip("/")
     use = urlunsplit((target.scheme, target.netloc, prefix, "", ""))
-    return Response(
+    return schema.Response(
         message=f"redirected to {target.geturl()}; a redirect is never followed, as the token"
         f" would go along: use {use} as the deployment's URL"
     )

@@ -141,6 +141,7 @@ def test_an_end_is_a_sentence() -> None:
         "SERVER_CLOSED",
         "NOT_IN_LATEST_BUILD",
         "AGENT_GONE",
+        "ALL_ENDED",
         "GAVE_UP",
         "FAILED",
     ]

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGES = [
+    "coder_agents",
+    "coder_agents.schema",
+    "coder_agents.streams",
+    "coder_agents.testing",
+    "coder_agents.transport",
+]
+
+
+def told_to_type_checkers(package: str) -> dict[str, str]:
+    """
+    Where type checkers are told that *package* has each of its names from.
+    """
+    source = importlib.import_module(package).__file__
+    assert source is not None
+    tree = ast.parse(Path(source).read_text(encoding="utf-8"))
+    return {
+        alias.name: str(found.module)
+        for found in ast.walk(tree)
+        if isinstance(found, ast.ImportFrom)
+        for alias in found.names
+        if str(found.module).startswith(f"{package}.")
+    }
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_name_is_there_and_from_where_type_checkers_think(package: str) -> None:
+    """
+    What is imported on demand is what an import at once would have been.
+    """
+    module = importlib.import_module(package)
+    homes = told_to_type_checkers(package)
+
+    assert {name for name in module.__all__ if not name.startswith("__")} <= set(homes)
+    for name in module.__all__:
+        home = importlib.import_module(homes.get(name, package))
+        assert getattr(module, name) is getattr(home, name)
+        assert name in dir(module)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
+    """
+    As of any module.
+    """
+    module = importlib.import_module(package)
+
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
+        _ = module.nothing
+
+
+def test_importing_the_client_loads_only_what_making_one_takes() -> None:
+    """
+    Neither what reads JSON nor what follows streams.
+    """
+    program = """
+import sys
+from coder_agents import Client
+Client("https://coder.example.com", "token")
+late = {"cattrs", "h11", "websocket", "sseclient", "msgspec",
+        "coder_agents.schema.agents", "coder_agents.streams.stream", "coder_agents.transport.sse"}
+print(sorted(late & set(sys.modules)))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert found.stdout.strip() == "[]"
