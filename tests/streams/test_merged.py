@@ -444,25 +444,36 @@ def test_agents_whose_logs_end_are_left(deployment: Deployment, client: Client) 
     assert stream.failures == {}
 
 
+@pytest.mark.parametrize("why", ["again", "check", "workspace"])
 def test_a_connection_that_hangs_holds_up_no_other_agent(
-    deployment: Deployment, client: Client
+    deployment: Deployment, client: Client, why: str
 ) -> None:
     """
-    One that is being made again is waited for elsewhere; closing the stream wakes that, too.
+    Whatever it is made for: to go on, to look for late lines, to read the workspace. It is
+    waited for elsewhere, and closing the stream wakes that, too.
     """
     agents = add(deployment, 2)
     given = found(client, 2)
-    deployment.faults.add("drop", route="logs_follow", after=1)
-    with nothing_left(deployment, client), client.follow_logs(given) as stream:
-        hangs = deployment.faults.add("silence", route="logs_follow", at="request", times=None)
+    options = attrs.evolve(QUICK, settle=0.2 if why == "check" else 0)
+    if why == "again":
+        deployment.faults.add("drop", route="logs_follow", after=1)
+    with nothing_left(deployment, client), client.follow_logs(given, options=options) as stream:
+        assert stream.poll(0) is None
+        route = "workspace" if why == "workspace" else "logs_follow"
+        hangs = deployment.faults.add("silence", route=route, at="request", times=None)
+        if why == "workspace":
+            agents[0].new_build()
+        elif why == "check":
+            agents[0].push_logs(["line"])
+            take(stream, 1)
         while not hangs.struck:
-            assert stream.poll(0.02) is None
+            stream.poll(0.02)
         for _ in range(3):
             for embedded in agents:
                 embedded.push_logs(["line"])
             assert take(stream, 1)[0].endswith(" | line")
-        assert stream.poll(0) is None
-        assert stream.stats.items == 3
+        while stream.poll(0) is not None:
+            pass
         assert threads()
 
 
