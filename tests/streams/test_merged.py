@@ -233,6 +233,22 @@ def test_nothing_is_lost_or_comes_twice(release: str) -> None:
     assert set(bookmarks) == {agent.id for agent in agents}
 
 
+def test_a_late_line_of_a_quiet_agent_comes() -> None:
+    """
+    It is looked for when it is time, though no socket has anything.
+    """
+    options = attrs.evolve(QUICK, settle=0.2)
+    with Deployment(ping_interval=1000) as deployment, deployment.client(stream=options) as client:
+        agents = add(deployment, 2)
+        late = agents[0].begin_logs(["late"])
+        agents[0].push_logs(["in time"])
+        with client.follow_logs(found(client, 2)) as stream:
+            assert take(stream, 1) == ["w0.main | in time"]
+            late.commit()
+            assert take(stream, 1) == ["w0.main | late"]
+            assert stream.stats.late == 1
+
+
 def test_what_is_there_comes_by_id(deployment: Deployment, client: Client) -> None:
     """
     Whichever agent a line is of; then come the new ones.
@@ -497,19 +513,34 @@ def test_lines_wait_for_an_agent_that_does_not_answer_but_not_for_long(
 
 
 @contextlib.contextmanager
-def closing(how: str, stream: MergedLogStream[Agent]) -> Iterator[None]:
+def interrupted(handler: Callable[..., object]) -> Iterator[None]:
     """
-    Have a thread or a signal handler close *stream* soon.
+    Have a signal handler run soon, in this thread.
     """
-    before = signal.signal(signal.SIGALRM, lambda *_: stream.close())
+    before = signal.signal(signal.SIGUSR1, handler)
+    here = threading.get_ident()
+    timer = threading.Timer(0.3, lambda: signal.pthread_kill(here, signal.SIGUSR1))
+    timer.start()
     try:
-        if how == "signal":
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
-        else:
-            threading.Timer(0.2, stream.close).start()
         yield
     finally:
-        signal.signal(signal.SIGALRM, before)
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+@contextlib.contextmanager
+def closing(how: str, stream: MergedLogStream[Agent]) -> Iterator[None]:
+    """
+    Have a thread or a signal handler close *stream* soon; check that nothing hangs then.
+    """
+    started = time.monotonic()
+    if how == "signal":
+        with interrupted(lambda *_: stream.close()):
+            yield
+    else:
+        threading.Timer(0.2, stream.close).start()
+        yield
+    assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("how", ["thread", "signal"])
@@ -570,14 +601,10 @@ def test_ctrl_c_passes_through_and_leaves_nothing(
     agents = found(client, 12)
     if when == "opening":
         deployment.faults.add("silence", route="logs_follow", at="request", times=None)
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
-    try:
-        with nothing_left(deployment, client), pytest.raises(KeyboardInterrupt):
+    with nothing_left(deployment, client), interrupted(signal.default_int_handler):
+        with pytest.raises(KeyboardInterrupt):
             for _ in client.follow_logs(agents):
                 pass
-    finally:
-        signal.signal(signal.SIGALRM, before)
 
 
 def test_closing_at_any_moment_is_the_end_and_no_error(
@@ -604,6 +631,17 @@ def test_closing_at_any_moment_is_the_end_and_no_error(
             assert stream.end is StreamEnd.CLOSED
             ids = [item.log.id for item in came]
             assert len(ids) == len(set(ids))
+
+
+def test_waking_reaches_every_log(deployment: Deployment, client: Client) -> None:
+    """
+    Also one that is just being read, or connected; each ends as closed.
+    """
+    add(deployment, 3)
+    with client.follow_logs(found(client, 3)) as stream:
+        stream.wake()
+        assert list(stream) == []
+        assert list(stream.ends.values()) == [StreamEnd.CLOSED] * 3
 
 
 def test_two_readers_at_once_are_refused(deployment: Deployment, client: Client) -> None:
