@@ -276,10 +276,13 @@ class MergedLogStream(Pump[AgentLog[A]], Generic[A]):
         """
         Whether what is there waits for the rest of what there is.
         """
+        if time.monotonic() >= self._first_answers_until:
+            return False
         streams = [member.stream for member in self._members]
         if all(stream.answered or stream.end is not None for stream in streams):
             self._first_answers_until = 0.0
-        return time.monotonic() < self._first_answers_until
+            return False
+        return True
 
     def _look_around(self) -> None:
         """
