@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from coder_agents.readiness.report import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.releases import Capabilities
     from coder_agents.streams import (
+        AgentLog,
         ContainersStream,
         ContainerStarted,
         ContainerStopped,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         DevcontainerChanged,
         DevcontainerRemoved,
         LogStream,
+        MergedLogStream,
         MetadataStream,
         PortClosed,
         PortOpened,
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APIError",
     "Agent",
+    "AgentLog",
     "AgentNotConnectedError",
     "AgentNotFoundError",
     "AgentShutDownError",
@@ -93,6 +96,7 @@ __all__ = [
     "DevcontainerTimeoutError",
     "FindingError",
     "LogStream",
+    "MergedLogStream",
     "MessageTooLargeError",
     "MetadataOfAgents",
     "MetadataStream",
@@ -147,9 +151,9 @@ __getattr__, __dir__ = exports(
         "readiness.report": "ScriptConclusion ScriptReport StartupReport",
         "releases": "Capabilities",
         "streams": (
-            "ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
-            "DevcontainerChanged DevcontainerRemoved LogStream MetadataStream PortClosed "
-            "PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
+            "AgentLog ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
+            "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
+            "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),
     },
 )

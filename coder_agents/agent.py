@@ -86,6 +86,16 @@ class Agent:
         return f"{within}{self._data.name}"
 
     @property
+    def label(self) -> str:
+        """
+        What people call the agent, safe to print: ``workspace.agent``.
+
+        Its name alone where it was found by its own UUID.
+        """
+        within = "" if self._workspace is None else f"{self._workspace.name}."
+        return escape_controls(f"{within}{self._data.name}")
+
+    @property
     def data(self) -> WorkspaceAgent:
         """
         The agent as it was last read.
@@ -184,6 +194,17 @@ class Agent:
         if across_builds or on_build is not None:
             self._require_builds(across_builds, on_build)
             return self._across_builds(after, choose, on_build, chosen)
+        return self._log_stream(after, chosen, choose).open()
+
+    def _log_stream(
+        self,
+        after: int | str,
+        chosen: StreamOptions,
+        choose: Callable[[], Choice | None] = lambda: None,
+    ) -> LogStream:
+        """
+        Return the stream that `follow_logs` returns, unopened.
+        """
         return streams.LogStream(
             self._followed(chosen),
             agent_id=self.id,
@@ -302,7 +323,7 @@ class Agent:
             workspace=workspace,
             next_log=lambda newer, data: self._next(newer, data)._build_log(options),
             on_build=on_build,
-        )
+        ).open()
 
     def _next(self, workspace: Workspace, data: WorkspaceAgent) -> Agent:
         return Agent(
@@ -390,7 +411,7 @@ class Agent:
             self._polling("listening-ports", interval=interval, options=options),
             what=f"the ports of agent {self.id}",
             options=self._chosen(options),
-        )
+        ).open()
 
     def watch_containers(
         self, *, interval: float = 5.0, options: StreamOptions | None = None

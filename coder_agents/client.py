@@ -22,6 +22,7 @@ from coder_agents.transport import HTTP
 if TYPE_CHECKING:
     import requests
 
+    from coder_agents.errors import CoderError
     from coder_agents.many import MetadataOfAgents
     from coder_agents.schema import (
         BuildInfoResponse,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         WorkspaceAgent,
         WorkspaceAgentLog,
     )
+    from coder_agents.streams import MergedLogStream
 
 
 class Client:
@@ -206,6 +208,52 @@ class Client:
 
         asked = self.agents() if agents is None else agents
         return read_metadata(asked, timeout=timeout, workers=workers)
+
+    def follow_logs(
+        self,
+        agents: Iterable[Agent],
+        *,
+        after: Mapping[uuid.UUID, int | str] | None = None,
+        on_failure: Callable[[Agent, CoderError], object] | None = None,
+        options: StreamOptions | None = None,
+    ) -> MergedLogStream[Agent]:
+        """
+        Return a stream of the lines of the logs of *agents*: those there are, in the order of
+        their ids, then the new ones as they come. Each item is an `AgentLog`.
+
+        *after* says for an agent's id, where it says anything, behind what to begin: an id, or a
+        bookmark such as `MergedLogStream.bookmarks` has.
+
+        Where the log of one agent fails, now or later, *on_failure* is called with the agent and the error,
+        and the others go on. Where all fail now, the error of the first is raised; the others'
+        are its notes.
+
+        Raises *ValueError* or *TypeError*, before any request, for an agent that is there
+        twice or is of another deployment.
+        """
+        from coder_agents.streams import MergedLogStream
+
+        self._http.check_open()
+        followed, begin = list(agents), dict(after or {})
+        self._check_followed(followed, begin)
+        return MergedLogStream(
+            followed,
+            lambda agent, chosen: agent._log_stream(begin.get(agent.id, 0), chosen),
+            on_failure=on_failure,
+            options=options or self._stream_options,
+        ).open()
+
+    def _check_followed(self, agents: list[Agent], after: Mapping[uuid.UUID, int | str]) -> None:
+        for agent in agents:
+            if not isinstance(agent, Agent):
+                raise TypeError(
+                    f"agents must be of the class Agent, not {type(agent).__name__};"
+                    " `Client.agent` finds one by its name"
+                )
+            if agent._http.settings.url != self._http.settings.url:
+                raise ValueError(f"the agent {agent.label} {agent.id} is of another deployment")
+        for unknown in set(after) - {agent.id for agent in agents}:
+            raise ValueError(f"after names {unknown!r}, which is the id of none of the agents")
 
     def workspace(self, ref: uuid.UUID | str) -> Workspace:
         """

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from coder_agents.streams.containers import ContainersStream
     from coder_agents.streams.logs import LogStream
+    from coder_agents.streams.merged import AgentLog, MergedLogStream
     from coder_agents.streams.metadata import MetadataStream
     from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
     from coder_agents.streams.ports import PortsStream
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from coder_agents.streams.stream import Stream
 
 __all__ = [
+    "AgentLog",
     "ContainerChange",
     "ContainerStarted",
     "ContainerStopped",
@@ -39,6 +41,7 @@ __all__ = [
     "DevcontainerChanged",
     "DevcontainerRemoved",
     "LogStream",
+    "MergedLogStream",
     "MetadataStream",
     "PortChange",
     "PortClosed",
@@ -61,6 +64,7 @@ __getattr__, __dir__ = exports(
         " container_changes port_changes",
         "containers": "ContainersStream",
         "logs": "LogStream",
+        "merged": "AgentLog MergedLogStream",
         "metadata": "MetadataStream",
         "options": "StreamEnd StreamOptions StreamStats",
         "ports": "PortsStream",

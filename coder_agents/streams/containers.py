@@ -50,5 +50,5 @@ def watch_containers(
     """
     if capabilities.containers_watch is not False:
         with suppress(UnsupportedError):
-            return ContainersStream(watch, what=what, options=options)
-    return ContainersStream(poll, what=what, options=options)
+            return ContainersStream(watch, what=what, options=options).open()
+    return ContainersStream(poll, what=what, options=options).open()

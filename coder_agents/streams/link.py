@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from coder_agents.errors import APIError, CoderError, StreamError, TransportError
 from coder_agents.streams.options import StreamEnd, StreamOptions
 from coder_agents.streams.reconnect import Outage, asked_pause, is_resumable
-from coder_agents.transport import Alarm, ClosedError, DroppedError, Source
+from coder_agents.transport import Alarm, ClosedError, DroppedError, Source, Wait
 
 logger = logging.getLogger("coder_agents")
 
@@ -83,6 +83,13 @@ class Link(Generic[M]):
         return self._source is not None and self._source.pinged
 
     @property
+    def broken(self) -> bool:
+        """
+        Whether there is no connection to read, so that `receive` makes one when it is time.
+        """
+        return self._source is None
+
+    @property
     def received(self) -> int:
         """
         How many bytes have come over all connections.
@@ -131,6 +138,14 @@ class Link(Generic[M]):
             return message
         self.lost(broken)
         return None
+
+    def waits_for(self) -> Wait | None:
+        """
+        Return what to wait for before `receive` does something; None where it may now.
+        """
+        if self._source is None:
+            return Wait(None, writable=False, until=self._retry_at)
+        return self._source.waits_for()
 
     def fetch(self, source: Source[M]) -> M | None:
         """

@@ -22,7 +22,7 @@ from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.link import Broken, EndedError
 from coder_agents.streams.options import StreamEnd, StreamOptions
 from coder_agents.streams.stream import Stream
-from coder_agents.transport import DroppedError, Source
+from coder_agents.transport import DroppedError, Source, Wait
 
 logger = logging.getLogger("coder_agents")
 
@@ -31,6 +31,7 @@ _GONE = 410  # what a deployment answers for a workspace that was deleted
 _SECOND_LOOK = 0.5  # seconds after the first 1000
 _THIRD_LOOK = 5.0  # seconds after the second
 _LATEST_END = 8.0  # seconds after the first 1000 that late lines are waited for
+_SOON = 0.05  # seconds within which a check counts as due for who wants no dial
 
 LogSource = Callable[[int], Source[bytes]]
 """
@@ -138,12 +139,35 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
     def _new_source(self) -> Source[bytes]:
         return self._connect(self._ledger.floor)
 
-    def _receive(self, deadline: float | None) -> bytes | None:
+    def waits_for(self) -> Wait | None:
+        """
+        Return what to wait for before another `look`; None where it may find something now.
+        """
+        wait, check_at = super().waits_for(), self._check_at()
+        if wait is None or check_at is None:
+            return wait
+        return attrs.evolve(wait, until=min(wait.until, check_at))
+
+    def may_dial(self) -> bool:
+        """
+        Whether another `look` may connect: again, for a check, or to read the workspace.
+        """
+        check_at = self._check_at()
+        return (
+            super().may_dial()
+            or (check_at is not None and check_at <= time.monotonic() + _SOON)
+            or (self._normal_closes > 0 and self._workspace is not None and not self._went_on())
+        )
+
+    def _check_at(self) -> float | None:
         # A connection that has not answered yet is a check itself.
         check_at = self._ledger.check_at() if self._link.messages else None
+        return None if check_at is None else max(check_at, self._check_again_at)
+
+    def _receive(self, deadline: float | None) -> bytes | None:
+        check_at = self._check_at()
         if check_at is None:
             return self._link.receive(deadline)
-        check_at = max(check_at, self._check_again_at)
         if time.monotonic() >= check_at:
             self._check()
             return None
@@ -216,9 +240,14 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
             self._ledger.settled(self._owed)
             self._owed = None
 
+    def _went_on(self) -> bool:
+        """
+        Whether the connection gave more than its backlog, or lived to see a ping.
+        """
+        return self._link.messages > 1 or self._link.pinged
+
     def _judge(self, broken: Broken) -> float | None:
-        if self._link.messages > 1 or self._link.pinged:
-            # It gave more than its backlog, or lived: whatever was said before, it went on.
+        if self._went_on():  # whatever was said before
             self._normal_closes = 0
             self._ending = None
         if self._ending is not None:

@@ -81,10 +81,10 @@ def watch(routes: MetadataRoutes) -> MetadataStream:
     Return the stream of metadata, over the route that the deployment has.
     """
     try:
-        return MetadataStream(routes)
+        return MetadataStream(routes).open()
     except UnsupportedError:
         routes.turn()
-    return MetadataStream(routes)
+    return MetadataStream(routes).open()
 
 
 def read_once(

@@ -31,6 +31,7 @@ class StreamEnd(enum.Enum):
     AGENT_GONE = "the deployment has the agent no more"
     WORKSPACE_STOPPED = "the workspace was stopped, and nobody started it again"
     WORKSPACE_DELETED = "the workspace was deleted"
+    ALL_ENDED = "the log of each of the agents has ended"
     GAVE_UP = "the connection could not be made again in time, and an error was raised"
     FAILED = "broke off, and an error was raised"
 

@@ -1,5 +1,5 @@
 """
-The pump: from a link's messages to items, one blocking read, one way to end.
+From a link's messages to items.
 """
 
 from __future__ import annotations
@@ -7,23 +7,18 @@ from __future__ import annotations
 import abc
 import collections
 import math
-import sys
-import threading
 import time
-import warnings
-from collections.abc import Callable, Generator, Iterator
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Generic, NoReturn, Self, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
 from coder_agents.errors import CoderError, StreamError
-from coder_agents.streams.link import Broken, EndedError, Link
+from coder_agents.streams.link import Broken, Link
 from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
-from coder_agents.transport import ClosedError, Source
+from coder_agents.streams.pump import Pump
+from coder_agents.transport import Source, Wait
 
 M = TypeVar("M")
 T = TypeVar("T")
-R = TypeVar("R")
 
 _SLOW = 10.0  # seconds without a reader after which a break is no wonder
 
@@ -74,45 +69,30 @@ class _Held(Generic[T]):
                 return
 
 
-class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
+class Stream(Pump[T], Generic[M, T]):
     """
     A generator of items that come from a deployment, and a context manager.
 
-    It is connected when it is made, and connected again when it breaks off. It starts no
+    It is connected by `open`, and connected again when it breaks off. It starts no
     thread: its socket is read while somebody iterates or polls.
     """
 
     def __init__(self, *, what: str, options: StreamOptions) -> None:
-        self._what = what
+        super().__init__(what)
         self._options = options
-        self._end: StreamEnd | None = None
-        self._closed = True  # until it is open there is nothing to warn of
-        # Held by whoever reads or frees. Never waited for.
-        self._reading = threading.Lock()
         self._held: _Held[T] = _Held([], 0)
         self._pending = self._held.pending
+        self._answered = False
         self._checks = 0
         self._left_at = math.inf
         self._link: Link[M] = Link(self._new_source, self._judge, what=what, options=options)
+
+    def _connect_first(self) -> None:
         try:
             self._link.dial()
         except BaseException:
             self._link.close()
             raise
-        self._opened_at = _caller()
-        self._since = datetime.now(UTC)
-        self._closed = False
-
-    def __repr__(self) -> str:
-        state = "open" if self._end is None else f"ended: {self._end}"
-        return f"<{type(self).__name__} of {self._what}, {state}>"
-
-    @property
-    def end(self) -> StreamEnd | None:
-        """
-        Why the stream ended; None while it runs.
-        """
-        return self._end
 
     @property
     def last_id(self) -> int | None:
@@ -184,24 +164,37 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         Note that *items*, one at least, were handed out.
         """
 
-    def poll(self, timeout: float | None) -> T | None:
+    @property
+    def answered(self) -> bool:
         """
-        Return the next item, or None after *timeout* seconds; the stream stays whole.
+        Whether the deployment has sent a first message.
+        """
+        return self._answered
 
-        None as *timeout* waits without limit, 0 not at all. Only connecting again may
-        overrun it. After the end, None is returned at once.
+    @property
+    def pending(self) -> list[T]:
+        """
+        What has come and was not handed out yet.
+        """
+        return list(self._pending)
 
-        Raises what iterating raises: *StreamError* where the stream broke off for good,
-        *ValueError* where another thread reads it.
+    def waits_for(self) -> Wait | None:
         """
-        return self._read(_deadline(timeout), self._take_one)
+        Return what to wait for before another `look`; None where it may find something now.
+        """
+        return self._link.waits_for()
 
-    def batches(self) -> Iterator[list[T]]:
+    def may_dial(self) -> bool:
         """
-        Return a generator of lists: the items of each of the server's messages at once.
+        Whether another `look` may connect, and so take longer than it takes to look.
         """
-        while (batch := self._read(None, self._take_all)) is not None:
-            yield batch
+        return self._link.broken
+
+    def attended(self) -> None:
+        """
+        Note that somebody has been waiting for what the stream waits for.
+        """
+        self._left_at = time.monotonic()
 
     def _take_one(self) -> T:
         try:
@@ -209,48 +202,10 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         except IndexError:
             raise self._read_twice() from None
 
-    def _read_twice(self) -> ValueError:
-        return ValueError("the stream is being read already")
-
     def _take_all(self) -> list[T]:
         return self._held.take()
 
-    def _read(self, deadline: float | None, take: Callable[[], R]) -> R | None:
-        if not self._reading.acquire(blocking=False):
-            if self._closed:
-                return None
-            raise self._read_twice()
-        try:
-            return self._next(deadline, take)
-        finally:
-            self._reading.release()
-            if self._closed:
-                self._try_to_free()
-
-    def _next(self, deadline: float | None, take: Callable[[], R]) -> R | None:
-        if self._end is not None:
-            return None
-        try:
-            return take() if self._fill(deadline) else None
-        except ClosedError:
-            ended = EndedError(StreamEnd.CLOSED)
-        except EndedError as error:
-            ended = error
-        except CoderError as error:
-            ended = EndedError(StreamEnd.FAILED, error)
-        except BaseException:
-            # Ctrl-C, most of all: it passes through and leaves nothing open.
-            self._finish(StreamEnd.CLOSED)
-            raise
-        self._finish(ended.end)
-        if ended.failure is not None:
-            raise self._marked(ended.failure)
-        return None
-
     def _fill(self, deadline: float | None) -> bool:
-        """
-        Wait until something is pending; return whether something is.
-        """
         if self._pending:
             return True
         now = time.monotonic()
@@ -261,6 +216,7 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
                 self._drained()
                 message = self._receive(deadline)
                 if message is not None:
+                    self._answered = True
                     self._hold(self._items(message))
                 elif deadline is not None and time.monotonic() >= deadline:
                     return False
@@ -290,32 +246,17 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
         return failure
 
     def _finish(self, end: StreamEnd) -> None:
-        self._end = end
-        self._closed = True
+        super()._finish(end)
         self._hold([])
 
-    def close(self) -> None:
+    def wake(self) -> None:
         """
-        End the stream; from any thread or signal handler, also twice.
-
-        Returns at once. A reader that is blocked wakes and its iteration ends.
+        Make whoever opens or reads stop with *ClosedError*; from any thread or signal handler.
         """
-        self._closed = True
-        if not self._try_to_free():
-            self._link.wake()
+        self._link.wake()
 
-    def _try_to_free(self) -> bool:
-        # Whoever fails to get the lock leaves the socket to the one who holds it:
-        # each frees after letting go, so one of the two always does.
-        if not self._reading.acquire(blocking=False):
-            return False
-        try:
-            if self._end is None:
-                self._finish(StreamEnd.CLOSED)
-            self._link.close()
-        finally:
-            self._reading.release()
-        return True
+    def _free(self) -> None:
+        self._link.close()
 
     def __next__(self) -> T:
         # Most items are there already, and cost no more than this. A deque can be taken from
@@ -324,45 +265,7 @@ class Stream(Generator[T, None, None], abc.ABC, Generic[M, T]):
             return self._pending.popleft()
         except IndexError:
             pass
-        item = self.poll(None)
-        if item is None:
-            raise StopIteration
-        return item
-
-    def send(self, value: None) -> T:
-        """
-        Return the next item; nothing can be sent into a stream.
-        """
-        return next(self)
-
-    def throw(
-        self,
-        typ: Any,
-        val: Any = None,
-        tb: TracebackType | None = None,
-    ) -> NoReturn:
-        """
-        Close the stream and raise the exception.
-        """
-        self.close()
-        error = typ if val is None else val
-        if isinstance(error, type):
-            error = error()
-        raise error.with_traceback(tb)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
-            text = f"{self!r} was left open; it was opened at {self._opened_at}."
-            self.close()  # first: a warning may be an error
-            warnings.warn(
-                f"{text} Use `with`, or call close()", ResourceWarning, source=self, stacklevel=2
-            )
+        return super().__next__()
 
 
 class StateStream(Stream[M, T]):
@@ -394,24 +297,3 @@ class StateStream(Stream[M, T]):
         """
         Return the state that *message* tells.
         """
-
-
-def _deadline(timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be seconds or None, not {type(timeout).__name__}")
-    if math.isnan(timeout) or timeout < 0:
-        raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout}")
-    return None if math.isinf(timeout) else time.monotonic() + timeout
-
-
-def _caller() -> str:
-    """
-    Return the place outside this package that is being run.
-    """
-    package = __name__.partition(".")[0] + "."
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

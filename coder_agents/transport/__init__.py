@@ -10,7 +10,7 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.transport.alarm import Alarm
-    from coder_agents.transport.connection import ClosedError, DroppedError
+    from coder_agents.transport.connection import ClosedError, DroppedError, Wait
     from coder_agents.transport.document import DocumentSource
     from coder_agents.transport.http import HTTP, Params, quoted
     from coder_agents.transport.polled import PolledSource
@@ -30,6 +30,7 @@ __all__ = [
     "SSESource",
     "ServerSentEvent",
     "Source",
+    "Wait",
     "WebSocketSource",
     "quoted",
 ]
@@ -38,7 +39,7 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "alarm": "Alarm",
-        "connection": "ClosedError DroppedError",
+        "connection": "ClosedError DroppedError Wait",
         "document": "DocumentSource",
         "http": "HTTP Params quoted",
         "polled": "PolledSource",

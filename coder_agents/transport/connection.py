@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import requests
 import urllib3
 from urllib3.util import wait_for_read, wait_for_write
@@ -42,6 +43,22 @@ class DroppedError(Exception):
         self.reason = reason
 
 
+@attrs.frozen
+class Wait:
+    """
+    What somebody who reads several streams in one thread waits for, before one is read again.
+
+    Attributes:
+        fileno: the socket, None where only time has to pass.
+        writable: whether the socket has to take bytes, not to give some: TLS may want that.
+        until: when the stream is read again at the latest, by `time.monotonic`.
+    """
+
+    fileno: int | None
+    writable: bool
+    until: float
+
+
 class Connection:
     """
     One dialled socket, from before it exists until it is freed.
@@ -58,6 +75,7 @@ class Connection:
         self._socket: Any = None  # a plain socket, or one of ssl's or urllib3's wrappers of it
         self._waker: socket.socket | None = None
         self._woken = False
+        self._lacking: Callable[..., bool] | None = None
         self.last_byte = time.monotonic()
         self.received = 0
 
@@ -128,10 +146,11 @@ class Connection:
     ) -> Any:
         while True:
             self._check()
+            self._lacking = None
             try:
                 result = operation(argument)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
-                needed = _needed(error, wait)
+                self._lacking = needed = _needed(error, wait)
             except OSError as error:
                 self._check()
                 failure = DroppedError(f"the connection was lost: {error}")
@@ -146,6 +165,17 @@ class Connection:
     def _check(self) -> None:
         if self._woken:
             raise ClosedError from None
+
+    def waits_for(self, until: float) -> Wait | None:
+        """
+        Return what to wait for, *until* at the latest; None where reading may go on at once.
+
+        That is so unless the socket was asked last and had nothing: what lies in TLS or in a
+        parser is no event of the socket.
+        """
+        if self._lacking is None:
+            return None
+        return Wait(self._socket.fileno(), self._lacking is wait_for_write, until)
 
     def wake(self) -> None:
         """

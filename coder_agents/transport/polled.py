@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from coder_agents.transport.alarm import Alarm
-from coder_agents.transport.connection import ClosedError
+from coder_agents.transport.connection import ClosedError, Wait
 from coder_agents.transport.document import DocumentSource
 from coder_agents.transport.source import Source
 
@@ -85,6 +85,14 @@ class PolledSource(Source[bytes]):
         """
         current = 0 if self._document is None else self._document.received
         return self._received_before + current
+
+    def waits_for(self) -> Wait | None:
+        """
+        Return what to wait for: the next GET, or something of the one that is under way.
+        """
+        if self._document is None:
+            return Wait(None, writable=False, until=self._due)
+        return self._document.waits_for()
 
     def wake(self) -> None:
         """

@@ -19,7 +19,7 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from coder_agents.errors import APIError, CoderError, ConfigError
-from coder_agents.transport.connection import ClosedError, Connection, DroppedError
+from coder_agents.transport.connection import ClosedError, Connection, DroppedError, Wait
 from coder_agents.transport.exchange import Exchange
 from coder_agents.transport.failures import api_error, transport_error
 from coder_agents.transport.http import HTTP, Params
@@ -70,6 +70,12 @@ class Source(abc.ABC, Generic[M]):
     def received(self) -> int:
         """
         How many bytes have come, headers and all.
+        """
+
+    @abc.abstractmethod
+    def waits_for(self) -> Wait | None:
+        """
+        Return what to wait for before `receive` may have something; None where it may now.
         """
 
     @abc.abstractmethod
@@ -263,6 +269,12 @@ class HTTPSource(Source[M]):
         How many bytes have come, headers and all.
         """
         return self._connection.received
+
+    def waits_for(self) -> Wait | None:
+        """
+        Return what to wait for before `receive` may have something; None where it may now.
+        """
+        return self._connection.waits_for(self._connection.last_byte + self._idle_timeout)
 
     def wake(self) -> None:
         """

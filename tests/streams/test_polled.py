@@ -429,6 +429,20 @@ def test_what_is_woken_before_it_asks_asks_nothing(call: Callable[[PolledSource]
     assert source.received == 0
 
 
+def test_what_it_waits_for_is_the_next_document_or_its_answer(serve: Serve) -> None:
+    """
+    For those who wait for several streams at once.
+    """
+    stream = serve(telling(1), telling(2)).watch_listening_ports(60)
+    with stream:
+        asked = stream._link.waits_for()
+        next(stream)
+        pausing = stream._link.waits_for()
+    assert asked is None or asked.fileno is not None
+    assert pausing is not None
+    assert pausing.fileno is None
+
+
 def test_many_closes_at_random_moments(serve: Serve) -> None:
     """
     No deadlock, nothing open, and the end is never an error.

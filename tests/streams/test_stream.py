@@ -37,8 +37,10 @@ from coder_agents import (
     TransportError,
 )
 from coder_agents.agent import Agent
+from coder_agents.streams import LogStream
+from coder_agents.transport import ClosedError
 
-from .conftest import AGENT, Kind, agent_at
+from .conftest import AGENT, LOGS, RAISING, Kind, agent_at
 
 Serve = Callable[..., Agent]
 
@@ -618,3 +620,75 @@ def test_whoever_polls_a_stream_that_is_being_closed_gets_none(serve: Serve, kin
         assert stream.end is None
     stream.close()
     assert stream.end is StreamEnd.CLOSED
+
+
+@pytest.mark.parametrize("moment", ["before", "within"])
+def test_a_stream_that_is_closed_before_it_is_open_leaves_nothing(
+    serve: Serve, moment: str
+) -> None:
+    """
+    Whether it has begun to connect or not; the end is no error but where it never began.
+    """
+
+    class ClosedWithin(LogStream):
+        def _connect_first(self) -> None:
+            super()._connect_first()
+            self.close()
+
+    agent = serve(counting(LOGS))
+    made = agent._log_stream(0, RAISING)
+    before = open_sockets(agent)
+    if moment == "before":
+        made.close()
+        with pytest.raises(ClosedError):
+            made.open()
+    else:
+        made.__class__ = ClosedWithin
+        assert made.open() is made
+    assert made.end is StreamEnd.CLOSED
+    assert open_sockets(agent) <= before
+
+
+def test_a_stream_tells_what_it_waits_for(
+    serve: Serve, kind: Kind, tls: ssl.SSLContext | None
+) -> None:
+    """
+    Its socket, once that has nothing more; until then it may be read at once.
+    """
+    options = StreamOptions(reconnect=None, idle_timeout=1000, settle=0)
+    with kind.open(serve(counting(kind, 2), tls=tls, options=options)) as stream:
+        assert stream.waits_for() is None
+        while not stream.look():
+            pass
+        assert [kind.read(item) for item in stream.pending] == [1]
+        assert kind.read(next(stream)) == 1
+        assert kind.read(next(stream)) == 2
+        assert not stream.look()
+        wait = stream.waits_for()
+        assert wait is not None
+        assert wait.fileno is not None
+        assert not wait.writable
+        assert 900 < wait.until - time.monotonic() <= 1000
+        assert not stream.may_dial()
+
+
+def test_a_broken_stream_waits_for_its_next_try(serve: Serve, kind: Kind) -> None:
+    """
+    And may then connect.
+    """
+
+    def drop(conversation: Conversation) -> None:
+        kind.accept(conversation)
+        kind.say(conversation, 1)
+
+    options = StreamOptions(
+        reconnect=Reconnect(initial=1000, maximum=1000, give_up_after=None), settle=0
+    )
+    with kind.open(serve(drop, options=options)) as stream:
+        next(stream)
+        while not stream.may_dial():
+            assert not stream.look()
+        wait = stream.waits_for()
+        assert wait is not None
+        assert wait.fileno is None
+        assert 600 < wait.until - time.monotonic() < 1400

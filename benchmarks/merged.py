@@ -1,0 +1,148 @@
+"""
+Follow the logs of many agents in one loop, and beside it with a thread for each.
+
+``python benchmarks/merged.py`` prints lines a second, and the client's processor time a line, for
+what the logs hold and for lines as they come. The deployment runs in a process of its own, on the
+same machine: so what comes is no faster than it writes. ``--agents 50 --lines 2000`` are
+the defaults, lines for each agent; ``--rate 5000`` is the lines a second of all agents together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import multiprocessing
+import multiprocessing.connection
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from coder_agents import Agent, Client, StreamOptions
+from coder_agents.testing import Deployment
+
+BATCH = 10  # lines that an agent sends at a time
+# Nothing is late here: checks would be counted as work.
+OPTIONS = StreamOptions(settle=0)
+Followed = Callable[[Client, list[Agent]], contextlib.AbstractContextManager[Iterator[object]]]
+
+
+@attrs.frozen
+class Plan:
+    """
+    How many agents, how many lines each, and how many of all of them come in a second.
+    """
+
+    agents: int
+    lines: int
+    rate: float
+
+
+def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
+    """
+    Be the deployment: half of the lines are there, the rest come when that is asked for.
+    """
+    with Deployment(log_limit=2**40) as deployment:
+        agents = [deployment.add_agent(workspace=f"w{number}") for number in range(plan.agents)]
+        for _ in range(plan.lines // BATCH):
+            for agent in agents:
+                agent.push_logs(["a line of some length, as logs have them"] * BATCH)
+        pipe.send((deployment.url, deployment.token))
+        while pipe.recv() == "go":
+            started = time.monotonic()
+            for count in range(plan.lines // BATCH * plan.agents):
+                agents[count % plan.agents].push_logs(["a line that comes"] * BATCH)
+                time.sleep(max(0.0, started + count * BATCH / plan.rate - time.monotonic()))
+
+
+@contextlib.contextmanager
+def merged(client: Client, agents: list[Agent]) -> Iterator[Iterator[object]]:
+    """
+    One loop over `Client.follow_logs`.
+    """
+    with client.follow_logs(agents) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def threaded(client: Client, agents: list[Agent]) -> Iterator[Iterator[object]]:
+    """
+    A thread for each agent, and a queue.
+    """
+    lines: queue.SimpleQueue[object] = queue.SimpleQueue()
+    streams = [agent.follow_logs() for agent in agents]
+
+    def follow(index: int) -> None:
+        for log in streams[index]:
+            lines.put((agents[index], log))
+
+    threads = [threading.Thread(target=follow, args=(index,)) for index in range(len(agents))]
+    for thread in threads:
+        thread.start()
+    yield iter(lines.get, None)
+    for stream in streams:
+        stream.close()
+    for thread in threads:
+        thread.join()
+
+
+@attrs.define
+class Lap:
+    """
+    Times, by the clock on the wall and by the processor's.
+    """
+
+    wall: float = attrs.field(factory=time.perf_counter)
+    processor: float = attrs.field(factory=time.process_time)
+
+
+def measured(lines: Iterator[object], count: int, lap: Lap) -> str:
+    """
+    Read *count* lines and say what that took since *lap*.
+    """
+    for _ in itertools.islice(lines, count):
+        pass
+    wall, processor = time.perf_counter() - lap.wall, time.process_time() - lap.processor
+    return f"{count / wall:9,.0f} lines/s  {processor / count * 1e6:6.2f} µs of CPU a line"
+
+
+def run(plan: Plan, name: str, follow: Followed) -> None:
+    """
+    Follow in the way *follow* and print the figures.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, plan), daemon=True)
+    process.start()
+    client = Client(*ours.recv(), stream=OPTIONS)
+    agents = list(client.agents())
+    count = plan.agents * plan.lines
+    lap = Lap()
+    with follow(client, agents) as lines:
+        print(f"{name}: opened in {time.perf_counter() - lap.wall:.2f} s")
+        print("  opened, and what is there ", measured(lines, count, lap))
+        ours.send("go")
+        print("  what comes                ", measured(lines, count, Lap()))
+    ours.send("end")
+    process.join(30)
+
+
+def main() -> None:
+    """
+    Measure both ways.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--agents", type=int, default=50)
+    parser.add_argument("--lines", type=int, default=2000)
+    parser.add_argument("--rate", type=float, default=5000)
+    chosen = parser.parse_args()
+    plan = Plan(chosen.agents, chosen.lines, chosen.rate)
+    run(plan, f"{plan.agents} agents in one loop", merged)
+    run(plan, f"{plan.agents} agents, a thread each", threaded)
+
+
+if __name__ == "__main__":
+    main()
