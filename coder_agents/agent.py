@@ -342,7 +342,7 @@ class Agent:
             data=self._data,
             agent=self,
             follow=self._followed(options),
-            read=lambda floor: self._document(self._path("logs"), _after(floor), options=options),
+            read=lambda floor: self._document(self._path("logs"), options, _after(floor)),
             overflowed=lambda: self._data.logs_overflowed,
         )
 
@@ -476,11 +476,9 @@ class Agent:
         if self._workspace is None:
             return None
         path = quoted("workspaces", self._workspace.id)
-        return lambda: self._document(path, options=options)
+        return lambda: self._document(path, options)
 
-    def _document(
-        self, path: str, params: Params = (), *, options: StreamOptions
-    ) -> DocumentSource:
+    def _document(self, path: str, options: StreamOptions, params: Params = ()) -> DocumentSource:
         return transport.DocumentSource(
             self._http,
             path,
