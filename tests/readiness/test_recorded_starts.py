@@ -90,7 +90,7 @@ def test_a_start_that_takes_too_long(play: Play, heard: Heard) -> None:
     """
     agent, lines = play("2.31", "slow")
     with pytest.raises(ReadyTimeoutError) as caught:
-        agent.wait_ready(2, on_log=heard.on_log, on_state=heard.on_state)
+        agent.wait_ready(3, on_log=heard.on_log, on_state=heard.on_state)
     assert (caught.value.status, caught.value.lifecycle_state) == ("connected", "starting")
     assert "one of its startup scripts runs still: Startup, Failing, Slow\n" in str(caught.value)
     assert caught.value.last_lines[-1].output == "done"

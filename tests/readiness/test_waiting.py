@@ -292,10 +292,9 @@ def test_an_agent_that_never_called_is_waited_for_and_told(
     deployment.add_agent(timeline={"polls": [{"t": 0, "body": body}]})
     with pytest.raises(ReadyTimeoutError) as caught:
         client.agent("dev").wait_ready(0)
-    assert str(caught.value) == (
-        "agent tester/dev.main is not ready after 0.0 s: it is timeout, created;"
-        " see https://example.com/help"
-    )
+    start, _, end = str(caught.value).partition(": ")
+    assert start.startswith("agent tester/dev.main is not ready after ")
+    assert end == "it is timeout, created; see https://example.com/help"
     assert "has not called within 120 s: waiting for it; see https://example.com" in caplog.text
 
 
@@ -306,7 +305,7 @@ def test_a_timeout_says_what_hangs(each_release: Deployment, release: str, heard
     quick = Script("echo done", "Quick")
     each_release.add_agent(scripts=[quick, Script("echo busy; sleep 60", "Slow")])
     with each_release.client() as client, pytest.raises(ReadyTimeoutError) as caught:
-        client.agent("dev").wait_ready(1, on_log=heard.on_log)
+        client.agent("dev").wait_ready(2, on_log=heard.on_log)
     error = caught.value
     tells = release == "2.35"
     hangs = "running still: Slow" if tells else "one of its startup scripts runs still: Quick, Slow"
@@ -317,7 +316,7 @@ def test_a_timeout_says_what_hangs(each_release: Deployment, release: str, heard
     assert sorted(lines) == (["  busy"] if tells else ["  busy", "  done"])
     assert (error.status, error.lifecycle_state) == ("connected", "starting")
     assert error.running == (("Slow",) if tells else ())
-    assert error.waited >= 1
+    assert error.waited >= 2
     assert sorted(heard.outputs) == ["busy", "done"]
     assert isinstance(error, TimeoutError)
     again = pickle.loads(pickle.dumps(error))
