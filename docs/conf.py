@@ -53,8 +53,8 @@ nitpick_ignore_regex = [
     (r"py:.*", rf"({_elsewhere})(\..*)?"),
     (r"py:.*", "|".join(name for name in dir(builtins) if name.isidentifier())),
     (r"py:class", r"(coder_agents\..*\.|~)?[A-Z]"),
-    # An alias that the argument's description spells out.
-    (r"py:class", "Cert|OnReconnect|Which"),
+    # Aliases that the argument's description spells out, and a name that annotations leave short.
+    (r"py:class", "Cert|OnReconnect|Which|timedelta"),
     # What only those who read the embedded deployment's source meet.
     (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing\.\w+\.\w+"),
 ]
