@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from peer import Conversation, serving
@@ -26,6 +26,7 @@ from coder_agents import (
     StreamError,
     UnsupportedError,
 )
+from coder_agents.many import _Connections
 from coder_agents.schema import Number
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
 
@@ -467,3 +468,23 @@ def test_a_result_of_ones_own_can_be_made() -> None:
     For the tests of whoever reads it.
     """
     assert len(MetadataOfAgents([])) == 0
+
+
+def test_a_connection_that_comes_after_all_were_woken_is_woken() -> None:
+    """
+    Ctrl-C may come while another thread is about to open its own.
+    """
+    woken: list[str] = []
+
+    class Connecting:
+        def wake(self) -> None:
+            woken.append("wake")
+
+    connections = _Connections()
+    early, late = Connecting(), Connecting()
+    connections.add(cast("Any", early))
+    assert woken == []
+    connections.wake()
+    connections.add(cast("Any", late))
+
+    assert woken == ["wake", "wake"]
