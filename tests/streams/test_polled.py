@@ -327,7 +327,7 @@ def test_polling_returns_on_time(waiting: Waiting) -> None:
     """
     Whatever it waits for, none of which ever comes, the stream is whole afterwards.
     """
-    _, stream = waiting
+    _, _, stream = waiting
     for timeout in (0, 0.05, 0):
         assert stream.poll(timeout) is None
     assert stream.end is None
