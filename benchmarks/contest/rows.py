@@ -287,7 +287,7 @@ CONTESTS = (
     ),
     Contest(
         key="busy",
-        title="A busy log followed for a minute, with and without looking for late lines",
+        title="A busy log of 200 lines a second, followed for a minute, late lines looked for or not",
         unit="a log",
         together=4,
         contestants=_busy(),
