@@ -268,7 +268,7 @@ def test_the_collector_is_as_it_was_after_a_long_list(
     """
     Whether it was on or off before, and also where the list was none.
     """
-    text = to_json([WorkspaceAgentLog(id=n, output="x" * 50) for n in range(1, 3000)]).encode()
+    text = to_json([WorkspaceAgentLog(id=n, output="x" * 50) for n in range(1, 9000)]).encode()
     switch = gc.enable if enabled else gc.disable
     switch()
     try:
@@ -284,13 +284,13 @@ def test_a_long_list_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     None of which is much longer than it has to be, and that together are all of it.
     """
-    text = to_json([WorkspaceAgentLog(id=n, output="x" * 50) for n in range(1, 3000)]).encode()
+    text = to_json([WorkspaceAgentLog(id=n, output="x" * 50) for n in range(1, 9000)]).encode()
     pieces = reading._pieces(text)
 
     assert len(pieces) > 4
     assert max(map(len, pieces)) < reading._PIECE + 400
-    assert [line["id"] for piece in pieces for line in json.loads(piece)] == list(range(1, 3000))
-    assert len(from_json(text, list[WorkspaceAgentLog])) == 2999
+    assert [line["id"] for piece in pieces for line in json.loads(piece)] == list(range(1, 9000))
+    assert len(from_json(text, list[WorkspaceAgentLog])) == 8999
 
 
 def test_a_line_that_comes_twice_in_a_long_message_is_chosen_once(
