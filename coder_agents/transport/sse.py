@@ -148,18 +148,18 @@ def _plain_event(block: bytes) -> ServerSentEvent | None:
     """
     Return the event in *block* if it has the form that Coder writes, two lines: its name, its data.
     """
-    head, _, rest = block.partition(b"\n")
-    data = rest[len(_DATA) : -2]
+    end_of_name = block.find(b"\n")
+    data = end_of_name + 1 + len(_DATA)
     is_plain = (
-        head.startswith(_EVENT)
-        and len(head) > len(_EVENT)
-        and rest.startswith(_DATA)
-        and rest.endswith(b"\n\n")
-        and data
-        and b"\n" not in data
+        block.startswith(_EVENT)
+        and end_of_name > len(_EVENT)
+        and block.startswith(_DATA, end_of_name + 1)
+        and data < block.find(b"\n", data) == len(block) - 2
         and b"\r" not in block
     )
-    return ServerSentEvent(head[len(_EVENT) :].decode(), data.decode()) if is_plain else None
+    if not is_plain:
+        return None
+    return ServerSentEvent(block[len(_EVENT) : end_of_name].decode(), block[data:-2].decode())
 
 
 def _any_event(block: bytes) -> ServerSentEvent | None:
