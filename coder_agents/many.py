@@ -134,7 +134,12 @@ def _of_each(
     """
     Return the answers of *agents* in their order; *wake* makes those who *ask* stop.
     """
-    pool = ThreadPoolExecutor(min(workers, len(agents)) or 1, "coder-agents-metadata")
+    threads: list[threading.Thread] = []
+    pool = ThreadPoolExecutor(
+        min(workers, len(agents)) or 1,
+        "coder-agents-metadata",
+        initializer=lambda: threads.append(threading.current_thread()),
+    )
     try:
         asked = [pool.submit(ask, agent) for agent in agents]
         return [each.result() for each in asked]
@@ -145,3 +150,6 @@ def _of_each(
         raise
     finally:
         pool.shutdown()
+        # The pool does not know of a thread that Ctrl-C has kept it from noting.
+        for thread in threads:
+            thread.join()
