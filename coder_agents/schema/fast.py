@@ -54,13 +54,13 @@ _SENT: dict[Any, tuple[Any, Any]] = {
     timedelta: (_INTEGER, 0),
     Any: (Any, None),
 }
-# And how it is made of that, where it is not that already; in a list often as the one before.
-_REPEATED: dict[Any, str] = {UUID: "uuids[f]", scalars.TIME: "times[f]"}
+# And how it is made of that, where it is not that already.
 _MADE: dict[Any, str] = {
     UUID: "uuids[{}]",
     scalars.TIME: "times[{}]",
     timedelta: "durations[{}]",
 }
+_REPEATED = frozenset({UUID, scalars.TIME})  # what is often the same in the next object
 _MAKERS: Names = {
     "uuids": scalars.UUIDS,
     "times": scalars.TIMES,
@@ -151,7 +151,7 @@ def _code(field: attrs.Attribute[Any], at: int, names: Names) -> Code:
     kind: Any = field.type
     sent = f"found.{field.name}"
     if kind in _REPEATED:
-        return code_of_repeated(at, sent, _REPEATED[kind])
+        return code_of_repeated(at, sent, _MADE[kind].format("f"))
     lines = [f"v{at} = {_made(kind, sent, names)}"]
     if not shapes.is_class(kind) or kind in SHARED:
         return Code(lines)
