@@ -8,10 +8,12 @@ one folder for each release in it. Tests that need them skip where it is absent.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import signal
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -103,3 +105,26 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
+
+
+@pytest.fixture(scope="module")
+def ctrl_c() -> Iterator[None]:
+    """
+    Let Ctrl-C be what it is on a terminal: a job in the background inherits that it is ignored.
+    """
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, old)
+
+
+@pytest.fixture
+def ctrl_c_counts(ctrl_c: None) -> Iterator[None]:
+    """
+    Let no Ctrl-C be lost: Python swallows one that comes while garbage collection calls back.
+
+    Earlier tests leave threads for it to collect, each of which calls back.
+    """
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

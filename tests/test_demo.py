@@ -113,16 +113,6 @@ def processes_marked(mark: str) -> list[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ctrl_c() -> Iterator[None]:
-    """
-    Let Ctrl-C be what it is on a terminal: a job in the background inherits that it is ignored.
-    """
-    old = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, old)
-
-
-@pytest.fixture(scope="module", autouse=True)
 def runs(ctrl_c: None) -> Iterator[dict[str, Future[Run]]]:
     """
     All runs, under way at the same time.
@@ -448,6 +438,7 @@ def test_url_without_an_agent_gets_a_hint(runs: dict[str, Future[Run]]) -> None:
     assert runs["at once"].result().output.startswith("CODER_URL is set, but no agent is named")
 
 
+@pytest.mark.usefixtures("ctrl_c_counts")
 def test_interrupt_waits_for_the_end_of_the_block() -> None:
     """
     What must not be left half made is finished before Ctrl-C counts.

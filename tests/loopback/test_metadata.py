@@ -398,6 +398,7 @@ STAGES: dict[str, Callable[[Conversation], object]] = {
 }
 
 
+@pytest.mark.usefixtures("ctrl_c_counts")
 @pytest.mark.parametrize("stage", STAGES)
 def test_ctrl_c_ends_the_threads_and_their_connections(stage: str) -> None:
     """
@@ -430,6 +431,7 @@ def test_ctrl_c_ends_the_threads_and_their_connections(stage: str) -> None:
     assert gone == [b"", b""]
 
 
+@pytest.mark.usefixtures("ctrl_c_counts")
 def test_ctrl_c_ends_what_is_only_about_to_be_asked() -> None:
     """
     A connection that is made a moment later is none.
