@@ -10,6 +10,7 @@ here first, and elsewhere on a refusal, gets the same and mostly sooner.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from types import GenericAlias
@@ -42,6 +43,9 @@ _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 # Python makes no integer of more than 4,300 digits; a row of so many has a whole sample.
 _STRIDE, _SAMPLE = 4096, 64
+
+# What is held of whole lists: 1 MB.
+_MOST_LISTS, _LONGEST_LIST = 16, 1 << 16
 
 # For each type: what it is in a structure, and what is there where nothing was sent.
 _SENT: dict[Any, tuple[Any, Any]] = {
@@ -90,13 +94,40 @@ def reading(cls: Any) -> Reading:
     """
     item = shapes.list_item(cls)
     if item is None:
-        return Reading(_decoder(_structure(cls)), _readers(cls).one)
-    return Reading(_decoder(GenericAlias(list, _structure(item))), _readers(item).many)
+        return Reading(_decoder(cls, lambda structure: structure), _readers(cls).one)
+    return Reading(_decoder(item, lambda each: GenericAlias(list, each)), _readers(item).many)
 
 
-def _decoder(structure: Any) -> Callable[[Any], Any]:
-    decode = msgspec.json.Decoder(structure).decode
+def _decoder(cls: Any, wanted: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """
+    Return what decodes what is *wanted* of the structure of *cls*.
+    """
+    decode = _checked(msgspec.json.Decoder(wanted(_structure(cls))).decode)
+    if not _is_looked_into(cls):
+        return decode
+    known_alone = _new_structure(cls, forbid_unknown_fields=True)
+    return _in_turn(msgspec.json.Decoder(wanted(known_alone)).decode, decode)
 
+
+def _is_looked_into(cls: Any) -> bool:
+    """
+    Whether msgspec looks into all of a *cls* that has no more fields than are known.
+    """
+    kinds = [field.type for field in shapes.resolved_fields(cls)]
+    return all(kind in _SENT and kind is not Any or shapes.is_enumeration(kind) for kind in kinds)
+
+
+def _in_turn(first: Callable[[Any], Any], second: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decode(text: str | bytes | bytearray | memoryview) -> Any:
+        if isinstance(text, bytes):
+            with suppress(msgspec.DecodeError, UnicodeError):
+                return first(text)
+        return second(text)
+
+    return decode
+
+
+def _checked(decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def checked(text: str | bytes | bytearray | memoryview) -> Any:
         # msgspec does not look into what nobody asks for: texts that are no text, and numbers
         # of more digits than Python takes.
@@ -112,12 +143,17 @@ def _decoder(structure: Any) -> Callable[[Any], Any]:
 
 @cache
 def _structure(cls: Any) -> Any:
+    return _new_structure(cls)
+
+
+def _new_structure(cls: Any, **options: bool) -> Any:
     fields = shapes.resolved_fields(cls)
     return msgspec.defstruct(
         f"{cls.__name__}Structure",
         [(field.name, *_sent(field.type)) for field in fields],
         rename={field.name: json_name(field) for field in fields},
         gc=False,  # JSON has no cycles
+        **options,
     )
 
 
@@ -152,12 +188,12 @@ def _code(field: attrs.Attribute[Any], at: int, names: Names) -> Code:
     sent = f"found.{field.name}"
     if kind in _REPEATED:
         return code_of_repeated(at, sent, _MADE[kind].format("f"))
-    lines = [f"v{at} = {_made(kind, sent, names)}"]
-    if not shapes.is_class(kind) or kind in SHARED:
-        return Code(lines)
+    value = _made(kind, sent, names)
+    if not shapes.is_class(kind):
+        return Code(value=value)
     # One call for all of them, where it would be one for each.
-    names[f"many{at}"] = _readers(kind).many
-    return Code(lines, column=f"many{at}([{sent} for found in all_found])")
+    names[f"many{at}"] = _Lists(_shared(kind)) if kind in SHARED else _readers(kind).many
+    return Code([f"v{at} = {value}"], column=f"many{at}([{sent} for found in all_found])")
 
 
 def _made(kind: Any, sent: str, names: Names) -> str:
@@ -187,6 +223,32 @@ def _made(kind: Any, sent: str, names: Names) -> str:
     return f"tuple([{_made(item, 'each', names)} for each in {sent} or ()])"
 
 
+class _Lists:
+    """
+    What *each* makes of the members of lists, remembered for the lists that came last.
+
+    An agent has the same descriptions in each event: to compare them all at once costs a tenth of
+    looking each of them up.
+    """
+
+    def __init__(self, each: Remembered) -> None:
+        self._each = each
+        self._made: dict[int, tuple[bytes, list[Any]]] = {}  # by the length of their JSON
+
+    def __call__(self, raws: list[msgspec.Raw]) -> list[Any]:
+        text = b",".join(raws)  # which says what they are: each is JSON
+        known = self._made.get(len(text))
+        if known is not None and known[0] == text:
+            return known[1]
+        made = [self._each[bytes(raw)] for raw in raws]
+        if len(text) <= _LONGEST_LIST:
+            if len(self._made) >= _MOST_LISTS:
+                self._made.clear()
+            self._made[len(text)] = text, made
+        return made
+
+
+@cache
 def _shared(cls: Any) -> Remembered:
     # By their JSON: what was met before is not even decoded.
     decode, make = msgspec.json.Decoder(_structure(cls)).decode, _readers(cls).one

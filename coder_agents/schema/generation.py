@@ -60,12 +60,14 @@ class Code:
         before: the lines that come before those of the first of several objects.
         each: what does it for each of several, where that is something else.
         column: what has the values of all that is in ``all_found`` at once, instead of *each*.
+        value: the field's value, where that is an expression and needs no variable.
     """
 
-    lines: Sequence[str]
+    lines: Sequence[str] = ()
     before: Sequence[str] = ()
     each: Sequence[str] | None = None
     column: str = ""
+    value: str = ""
 
 
 def code_of_repeated(at: int, found: str, made: str) -> Code:
@@ -90,7 +92,7 @@ def generate(
     lines of a field raise something; all may use *names*.
     """
     handlers = list(rescue)
-    making = _making(cls, names)
+    making = _making(cls, [field.value or f"v{at}" for at, field in enumerate(fields)], names)
     one = _rescued([line for field in fields for line in field.lines] + making, handlers)
     each: list[str] = []
     for field in fields:
@@ -132,14 +134,14 @@ def _rescued(body: list[str], handlers: list[str]) -> list[str]:
     return ["try:", *_indented(body), *handlers] if handlers else body
 
 
-def _making(cls: Any, names: Names) -> list[str]:
+def _making(cls: Any, values: Sequence[str], names: Names) -> list[str]:
     fields = [field.name for field in shapes.resolved_fields(cls)]
     if cls in SHARED:
         names["shared"] = _sharing(cls, fields)
-        return [f"made = shared[{''.join(f'v{at}, ' for at in range(len(fields)))}]"]
+        return [f"made = shared[({''.join(f'{value}, ' for value in values)})]"]
     names["draft"], names["cls"] = _draft_of(cls), cls
-    values = [f"made.{name} = v{at}" for at, name in enumerate(fields)]
-    return ["made = draft()", *values, "made.__class__ = cls"]
+    setting = [f"made.{name} = {value}" for name, value in zip(fields, values, strict=True)]
+    return ["made = draft()", *setting, "made.__class__ = cls"]
 
 
 def _sharing(cls: Any, fields: list[str]) -> Remembered:

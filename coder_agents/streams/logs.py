@@ -192,7 +192,7 @@ class LogStream(Stream[bytes, WorkspaceAgentLog]):
             # The answer to what was asked behind the floor: it settles, once it is yielded.
             self._owed = self._link.asked
         if self._received.new:
-            self._ledger.saw(max(self._received.new), time.monotonic())
+            self._ledger.saw(self._ledger.newest_of(self._received.new), time.monotonic())
             self._link.progress()
         return logs
 

@@ -21,7 +21,7 @@ import urllib3
 from urllib3.util import wait_for_read, wait_for_write
 
 _LONGEST_WAIT = 3600.0  # seconds
-_BLOCK = 65536  # bytes; one read takes what the kernel has, up to this
+_BLOCK = 131_008  # bytes; one read takes what the kernel has, up to this
 
 
 class ClosedError(Exception):

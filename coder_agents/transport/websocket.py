@@ -9,6 +9,7 @@ cookie or ``Origin``.
 from __future__ import annotations
 
 import base64
+import collections
 import contextlib
 import hashlib
 import os
@@ -31,13 +32,13 @@ class _Inbox:
     """
     What has come, taken in exact sizes; what is not whole yet waits for the rest.
 
-    Each byte is copied once where a size is whole in what came, and twice where it is not.
+    Each byte is copied once.
     """
 
     def __init__(self, first: bytes) -> None:
         self._front = first
         self._at = 0  # what of the front is taken
-        self._more: list[bytes] = []
+        self._more: collections.deque[bytes] = collections.deque()
         self._size = len(first)  # that is not taken
 
     def take(self, size: int, receive: Callable[[], bytes]) -> bytes:
@@ -48,15 +49,27 @@ class _Inbox:
             data = receive()
             self._more.append(data)
             self._size += len(data)
+        self._size -= size
         end = self._at + size
         if end > len(self._front):
-            self._front = b"".join((self._front[self._at :], *self._more))
-            self._more.clear()
-            self._at, end = 0, size
+            return self._joined(end - len(self._front))
         taken = self._front[self._at : end]
         self._at = end
-        self._size -= size
         return taken
+
+    def _joined(self, lacking: int) -> bytes:
+        """
+        Return what is left of the front and *lacking* bytes more.
+        """
+        parts: list[bytes | memoryview] = [memoryview(self._front)[self._at :]]
+        self._front = self._more.popleft()
+        while lacking > len(self._front):
+            parts.append(self._front)
+            lacking -= len(self._front)
+            self._front = self._more.popleft()
+        parts.append(memoryview(self._front)[:lacking])
+        self._at = lacking
+        return b"".join(parts)
 
 
 class _Frames(frame_buffer):
