@@ -18,7 +18,7 @@ from contest import feed
 from contest.figures import Figures, Scale, drained, repeated
 from contest.scenes import FLOW, TIMED
 
-_BLOCK = 65536  # bytes; what the package's own transport asks the socket for
+_BLOCK = 131_008  # bytes; what the package's own transport asks the socket for
 
 Receive = Callable[[int], bytes]
 

@@ -105,7 +105,7 @@ def _decoder(cls: Any, wanted: Callable[[Any], Any]) -> Callable[[Any], Any]:
     decode = _checked(msgspec.json.Decoder(wanted(_structure(cls))).decode)
     if not _is_looked_into(cls):
         return decode
-    known_alone = _new_structure(cls, forbid_unknown_fields=True)
+    known_alone = _new_structure(cls, known_alone=True)
     return _in_turn(msgspec.json.Decoder(wanted(known_alone)).decode, decode)
 
 
@@ -113,8 +113,8 @@ def _is_looked_into(cls: Any) -> bool:
     """
     Whether msgspec looks into all of a *cls* that has no more fields than are known.
     """
-    kinds = [field.type for field in shapes.resolved_fields(cls)]
-    return all(kind in _SENT and kind is not Any or shapes.is_enumeration(kind) for kind in kinds)
+    kinds = {field.type for field in shapes.resolved_fields(cls)}
+    return all(shapes.is_enumeration(kind) for kind in kinds - (_SENT.keys() - {Any}))
 
 
 def _in_turn(first: Callable[[Any], Any], second: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -143,17 +143,17 @@ def _checked(decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 @cache
 def _structure(cls: Any) -> Any:
-    return _new_structure(cls)
+    return _new_structure(cls, known_alone=False)
 
 
-def _new_structure(cls: Any, **options: bool) -> Any:
+def _new_structure(cls: Any, *, known_alone: bool) -> Any:
     fields = shapes.resolved_fields(cls)
     return msgspec.defstruct(
         f"{cls.__name__}Structure",
         [(field.name, *_sent(field.type)) for field in fields],
         rename={field.name: json_name(field) for field in fields},
         gc=False,  # JSON has no cycles
-        **options,
+        forbid_unknown_fields=known_alone,
     )
 
 

@@ -47,6 +47,18 @@ class BlockBuffer:
         self._buffer = bytearray()
         self._searched = 0
 
+    def event_alone(self, data: bytes) -> ServerSentEvent | None:
+        """
+        Return the event that *data* is, as Coder sends each in a chunk of its own; None where it
+        is not one, and has to be fed.
+        """
+        if self._buffer or len(data) > self._limit:
+            return None
+        try:
+            return _plain_event(data)
+        except UnicodeDecodeError:
+            return None
+
     def feed(self, data: bytes) -> None:
         """
         Add what has come.
@@ -128,6 +140,8 @@ class SSESource(HTTPSource[ServerSentEvent]):
             data = self._exchange.read(until)
             if not data:
                 raise DroppedError("the server ended the stream")
+            if (event := self._blocks.event_alone(data)) is not None:
+                return event
             self._blocks.feed(data)
 
 
@@ -146,7 +160,8 @@ def parse_block(block: bytes) -> ServerSentEvent | None:
 
 def _plain_event(block: bytes) -> ServerSentEvent | None:
     """
-    Return the event in *block* if it has the form that Coder writes, two lines: its name, its data.
+    Return the event that *block* is, if it has the form that Coder writes, two lines and a blank
+    one: its name, its data.
     """
     end_of_name = block.find(b"\n")
     data = end_of_name + 1 + len(_DATA)
@@ -155,6 +170,7 @@ def _plain_event(block: bytes) -> ServerSentEvent | None:
         and end_of_name > len(_EVENT)
         and block.startswith(_DATA, end_of_name + 1)
         and data < block.find(b"\n", data) == len(block) - 2
+        and block.endswith(b"\n")
         and b"\r" not in block
     )
     if not is_plain:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -125,6 +126,32 @@ def places(document: Any) -> list[tuple[Any, Any]]:
     return found
 
 
+def with_more_fields(draw: st.DrawFn, text: bytes, cls: Any) -> bytes:
+    """
+    *text* with a field before some of the others: one that nobody knows, or that comes again.
+    """
+    names = [json_name(field) for field in shapes.resolved_fields(shapes.list_item(cls) or cls)]
+    name = draw(st.sampled_from(["later", *names])).encode()
+    value = draw(
+        st.sampled_from(
+            [
+                b"1",
+                b'"x"',
+                b"{}",
+                b"null",
+                b'"\xff"',
+                b'"\\ud800"',
+                b"[[1]]",
+                b"1" * 5000,
+                b"01",
+                b"",
+            ]
+        )
+    )
+    field = b'{"%s": %s, "later": 1' % (name, value)
+    return text.replace(b"{", field + b", ", draw(st.integers(1, 3))).replace(b", }", b"}")
+
+
 @st.composite
 def texts(draw: st.DrawFn, cls: Any) -> bytes:
     """
@@ -137,6 +164,8 @@ def texts(draw: st.DrawFn, cls: Any) -> bytes:
             container, key = draw(st.sampled_from(spots))
             container[key] = draw(ANYTHING)
     text = json.dumps(document, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
+    if draw(st.booleans()):
+        text = with_more_fields(draw, text, cls)
     if draw(st.booleans()):
         return text
     at = draw(st.integers(0, len(text)))
@@ -412,8 +441,18 @@ def test_a_text_that_is_not_utf8_is_refused_where_nobody_asks_for_it() -> None:
     """
     Every byte of a message is checked, once.
     """
-    with pytest.raises(DecodeError, match="UTF-8"):
-        from_json(b'{"unknown": "\xff"}', WorkspaceAgentLog)
+    for text in (b'{"unknown": "\xff"}', b'{"id": 1, "output": "\xff", "output": ""}'):
+        with pytest.raises(DecodeError, match="UTF-8"):
+            from_json(text, WorkspaceAgentLog)
+
+
+def test_a_field_of_a_newer_server_does_not_lead_to_the_careful_way() -> None:
+    """
+    What is unknown is passed over by msgspec as well.
+    """
+    quick = fast.reading(list[WorkspaceAgentLog])
+
+    assert quick.make(quick.decode(b'[{"id": 1, "later": [{"id": 2}]}]'))[0].id == 1
 
 
 def test_a_message_may_be_any_buffer() -> None:
@@ -451,6 +490,45 @@ def test_metadata_descriptions_that_are_equal_are_one_object() -> None:
     long = "x" * LONGEST_SHARED
     assert described(long) == described(long)
     assert described(long) is not described(long)
+
+
+def test_descriptions_of_one_length_are_told_apart() -> None:
+    """
+    They are compared with the last ones of the same length, all at once.
+    """
+
+    def described(*keys: str) -> list[str]:
+        text = json.dumps([{"description": {"key": key}} for key in keys])
+        items = from_json(text, list[WorkspaceAgentMetadata])
+        return [item.description.key for item in items]
+
+    for keys in [("a", "b"), ("a", "c"), ("b", "a"), ("a", "b"), ("ab", ""), ("", "ab"), ("a",)]:
+        assert described(*keys) == list(keys)
+
+
+def test_the_lists_of_descriptions_that_are_held_are_few_and_short() -> None:
+    """
+    What is long is looked up one by one, again and again.
+    """
+    made: list[bytes] = []
+
+    def make(raw: bytes) -> bytes:
+        made.append(raw)
+        return raw
+
+    lists = fast._Lists(Remembered(make, is_small=lambda _: False))
+
+    def listed(*texts: bytes) -> list[Any]:
+        return lists([msgspec.Raw(text) for text in texts])
+
+    assert listed(b"1", b"2") is listed(b"1", b"2")
+    assert made == [b"1", b"2"]
+    long = b"1" * fast._LONGEST_LIST
+    assert listed(long, b"2") == listed(long, b"2") == [long, b"2"]
+    assert made == [b"1", b"2", *[long, b"2"] * 2]
+    for size in range(100):
+        listed(b"1" * (size + 1))
+        assert len(lists._made) <= fast._MOST_LISTS
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -830,3 +830,16 @@ def test_handed_out_in_batches_or_one_by_one_counts_the_same(batches: list[list[
             assert late == foreseen == sum(single.yielded([number]) for number in batch)
             assert (whole.last_id, whole.floor) == (single.last_id, single.floor)
             assert list(whole.known) == list(single.known)
+
+
+def test_the_newest_of_a_message_is_found_in_any_order() -> None:
+    """
+    Its last line is it only where its ids ascend.
+    """
+    ledger = Ledger()
+    ascending, other = [3, 5, 9], [10, 30, 20]
+
+    assert ledger.new_among(ascending) is None
+    assert ledger.newest_of(ascending) == 9
+    assert ledger.new_among(other) == [True] * 3
+    assert ledger.newest_of(other) == 30

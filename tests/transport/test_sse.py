@@ -47,6 +47,9 @@ def events_of(pieces: list[bytes], limit: int = LIMIT) -> list[ServerSentEvent]:
     buffer = BlockBuffer(limit)
     found = []
     for piece in pieces:
+        if (event := buffer.event_alone(piece)) is not None:
+            found.append(event)
+            continue
         buffer.feed(piece)
         while (block := buffer.next_block()) is not None:
             if (event := parse_block(block)) is not None:
@@ -163,6 +166,27 @@ def test_the_short_way_is_taken_for_what_coder_writes() -> None:
     Or it would be no way at all.
     """
     assert _plain_event(b'event: data\ndata: [{"a": 1}]\n\n') is not None
+
+
+def test_an_event_that_comes_alone_is_taken_as_it_is() -> None:
+    """
+    Not behind the beginning of another one, nor where more comes with it or it is too large.
+    """
+    alone = b"event: data\ndata: 1\n\n"
+    buffer = BlockBuffer(len(alone))
+
+    assert buffer.event_alone(alone) == ServerSentEvent("data", "1")
+    for other in (
+        alone[:-1],
+        alone[:-1] + b" ",
+        alone * 2,
+        alone[:-3] + b"11\n\n",
+        b"\xff" + alone,
+    ):
+        assert buffer.event_alone(other) is None, other
+    assert BlockBuffer(99).event_alone(b"event: data\ndata: \xff\n\n") is None
+    buffer.feed(b"data: 0\n")
+    assert buffer.event_alone(alone) is None
 
 
 @pytest.mark.parametrize("block", [b"data: \xff\n\n", b"event: data\ndata: \xff\n\n"])
