@@ -424,19 +424,18 @@ class Agent:
 
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
-        from coder_agents.streams.containers import watch_containers
+        from coder_agents.streams.containers import ContainersRoutes, watch_containers
 
         polling = self._polling("containers", interval=interval, options=options)
         chosen = self._chosen(options)
-        return watch_containers(
+        routes = ContainersRoutes(
             lambda: self._websocket(
                 "containers", "watch", options=chosen, opening=self._asking("containers_watch")
             ),
             polling,
             self._capabilities,
-            what=f"the containers of agent {self.id}",
-            options=chosen,
         )
+        return watch_containers(routes, what=f"the containers of agent {self.id}", options=chosen)
 
     def _polling(
         self, *segments: str, interval: float, options: StreamOptions | None

@@ -68,7 +68,6 @@ class Capabilities:
         recreate_by_devcontainer: whether a devcontainer is recreated by its own id
             (2.25 and later) and not by its container's.
         delete_devcontainer: whether a devcontainer can be deleted (2.30 and later).
-        text_logs: whether the deployment writes logs as plain text (2.31 and later).
         pty_signed_token: whether it issues tokens for terminals on workspace proxies (licensed
             builds).
     """
@@ -78,7 +77,6 @@ class Capabilities:
     containers_watch: bool | None = None
     recreate_by_devcontainer: bool | None = None
     delete_devcontainer: bool | None = None
-    text_logs: bool | None = None
     pty_signed_token: bool | None = None
 
     @contextlib.contextmanager

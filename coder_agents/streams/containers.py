@@ -5,17 +5,51 @@ The containers and devcontainers of an agent, watched.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
-from coder_agents.errors import UnsupportedError
+import attrs
+
+from coder_agents.errors import APIError, UnsupportedError
 from coder_agents.releases import Capabilities
 from coder_agents.schema import WorkspaceAgentListContainersResponse, from_json
 from coder_agents.streams.changes import ContainerChange, container_changes, same_containers
+from coder_agents.streams.link import Broken
 from coder_agents.streams.options import StreamOptions
 from coder_agents.streams.watched import WatchedStream
 from coder_agents.transport import Source
 
 Containers = WorkspaceAgentListContainersResponse
+
+
+@attrs.define
+class ContainersRoutes:
+    """
+    Makes the connections of one stream, over the route that is there.
+
+    Attributes:
+        watch: makes a source that is told of changes.
+        poll: makes one that asks again and again.
+        capabilities: what was learnt of the deployment, and is learnt by opening the first.
+        polls: whether the last source that was made is one that asks.
+    """
+
+    watch: Callable[[], Source[bytes]]
+    poll: Callable[[], Source[bytes]]
+    capabilities: Capabilities
+    polls: bool = attrs.field(default=False, init=False)
+
+    def new_source(self) -> Source[bytes]:
+        """
+        Return the next connection, unopened.
+        """
+        self.polls = self.capabilities.containers_watch is False
+        return self.poll() if self.polls else self.watch()
+
+    def doubt(self) -> None:
+        """
+        Have a watch that was missing asked for again.
+        """
+        if self.polls:
+            self.capabilities.containers_watch = None
 
 
 class ContainersStream(WatchedStream[Containers, ContainerChange]):
@@ -25,6 +59,19 @@ class ContainersStream(WatchedStream[Containers, ContainerChange]):
     The first state comes at once. It never ends by itself: a close by the server means
     that its connection to the agent ended, and the stream waits for the agent to come back.
     """
+
+    def __init__(self, routes: ContainersRoutes, *, what: str, options: StreamOptions) -> None:
+        self._routes = routes
+        super().__init__(routes.new_source, what=what, options=options)
+
+    def _judge(self, broken: Broken) -> float | None:
+        # A deployment that was replaced may have lost the watch, or have one now. One that
+        # answers was not.
+        if isinstance(broken, UnsupportedError):
+            return None if self._routes.polls else 0.0
+        if not (isinstance(broken, APIError) and broken.by_deployment):
+            self._routes.doubt()
+        return None
 
     def _state(self, message: bytes) -> Containers:
         return from_json(message, WorkspaceAgentListContainersResponse)
@@ -37,18 +84,14 @@ class ContainersStream(WatchedStream[Containers, ContainerChange]):
 
 
 def watch_containers(
-    watch: Callable[[], Source[bytes]],
-    poll: Callable[[], Source[bytes]],
-    capabilities: Capabilities,
-    *,
-    what: str,
-    options: StreamOptions,
+    routes: ContainersRoutes, *, what: str, options: StreamOptions
 ) -> ContainersStream:
     """
-    Return a stream over what *watch* makes, or *poll* where the deployment has no watch; which
-    is learnt when what *watch* makes is opened.
+    Return a stream over the route that the deployment has.
     """
-    if capabilities.containers_watch is not False:
-        with suppress(UnsupportedError):
-            return ContainersStream(watch, what=what, options=options).open()
-    return ContainersStream(poll, what=what, options=options).open()
+    try:
+        return ContainersStream(routes, what=what, options=options).open()
+    except UnsupportedError:
+        if routes.polls:
+            raise
+    return ContainersStream(routes, what=what, options=options).open()

@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from coder_agents import Agent, Capabilities, Client, ConflictError, UnsupportedError
+from coder_agents import (
+    Agent,
+    Capabilities,
+    Client,
+    ConflictError,
+    Reconnect,
+    StreamEnd,
+    StreamOptions,
+    UnsupportedError,
+)
 from coder_agents.schema import WorkspaceAgentContainer, WorkspaceAgentDevcontainer
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.testing.releases import Release
@@ -194,22 +203,82 @@ def test_the_deployment_says_what_it_is(release: str, client: Client) -> None:
     assert client.capabilities == Capabilities()
 
 
-def test_containers_that_can_be_watched_no_more_are_told_as_such(
+NO_ROUTE: dict[str, Any] = {
+    "status": 404,
+    "headers": {"Content-Type": "application/json"},
+    "body": '{"message": "Route not found."}',
+}
+QUICK = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.01))
+
+
+def test_containers_that_can_be_watched_no_more_are_asked_for(
     release: str, deployment: Deployment, embedded: EmbeddedAgent
 ) -> None:
     """
-    Also where a running stream finds out.
+    Also where a running stream finds out, as the deployment was set back.
     """
     if release == "2.24":
-        return  # which is asked again and again instead
-    no_route: dict[str, Any] = {"status": 404, "headers": {"Content-Type": "application/json"}}
-    body = '{"message": "Route not found."}'
+        return  # where they never could
     deployment.faults.add("drop", route="containers_watch", after=1)
-    deployment.faults.add("refuse", route="containers_watch", body=body, **no_route)
+    deployment.faults.add("refuse", route="containers_watch", times=None, **NO_ROUTE)
     with deployment.client() as client:
-        stream = client.agent(embedded.id).watch_containers()
-        next(stream)
-        with pytest.raises(UnsupportedError) as raised:
+        agent = client.agent(embedded.id)
+        with agent.watch_containers(interval=0.01, options=QUICK) as stream:
             next(stream)
-    assert (raised.value.call, raised.value.version) == ("agent.watch_containers()", "unknown")
+            embedded.set_containers([WorkspaceAgentContainer(id="new")])
+            assert next(stream).containers[0].id == "new"
     assert client.capabilities.containers_watch is False
+
+
+def test_containers_that_were_asked_for_are_watched_once_they_can_be(
+    release: str, deployment: Deployment, embedded: EmbeddedAgent
+) -> None:
+    """
+    A deployment that is updated is away for a moment; then a running stream looks for a watch.
+    """
+    if release == "2.24":
+        return  # which never has one
+    deployment.faults.add("refuse", route="containers_watch", times=1, **NO_ROUTE)
+    with deployment.client() as client:
+        agent = client.agent(embedded.id)
+        with agent.watch_containers(interval=0.01, options=QUICK) as stream:
+            next(stream)
+            assert client.capabilities.containers_watch is False
+            deployment.faults.add("refuse", route="containers", status=502, body="<html>")
+            embedded.set_containers([WorkspaceAgentContainer(id="new")])
+            assert next(stream).containers[0].id == "new"
+        assert client.capabilities.containers_watch is True
+
+
+def test_containers_of_a_deployment_that_knows_of_none_are_told_as_such(
+    deployment: Deployment, embedded: EmbeddedAgent
+) -> None:
+    """
+    It is asked for either route once, and once more for the second by a second call.
+    """
+    for route in ("containers_watch", "containers"):
+        deployment.faults.add("refuse", route=route, times=None, **NO_ROUTE)
+    with deployment.client() as client:
+        agent = client.agent(embedded.id)
+        for asked in (2, 3):
+            with pytest.raises(UnsupportedError) as raised:
+                agent.watch_containers()
+            assert raised.value.version == "unknown"
+            routes = [each for each in deployment.requests if "/containers" in each.target]
+            assert len(routes) == asked
+
+
+def test_a_stream_ends_where_the_last_route_has_gone(
+    deployment: Deployment, embedded: EmbeddedAgent
+) -> None:
+    """
+    It does not ask for a route for ever that nobody has.
+    """
+    deployment.faults.add("refuse", route="containers_watch", times=None, **NO_ROUTE)
+    with deployment.client() as client:
+        stream = client.agent(embedded.id).watch_containers(interval=0.01, options=QUICK)
+        next(stream)
+        deployment.faults.add("refuse", route="containers", times=None, **NO_ROUTE)
+        with pytest.raises(UnsupportedError):
+            stream.poll(5)
+        assert stream.end == StreamEnd.FAILED
