@@ -142,6 +142,11 @@ class Writers:
         self._threads = [
             threading.Thread(target=self._write, args=(seed, batches)) for seed in range(2)
         ]
+
+    def start(self) -> None:
+        """
+        Begin to write.
+        """
         for thread in self._threads:
             thread.start()
 
@@ -221,6 +226,7 @@ def test_nothing_is_lost_or_comes_twice(release: str) -> None:
                     log.id for log in client.agent(agent.id).logs() if log.output == "before"
                 ]
             with client.follow_logs(found(client, 50)) as stream:
+                writers.start()
                 came = read_all(stream, writers)
                 stats, bookmarks = stream.stats, stream.bookmarks
             assert stream.failures == {}
