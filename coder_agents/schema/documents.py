@@ -104,13 +104,14 @@ _WHITE = " \t\n\r"  # RFC 8259, section 2
 
 
 def _parsed(text: str) -> object:
-    stripped = text.strip(_WHITE)
-    value, end = None, -1
     try:
-        value, end = _scan(stripped, 0)
+        value, end = _scan(text, 0)
     except (StopIteration, ValueError, RecursionError):
         pass  # and say what is wrong out of this handler, or the error has a second one on it
-    return value if end == len(stripped) else _decoded_or_refused(text)
+    else:
+        if not text[end:].strip(_WHITE):
+            return value
+    return _decoded_or_refused(text)
 
 
 def _decoded_or_refused(text: str) -> object:

@@ -363,6 +363,7 @@ def test_bytes_that_are_not_utf_8_are_refused(data: bytes, found: str) -> None:
         ("<html>\n</html>", '"<html>\\n</html>" at line 1 column 1'),
         ('{\n "message": oops}', '"oops}" at line 2 column 13'),
         ("{} x", '"x" at line 1 column 4'),
+        ("{}\n\u00a0", '"\\u00a0" at line 2 column 1'),
         ('{"a" 1}', '"1}" at line 1 column 6'),
         ('"a\x01"', '"\\u0001\\"" at line 1 column 3'),
         ("[" + "\x85" * 500, '"' + "\\u0085" * 6 + "... at line 1 column 2"),
