@@ -39,6 +39,8 @@ from coder_agents.schema import (
 
 # The walk, as a user would write it.
 
+FIRST_STATE = 5.0  # seconds that the first metadata is waited for
+
 
 def walk(agent: Agent, screen: Screen, seconds: float) -> None:
     """
@@ -102,16 +104,17 @@ def watch_metadata(agent: Agent, screen: Screen, seconds: float) -> int:
     Watch the metadata of *agent* for *seconds*, and return how many updates there were.
     """
     screen.heading(f"Its metadata, for {seconds:g} seconds")
-    deadline = time.monotonic() + seconds
     updates, before = 0, dict[str, str]()
     with agent.watch_metadata() as stream:
-        while stream.end is None and (left := deadline - time.monotonic()) > 0:
-            items = stream.poll(left)
-            if items is not None:
-                updates += 1
-                values = {name_of(item): value_of(item) for item in items}
-                show_metadata(before, values, screen)
-                before = values
+        # The first state is on its way: the seconds begin with it.
+        items = stream.poll(FIRST_STATE)
+        deadline = time.monotonic() + seconds
+        while items is not None:
+            updates += 1
+            values = {name_of(item): value_of(item) for item in items}
+            show_metadata(before, values, screen)
+            before = values
+            items = stream.poll(max(0.0, deadline - time.monotonic()))
     return updates
 
 
