@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from coder_agents import schema, streams, transport
-from coder_agents.config import positive_seconds, whole_number
+from coder_agents.config import function_or_none, positive_seconds, whole_number
 from coder_agents.releases import Capabilities, Route
 from coder_agents.render import escape_controls
 from coder_agents.transport import HTTP, quoted
@@ -296,8 +296,7 @@ class Agent:
             raise ValueError(
                 "on_build is called with the next build's agent: add across_builds=True"
             )
-        if on_build is not None and not callable(on_build):
-            raise TypeError(f"on_build must be a function or None, not {type(on_build).__name__}")
+        function_or_none("on_build", on_build)
         if self._workspace is None:
             raise ValueError(
                 "across_builds needs the agent's workspace, which nothing tells of an agent that was"

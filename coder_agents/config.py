@@ -6,11 +6,13 @@ Everything a user can set is checked here, once, before any input or output.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
@@ -24,6 +26,8 @@ The header that carries the token, on REST calls and on WebSocket handshakes.
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _HOSTILE = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
+
+T = TypeVar("T")
 
 Cert = str | tuple[str, str]
 
@@ -160,6 +164,28 @@ def positive_seconds(name: str, value: float) -> float:
     if not 0 < value <= sys.float_info.max:  # nor does NaN
         raise ValueError(f"{name} must be a finite number of seconds above 0, not {value}")
     return float(value)
+
+
+def seconds_or_none(name: str, value: float | None) -> float | None:
+    """
+    Return *value*; raise where it is no number of 0 or more, nor None.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be seconds or None, not {type(value).__name__}")
+    if math.isnan(value) or value < 0:
+        raise ValueError(f"{name} must be 0 or more seconds, or None, not {value}")
+    return value
+
+
+def function_or_none(name: str, value: T) -> T:
+    """
+    Return *value*; raise where it can neither be called nor is None.
+    """
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be a function or None, not {type(value).__name__}")
+    return value
 
 
 def whole_number(name: str, value: int, *, least: int) -> int:

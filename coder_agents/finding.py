@@ -37,11 +37,10 @@ from coder_agents.schema import (
     WorkspaceTransition,
     from_json,
 )
-from coder_agents.transport import HTTP, quoted
+from coder_agents.transport import HTTP, is_gone, quoted
 
 _PAGE = 100  # workspaces; each is some 20 KB of JSON
 _MINE = "owner:me"
-_GONE = 410  # what a deployment answers for a workspace that was deleted
 
 _FORMS = (
     "an agent is named [owner/]workspace[.agent], such as dev, dev.main or alice/dev.main,"
@@ -165,7 +164,7 @@ def find_workspace(http: HTTP, ref: Reference) -> Workspace:
     try:
         body = http.call("GET", quoted("users", ref.owner, "workspace", ref.workspace))
     except APIError as error:
-        if not _says_missing(error):
+        if not is_gone(error):
             raise
         raise _not_found(error, ref, _near(http, ref)) from error
     return from_json(body, Workspace)
@@ -175,16 +174,11 @@ def _workspace_by_id(http: HTTP, id: uuid.UUID) -> Workspace:
     try:
         body = http.call("GET", quoted("workspaces", id))
     except APIError as error:
-        if not _says_missing(error):
+        if not is_gone(error):
             raise
         text = f"no workspace {id}: {escape_controls(error.message)}"
         raise WorkspaceNotFoundError(text) from error
     return from_json(body, Workspace)
-
-
-def _says_missing(error: APIError) -> bool:
-    missing = isinstance(error, NotFoundError) or error.status_code == _GONE
-    return missing and error.by_deployment
 
 
 def _near(http: HTTP, ref: Reference) -> list[str]:

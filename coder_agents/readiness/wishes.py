@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from coder_agents.config import function_or_none, seconds_or_none
 from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
 
 OnLog = Callable[[WorkspaceAgentLog], object]
@@ -24,18 +25,12 @@ Called with the agent as it was read.
 """
 
 
-def _seconds_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{attribute.name} must be seconds or None, not {type(value).__name__}")
-    if math.isnan(value) or value < 0:
-        raise ValueError(f"{attribute.name} must be 0 or more seconds, or None, not {value}")
+def _seconds_or_none(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    seconds_or_none(attribute.name, value)
 
 
 def _callable_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not callable(value):
-        raise TypeError(f"{attribute.name} must be a function or None, not {type(value).__name__}")
+    function_or_none(attribute.name, value)
 
 
 def _truth(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:

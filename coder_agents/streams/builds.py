@@ -22,9 +22,9 @@ from coder_agents.schema import (
 from coder_agents.streams.filters import Choice
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.link import Broken, EndedError
-from coder_agents.streams.logs import LogSource, LogStream, is_gone
+from coder_agents.streams.logs import LogSource, LogStream
 from coder_agents.streams.options import StreamEnd, StreamOptions
-from coder_agents.transport import Source
+from coder_agents.transport import Source, is_gone
 
 logger = logging.getLogger("coder_agents")
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from coder_agents.config import whole_number
-from coder_agents.errors import APIError, CoderError, NotFoundError
+from coder_agents.errors import CoderError
 from coder_agents.schema import Workspace, WorkspaceAgentLog, from_json
 from coder_agents.schema.reading import chosen_logs
 from coder_agents.streams.bookmark import Bookmark
@@ -22,12 +22,11 @@ from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.link import Broken, EndedError
 from coder_agents.streams.options import StreamEnd, StreamOptions
 from coder_agents.streams.stream import Stream
-from coder_agents.transport import DroppedError, Source, Wait
+from coder_agents.transport import DroppedError, Source, Wait, is_gone
 
 logger = logging.getLogger("coder_agents")
 
 _NORMAL = 1000  # RFC 6455, section 7.4.1
-_GONE = 410  # what a deployment answers for a workspace that was deleted
 _SECOND_LOOK = 0.5  # seconds after the first 1000
 _THIRD_LOOK = 5.0  # seconds after the second
 _LATEST_END = 8.0  # seconds after the first 1000 that late lines are waited for
@@ -346,15 +345,6 @@ def _before_tail(kept: Sequence[int], there: Sequence[int], tail: int) -> int:
         return 0
     first = min(kept, default=math.inf)
     return max((number for number in there if number < first), default=0)
-
-
-def is_gone(broken: Broken) -> bool:
-    """
-    Whether the deployment itself says that it has no such thing, or no more.
-    """
-    if not isinstance(broken, APIError) or not broken.by_deployment:
-        return False
-    return isinstance(broken, NotFoundError) or broken.status_code == _GONE
 
 
 def _ledger(agent_id: uuid.UUID, after: int | str, options: StreamOptions) -> Ledger:

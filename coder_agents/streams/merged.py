@@ -22,19 +22,19 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 
+from coder_agents.config import function_or_none
 from coder_agents.errors import CoderError
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.link import EndedError
 from coder_agents.streams.logs import LogStream
 from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
-from coder_agents.streams.pump import Pump
+from coder_agents.streams.pump import LONG_ABSENCE, Pump
 from coder_agents.streams.watch import Watch
 from coder_agents.transport import ClosedError
 
 _MOST_DIALLERS = 8  # threads
 _FIRST_ANSWERS = 5.0  # seconds that what is there waits for agents that have not answered yet
 _LEAVE = 0.5  # seconds that closing waits for a thread that is connecting
-_ABSENT = 10.0  # seconds without a reader after which a break is no wonder
 _MOST_NOTES = 10
 
 
@@ -145,12 +145,8 @@ class MergedLogStream(Pump[AgentLog[A]], Generic[A]):
         on_failure: Callable[[A, CoderError], object] | None = None,
     ) -> None:
         super().__init__(f"the logs of {len(agents)} agents")
-        if on_failure is not None and not callable(on_failure):
-            raise TypeError(
-                f"on_failure must be a function or None, not {type(on_failure).__name__}"
-            )
+        self._on_failure = function_or_none("on_failure", on_failure)
         _check_distinct(agents)
-        self._on_failure = on_failure
         # Told by the thread that reads, not by one that connects.
         self._on_reconnect = options.on_reconnect
         self._told: collections.deque[tuple[str, int, float]] = collections.deque()
@@ -247,7 +243,7 @@ class MergedLogStream(Pump[AgentLog[A]], Generic[A]):
     def _fill(self, deadline: float | None) -> bool:
         if self._queue:
             return True
-        self._was_absent = time.monotonic() - self._left_at > _ABSENT
+        self._was_absent = time.monotonic() - self._left_at > LONG_ABSENCE
         try:
             self._ready.extend(self._full)
             self._full.clear()

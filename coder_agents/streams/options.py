@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from coder_agents.config import positive_seconds, whole_number
+from coder_agents.config import function_or_none, positive_seconds, whole_number
 from coder_agents.streams.reconnect import Reconnect
 
 OnReconnect = Callable[[str, int, float], object]
@@ -58,8 +58,7 @@ def _policy_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> N
 
 
 def _callable_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is not None and not callable(value):
-        raise TypeError(f"{attribute.name} must be a function or None, not {type(value).__name__}")
+    function_or_none(attribute.name, value)
 
 
 @attrs.frozen(kw_only=True)

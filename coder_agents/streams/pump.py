@@ -15,10 +15,16 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
+from coder_agents.config import seconds_or_none
 from coder_agents.errors import CoderError
 from coder_agents.streams.link import EndedError
 from coder_agents.streams.options import StreamEnd, StreamStats
 from coder_agents.transport import ClosedError
+
+LONG_ABSENCE = 10.0
+"""
+Seconds without a reader after which a break is no wonder.
+"""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -257,13 +263,8 @@ class Pump(Generator[T, None, None], abc.ABC):
 
 
 def _deadline(timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be seconds or None, not {type(timeout).__name__}")
-    if math.isnan(timeout) or timeout < 0:
-        raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout}")
-    return None if math.isinf(timeout) else time.monotonic() + timeout
+    seconds = seconds_or_none("timeout", timeout)
+    return None if seconds is None or math.isinf(seconds) else time.monotonic() + seconds
 
 
 def _caller() -> str:

@@ -14,13 +14,11 @@ from typing import Generic, TypeVar
 from coder_agents.errors import CoderError, StreamError
 from coder_agents.streams.link import Broken, Link
 from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
-from coder_agents.streams.pump import Pump
+from coder_agents.streams.pump import LONG_ABSENCE, Pump
 from coder_agents.transport import Source, Wait
 
 M = TypeVar("M")
 T = TypeVar("T")
-
-_SLOW = 10.0  # seconds without a reader after which a break is no wonder
 
 
 class _Held(Generic[T]):
@@ -209,7 +207,7 @@ class Stream(Pump[T], Generic[M, T]):
         if self._pending:
             return True
         now = time.monotonic()
-        self._link.quietly = now - self._left_at > _SLOW
+        self._link.quietly = now - self._left_at > LONG_ABSENCE
         try:
             while not self._pending:
                 self._hold([])

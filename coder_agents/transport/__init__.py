@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.alarm import Alarm
     from coder_agents.transport.connection import ClosedError, DroppedError, Wait
     from coder_agents.transport.document import DocumentSource
+    from coder_agents.transport.failures import is_gone
     from coder_agents.transport.http import HTTP, Params, quoted
     from coder_agents.transport.polled import PolledSource
     from coder_agents.transport.source import HTTPSource, Source
@@ -32,6 +33,7 @@ __all__ = [
     "Source",
     "Wait",
     "WebSocketSource",
+    "is_gone",
     "quoted",
 ]
 
@@ -41,6 +43,7 @@ __getattr__, __dir__ = exports(
         "alarm": "Alarm",
         "connection": "ClosedError DroppedError Wait",
         "document": "DocumentSource",
+        "failures": "is_gone",
         "http": "HTTP Params quoted",
         "polled": "PolledSource",
         "source": "HTTPSource Source",

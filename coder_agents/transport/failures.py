@@ -45,6 +45,7 @@ _BY_STATUS: dict[int, type[APIError]] = {
     429: RateLimitError,
 }
 _NOT_CONNECTED = re.compile(r'Agent state is ".*", it must be in the "connected" state\.')
+_GONE = 410  # what a deployment answers for a workspace that was deleted
 _ROUTE_NOT_FOUND = "Route not found."
 _LOGIN = "Try logging in using 'coder login'."
 _LONGEST_DETAIL = 2048  # characters of a body that is not JSON, as Coder's Go client cuts it
@@ -77,6 +78,15 @@ def api_error(response: requests.Response, *, token: str) -> APIError:
         request=answer.request,
         response=answer,
     )
+
+
+def is_gone(error: BaseException) -> bool:
+    """
+    Whether the deployment itself says that it has no such thing, or no more.
+    """
+    if not isinstance(error, APIError) or not error.by_deployment:
+        return False
+    return isinstance(error, NotFoundError) or error.status_code == _GONE
 
 
 def transport_error(what: str, error: BaseException) -> CoderError:

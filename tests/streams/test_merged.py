@@ -9,17 +9,13 @@ import contextlib
 import gc
 import itertools
 import logging
-import os
 import random
 import signal
-import socket
-import stat
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -42,6 +38,8 @@ from coder_agents import (
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.merged import in_order_of_ids
 from coder_agents.testing import Deployment, EmbeddedAgent
+
+from .test_stream import open_sockets
 
 RELEASES = ("2.24", "2.31", "2.35")
 QUICK = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=30), settle=0)
@@ -89,24 +87,6 @@ def take(stream: MergedLogStream[Agent], count: int) -> list[str]:
     return [str(stream.poll(LONG)) for _ in range(count)]
 
 
-def open_sockets(client: Client) -> set[int]:
-    """
-    Return which sockets this process has open, but for those of the client's server and of its
-    REST calls.
-    """
-    client._http.session.close()
-    port = urlsplit(client._http.settings.url).port
-    inodes = set()
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):  # the listing's own, closed by now
-            about = os.stat(int(name))
-            if stat.S_ISSOCK(about.st_mode):
-                with socket.socket(fileno=os.dup(int(name))) as sock:
-                    if sock.getsockname()[1:2] != (port,):
-                        inodes.add(about.st_ino)
-    return inodes
-
-
 def threads() -> list[str]:
     """
     Return the names of the threads that connect.
@@ -120,12 +100,17 @@ def nothing_left(deployment: Deployment, client: Client) -> Iterator[None]:
     """
     Check that what is done meanwhile leaves no socket and no thread.
     """
+
+    def sockets() -> set[int]:
+        client._http.session.close()  # those of its REST calls are not meant
+        return open_sockets(client)
+
     gone_by = time.monotonic() + LONG
-    before = open_sockets(client)
+    before = sockets()
     yield
     assert threads() == []
     deployment.faults.clear()
-    while not open_sockets(client) <= before:  # the deployment's go once it has noticed
+    while not sockets() <= before:  # the deployment's go once it has noticed
         assert time.monotonic() < gone_by
         time.sleep(0.01)
 
@@ -797,8 +782,8 @@ def test_a_break_is_told_quietly_only_where_nobody_was_reading(
     """
     A quiet agent in a stream that is read is no neglected one.
     """
-    monkeypatch.setattr("coder_agents.streams.stream._SLOW", 0.3)
-    monkeypatch.setattr("coder_agents.streams.merged._ABSENT", 0.3)
+    monkeypatch.setattr("coder_agents.streams.stream.LONG_ABSENCE", 0.3)
+    monkeypatch.setattr("coder_agents.streams.merged.LONG_ABSENCE", 0.3)
     caplog.set_level(logging.DEBUG, "coder_agents")
     add(deployment, 1)
     with client.follow_logs(found(client, 1)) as stream:

@@ -332,7 +332,7 @@ def test_a_slow_loop_body_costs_a_quiet_reconnect(
     """
     Where the server gave up on us meanwhile, that is worth a debug record only.
     """
-    monkeypatch.setattr("coder_agents.streams.stream._SLOW", 0.05)
+    monkeypatch.setattr("coder_agents.streams.stream.LONG_ABSENCE", 0.05)
     caplog.set_level(logging.DEBUG, logger="coder_agents")
     agent = serve(breaking(kind, hang_up), going_on(kind), options=OPTIONS)
     with kind.open(agent) as stream:

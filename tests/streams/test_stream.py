@@ -26,6 +26,7 @@ from peer import Conversation
 
 from coder_agents import (
     AuthenticationError,
+    Client,
     PermissionDeniedError,
     Reconnect,
     RequestTimeoutError,
@@ -66,7 +67,7 @@ def silent(kind: Kind) -> Callable[[Conversation], None]:
     return counting(kind, 0)
 
 
-def open_sockets(agent: Agent) -> set[int]:
+def open_sockets(agent: Agent | Client) -> set[int]:
     """
     Return which sockets this process has open, but for those of the agent's server.
 
