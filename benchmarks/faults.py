@@ -220,7 +220,7 @@ class Watch:
     def _repeated(self) -> int:
         return len(self._numbers) - len(set(self._numbers)) if self._kind == "logs" else 0
 
-    def _open(self) -> Stream[Any, Any]:
+    def _open(self) -> Stream[Any]:
         options = StreamOptions(
             reconnect=Reconnect(initial=0.05, maximum=0.5, give_up_after=20),
             settle=SETTLE,
@@ -228,14 +228,14 @@ class Watch:
             max_message_size=1_000_000,
         )
         agent = self._stage.client.agent(self._stage.agent_id)
-        opened: dict[str, Callable[..., Stream[Any, Any]]] = {
+        opened: dict[str, Callable[..., Stream[Any]]] = {
             "logs": agent.follow_logs,
             "metadata": agent.watch_metadata,
             "containers": agent.watch_containers,
         }
         return opened[self._kind](options=options)
 
-    def _read(self, stream: Stream[Any, Any]) -> None:
+    def _read(self, stream: Stream[Any]) -> None:
         self._stage.tell("happen", self._kind, THINGS)
         if self._case.during is not None:
             time.sleep(0.2)

@@ -20,10 +20,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import attrs
 
 from coder_agents import Client, LogStream, Reconnect, StreamOptions
+from coder_agents.streams.position import LogPosition
 from coder_agents.testing import Deployment, EmbeddedAgent, PendingLogs
 
 REPORT = Path(__file__).parent.parent / "docs" / "soak_report.rst"
@@ -112,7 +114,7 @@ def follow(
         for count, number in enumerate(numbers(stream, plan, pipe), 1):
             seen[number] = min(seen[number] + 1, 255)
             if count % max(1, plan.lines // 200) == 0:
-                held = max(held, stream._ledger.held)
+                held = max(held, sum(1 for _ in cast("LogPosition", stream._core.position).known))
                 tenth = min(9, count * 10 // plan.lines)
                 memory[tenth] = max(memory[tenth], resident())
         stats = stream.stats

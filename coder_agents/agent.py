@@ -7,16 +7,16 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from coder_agents import schema, streams, transport
+from coder_agents import schema
 from coder_agents.config import function_or_none, positive_seconds, whole_number
-from coder_agents.releases import Capabilities, Route
+from coder_agents.releases import Capabilities
 from coder_agents.render import escape_controls
+from coder_agents.streams.sources import after as after_params
 from coder_agents.transport import HTTP, quoted
 
 if TYPE_CHECKING:
@@ -40,11 +40,13 @@ if TYPE_CHECKING:
         PortsStream,
         StreamOptions,
     )
-    from coder_agents.streams.builds import BuildLog
+    from coder_agents.streams.builds import AcrossBuilds
     from coder_agents.streams.filters import Choice
-    from coder_agents.streams.logs import LogSource
+    from coder_agents.streams.log_feed import LogFeed
+    from coder_agents.streams.log_source import AgentLogSource
     from coder_agents.streams.metadata_routes import MetadataRoutes
-    from coder_agents.transport import DocumentSource, Params, PolledSource, Source, WebSocketSource
+    from coder_agents.streams.sources import AgentSources
+    from coder_agents.transport import Params, Source
 
 _WAIT_INTERVAL = 2.0  # seconds between two looks at a devcontainer
 
@@ -146,17 +148,16 @@ class Agent:
         Raises *ValueError* or *TypeError* for what cannot be chosen by, before the log is asked
         for. For a name that `data` does not have, the agent is read again before it is refused.
         """
-        params = _after(after)
-        choose = self._choose(
+        params = after_params(whole_number("after", after, least=0))
+        choice = self._choose(
             tail=tail, since=since, before=before, source=source, level=level, grep=grep
-        )
-        choice = choose()
+        )()
         body = self._http.call("GET", self._path("logs"), params=params)
         if choice is None:
             return schema.from_json(body, list[schema.WorkspaceAgentLog])
-        from coder_agents.streams.filters import choose_logs
+        from coder_agents.streams.lines import new_lines
 
-        return choose_logs(body, choice)
+        return new_lines(body, lambda ids: None, choice, ids_first=False).logs
 
     def follow_logs(
         self,
@@ -191,28 +192,46 @@ class Agent:
             tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )
         chosen = self._chosen(options)
+        policy = None
         if across_builds or on_build is not None:
             self._require_builds(across_builds, on_build)
-            return self._across_builds(after, choose, on_build, chosen)
-        return self._log_stream(after, chosen, choose).open()
+            policy = self._across_builds(chosen)
+        from coder_agents.streams.logs import follow_log, log_feed
 
-    def _log_stream(
-        self,
-        after: int | str,
-        chosen: StreamOptions,
-        choose: Callable[[], Choice | None] = lambda: None,
-    ) -> LogStream:
+        log = self._log_source(chosen)
+        feed = log_feed(
+            log, after=after, options=chosen, choose=choose, policy=policy, on_follow=on_build
+        )
+        return follow_log(feed)
+
+    def _log_feed(self, after: int | str, chosen: StreamOptions) -> LogFeed:
         """
-        Return the stream that `follow_logs` returns, unopened.
+        Return the feed of the whole log, unopened.
         """
-        return streams.LogStream(
-            self._followed(chosen),
+        from coder_agents.streams.logs import log_feed
+
+        return log_feed(self._log_source(chosen), after=after, options=chosen)
+
+    def _log_source(self, chosen: StreamOptions) -> AgentLogSource:
+        from coder_agents.streams.log_source import AgentLogSource
+
+        return AgentLogSource(
             agent_id=self.id,
-            after=after,
-            options=chosen,
-            choose=choose,
-            workspace=self._workspace_source(chosen),
+            sources=self._sources(chosen),
             overflowed=lambda: self._data.logs_overflowed,
+            agent=self,
+            log_sources=self._data.log_sources,
+        )
+
+    def _sources(self, chosen: StreamOptions) -> AgentSources:
+        from coder_agents.streams.sources import AgentSources
+
+        return AgentSources(
+            http=self._http,
+            agent_id=self.id,
+            workspace_id=None if self._workspace is None else self._workspace.id,
+            capabilities=self._capabilities,
+            options=chosen,
         )
 
     def wait_ready(
@@ -303,26 +322,14 @@ class Agent:
                 " found by its own UUID: find it by name, as client.agent('workspace.agent') does"
             )
 
-    def _across_builds(
-        self,
-        after: int | str,
-        choose: Callable[[], Choice | None],
-        on_build: Callable[[Agent], object] | None,
-        options: StreamOptions,
-    ) -> LogStream:
-        from coder_agents.streams.builds import AcrossBuildsStream
+    def _across_builds(self, options: StreamOptions) -> AcrossBuilds:
+        from coder_agents.streams.builds import AcrossBuilds
 
-        workspace = self._workspace_source(options)
-        assert workspace is not None
-        return AcrossBuildsStream(
-            self._build_log(options),
-            after=after,
-            options=options,
-            choose=choose,
-            workspace=workspace,
-            next_log=lambda newer, data: self._next(newer, data)._build_log(options),
-            on_build=on_build,
-        ).open()
+        return AcrossBuilds(
+            self._data,
+            next_log=lambda newer, data: self._next(newer, data)._log_source(options),
+            reconnects=options.reconnect is not None,
+        )
 
     def _next(self, workspace: Workspace, data: WorkspaceAgent) -> Agent:
         return Agent(
@@ -332,24 +339,6 @@ class Agent:
             self._capabilities,
             data=data,
             workspace=workspace,
-        )
-
-    def _build_log(self, options: StreamOptions) -> BuildLog:
-        from coder_agents.streams.builds import BuildLog
-
-        return BuildLog(
-            data=self._data,
-            agent=self,
-            follow=self._followed(options),
-            read=lambda floor: self._document(self._path("logs"), options, _after(floor)),
-            overflowed=lambda: self._data.logs_overflowed,
-        )
-
-    def _followed(self, options: StreamOptions) -> LogSource:
-        return lambda floor: self._websocket(
-            "logs",
-            params=[*_after(floor), ("follow", ""), ("no_compression", "")],
-            options=options,
         )
 
     def watch_metadata(self, *, options: StreamOptions | None = None) -> MetadataStream:
@@ -406,11 +395,10 @@ class Agent:
 
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
-        return streams.PortsStream(
-            self._polling("listening-ports", interval=interval, options=options),
-            what=f"the ports of agent {self.id}",
-            options=self._chosen(options),
-        ).open()
+        from coder_agents.streams.ports import watch_ports
+
+        positive_seconds("interval", interval)
+        return watch_ports(self._sources(self._chosen(options)), interval=interval)
 
     def watch_containers(
         self, *, interval: float = 5.0, options: StreamOptions | None = None
@@ -423,67 +411,15 @@ class Agent:
 
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
-        from coder_agents.streams.containers import ContainersRoutes, watch_containers
+        from coder_agents.streams.containers import watch_containers
 
-        polling = self._polling("containers", interval=interval, options=options)
-        chosen = self._chosen(options)
-        routes = ContainersRoutes(
-            lambda: self._websocket(
-                "containers", "watch", options=chosen, opening=self._asking("containers_watch")
-            ),
-            polling,
-            self._capabilities,
-        )
-        return watch_containers(routes, what=f"the containers of agent {self.id}", options=chosen)
-
-    def _polling(
-        self, *segments: str, interval: float, options: StreamOptions | None
-    ) -> Callable[[], PolledSource]:
         positive_seconds("interval", interval)
-        chosen = self._chosen(options)
-        path = self._path(*segments)
-        return lambda: transport.PolledSource(
-            lambda: self._document(path, options=chosen), interval=interval
-        )
+        return watch_containers(self._sources(self._chosen(options)), interval=interval)
 
     def _chosen(self, options: StreamOptions | None) -> StreamOptions:
         # A stream outlives its client, but is not opened by one that is closed.
         self._http.check_open()
         return options or self._stream_options
-
-    def _websocket(
-        self,
-        *segments: str,
-        params: Params = (),
-        options: StreamOptions,
-        opening: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> WebSocketSource:
-        return transport.WebSocketSource(
-            self._http,
-            self._path(*segments),
-            params,
-            idle_timeout=options.idle_timeout,
-            max_message_size=options.max_message_size,
-            opening=opening,
-        )
-
-    def _asking(self, route: Route) -> Callable[[], AbstractContextManager[None]]:
-        return partial(self._capabilities.asking, route)
-
-    def _workspace_source(self, options: StreamOptions) -> Callable[[], DocumentSource] | None:
-        if self._workspace is None:
-            return None
-        path = quoted("workspaces", self._workspace.id)
-        return lambda: self._document(path, options)
-
-    def _document(self, path: str, options: StreamOptions, params: Params = ()) -> DocumentSource:
-        return transport.DocumentSource(
-            self._http,
-            path,
-            params,
-            idle_timeout=options.idle_timeout,
-            max_message_size=options.max_message_size,
-        )
 
     def listening_ports(self) -> list[WorkspaceAgentListeningPort]:
         """
@@ -574,11 +510,6 @@ class Agent:
 
     def _path(self, *segments: str) -> str:
         return quoted("workspaceagents", self.id, *segments)
-
-
-def _after(after: int) -> Params:
-    whole_number("after", after, least=0)
-    return [("after", str(after))] if after else []
 
 
 def _label_params(labels: Mapping[str, str] | None) -> Params:

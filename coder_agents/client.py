@@ -231,17 +231,17 @@ class Client:
         Raises *ValueError* or *TypeError*, before any request, for an agent that is there
         twice or is of another deployment.
         """
-        from coder_agents.streams import MergedLogStream
+        from coder_agents.streams.merged import follow_merged
 
         self._http.check_open()
         followed, begin = list(agents), dict(after or {})
         self._check_followed(followed, begin)
-        return MergedLogStream(
+        return follow_merged(
             followed,
-            lambda agent, chosen: agent._log_stream(begin.get(agent.id, 0), chosen),
+            lambda agent, chosen: agent._log_feed(begin.get(agent.id, 0), chosen),
             on_failure=on_failure,
             options=options or self._stream_options,
-        ).open()
+        )
 
     def _check_followed(self, agents: list[Agent], after: Mapping[uuid.UUID, int | str]) -> None:
         for agent in agents:

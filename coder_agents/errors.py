@@ -33,7 +33,15 @@ if TYPE_CHECKING:
 class CoderError(Exception):
     """
     The root of all errors of this package.
+
+    Attributes:
+        last_id: where the error ended a followed log, the newest id that the stream yielded.
+        bookmark: where the error ended a followed log, what another stream takes as ``after=`` to
+            continue with no line lost or repeated; for several agents' logs, a mapping.
     """
+
+    last_id: int | None = None
+    bookmark: Any = None
 
 
 class ConfigError(CoderError, ValueError):
@@ -417,12 +425,20 @@ class DecodeError(CoderError, ValueError):
         path: where in the document, such as ``$.apps[3].health``.
         wanted: the type that belongs there.
         found: a short cut of what was there.
+        by_deployment: False for the page of something between, such as a login page.
     """
 
     def __init__(
-        self, text: str = "", *, path: str = "$", wanted: str = "", found: str = ""
+        self,
+        text: str = "",
+        *,
+        path: str = "$",
+        wanted: str = "",
+        found: str = "",
+        by_deployment: bool = True,
     ) -> None:
         super().__init__(text)
+        self.by_deployment = by_deployment
         self.path = path
         self.wanted = wanted
         self.found = found

@@ -7,12 +7,12 @@ A version header cannot decide it: development builds say ``v0.0.0-devel``.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import attrs
 
-from coder_agents.errors import UnsupportedError
+from coder_agents.errors import CoderError, UnsupportedError
 from coder_agents.render import escape_controls
 
 _DEVELOPMENT = "v0.0.0-devel"
@@ -87,13 +87,29 @@ class Capabilities:
         An *UnsupportedError* that passes through then names *call*, by default the method that
         usually asks for the route, and since when there is one.
         """
+        note = self.noting(route, call=call)
         try:
             yield
         except UnsupportedError as error:
-            setattr(self, route, False)
-            _name(error, attrs.evolve(_CALLS[route], name=call or _CALLS[route].name))
+            note(error)
             raise
-        setattr(self, route, True)
+        note(None)
+
+    def noting(self, route: Route, *, call: str = "") -> Callable[[CoderError | None], None]:
+        """
+        Return a function that takes how a request for *route* ended: None where it was accepted.
+
+        It does for a connection what `asking` does for a call.
+        """
+
+        def note(error: CoderError | None) -> None:
+            if isinstance(error, UnsupportedError):
+                setattr(self, route, False)
+                _name(error, attrs.evolve(_CALLS[route], name=call or _CALLS[route].name))
+            elif error is None:
+                setattr(self, route, True)
+
+        return note
 
 
 @contextlib.contextmanager

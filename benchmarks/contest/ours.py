@@ -4,8 +4,10 @@ What this package's users write.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
+import math
 import os
 import tracemalloc
 import uuid
@@ -14,7 +16,8 @@ from typing import Any
 
 from coder_agents import Agent, Client, LogStream, StreamOptions
 from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog, from_json
-from coder_agents.transport import SSESource, WebSocketSource
+from coder_agents.streams.poller import Poller, single_selector
+from coder_agents.transport import Source, SSESource, WebSocketSource
 from contest import feed, limits, scenes
 from contest.figures import Figures, Scale, drained, repeated
 
@@ -101,17 +104,34 @@ def _sse(scale: Scale, agent_id: uuid.UUID) -> SSESource:
     )
 
 
-def _received(source: Any, warm: int, count: int) -> Figures:
-    source.open()
+def _received(source: Source[Any], warm: int, count: int) -> Figures:
     try:
         return drained(_messages(source), warm=warm, count=count)
     finally:
         source.free()
 
 
-def _messages(source: Any) -> Iterator[object]:
-    while True:
-        yield source.receive(None)
+def _messages(source: Source[Any]) -> Iterator[object]:
+    """
+    Open *source* and yield its messages, waiting as a stream does.
+    """
+    with contextlib.closing(Poller[int](single_selector())) as poller:
+        source.ask(10)
+        while not source.answered():
+            _wait(poller, source)
+        while True:
+            message = source.receive()
+            if message is not None:
+                yield message
+            else:
+                _wait(poller, source)
+
+
+def _wait(poller: Poller[int], source: Source[Any]) -> None:
+    interest = source.interest()
+    if interest is not None:
+        poller.set(0, (interest,))
+        poller.wait(math.inf)
 
 
 def event_way(scale: Scale) -> Figures:
@@ -119,7 +139,6 @@ def event_way(scale: Scale) -> Figures:
     Time the way of a small event to who reads events.
     """
     source = _sse(scale, scenes.TIMED)
-    source.open()
     try:
         return limits.way(_messages(source), _event_bytes, scale.timed)
     finally:

@@ -36,7 +36,7 @@ from coder_agents.schema import (
     WorkspaceAgentStatus,
     WorkspaceTransition,
 )
-from coder_agents.streams.reconnect import asked_pause, is_resumable
+from coder_agents.streams.reconnect import is_resumable, requested_pause
 
 logger = logging.getLogger("coder_agents")
 
@@ -76,7 +76,7 @@ class _Wait:
                 raise self._timed_out() from self._trouble
             pause = poll_interval(time.monotonic() - began)
             if self._trouble is not None:
-                pause = max(pause, asked_pause(self._trouble))
+                pause = max(pause, requested_pause(self._trouble))
             self._lines.wait(min(pause, self._patience.left))
 
     def _judge(self, agent: WorkspaceAgent | None) -> Verdict:
@@ -243,7 +243,7 @@ def await_build(find: Callable[[], T], patience: Patience) -> T:
             waited = patience.waited
             text = f"no agent after {waited:.1f} s: {trouble}"
             raise ReadyTimeoutError(text, waited=waited) from trouble
-        pause = max(poll_interval(patience.waited), asked_pause(trouble))
+        pause = max(poll_interval(patience.waited), requested_pause(trouble))
         time.sleep(min(pause, patience.left))
 
 

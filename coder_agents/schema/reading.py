@@ -204,3 +204,17 @@ def _fast() -> ModuleType | None:
     except ModuleNotFoundError:
         return None
     return fast
+
+
+def log_ids(text: bytes) -> list[int]:
+    """
+    Return the ids of all lines of the JSON list *text*.
+    """
+    return [log.id for log in from_json(text, _LOGS)]
+
+
+def pieces(text: bytes) -> list[bytes]:
+    """
+    Return *text* cut between lines into lists.
+    """
+    return _pieces(text) or [text]

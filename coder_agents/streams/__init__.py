@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     )
     from coder_agents.streams.containers import ContainersStream
     from coder_agents.streams.logs import LogStream
-    from coder_agents.streams.merged import AgentLog, MergedLogStream
+    from coder_agents.streams.merged import MergedLogStream
+    from coder_agents.streams.merged_position import AgentLog
     from coder_agents.streams.metadata import MetadataStream
     from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
     from coder_agents.streams.ports import PortsStream
@@ -64,7 +65,8 @@ __getattr__, __dir__ = exports(
         " container_changes port_changes",
         "containers": "ContainersStream",
         "logs": "LogStream",
-        "merged": "AgentLog MergedLogStream",
+        "merged": "MergedLogStream",
+        "merged_position": "AgentLog",
         "metadata": "MetadataStream",
         "options": "StreamEnd StreamOptions StreamStats",
         "ports": "PortsStream",

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import compress
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +20,6 @@ import attrs
 from coder_agents.config import whole_number
 from coder_agents.render import escape_controls
 from coder_agents.schema import LogLevel, WorkspaceAgentLog, WorkspaceAgentLogSource
-from coder_agents.schema.reading import Choose, Wanted, chosen_logs
 
 Sources = Sequence[WorkspaceAgentLogSource]
 Since = datetime | timedelta
@@ -241,6 +239,16 @@ class Choice:
         kept = set(heapq.nlargest(self.tail, (log.id for log in wanted)))
         return [log for log in wanted if log.id in kept]
 
+    def among_ids(self, ids: Sequence[int]) -> Sequence[int]:
+        """
+        Return those of *ids* that can be of lines that are wanted, in no order.
+        """
+        before = self.asked.before
+        kept = ids if before is None else [number for number in ids if number < before]
+        if self.tail is not None and self.by_id_only:
+            kept = heapq.nlargest(self.tail, kept)
+        return kept
+
     def without_tail(self) -> Choice:
         """
         Return the choice for what comes after the first lines.
@@ -258,71 +266,3 @@ class Choice:
         if ids is not None:
             ids |= _ids(self.asked.names, sources)
         return attrs.evolve(self, tail=None, source_ids=ids)
-
-
-class Sieve:
-    """
-    Takes one message apart, by the ids before any object is made, and by the lines after it.
-
-    Args:
-        choice: what is wanted.
-        new_among: says which ids are new.
-    """
-
-    def __init__(self, choice: Choice, new_among: Choose) -> None:
-        self._choice = choice
-        self._new_among = new_among
-        self._new: dict[int, None] = {}  # in their order
-
-    @property
-    def new_ids(self) -> list[int]:
-        """
-        The new ids that came, wanted or not, in the order in which they came.
-        """
-        return list(self._new)
-
-    def sift(self, message: bytes) -> list[WorkspaceAgentLog]:
-        """
-        Return the lines of *message* that are new and wanted.
-
-        Raises *DecodeError*.
-        """
-        return self._choice.choose(chosen_logs(message, self._by_id).logs)
-
-    def _by_id(self, ids: list[int], besides: Collection[int]) -> Wanted:
-        new = self._new_among(ids, besides)
-        fresh = ids if new is None else list(compress(ids, new))
-        self._new.update(dict.fromkeys(fresh))
-        before, tail = self._choice.asked.before, self._choice.tail
-        if before is None and (tail is None or not self._choice.by_id_only):
-            return new
-        kept = fresh if before is None else [number for number in fresh if number < before]
-        if tail is not None and self._choice.by_id_only:
-            # A long message comes in pieces: what is kept of each is all that can be the tail's.
-            kept = heapq.nlargest(tail, kept)
-        return _marks(ids, set(kept))
-
-
-def _marks(ids: Iterable[int], kept: set[int]) -> list[bool]:
-    """
-    Return for each of *ids* whether it is in *kept*, and there for the first time.
-    """
-    left = set(kept)
-    marks = []
-    for number in ids:
-        marks.append(number in left)
-        left.discard(number)
-    return marks
-
-
-def _all_are_new(ids: list[int], besides: Collection[int]) -> Wanted:
-    return None
-
-
-def choose_logs(message: bytes, choice: Choice) -> list[WorkspaceAgentLog]:
-    """
-    Return the lines of the JSON *message* that are wanted.
-
-    Raises *DecodeError*.
-    """
-    return Sieve(choice, _all_are_new).sift(message)

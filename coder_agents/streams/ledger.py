@@ -15,9 +15,19 @@ from __future__ import annotations
 import array
 import collections
 import itertools
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import attrs
+
+from coder_agents.schema import WorkspaceAgentLog
+from coder_agents.streams.position import (
+    IdSnapshot,
+    LogPosition,
+    ascend_from,
+    lates_of,
+    tops_of,
+)
 
 CHECK_EVERY = 30.0
 """
@@ -25,17 +35,6 @@ Seconds after which a check is due at the latest while lines keep coming.
 """
 
 _GRAIN = 20  # moments are kept apart to a twentieth of *settle*, so their number is bounded
-
-
-def _go_on_from(before: int, numbers: Sequence[int]) -> bool:
-    """
-    Whether *numbers* ascend, each above the one before it, from above *before*.
-    """
-    for number in numbers:
-        if number <= before:
-            return False
-        before = number
-    return True
 
 
 @attrs.define
@@ -51,47 +50,51 @@ class _Moment:
 
 class _Ids:
     """
-    Ids that are remembered. They are added without a look, and sorted into a set when somebody
-    asks what is there: while lines come in order, nobody does.
+    Ids that are held. They are added in parts, and put into a set when somebody looks one up: while
+    lines come in order, nobody does.
     """
 
     def __init__(self) -> None:
-        self._sorted_in: set[int] = set()
-        self._added: list[array.array[int]] = []
-        self._count_added = 0
+        # Parts are only ever added to a list, so that a snapshot of it stays as it is.
+        self._parts: list[Sequence[int]] = []
+        self._size = 0
+        self._set: set[int] = set()
+        self._count_in_set = 0
 
     def __len__(self) -> int:
-        return len(self._sorted_in) + self._count_added
+        return self._size
 
-    def __iter__(self) -> Iterator[int]:
-        # Changes nothing: another thread may be adding.
-        return iter({*self._sorted_in, *itertools.chain(*self._added)})
+    def snapshot(self) -> IdSnapshot:
+        """
+        Return the ids as they are now, whatever is added or dropped later.
+        """
+        return IdSnapshot(self._parts, len(self._parts))
 
     def add(self, numbers: Sequence[int]) -> None:
         """
-        Remember *numbers*, none of which is there yet.
+        Hold *numbers*, none of which is held yet.
         """
         # A fifth of the memory of a list; unsigned, as that is made in half the time.
-        self._added.append(array.array("Q", numbers))
-        self._count_added += len(numbers)
+        self._parts.append(array.array("Q", numbers))
+        self._size += len(numbers)
 
     def missing_of(self, numbers: set[int]) -> set[int]:
         """
-        Return those of *numbers* that are not there.
+        Return those of *numbers* that are not held.
         """
-        self._sorted_in.update(*self._added)
-        self._added, self._count_added = [], 0
-        return numbers - self._sorted_in
+        self._set.update(*self._parts[self._count_in_set :])
+        self._count_in_set = len(self._parts)
+        return numbers - self._set
 
-    def forget_to(self, floor: int) -> None:
+    def drop_to(self, floor: int) -> None:
         """
-        Forget what is not above *floor*.
+        Drop what is not above *floor*.
         """
-        self._sorted_in = {number for number in self._sorted_in if number > floor}
-        left = [[number for number in numbers if number > floor] for numbers in self._added]
-        self._added, self._count_added = [], 0
-        for numbers in filter(None, left):
-            self.add(numbers)
+        left = [number for number in self.snapshot() if number > floor]
+        self._parts, self._size = [], 0
+        self._set, self._count_in_set = set(), 0
+        if left:
+            self.add(left)
 
 
 class Ledger:
@@ -120,6 +123,7 @@ class Ledger:
         self._moments: collections.deque[_Moment] = collections.deque()
         self._check_from: float | None = None
         self._last_id: int | None = None
+        self._late = 0
         self._in_order: Sequence[int] | None = None
         self._newest_done = 0
         self.forgot = False
@@ -150,20 +154,20 @@ class Ledger:
         """
         The ids yielded or left out above the floor, ascending.
         """
-        return iter(sorted(self._known))
+        return iter(sorted(self._known.snapshot()))
 
-    def new_among(self, numbers: Sequence[int], besides: Collection[int] = ()) -> list[bool] | None:
+    def new_among(self, numbers: Sequence[int]) -> list[bool] | None:
         """
-        Return for each of the lines *numbers* whether it is not done yet, as far as is
-        remembered, nor is among *besides* or there twice; None where all are new.
+        Return for each of the lines *numbers* whether it is not done yet, as far as ids are held,
+        nor in *numbers* before; None where all are new.
         """
-        if not besides and _go_on_from(self._newest, numbers):
+        if ascend_from(self._newest, numbers):
             self._in_order = numbers
             return None
         met = set(numbers)
         distinct = len(met) == len(numbers)
         # Sets first: a check brings thousands of lines, of which few are new if any.
-        missing = self._known.missing_of(met.difference(besides))
+        missing = self._known.missing_of(met)
         fresh = {number for number in missing if number > self._floor}
         if not fresh or distinct:
             return [number in fresh for number in numbers]
@@ -180,6 +184,43 @@ class Ledger:
         Return the newest id of the lines *numbers*, one at least.
         """
         return numbers[-1] if numbers is self._in_order else max(numbers)
+
+    def position(
+        self,
+        agent_id: uuid.UUID,
+        logs: Collection[WorkspaceAgentLog],
+        ids: Sequence[int],
+        new: Sequence[int],
+        *,
+        count_before: int,
+        newest_before: int = 0,
+        late_before: int = 0,
+    ) -> LogPosition:
+        """
+        Return the position in which *logs* are pending, whose ids are *ids*; *new* are the ids of
+        all new lines that came with them.
+
+        *newest_before* and *late_before* are those of the logs that were read before this one.
+        """
+        before = self._last_id or 0
+        in_order = (
+            not ids or (ids is self._in_order and ids[0] > before) or ascend_from(before, ids)
+        )
+        return LogPosition(
+            collections.deque(logs),
+            len(ids),
+            count_before,
+            agent_id=agent_id,
+            floor=self._floor,
+            known=self._known.snapshot(),
+            ids=ids,
+            new=new,
+            newest_before=max(before, newest_before),
+            late_before=self._late + late_before,
+            tops=ids if in_order else tops_of(before, ids),
+            lates=() if in_order else lates_of(before, ids),
+            trusts_order=in_order and self._settle <= 0 and not self._known,
+        )
 
     def saw(self, newest: int, now: float) -> None:
         """
@@ -202,6 +243,7 @@ class Ledger:
         came late, out of the order of the ids.
         """
         late = self.late_among(numbers)
+        self._late += late
         lowest, newest = (min(numbers), max(numbers)) if late else (numbers[0], numbers[-1])
         self._last_id = max(newest, self._last_id or newest)
         self._are_done(numbers, lowest, newest)
@@ -236,7 +278,7 @@ class Ledger:
         """
         before = self._last_id or 0
         # What was found in order when it came is so still.
-        if (numbers is self._in_order and numbers[0] > before) or _go_on_from(before, numbers):
+        if (numbers is self._in_order and numbers[0] > before) or ascend_from(before, numbers):
             return 0
         tops = itertools.accumulate(numbers, max, initial=before)
         return sum(number < top for number, top in zip(numbers, tops, strict=False))
@@ -253,7 +295,7 @@ class Ledger:
         """
         floor = self._floor
         if self._settle <= 0 and self._known:
-            floor = max(self._known)  # of a bookmark
+            floor = max(self._known.snapshot())  # of a bookmark
         for moment in self._moments:
             if moment.last + self._settle > asked:
                 break
@@ -266,13 +308,13 @@ class Ledger:
         if excess > 0:
             # A tenth more than needed, or each further line would sort them all again.
             drop = min(len(self._known), excess + self._remember // 10)
-            self._raise_floor(sorted(self._known)[drop - 1])
+            self._raise_floor(sorted(self._known.snapshot())[drop - 1])
             self.forgot = True
 
     def _raise_floor(self, floor: int) -> None:
         if floor > self._floor:
             self._floor = floor
-            self._known.forget_to(floor)
+            self._known.drop_to(floor)
             while self._moments and self._moments[0].newest <= floor:
                 self._moments.popleft()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import attrs
 
@@ -15,58 +15,79 @@ from coder_agents.errors import RequestTimeoutError, ServerEventError, Unsupport
 from coder_agents.render import escape_controls
 from coder_agents.schema import Response, WorkspaceAgentMetadata, from_json
 from coder_agents.schema.converter import from_document
-from coder_agents.streams.link import Broken
+from coder_agents.streams.engine import FeedEngine
 from coder_agents.streams.metadata_routes import MetadataRoutes
-from coder_agents.streams.stream import StateStream
+from coder_agents.streams.reconnecting import Broken
+from coder_agents.streams.state_feed import StateFeed
+from coder_agents.streams.stream import Stream, opened
 from coder_agents.transport import ServerSentEvent, Source
 
 T = TypeVar("T")
 
 Event = ServerSentEvent | schema.ServerSentEvent
-Message = Event | bytes
+Message = ServerSentEvent | bytes
 """
-An event, or a WebSocket's message, which is one too once it is read.
+A server-sent event, or a message of the WebSocket, which holds one.
 """
 
-_STATE = list[WorkspaceAgentMetadata]
+Items = list[WorkspaceAgentMetadata]
 
 
-class MetadataStream(StateStream[Message, list[WorkspaceAgentMetadata]]):
+class MetadataStream(Stream[Items]):
     """
     The full list of an agent's metadata, again whenever a value or an age changes.
 
-    The first list comes at once, then at most one a second. It never ends by itself.
+    The first list comes at once, then at most one a second. The stream never ends without being closed.
+    """
+
+    __slots__ = ()
+
+
+class MetadataReader:
+    """
+    Reads the messages of either route.
     """
 
     def __init__(self, routes: MetadataRoutes) -> None:
         self._routes = routes
-        super().__init__(routes.new_source, what=routes.what, options=routes.options)
 
-    def _judge(self, broken: Broken) -> float | None:
+    def state(self, message: Message) -> Items | None:
+        """
+        Return the metadata that *message* reports; None for a kind of event that newer servers add.
+
+        Raises *ServerEventError* where it reports an error.
+        """
+        event = (
+            from_json(message, schema.ServerSentEvent) if isinstance(message, bytes) else message
+        )
+        kind = event.name if isinstance(event, ServerSentEvent) else event.type
+        if kind == "error":
+            raise self._failure(_read(event, Response))
+        return _read(event, Items) if kind == "data" else None
+
+    def are_same(self, before: Items, after: Items) -> bool:
+        """
+        Say no: what is the same was collected again.
+        """
+        return False
+
+    def broke(self, broken: Broken) -> float | None:
+        """
+        Turn to the other route at once where this one is missing.
+        """
         # A deployment that was replaced may have lost the one route, and have the other.
         if isinstance(broken, UnsupportedError):
             return 0.0 if self._routes.turn() else None
         self._routes.start_again()
         return None
 
-    def _items(self, message: Message) -> list[list[WorkspaceAgentMetadata]]:
-        if isinstance(message, bytes):
-            message = from_json(message, schema.ServerSentEvent)
-        kind = message.name if isinstance(message, ServerSentEvent) else message.type
-        if kind == "error":
-            self._raise(_read(message, Response))
-        # Of other kinds are the events of a newer server.
-        return super()._items(message) if kind == "data" else []
-
-    def _state(self, message: Message) -> list[WorkspaceAgentMetadata]:
-        return _read(cast("Event", message), _STATE)
-
-    def _raise(self, told: Response) -> None:
-        detail = f": {told.detail}" if told.detail else ""
-        raise ServerEventError(
-            f"{self._what}: the server ended the stream: {escape_controls(told.message + detail)}",
-            message=told.message,
-            detail=told.detail,
+    def _failure(self, reported: Response) -> ServerEventError:
+        detail = f": {reported.detail}" if reported.detail else ""
+        text = escape_controls(reported.message + detail)
+        return ServerEventError(
+            f"{self._routes.what}: the server ended the stream: {text}",
+            message=reported.message,
+            detail=reported.detail,
         )
 
 
@@ -80,11 +101,14 @@ def watch(routes: MetadataRoutes) -> MetadataStream:
     """
     Return the stream of metadata, over the route that the deployment has.
     """
-    try:
-        return MetadataStream(routes).open()
-    except UnsupportedError:
-        routes.turn()
-    return MetadataStream(routes).open()
+    feed: StateFeed[Any, Items] = StateFeed(
+        routes.new_source,
+        MetadataReader(routes),
+        what=routes.what,
+        options=routes.options,
+        connect_timeout=routes.http.settings.connect_timeout,
+    )
+    return opened(MetadataStream, FeedEngine(feed))
 
 
 def read_once(

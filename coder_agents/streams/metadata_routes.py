@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -80,7 +79,7 @@ class MetadataRoutes:
             transport.quoted("workspaceagents", self.agent_id, segment),
             idle_timeout=self.options.idle_timeout,
             max_message_size=self.options.max_message_size,
-            opening=partial(self.capabilities.asking, route, call=self.call),
+            on_open=self.capabilities.noting(route, call=self.call),
             open_by=self.open_by,
         )
         self.tell(source)

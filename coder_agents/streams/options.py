@@ -26,6 +26,8 @@ class StreamEnd(enum.Enum):
     """
 
     CLOSED = "closed by this program"
+    INTERRUPTED = "interrupted"
+    FORKED = "forked: the stream belongs to the parent process"
     SERVER_CLOSED = "closed by the server, again and again: there is nothing more to come"
     NOT_IN_LATEST_BUILD = "the workspace has a newer build, which the agent is not part of"
     AGENT_GONE = "the deployment has the agent no more"
@@ -99,7 +101,7 @@ class StreamStats:
         bytes: bytes received, headers and all.
         reconnects: connections made again after one broke.
         late: log lines that came out of the order of their ids.
-        checks: connections made to look for such lines.
+        checks: requests that looked for such lines beside the stream, and were answered.
         overflowed: whether the agent's log was full when the agent was last read: a
             deployment then drops lines before anybody can ask for them.
         since: when the stream was opened.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -15,19 +15,20 @@ from coder_agents.errors import (
     AgentNotConnectedError,
     APIError,
     CoderError,
-    NotFoundError,
-    PermissionDeniedError,
+    DecodeError,
     RateLimitError,
     ServerError,
     TransportError,
 )
 from coder_agents.transport import DroppedError
 
+E = TypeVar("E", bound=BaseException)
+
 # Close codes of RFC 6455 that another connection would not change: what was sent is wrong,
 # or the peer says that what we do is.
 _FINAL_CODES = frozenset({1002, 1003, 1007, 1008, 1009})
-_MOST_DOUBLINGS = 60
-_LONGEST_ASKED_PAUSE = 6 * 3600.0  # seconds; what a deployment may ask for at most
+_MAX_DOUBLINGS = 60
+_MAX_REQUESTED_PAUSE = 6 * 3600.0  # seconds
 
 
 def _seconds(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
@@ -53,9 +54,9 @@ class Reconnect:
 
     Attributes:
         initial: seconds before the first try; doubled for each one after it.
-        maximum: the most seconds between two tries.
+        maximum: the longest pause between two tries, in seconds.
         jitter: by what part of itself a pause is made longer or shorter by chance, so that
-            many clients do not come back at once.
+            many clients do not come back at once; no pause gets longer than *maximum*.
         give_up_after: seconds since the stream last made progress after which it gives up;
             None for never. Progress is a new item, or a connection that lived to see a ping.
     """
@@ -71,8 +72,11 @@ class Reconnect:
 
         *chance* gives numbers from 0 up to 1.
         """
-        doubled = self.initial * 2.0 ** min(attempt - 1, _MOST_DOUBLINGS)
-        return min(self.maximum, doubled) * (1 + self.jitter * (2 * chance() - 1))
+        doubled = self.initial * 2.0 ** min(attempt - 1, _MAX_DOUBLINGS)
+        varied = min(self.maximum, doubled) * (1 + self.jitter * (2 * chance() - 1))
+        # What would be too long is as much too short: cut off, half of all clients would come back
+        # at the same moment.
+        return min(varied, 2 * self.maximum - varied)
 
 
 @attrs.define
@@ -88,6 +92,20 @@ class Outage:
     since: float
     attempts: int = 0
 
+    def pause(self, policy: Reconnect, requested: float, now: float) -> float | None:
+        """
+        Count one more try and return the seconds until it; None where it is time to give up.
+
+        *requested* is the pause that the deployment wants. No pause goes past the time at which
+        the stream gives up, so that one more try is made before it does.
+        """
+        self.attempts += 1
+        delay = max(policy.delay(self.attempts), requested)
+        if policy.give_up_after is None:
+            return delay
+        left = policy.give_up_after - (now - self.since)
+        return min(delay, left) if left > 0 else None
+
 
 def is_resumable(error: DroppedError | CoderError) -> bool:
     """
@@ -97,16 +115,27 @@ def is_resumable(error: DroppedError | CoderError) -> bool:
         return error.code not in _FINAL_CODES
     if isinstance(error, (TransportError, RateLimitError, ServerError, AgentNotConnectedError)):
         return True
-    # From something between us and the deployment, which has no such answer.
-    between = (PermissionDeniedError, NotFoundError)
-    return isinstance(error, between) and not error.by_deployment
+    # A page of something between us and the deployment, such as a login, whatever its status.
+    return isinstance(error, (APIError, DecodeError)) and not error.by_deployment
 
 
-def asked_pause(error: DroppedError | CoderError) -> float:
+def requested_pause(error: DroppedError | CoderError) -> float:
     """
-    Return the seconds that the deployment asks to wait, 0 where it does not.
+    Return the seconds that the deployment wants us to wait (``Retry-After``), 0 where it names none.
 
-    At most 6 hours, whatever it asks.
+    At most 6 hours, whatever it names.
     """
-    asked = error.retry_after if isinstance(error, APIError) else None
-    return min(asked or 0.0, _LONGEST_ASKED_PAUSE)
+    seconds = error.retry_after if isinstance(error, APIError) else None
+    return min(seconds or 0.0, _MAX_REQUESTED_PAUSE)
+
+
+def without_frames(error: E) -> E:
+    """
+    Return *error* with no traceback, and its causes with none: it is kept for longer than the calls
+    through which it came, and would keep alive all that they refer to.
+    """
+    found: list[BaseException] = [error]
+    for each in found:
+        each.__traceback__ = None
+        found += [c for c in (each.__cause__, each.__context__) if c is not None and c not in found]
+    return error

@@ -1,66 +1,48 @@
 """
-States of which only the changes matter.
+The changes between the states of a stream.
 """
 
 from __future__ import annotations
 
-import abc
+import collections
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from coder_agents.streams.options import StreamOptions
-from coder_agents.streams.stream import StateStream
-from coder_agents.transport import Source
+from coder_agents.streams.core import Core
+from coder_agents.streams.position import StatePosition
+from coder_agents.streams.stream import Stream
 
-T = TypeVar("T")
 C = TypeVar("C")
 
 
-class WatchedStream(StateStream[bytes, T], Generic[T, C]):
+class Changes(Iterator[C], Generic[C]):
     """
-    A stream of states, each of which says something else than the one before.
+    What happens between the states of a stream. It begins with all that is in the first state.
 
-    What a deployment repeats, or tells in another order, is left out.
+    Args:
+        stream: the states. It is read by this iterator, which ends and raises as the stream does.
+        changes_of: returns what happened between two states; None is before there was anything.
     """
 
-    def __init__(
-        self, connect: Callable[[], Source[bytes]], *, what: str, options: StreamOptions
-    ) -> None:
-        self._before: T | None = None
-        self._now: T | None = None
-        super().__init__(connect, what=what, options=options)
+    __slots__ = ("_changes_of", "_core", "_pending", "_stream")
 
-    def changes(self) -> Iterator[C]:
-        """
-        Return a generator of what happens, in place of the states.
+    def __init__(self, stream: Stream[Any], changes_of: Callable[[Any, Any], Sequence[C]]) -> None:
+        self._stream = stream
+        self._core: Core[Any] = stream._core
+        self._changes_of = changes_of
+        self._pending: collections.deque[C] = collections.deque()
 
-        It begins with all that is there, as if nothing had been before; behind a state that was
-        read already, with what is different from that. It reads this stream, so
-        it ends and raises as the stream does: close the stream to end it.
-        """
-        for state in self:
-            for change in self._changes(self._before, state):
-                if self._closed:
-                    return
-                yield change
-
-    def _items(self, message: bytes) -> list[T]:
-        new = [state for state in super()._items(message) if not self._is_known(state)]
-        for state in new:
-            self._before, self._now = self._now, state
-        return new
-
-    def _is_known(self, state: T) -> bool:
-        return self._now is not None and self._are_same(self._now, state)
-
-    @abc.abstractmethod
-    def _are_same(self, before: T, after: T) -> bool:
-        """
-        Whether both states say the same.
-        """
-
-    @abc.abstractmethod
-    def _changes(self, before: T | None, after: T) -> Sequence[C]:
-        """
-        Return what happened between the two; None is before there was anything.
-        """
+    def __next__(self) -> C:
+        try:
+            while not self._core.closed:
+                if self._pending:
+                    change: C = self._pending[0]
+                    del self._pending[0]
+                    return change
+                next(self._stream)
+                position = cast("StatePosition[Any]", self._core.position)
+                self._pending.extend(self._changes_of(position.before, position.state))
+        except BaseException:
+            del self  # as in `Stream`
+            raise
+        raise StopIteration

@@ -1,5 +1,5 @@
 """
-The only rooms that talk to the network.
+The only modules that talk to the network.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
-    from coder_agents.transport.alarm import Alarm
-    from coder_agents.transport.connection import ClosedError, DroppedError, Wait
+    from coder_agents.transport.connection import ClosedError, DroppedError, Interest
     from coder_agents.transport.document import DocumentSource
     from coder_agents.transport.failures import is_gone
     from coder_agents.transport.http import HTTP, Params, quoted
+    from coder_agents.transport.kept import KeptConnections
+    from coder_agents.transport.kept_request import KeptRequest
     from coder_agents.transport.polled import PolledSource
     from coder_agents.transport.source import HTTPSource, Source
     from coder_agents.transport.sse import ServerSentEvent, SSESource
@@ -21,17 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HTTP",
-    "Alarm",
     "ClosedError",
     "DocumentSource",
     "DroppedError",
     "HTTPSource",
+    "Interest",
+    "KeptConnections",
+    "KeptRequest",
     "Params",
     "PolledSource",
     "SSESource",
     "ServerSentEvent",
     "Source",
-    "Wait",
     "WebSocketSource",
     "is_gone",
     "quoted",
@@ -40,11 +42,12 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
-        "alarm": "Alarm",
-        "connection": "ClosedError DroppedError Wait",
+        "connection": "ClosedError DroppedError Interest",
         "document": "DocumentSource",
         "failures": "is_gone",
         "http": "HTTP Params quoted",
+        "kept": "KeptConnections",
+        "kept_request": "KeptRequest",
         "polled": "PolledSource",
         "source": "HTTPSource Source",
         "sse": "ServerSentEvent SSESource",

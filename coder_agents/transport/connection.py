@@ -1,26 +1,32 @@
 """
-One socket to the deployment: dial, read and write with a time limit, wake, time.
+One socket to the deployment: dial, receive and send without waiting, wake.
 
 The socket is dialled through the requests session's own adapter, so its TLS
 settings, client certificate, proxy and ``NO_PROXY`` are those of the REST calls
-by construction. It never blocks: all waiting is done here, where it can end.
+by construction. Only a dial blocks: for everything else, a connection reports what to wait for.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 import attrs
 import requests
-import urllib3
-from urllib3.util import wait_for_read, wait_for_write
 
-_LONGEST_WAIT = 3600.0  # seconds
+from coder_agents.transport import fork
+from coder_agents.transport.dial import dial
+
+SEND_TIMEOUT = 5.0
+"""
+Seconds that output waits for a peer that takes none of it.
+"""
+
 _BLOCK = 131_008  # bytes; one read takes what the kernel has, up to this
 
 
@@ -44,18 +50,18 @@ class DroppedError(Exception):
 
 
 @attrs.frozen
-class Wait:
+class Interest:
     """
-    What somebody who reads several streams in one thread waits for, before one is read again.
+    What to wait for before something is read again.
 
     Attributes:
-        fileno: the socket, None where only time has to pass.
-        writable: whether the socket has to take bytes, not to give some: TLS may want that.
-        until: when the stream is read again at the latest, by `time.monotonic`.
+        fileno: the socket; None where only time has to pass.
+        events: `selectors.EVENT_READ`, `selectors.EVENT_WRITE` or both; 0 without a socket.
+        until: when it is read again at the latest, by `time.monotonic`; may be infinite.
     """
 
     fileno: int | None
-    writable: bool
+    events: int
     until: float
 
 
@@ -66,125 +72,176 @@ class Connection:
     One thread at a time may dial, receive, send and free; any thread or signal
     handler may wake it, at any moment.
 
+    Args:
+        send_timeout: seconds that output waits for a peer that takes none of it.
+
     Attributes:
         last_byte: when the last byte came, by `time.monotonic`.
         received: how many bytes came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, send_timeout: float = SEND_TIMEOUT) -> None:
+        self._send_timeout = send_timeout
         self._socket: Any = None  # a plain socket, or one of ssl's or urllib3's wrappers of it
         self._waker: socket.socket | None = None
         self._woken = False
-        self._lacking: Callable[..., bool] | None = None
+        self._lacking = 0  # what the socket lacked when it was read last
+        self._output = bytearray()
+        self._output_lacking = EVENT_WRITE
+        self._output_until = math.inf
+        self._output_failure = ""
         self.last_byte = time.monotonic()
         self.received = 0
+
+    @property
+    def is_dialled(self) -> bool:
+        """
+        Whether there is a socket, or was one.
+        """
+        return self._socket is not None
 
     def dial(self, pool: Any, request: requests.PreparedRequest, timeout: float) -> None:
         """
         Connect to where *request* goes, as the connections of urllib3's *pool* would.
 
-        *timeout* is in seconds, for each of: the connection, a proxy's answer,
-        the TLS handshake.
+        *timeout* is in seconds, for all of it: the look-up, every address, a
+        proxy's answer, the TLS handshake. Only the look-up may overrun it.
 
         Raises what urllib3, ssl and socket raise, and *ClosedError*.
         """
-        connection: Any = pool._new_conn()
-        connection.timeout = timeout
-        connect = connection._new_conn
-        connection._new_conn = lambda: self._tapped(connect)
+        fork.register(self)
         try:
-            _connect(pool, connection, request)
+            self._check()
+            self._socket = dial(pool, request, timeout, self._tap)
+            self._check()
         except BaseException:
-            connection.close()
             self.free()
             self._check()
             raise
-        self._socket = connection.sock
-        self._socket.settimeout(0)
         self.last_byte = time.monotonic()
 
-    def _tapped(self, connect: Callable[[], socket.socket]) -> socket.socket:
-        # A duplicate of the TCP socket can be shut down while TLS is on top of it:
-        # whoever reads wakes, and TLS goes on refusing what it cannot decrypt.
-        tcp = connect()
-        self._waker = tcp.dup()
-        if self._woken:  # woken while there was nothing to shut down yet
-            tcp.close()
+    def _tap(self, tcp: socket.socket) -> None:
+        # A duplicate of the TCP socket can be shut down while it connects and while TLS is on top
+        # of it: whoever reads wakes, and TLS still refuses what it cannot decrypt.
+        if self._socket is not tcp:
+            before, self._waker = self._waker, socket.fromfd(tcp.fileno(), tcp.family, tcp.type)
+            self._socket = tcp
+            if before is not None:
+                before.close()
+        self._check()
+
+    def receive(self) -> bytes | None:
+        """
+        Return what has arrived; None where nothing has, b"" at the end.
+
+        Raises *ClosedError* when woken, *DroppedError* where the connection is lost or the peer
+        does not read.
+        """
+        if self._woken:
             raise ClosedError
-        return tcp
+        if self._output:
+            self._send_output()
+            self._check_time_to_send()
+        self._lacking = 0
+        data: bytes | None = None
+        failure = ""
+        try:
+            data = self._socket.recv(_BLOCK) or b""
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self._lacking = EVENT_READ
+        except ssl.SSLWantWriteError:  # TLS may have to write before it can read
+            self._lacking = EVENT_WRITE
+        except OSError as error:
+            failure = f"the connection was lost: {error}"
+        # Checked after every read, too: what a woken socket gives is no data.
+        if self._woken:
+            raise ClosedError
+        if data is not None:
+            self.last_byte = time.monotonic()
+            self.received += len(data)
+            return data
+        if failure:
+            raise DroppedError(failure)
+        if self._output or self._output_failure:
+            self._check_output()
+        return None
 
-    def receive(self, deadline: float | None) -> bytes:
+    def send(self, data: bytes) -> None:
         """
-        Return what has arrived, waiting for it until *deadline*; b"" at the end.
+        Send *data*, as much as can be sent now; the rest is sent by `receive` and `flush`.
 
-        *deadline* is a time of `time.monotonic`, or None. What is there already
-        is returned even if it has passed.
-
-        Raises *TimeoutError* at the deadline, *ClosedError* when woken, *DroppedError*
-        where the connection is lost.
+        Raises *ClosedError* when woken. What fails is raised by `receive`, after what has arrived.
         """
-        data: bytes = self._retry(self._socket.recv, _BLOCK, wait_for_read, deadline)
-        self.last_byte = time.monotonic()
-        self.received += len(data)
-        return data
+        self._check()
+        self._output += data
+        self._send_output()
 
-    def send(self, data: bytes, deadline: float | None) -> None:
+    def flush(self) -> None:
         """
-        Send all of *data*; raises as `receive` does.
-        """
-        rest = memoryview(data)
-        while rest:
-            sent = self._retry(self._socket.send, rest, wait_for_write, deadline)
-            rest = rest[sent:]
+        Send what could not be sent before, as much as can be sent now.
 
-    def _retry(
-        self,
-        operation: Callable[[Any], Any],
-        argument: object,
-        wait: Callable[..., bool],
-        deadline: float | None,
-    ) -> Any:
-        while True:
-            self._check()
-            self._lacking = None
-            try:
-                result = operation(argument)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
-                self._lacking = needed = _needed(error, wait)
-            except OSError as error:
-                self._check()
-                failure = DroppedError(f"the connection was lost: {error}")
-                break
-            else:
-                # Looked at after every read: what a woken socket gives is no data.
-                self._check()
-                return result
-            _wait(needed, self._socket, deadline)
-        raise failure
+        Raises *ClosedError* when woken, *DroppedError* where the connection is lost or the peer
+        does not read.
+        """
+        self._check()
+        self._send_output()
+        self._check_output()
+
+    def _send_output(self) -> None:
+        output = self._output
+        try:
+            while output:
+                sent = self._socket.send(output)
+                del output[:sent]
+                self._output_until = math.inf
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            self._output_lacking = EVENT_WRITE
+        except ssl.SSLWantReadError:
+            self._output_lacking = EVENT_READ
+        except OSError as error:
+            self._output_failure = f"the connection was lost: {error}"
+            output.clear()
+        if output and self._output_until == math.inf:
+            self._output_until = time.monotonic() + self._send_timeout
+
+    def _check_output(self) -> None:
+        if self._output_failure:
+            raise DroppedError(self._output_failure)
+        self._check_time_to_send()
+
+    def _check_time_to_send(self) -> None:
+        if self._output and time.monotonic() >= self._output_until:
+            raise DroppedError("the server does not read what it is sent")
 
     def _check(self) -> None:
         if self._woken:
             raise ClosedError from None
 
-    def waits_for(self, until: float) -> Wait | None:
+    def interest(self, until: float) -> Interest | None:
         """
-        Return what to wait for, *until* at the latest; None where reading may go on at once.
+        Return what to wait for, *until* at the latest; None where `receive` may find something now.
 
-        That is so unless the socket was asked last and had nothing: what lies in TLS or in a
-        parser is no event of the socket.
+        That is so unless it was called last and found nothing: what lies in TLS is no event of
+        the socket.
         """
-        if self._lacking is None:
+        if not self._lacking or self._woken or self._output_failure:
             return None
-        return Wait(self._socket.fileno(), self._lacking is wait_for_write, until)
+        if not self._output:
+            return Interest(self._socket.fileno(), self._lacking, until)
+        events = self._lacking | self._output_lacking
+        return Interest(self._socket.fileno(), events, min(until, self._output_until))
 
     def wake(self) -> None:
         """
         Make whoever dials, receives or sends stop with *ClosedError*.
 
-        Returns at once. Only a DNS look-up and a TCP connect that is not yet
-        answered go on until their time-out.
+        Returns at once. Only a DNS look-up runs to its end, and where the system cannot shut
+        down a socket that connects, the TCP connect to its time-out.
         """
         self._woken = True
+        self._shut_down()
+
+    def _shut_down(self) -> None:
         waker = self._waker
         if waker is not None:
             with contextlib.suppress(OSError):
@@ -192,43 +249,21 @@ class Connection:
 
     def free(self) -> None:
         """
-        Close the socket. For whoever reads, or when nobody does.
+        Close the socket, also twice. For whoever reads, or when nobody does.
+
+        It is shut down first: a forked process may still hold its number.
         """
+        self._shut_down()
+        self._lacking = 0  # a closed socket is nothing to wait for
         for held in (self._socket, self._waker):
             if held is not None:
                 with contextlib.suppress(OSError):
                     held.close()
 
-
-def _connect(pool: Any, connection: Any, request: requests.PreparedRequest) -> None:
-    """
-    Connect, through a tunnel where the pool has a proxy, also for ``http``.
-
-    A stream needs a connection of its own to the deployment; a proxy that is
-    asked for an ``http`` URL in the ordinary way keeps the connection to itself.
-    """
-    if pool.proxy is None:
-        connection.connect()
-    elif pool.scheme == "https":
-        pool._prepare_proxy(connection)
-    else:
-        target = urllib3.util.parse_url(request.url or "")
-        connection.set_tunnel(target.host, target.port or 80, headers=pool.proxy_headers)
-        connection.connect()
-
-
-def _needed(error: OSError, wait: Callable[..., bool]) -> Callable[..., bool]:
-    # TLS may have to read before it can write, and the other way round.
-    if isinstance(error, ssl.SSLWantReadError):
-        return wait_for_read
-    if isinstance(error, ssl.SSLWantWriteError):
-        return wait_for_write
-    return wait
-
-
-def _wait(wait: Callable[..., bool], held: Any, deadline: float | None) -> None:
-    left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    if left == 0:
-        raise TimeoutError("no answer in time")
-    # No system waits for any length of time at once; whoever called looks again.
-    wait(held, None if left is None else min(left, _LONGEST_WAIT))
+    def after_fork_in_child(self) -> None:
+        """
+        Close the file numbers alone: the socket, and the TLS on it, belong to the parent process.
+        """
+        self._woken = True
+        for held in (self._socket, self._waker):
+            fork.close_number(held)

@@ -1,7 +1,7 @@
 """
 One document over a connection of its own: a GET that can be woken.
 
-What a stream has to ask while it is read goes this way, so that closing the stream ends
+What a stream has to request while it is read goes this way, so that closing the stream ends
 it, and so that it does not depend on the client, which may be closed by then.
 """
 
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coder_agents.errors import MessageTooLargeError
-from coder_agents.transport.source import Head, HTTPSource
+from coder_agents.transport.exchange import Head
+from coder_agents.transport.source import HTTPSource
 
 
 class DocumentSource(HTTPSource[bytes]):
@@ -30,17 +31,17 @@ class DocumentSource(HTTPSource[bytes]):
     def _accept(self, head: Head) -> None:
         self._body = bytearray()
 
-    def receive(self, deadline: float | None) -> bytes | None:
+    def receive(self) -> bytes | None:
         """
-        Return the whole body, None where it is not whole at *deadline*.
+        Return the whole body, None where it is not whole yet.
         """
-        return self._patiently(self._whole, deadline)
-
-    def _whole(self, until: float | None) -> bytes:
-        while data := self._exchange.read(until):
+        while data := self._exchange.read():
             self._body += data
             if len(self._body) > self._max_message_size:
                 raise MessageTooLargeError(
                     f"a document of more than {self._max_message_size} bytes"
                 )
+        if data is None:
+            self._check_silence()
+            return None
         return bytes(self._body)

@@ -1,5 +1,5 @@
 """
-One HTTP exchange over a connection: the head of the answer, then its body.
+HTTP exchanges over a connection: a request, the head of its answer, the answer's body.
 
 h11 parses, byte by byte if need be: half a header, half a chunk or half of a
 chunk's length wait whole for the rest, which http.client cannot do.
@@ -14,71 +14,115 @@ import requests
 
 from coder_agents.transport.connection import Connection, DroppedError
 
-_LARGEST_HEAD = 65536  # bytes of a status line and headers, more than any server sends
+Head = h11.Response | h11.InformationalResponse
+
+_MAX_HEAD = 65536  # bytes of a status line and headers, more than any server sends
 
 
 class Exchange:
     """
-    One GET, and its answer as far as it has come.
+    A GET and its answer, as far as it has come; where the peer allows it, another one after that.
+
+    Nothing here waits.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
+        self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
 
-    def send(self, request: requests.PreparedRequest, deadline: float) -> None:
+    def send(self, request: h11.Request) -> None:
         """
-        Send *request*; raises *TimeoutError* where it is not sent at *deadline*.
-        """
-        head = h11.Request(
-            method=request.method or "",
-            target=request.path_url,
-            headers=[(name, value) for name, value in _text_headers(request.headers)],
-        )
-        data = self._parser.send(head) or b""
-        self._connection.send(data + (self._parser.send(h11.EndOfMessage()) or b""), deadline)
+        Send *request*, which has no body.
 
-    def head(self, deadline: float | None) -> h11.Response | h11.InformationalResponse:
+        Raises *h11.LocalProtocolError* where it cannot be sent.
         """
-        Return the head of the answer; 101 is one.
+        data = self._parser.send(request) or b""
+        self._connection.send(data + (self._parser.send(h11.EndOfMessage()) or b""))
 
-        Raises *TimeoutError* where it is not whole at *deadline*, and can then be called again;
-        *DroppedError* where it cannot be read.
+    def head(self) -> Head | None:
         """
-        while True:
-            event = self._next_event(deadline)
+        Return the head of the answer, None where it is not whole yet. 101 is one.
+
+        Raises *DroppedError* where it cannot be read.
+        """
+        while (event := self._next_event()) is not None:
             if isinstance(event, h11.Response):
                 return event
             if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
                 return event
+        return None
 
-    def read(self, deadline: float | None) -> bytes:
+    def read(self) -> bytes | None:
         """
-        Return the next bytes of the body; b"" at its end.
+        Return the next bytes of the body, None where none have come; b"" at its end.
+
+        Raises *DroppedError* where they cannot be read.
         """
-        event = self._next_event(deadline)
+        event = self._next_event()
+        if event is None:
+            return None
         return bytes(event.data) if isinstance(event, h11.Data) else b""
 
     @property
     def beyond(self) -> bytes:
         """
-        What has come behind the head of a 101: the new protocol's first bytes.
+        What has come after the head of a 101: the new protocol's first bytes.
         """
         return bytes(self._parser.trailing_data[0])
 
-    def _next_event(self, deadline: float | None) -> object:
+    @property
+    def reusable(self) -> bool:
+        """
+        Whether the answer is whole, nothing came after it, and another request may follow.
+        """
+        parser = self._parser
+        return parser.our_state is parser.their_state is h11.DONE and not parser.trailing_data[0]
+
+    def next_cycle(self) -> None:
+        """
+        Make ready for another request, where that is possible.
+        """
+        self._parser.start_next_cycle()
+
+    def _next_event(self) -> object:
+        """
+        Return the next event of the answer, None where it is not whole yet.
+        """
         try:
             while (event := self._parser.next_event()) is h11.NEED_DATA:
-                self._parser.receive_data(self._connection.receive(deadline))
+                data = self._connection.receive()
+                if data is None:
+                    return None
+                self._parser.receive_data(data)
         except h11.RemoteProtocolError as error:
-            failure = DroppedError(f"the answer is not whole: {error}")
+            # h11's own frames refer to the error that they raised, whose traceback refers to them, and
+            # from there to all callers: without its traceback they are free.
+            reason = str(error.with_traceback(None))
         else:
             return event
-        raise failure
+        raise DroppedError(f"the answer is not whole: {reason}")
 
 
-def _text_headers(headers: Mapping[str, str | bytes]) -> list[tuple[str, str]]:
-    return [
-        (name, value if isinstance(value, str) else value.decode("latin-1"))
-        for name, value in headers.items()
-    ]
+def request_of(prepared: requests.PreparedRequest) -> h11.Request:
+    """
+    Return *prepared* as h11 sends it.
+
+    Raises *h11.LocalProtocolError* where a header of it cannot be sent.
+    """
+    headers: Mapping[str, str | bytes] = prepared.headers
+    return h11.Request(
+        method=prepared.method or "",
+        target=prepared.path_url,
+        headers=[(name, _text(value)) for name, value in headers.items()],
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+def headers_of(head: Head) -> dict[str, str]:
+    """
+    Return the headers of an answer, names in lower case.
+    """
+    return {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}

@@ -1,5 +1,5 @@
 """
-From what went wrong on the wire to the exception that says so.
+From what went wrong on the wire to the exception that reports it.
 
 Nothing that is built here holds the token: neither the texts nor the request
 and the response that hang on an exception.
@@ -48,7 +48,7 @@ _NOT_CONNECTED = re.compile(r'Agent state is ".*", it must be in the "connected"
 _GONE = 410  # what a deployment answers for a workspace that was deleted
 _ROUTE_NOT_FOUND = "Route not found."
 _LOGIN = "Try logging in using 'coder login'."
-_LONGEST_DETAIL = 2048  # characters of a body that is not JSON, as Coder's Go client cuts it
+_MAX_DETAIL = 2048  # characters of a body that is not JSON, as Coder's Go client cuts it
 
 
 def api_error(response: requests.Response, *, token: str) -> APIError:
@@ -58,21 +58,21 @@ def api_error(response: requests.Response, *, token: str) -> APIError:
     The text is the one of Coder's Go client.
     """
     answer = _without_token(response, token)
-    told, by_deployment = _told(answer)
+    reported, by_deployment = _reported(answer)
     status, method, url = answer.status_code, answer.request.method or "", answer.url
     helper = f": {_LOGIN}" if status == 401 else ""
-    lines = [f"{method} {url}: unexpected status code {status}: {told.message}{helper}"]
-    if told.detail:
-        lines.append(f"Error: {told.detail}")
-    lines += [f"{v.field}: {v.detail}" for v in told.validations]
-    return _class_for(status, told.message)(
+    lines = [f"{method} {url}: unexpected status code {status}: {reported.message}{helper}"]
+    if reported.detail:
+        lines.append(f"Error: {reported.detail}")
+    lines += [f"{v.field}: {v.detail}" for v in reported.validations]
+    return _class_for(status, reported.message)(
         "\n\t".join(escape_controls(line) for line in lines),
         status_code=status,
         method=method,
         url=url,
-        message=told.message,
-        detail=told.detail,
-        validations=[(v.field, v.detail) for v in told.validations],
+        message=reported.message,
+        detail=reported.detail,
+        validations=[(v.field, v.detail) for v in reported.validations],
         retry_after=_retry_after(answer),
         by_deployment=by_deployment,
         request=answer.request,
@@ -82,7 +82,7 @@ def api_error(response: requests.Response, *, token: str) -> APIError:
 
 def is_gone(error: BaseException) -> bool:
     """
-    Whether the deployment itself says that it has no such thing, or no more.
+    Whether the deployment itself reports that it has no such thing, or no longer has it.
     """
     if not isinstance(error, APIError) or not error.by_deployment:
         return False
@@ -129,7 +129,7 @@ def _class_for(status: int, message: str) -> type[APIError]:
     return _BY_STATUS.get(status, APIError)
 
 
-def _told(answer: requests.Response) -> tuple[schema.Response, bool]:
+def _reported(answer: requests.Response) -> tuple[schema.Response, bool]:
     if answer.is_redirect:
         return _redirect(answer), False
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -140,13 +140,13 @@ def _told(answer: requests.Response) -> tuple[schema.Response, bool]:
         message = f'unexpected non-JSON response "{kind}"'
         return schema.Response(message=message, detail=_cut(text)), False
     try:
-        told = schema.from_json(text, schema.Response)
+        reported = schema.from_json(text, schema.Response)
     except DecodeError as error:
         message = f"the response cannot be read: {error}"
         return schema.Response(message=message, detail=_cut(text)), False
-    if not told.message:
+    if not reported.message:
         return schema.Response(message="no message", detail=_cut(text)), False
-    return told, True
+    return reported, True
 
 
 def _redirect(answer: requests.Response) -> schema.Response:
@@ -160,7 +160,7 @@ def _redirect(answer: requests.Response) -> schema.Response:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_DETAIL else text[:_LONGEST_DETAIL] + "..."
+    return text if len(text) <= _MAX_DETAIL else text[:_MAX_DETAIL] + "..."
 
 
 def _retry_after(answer: requests.Response) -> float | None:

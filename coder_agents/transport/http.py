@@ -4,13 +4,14 @@ REST calls over requests, and what the streams need of its session.
 
 from __future__ import annotations
 
+import contextlib
 import http.cookiejar
 import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -21,7 +22,11 @@ from urllib3.exceptions import MaxRetryError
 from coder_agents._version import __version__
 from coder_agents.config import TOKEN_HEADER, Settings
 from coder_agents.errors import ConfigError
+from coder_agents.transport import fork
 from coder_agents.transport.failures import api_error, transport_error
+
+if TYPE_CHECKING:
+    from coder_agents.transport.kept import KeptConnections
 
 logger = logging.getLogger("coder_agents")
 
@@ -34,10 +39,10 @@ class GetRetry(urllib3.Retry):
     caller's time-out.
 
     urllib3 itself tries any method again when no connection came about, and
-    sleeps as long as a ``Retry-After`` says.
+    sleeps as long as a ``Retry-After`` requests.
     """
 
-    longest_sleep: float = 0.0
+    max_sleep: float = 0.0
     slept: float = 0.0
 
     def new(self, **changes: Any) -> Self:
@@ -45,7 +50,7 @@ class GetRetry(urllib3.Retry):
         Return the policy after one more attempt, with the same limit.
         """
         policy = super().new(**changes)
-        policy.longest_sleep = self.longest_sleep
+        policy.max_sleep = self.max_sleep
         policy.slept = self.slept
         return policy
 
@@ -65,7 +70,7 @@ class GetRetry(urllib3.Retry):
             raise MaxRetryError(_pool, url or "", error)
         policy = super().increment(method, url, response, error, _pool, _stacktrace)
         policy.slept += policy._next_sleep(response)
-        if policy.slept > self.longest_sleep:
+        if policy.slept > self.max_sleep:
             reason = error or urllib3.exceptions.ResponseError("no time is left to try again")
             raise MaxRetryError(_pool, url or "", reason)
         return policy
@@ -80,16 +85,20 @@ class HTTP:
     One deployment's REST calls.
 
     Owns its session unless it was handed one, which it neither changes nor closes.
+
+    Attributes:
+        owns_session: whether the session is its own.
     """
 
     def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
         self.settings = settings
-        self._owned = session is None
+        self.owns_session = session is None
         self.session = _new_session(settings) if session is None else session
-        # Said for each request: what a session itself says gives way to the environment.
-        self._verify = settings.verify if self._owned else None
-        self._cert = settings.cert if self._owned else None
+        # Passed with each request: the environment overrides what a session itself holds.
+        self._verify = settings.verify if self.owns_session else None
+        self._cert = settings.cert if self.owns_session else None
         self._closed = False
+        self._kept: dict[int, KeptConnections] = {}
 
     def __repr__(self) -> str:
         return f"<HTTP {self.settings.url}>"
@@ -99,8 +108,34 @@ class HTTP:
         Close the connections that are kept for the next call.
         """
         self._closed = True
-        if self._owned:
+        for kept in list(self._kept.values()):
+            kept.close()
+        if self.owns_session:
             self.session.close()
+
+    @property
+    def kept(self) -> KeptConnections:
+        """
+        The connections that are kept open for what streams request.
+        """
+        if not self._kept:
+            from coder_agents.transport.kept import KeptConnections
+
+            kept = self._kept.setdefault(0, KeptConnections(self))
+            if self._closed:
+                kept.close()
+        return self._kept[0]
+
+    def after_fork_in_child(self) -> None:
+        """
+        Give the child process connections of its own. A session that was handed in stays.
+        """
+        for kept in self._kept.values():
+            kept.after_fork_in_child()
+        if self.owns_session:
+            with contextlib.suppress(Exception):  # what it is built from is private
+                _abandon(self.session)
+            self.session = _new_session(self.settings)
 
     def call(
         self,
@@ -114,11 +149,12 @@ class HTTP:
         """
         Return the body of the answer, whose status is *expect*.
 
-        *path* begins behind ``/api/v2``; *body* is JSON.
+        *path* begins after ``/api/v2``; *body* is JSON.
 
         Raises *APIError* for any other status, *TransportError* where no answer
         came.
         """
+        fork.register(self)
         self.check_open()
         self.check_files()
         url = self.url(path)
@@ -137,7 +173,7 @@ class HTTP:
 
     def url(self, path: str) -> str:
         """
-        Return the URL of *path*, which begins behind ``/api/v2``.
+        Return the URL of *path*, which begins after ``/api/v2``.
         """
         return f"{self.settings.url}/api/v2{path}"
 
@@ -173,6 +209,7 @@ class HTTP:
         """
         Return a GET as the session would send it, with *headers* over its own.
         """
+        fork.register(self)
         request = self.session.prepare_request(
             requests.Request(
                 "GET",
@@ -220,8 +257,11 @@ class HTTP:
             )
         except (requests.RequestException, OSError, urllib3.exceptions.HTTPError) as error:
             failure = transport_error(f"{method} {url}", error)
-        # Raised out here, or its context would hold the request and so the token.
-        raise failure
+        try:
+            # Raised out here, or its context would hold the request and so the token.
+            raise failure
+        finally:
+            del failure  # or the exception, its traceback and this frame would be a cycle
 
 
 def _new_session(settings: Settings) -> requests.Session:
@@ -237,6 +277,23 @@ def _new_session(settings: Settings) -> requests.Session:
     return session
 
 
+def _abandon(session: requests.Session) -> None:
+    """
+    Close the numbers of the sockets that *session* keeps, in a forked process.
+
+    No lock of its pools is used, as another thread may have held it; what closes them later finds
+    new locks, and no socket.
+    """
+    for adapter in session.adapters.values():
+        assert isinstance(adapter, requests.adapters.HTTPAdapter)
+        for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+            pools: Any = manager.pools
+            for pool in list(pools._container.values()):
+                for connection in pool.pool.queue:
+                    fork.close_number(getattr(connection, "sock", None))
+                pool.pool.__init__(pool.pool.maxsize)
+
+
 def _retry_policy(settings: Settings) -> GetRetry:
     policy = GetRetry(
         total=settings.retries,
@@ -247,7 +304,7 @@ def _retry_policy(settings: Settings) -> GetRetry:
         # Or the body of the last answer is lost, and with it the reason.
         raise_on_status=False,
     )
-    policy.longest_sleep = settings.read_timeout
+    policy.max_sleep = settings.read_timeout
     return policy
 
 

@@ -1,5 +1,5 @@
 """
-A document that is asked for again and again, where a deployment has no stream of it.
+A document that is requested again and again, where a deployment has no stream of it.
 """
 
 from __future__ import annotations
@@ -7,8 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from coder_agents.transport.alarm import Alarm
-from coder_agents.transport.connection import ClosedError, Wait
+from coder_agents.transport.connection import ClosedError, Interest
 from coder_agents.transport.document import DocumentSource
 from coder_agents.transport.source import Source
 
@@ -17,8 +16,7 @@ class PolledSource(Source[bytes]):
     """
     The bodies of one GET after the other, each over a connection of its own.
 
-    Between two of them nothing is open. What a GET cannot have, a refusal most of all, is
-    raised as `Source.open` raises it.
+    Between two of them nothing is open.
 
     Args:
         new_document: makes the next GET, unopened.
@@ -29,49 +27,52 @@ class PolledSource(Source[bytes]):
         self._new_document = new_document
         self._interval = interval
         self._document: DocumentSource | None = None
-        self._alarm = Alarm()
         self._woken = False
         self._due = 0.0
         self._received_before = 0
 
-    def open(self) -> None:
+    def ask(self, timeout: float) -> None:
         """
-        Ask for the first document and wait for the head of the answer.
+        Connect and request the first document; see `Source.ask`.
         """
-        self._ask().answered(None)
+        self._next().ask(timeout)
 
-    def receive(self, deadline: float | None) -> bytes | None:
+    def answered(self) -> bool:
         """
-        Return the next document, None where it is not due or not whole at *deadline*.
+        Return whether the deployment has accepted the request; see `Source.answered`.
+        """
+        return self._document is not None and self._document.answered()
 
-        Only a dial may overrun *deadline*, by the connect time-out.
+    def receive(self) -> bytes | None:
         """
+        Return the next document, None where it is not due or not whole yet.
+
+        Dials where a document is due, within the connect time-out of the settings.
+        """
+        self._check()
         document = self._document
         if document is None:
-            if not self._is_due(deadline):
+            if not self.may_connect():
                 return None
-            document = self._ask()
-        if not document.answered(deadline):
+            document = self._next()
+            document.ask(document.connect_timeout)
+        if not document.answered():
             return None
-        body = document.receive(deadline)
+        body = document.receive()
         if body is not None:
             self.free()
             self._due = time.monotonic() + self._interval
         return body
 
-    def _is_due(self, deadline: float | None) -> bool:
+    def may_connect(self) -> bool:
         """
-        Wait for the next GET, until *deadline*; return whether it is time for it.
+        Whether the next document is due, and not requested.
         """
-        now = time.monotonic()
-        self._alarm.wait((self._due if deadline is None else min(self._due, deadline)) - now)
-        self._check()
-        return time.monotonic() >= self._due
+        return self._document is None and time.monotonic() >= self._due
 
-    def _ask(self) -> DocumentSource:
+    def _next(self) -> DocumentSource:
         document = self._document = self._new_document()
         self._check()  # whoever wakes from now on finds it
-        document.ask()
         return document
 
     def _check(self) -> None:
@@ -86,23 +87,24 @@ class PolledSource(Source[bytes]):
         current = 0 if self._document is None else self._document.received
         return self._received_before + current
 
-    def waits_for(self) -> Wait | None:
+    def interest(self) -> Interest | None:
         """
-        Return what to wait for: the next GET, or something of the one that is under way.
+        Return what to wait for: the next GET, or something of the one that is in progress.
         """
+        if self._woken:
+            return None
         if self._document is None:
-            return Wait(None, writable=False, until=self._due)
-        return self._document.waits_for()
+            return Interest(None, 0, self._due)
+        return self._document.interest()
 
     def wake(self) -> None:
         """
-        Make whoever opens, receives or waits stop with *ClosedError*; from anywhere.
+        Make whoever opens or receives stop with *ClosedError*; from any thread or signal handler.
         """
         self._woken = True
         document = self._document
         if document is not None:
             document.wake()
-        self._alarm.ring()
 
     def free(self) -> None:
         """

@@ -1,6 +1,6 @@
 """
 What every source of messages can do, and what those over one connection have in
-common: to be opened, to be read with a time limit, to notice silence, to be woken and freed.
+common: they are requested and answered, notice silence, can be woken and freed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from http.client import HTTPException
 from typing import Generic, TypeVar
 
 import h11
@@ -18,24 +18,38 @@ import requests
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from coder_agents.errors import APIError, CoderError, ConfigError
-from coder_agents.transport.connection import ClosedError, Connection, DroppedError, Wait
-from coder_agents.transport.exchange import Exchange
+from coder_agents.errors import CoderError, ConfigError
+from coder_agents.transport.connection import Connection, DroppedError, Interest
+from coder_agents.transport.exchange import Exchange, Head, headers_of, request_of
 from coder_agents.transport.failures import api_error, transport_error
 from coder_agents.transport.http import HTTP, Params
 
-_LARGEST_REFUSAL = 65536  # bytes of an error's body that are read, more than any is long
+MAX_REFUSAL = 65536
+"""
+Bytes of an error's body that are read, more than any is long.
+"""
+
+WIRE_ERRORS = (
+    DroppedError,
+    OSError,
+    h11.LocalProtocolError,
+    HTTPException,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+)
+"""
+What the libraries under a source raise where it cannot be opened.
+"""
 
 M = TypeVar("M")
-R = TypeVar("R")
-Head = h11.Response | h11.InformationalResponse
 
 
 class Source(abc.ABC, Generic[M]):
     """
     Where messages come from.
 
-    One thread at a time may open, receive, close and free; any thread or signal handler may wake.
+    Nothing but a dial waits. One thread at a time may open, receive, close and free; any thread or
+    signal handler may wake.
 
     Attributes:
         pinged: whether the peer has sent a ping: the connection works.
@@ -44,26 +58,45 @@ class Source(abc.ABC, Generic[M]):
     pinged = False
 
     @abc.abstractmethod
-    def open(self) -> None:
+    def ask(self, timeout: float) -> None:
         """
-        Connect and wait for the head of the answer.
+        Connect, within *timeout* seconds in all, and send the request.
 
-        Raises *APIError* where the deployment refuses, *TransportError* where it
-        cannot be reached, *DecodeError* where it answers with something else,
-        *ClosedError* when woken.
+        Raises *TransportError* where the deployment cannot be reached, *ClosedError* when woken.
         """
 
     @abc.abstractmethod
-    def receive(self, deadline: float | None) -> M | None:
+    def answered(self) -> bool:
         """
-        Return the next message, None where it is not whole at *deadline*.
+        Return whether the deployment has accepted the request.
 
-        Nothing that came is lost: the next call goes on where this one ended.
+        Raises *APIError* where it refuses, *TransportError* where no answer came in time,
+        *DecodeError* where it answers with something else, *ClosedError* when woken.
+        """
+
+    @abc.abstractmethod
+    def receive(self) -> M | None:
+        """
+        Return the next message, None where it is not whole yet.
+
+        Nothing that came is lost: the next call continues where this one ended.
 
         Raises *ClosedError* when woken, *DroppedError* at the end of the connection and
-        after *idle_timeout* without a byte, *MessageTooLargeError*; a source that asks
-        again and again also what `open` raises.
+        after *idle_timeout* without a byte, *MessageTooLargeError*; a source that requests
+        again and again also what `ask` and `answered` raise.
         """
+
+    @abc.abstractmethod
+    def interest(self) -> Interest | None:
+        """
+        Return what to wait for before the next step; None where it may find something now.
+        """
+
+    def may_connect(self) -> bool:
+        """
+        Whether the next `receive` may dial.
+        """
+        return False
 
     @property
     @abc.abstractmethod
@@ -73,20 +106,16 @@ class Source(abc.ABC, Generic[M]):
         """
 
     @abc.abstractmethod
-    def waits_for(self) -> Wait | None:
-        """
-        Return what to wait for before `receive` may have something; None where it may now.
-        """
-
-    @abc.abstractmethod
     def wake(self) -> None:
         """
-        Make whoever opens or receives stop with *ClosedError*; from any thread.
+        Make whoever opens or receives stop with *ClosedError*; from any thread or signal handler.
         """
 
     def close(self) -> None:
         """
-        Take leave of the peer and free the socket. Only while nobody reads.
+        Say goodbye to the peer, as far as that takes no waiting, and free the socket.
+
+        Only while nobody reads.
         """
         self.free()
 
@@ -101,9 +130,15 @@ class HTTPSource(Source[M]):
     """
     One connection that messages come from.
 
-    *idle_timeout* is in seconds, *max_message_size* in bytes. *opening* makes the ``with`` block in
-    which it is opened, and so sees how that ends; *open_by* is a time of `time.monotonic` at
-    which opening ends at the latest, besides the limits that the settings have.
+    Args:
+        http: the deployment.
+        path: begins after ``/api/v2``.
+        idle_timeout: seconds without a byte that count as a drop.
+        max_message_size: in bytes.
+        on_open: is called once: with None where the request is accepted, with the error where
+            that fails.
+        open_by: the time of `time.monotonic` at which opening ends at the latest, besides the
+            limits that the settings have.
     """
 
     def __init__(
@@ -114,7 +149,7 @@ class HTTPSource(Source[M]):
         *,
         idle_timeout: float,
         max_message_size: int,
-        opening: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+        on_open: Callable[[CoderError | None], object] | None = None,
         open_by: float = math.inf,
     ) -> None:
         self._http = http
@@ -122,47 +157,46 @@ class HTTPSource(Source[M]):
         self._params = params
         self._idle_timeout = idle_timeout
         self._max_message_size = max_message_size
-        self._opening = opening
+        self._on_open = on_open
         self._open_by = open_by
         self._connection = Connection()
         self._exchange = Exchange(self._connection)
+        self._request: requests.PreparedRequest | None = None
         self._answer_until = 0.0
         self._head: Head | None = None
-        self._told = bytearray()  # in a refusal
+        self._refusal = bytearray()
         self._accepted = False
 
-    def open(self) -> None:
+    @property
+    def connect_timeout(self) -> float:
         """
-        Connect and wait for the head of the answer; see `Source.open`.
+        Seconds that the settings give a dial.
         """
-        with self._opening():
-            self.ask()
-            self.answered(None)
+        return self._http.settings.connect_timeout
 
-    def ask(self) -> None:
+    def ask(self, timeout: float) -> None:
         """
-        Connect and send the request; raises as `open` does.
+        Connect and send the request; see `Source.ask`.
         """
-        self._http.check_files()
-        self._request = self._http.prepare(self._path, self._params, self._headers())
-        self._attempt(self._dial)
+        self._attempt(lambda: self._send(timeout))
 
-    def answered(self, deadline: float | None) -> bool:
+    def answered(self) -> bool:
         """
-        Wait for the head of the answer until *deadline*; return whether it is there.
-
-        Raises as `open` does.
+        Return whether the deployment has accepted the request; see `Source.answered`.
         """
         if not self._accepted:
-            self._attempt(lambda: self._await_answer(deadline))
+            self._attempt(self._read_answer)
         return self._accepted
 
-    def _dial(self) -> None:
-        settings = self._http.settings
-        pool = self._http.pool_for(self._request)
-        self._connection.dial(pool, self._request, self._at_most(settings.connect_timeout))
-        self._answer_until = time.monotonic() + self._at_most(settings.read_timeout)
-        self._exchange.send(self._request, self._answer_until)
+    def _send(self, timeout: float) -> None:
+        self._http.check_files()
+        request = self._http.prepare(self._path, self._params, self._headers())
+        self._request = request
+        pool = self._http.pool_for(request)
+        self._connection.dial(pool, request, self._at_most(timeout))
+        read_timeout = self._at_most(self._http.settings.read_timeout)
+        self._answer_until = time.monotonic() + read_timeout
+        self._exchange.send(request_of(request))
 
     def _at_most(self, seconds: float) -> float:
         left = self._open_by - time.monotonic()
@@ -170,31 +204,41 @@ class HTTPSource(Source[M]):
             raise TimeoutError("no time is left")
         return min(seconds, left)
 
-    def _await_answer(self, deadline: float | None) -> APIError | None:
+    def _read_answer(self) -> CoderError | None:
         """
         Return the deployment's refusal, if it is one and whole.
         """
-        until = self._answer_until if deadline is None else min(self._answer_until, deadline)
-        try:
-            if self._head is None:
-                self._head = self._exchange.head(until)
-            if self._head.status_code >= 300:
-                self._read_refusal(until)  # what is no refusal may have no end
-        except TimeoutError:
-            if time.monotonic() < self._answer_until:
-                return None
-            if self._head is None:
-                raise
-        if self._head.status_code != self._success:
-            return api_error(self._refusal(self._head), token=self._http.settings.token)
-        self._accept(self._head)
-        self._accepted = True
+        if self._head is None:
+            self._head = self._exchange.head()
+        is_late = time.monotonic() >= self._answer_until
+        head = self._head
+        if head is None:
+            if is_late:
+                raise TimeoutError("no answer in time")
+            return None
+        if head.status_code == self._success:
+            self._accept(head)
+            self._accepted = True
+            self._opened(None)
+            return None
+        if head.status_code < 300 or self._refusal_is_whole() or is_late:
+            return api_error(self._response(head), token=self._http.settings.token)
         return None
 
-    def _read_refusal(self, until: float) -> None:
+    def _refusal_is_whole(self) -> bool:
         with contextlib.suppress(DroppedError):
-            while len(self._told) < _LARGEST_REFUSAL and (data := self._exchange.read(until)):
-                self._told += data
+            while len(self._refusal) < MAX_REFUSAL:
+                data = self._exchange.read()
+                if data is None:
+                    return False
+                if not data:
+                    break
+                self._refusal += data
+        return True
+
+    def _response(self, head: Head) -> requests.Response:
+        assert self._request is not None
+        return response_of(head, bytes(self._refusal), self._request)
 
     def _attempt(self, step: Callable[[], CoderError | None]) -> None:
         """
@@ -202,35 +246,31 @@ class HTTPSource(Source[M]):
         """
         try:
             failure = step()
-        except (CoderError, ClosedError):
-            self.free()
-            raise
-        except h11.LocalProtocolError:
-            failure = ConfigError("a header of the session or the settings cannot be sent")
-        except (
-            DroppedError,
-            OSError,
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-        ) as error:
-            failure = transport_error(f"GET {self._request.url}", error)
+        except CoderError as error:
+            failure = error
+        except WIRE_ERRORS as error:
+            failure = wire_failure(self._url, error)
         except BaseException:
             self.free()
             raise
         if failure is not None:
             self.free()
-            # Raised out here, or its context would hold the request and so the token.
-            raise failure
+            self._opened(failure)
+            try:
+                # Raised out here, or its context would hold the request and so the token.
+                raise failure
+            finally:
+                del failure  # or the exception, its traceback and this frame would be a cycle
 
-    def _refusal(self, head: Head) -> requests.Response:
-        answer = requests.Response()
-        answer.status_code = head.status_code
-        answer.reason = bytes(head.reason).decode("latin-1")
-        answer.url = self._request.url or ""
-        answer.headers = CaseInsensitiveDict(headers_of(head))
-        answer.request = self._request
-        answer._content = bytes(self._told)
-        return answer
+    @property
+    def _url(self) -> str:
+        request = self._request
+        return self._http.url(self._path) if request is None else request.url or ""
+
+    def _opened(self, failure: CoderError | None) -> None:
+        on_open, self._on_open = self._on_open, None
+        if on_open is not None:
+            on_open(failure)
 
     @property
     @abc.abstractmethod
@@ -248,20 +288,20 @@ class HTTPSource(Source[M]):
     @abc.abstractmethod
     def _accept(self, head: Head) -> None:
         """
-        Look at the head of the answer and make ready to read.
+        Check the head of the answer and make ready to read.
         """
 
-    def _patiently(self, read: Callable[[float | None], R], deadline: float | None) -> R | None:
-        while True:
-            quiet = self._connection.last_byte + self._idle_timeout
-            try:
-                return read(quiet if deadline is None else min(quiet, deadline))
-            except TimeoutError:
-                now = time.monotonic()
-            if now >= self._connection.last_byte + self._idle_timeout:
-                raise DroppedError(f"no byte came for {self._idle_timeout:g} seconds")
-            if deadline is not None and now >= deadline:
-                return None
+    def _check_silence(self) -> None:
+        if time.monotonic() >= self._connection.last_byte + self._idle_timeout:
+            raise DroppedError(f"no byte came for {self._idle_timeout:g} seconds")
+
+    def interest(self) -> Interest | None:
+        """
+        Return what to wait for before the next step; None where it may find something now.
+        """
+        if self._accepted:
+            return self._connection.interest(self._connection.last_byte + self._idle_timeout)
+        return self._connection.interest(self._answer_until)
 
     @property
     def received(self) -> int:
@@ -270,15 +310,9 @@ class HTTPSource(Source[M]):
         """
         return self._connection.received
 
-    def waits_for(self) -> Wait | None:
-        """
-        Return what to wait for before `receive` may have something; None where it may now.
-        """
-        return self._connection.waits_for(self._connection.last_byte + self._idle_timeout)
-
     def wake(self) -> None:
         """
-        Make whoever opens or receives stop with *ClosedError*; from any thread.
+        Make whoever opens or receives stop with *ClosedError*; from any thread or signal handler.
         """
         self._connection.wake()
 
@@ -289,8 +323,24 @@ class HTTPSource(Source[M]):
         self._connection.free()
 
 
-def headers_of(head: Head) -> dict[str, str]:
+def wire_failure(url: str, error: Exception) -> CoderError:
     """
-    Return the headers of an answer, names in lower case.
+    Return the exception for *error*, one of `WIRE_ERRORS` that a GET of *url* ended with.
     """
-    return {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
+    if isinstance(error, h11.LocalProtocolError):
+        return ConfigError("a header of the session or the settings cannot be sent")
+    return transport_error(f"GET {url}", error)
+
+
+def response_of(head: Head, body: bytes, request: requests.PreparedRequest) -> requests.Response:
+    """
+    Return an answer to *request* in the form that requests gives it.
+    """
+    answer = requests.Response()
+    answer.status_code = head.status_code
+    answer.reason = bytes(head.reason).decode("latin-1")
+    answer.url = request.url or ""
+    answer.headers = CaseInsensitiveDict(headers_of(head))
+    answer.request = request
+    answer._content = body
+    return answer

@@ -16,7 +16,8 @@ from sseclient import SSEClient
 from coder_agents.errors import DecodeError, MessageTooLargeError
 from coder_agents.render import escape_controls
 from coder_agents.transport.connection import DroppedError
-from coder_agents.transport.source import Head, HTTPSource, headers_of
+from coder_agents.transport.exchange import Head, headers_of
+from coder_agents.transport.source import HTTPSource
 
 # Atomic, so that a CR LF is never taken for two ends of line.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\r|\n){2}")
@@ -120,24 +121,25 @@ class SSESource(HTTPSource[ServerSentEvent]):
                 f"{self._path}: wanted text/event-stream, found {escape_controls(kind)!r}",
                 wanted="text/event-stream",
                 found=kind,
+                by_deployment=False,
             )
         self._blocks = BlockBuffer(self._max_message_size)
 
-    def receive(self, deadline: float | None) -> ServerSentEvent | None:
+    def receive(self) -> ServerSentEvent | None:
         """
-        Return the next event, None where it is not whole at *deadline*.
-
-        Events without data, such as Coder's pings, are passed over.
+        Return the next event; None where it is not whole yet, or where what came has no data, as
+        Coder's pings.
         """
-        return self._patiently(self._event, deadline)
-
-    def _event(self, until: float | None) -> ServerSentEvent:
         while True:
-            while (block := self._blocks.next_block()) is not None:
+            if (block := self._blocks.next_block()) is not None:
                 if (event := parse_block(block)) is not None:
                     return event
                 self.pinged = True
-            data = self._exchange.read(until)
+                return None  # a peer may ping without end, and the caller has a deadline
+            data = self._exchange.read()
+            if data is None:
+                self._check_silence()
+                return None
             if not data:
                 raise DroppedError("the server ended the stream")
             if (event := self._blocks.event_alone(data)) is not None:

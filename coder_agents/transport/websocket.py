@@ -13,19 +13,24 @@ import collections
 import contextlib
 import hashlib
 import os
-import time
 from collections.abc import Callable, Mapping
 
 from websocket import ABNF, WebSocketException, frame_buffer
 
 from coder_agents.errors import MessageTooLargeError
 from coder_agents.transport.connection import ClosedError, DroppedError
-from coder_agents.transport.source import Head, HTTPSource, headers_of
+from coder_agents.transport.exchange import Head, headers_of
+from coder_agents.transport.source import HTTPSource
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-_LARGEST_CONTROL = 125  # bytes; RFC 6455, section 5.5
-_ANSWER_TIME = 5.0  # seconds a pong may wait for a peer that does not read
-_NORMAL, _PROTOCOL_ERROR, _NO_CODE, _ABNORMAL = 1000, 1002, 1005, 1006
+_MAX_CONTROL = 125  # bytes; RFC 6455, section 5.5
+_NORMAL, _PROTOCOL_ERROR = 1000, 1002
+
+
+class _NotWholeError(Exception):
+    """
+    What was wanted has not come yet.
+    """
 
 
 class _Inbox:
@@ -35,18 +40,24 @@ class _Inbox:
     Each byte is copied once.
     """
 
-    def __init__(self, first: bytes) -> None:
+    def __init__(self, first: bytes, receive: Callable[[], bytes | None]) -> None:
+        self._receive = receive
         self._front = first
         self._at = 0  # what of the front is taken
         self._more: collections.deque[bytes] = collections.deque()
         self._size = len(first)  # that is not taken
 
-    def take(self, size: int, receive: Callable[[], bytes]) -> bytes:
+    def take(self, size: int) -> bytes:
         """
-        Return the next *size* bytes; *receive* gives more, or raises and nothing is lost.
+        Return the next *size* bytes; raises *_NotWholeError* where they have not come, and nothing
+        is lost.
         """
         while self._size < size:
-            data = receive()
+            data = self._receive()
+            if not data:
+                if data is None:
+                    raise _NotWholeError
+                raise DroppedError("the connection ended without a close frame")
             self._more.append(data)
             self._size += len(data)
         self._size -= size
@@ -74,21 +85,30 @@ class _Inbox:
 
 class _Frames(frame_buffer):
     """
-    Refuses a frame by its length, before any of its payload is read.
+    Takes frames from an inbox; refuses one by its length, before any of its payload is read.
+
+    Attributes:
+        size: bytes that the message's frames before this one have.
     """
 
-    def __init__(self, source: WebSocketSource) -> None:
-        super().__init__(source.take, skip_utf8_validation=True)
-        self._source = source
+    def __init__(self, inbox: _Inbox, limit: int) -> None:
+        super().__init__(inbox.take, skip_utf8_validation=True)
+        # The library's own asks for 16 KB at a time, and joins them.
+        self.recv_strict = inbox.take  # type: ignore[method-assign,assignment]
+        self._limit = limit
+        self.size = 0
 
     def recv_length(self) -> None:
         super().recv_length()
         opcode = self.header[4]  # type: ignore[index]  # read just before
-        self._source.check_length(opcode, self.length or 0)
-
-    def recv_strict(self, bufsize: int) -> bytes:
-        # The library's own asks for 16 KB at a time, and joins them.
-        return self._source.take(bufsize)
+        length = self.length or 0
+        if opcode < ABNF.OPCODE_CLOSE:
+            if self.size + length > self._limit:
+                raise MessageTooLargeError(f"a message of more than {self._limit} bytes")
+        elif length > _MAX_CONTROL:
+            raise DroppedError(
+                f"not WebSocket: a control frame of {length} bytes", code=_PROTOCOL_ERROR
+            )
 
 
 class WebSocketSource(HTTPSource[bytes]):
@@ -115,102 +135,77 @@ class WebSocketSource(HTTPSource[bytes]):
         accepted = headers_of(head).get("sec-websocket-accept", "")
         if accepted != base64.b64encode(digest).decode():
             raise DroppedError("the answer is not one to a WebSocket handshake")
-        self._inbox = _Inbox(self._exchange.beyond)
-        self._frames = _Frames(self)
+        inbox = _Inbox(self._exchange.beyond, self._connection.receive)
+        self._frames = _Frames(inbox, self._max_message_size)
         self._parts: list[bytes] = []
-        self._size = 0
-        self._until: float | None = None
 
-    def receive(self, deadline: float | None) -> bytes | None:
+    def receive(self) -> bytes | None:
         """
-        Return the next message, None where it is not whole at *deadline*.
+        Return the next message, None where it is not whole yet.
 
         Pings are answered meanwhile.
         """
-        return self._patiently(self._message, deadline)
-
-    def _message(self, until: float | None) -> bytes:
-        self._until = until
         while True:
-            frame = self._next_frame()
-            data = bytes(frame.data)  # type: ignore[arg-type]  # received: always bytes
-            if frame.opcode == ABNF.OPCODE_CLOSE:
-                self._end(data)
-            elif frame.opcode == ABNF.OPCODE_PING:
-                self.pinged = True
-                self._answer(ABNF.OPCODE_PONG, data)
-            elif frame.opcode != ABNF.OPCODE_PONG:
-                message = self._joined(frame, data)
-                if message is not None:
-                    return message
+            failure = ""
+            try:
+                frame = self._frames.recv_frame()
+            except _NotWholeError:
+                break
+            except WebSocketException as error:
+                failure = str(error)
+            if failure:
+                raise DroppedError(f"not WebSocket: {failure}", code=_PROTOCOL_ERROR)
+            data = bytes(frame.data)  # type: ignore[arg-type]  # received: never text
+            if frame.opcode >= ABNF.OPCODE_CLOSE:
+                self._control(frame.opcode, data)
+                return None  # a peer may ping without end, and the caller has a deadline
+            if frame.fin and frame.opcode and not self._parts:
+                return data
+            if (message := self._joined(frame, data)) is not None:
+                return message
+        self._check_silence()
+        return None
 
-    def _next_frame(self) -> ABNF:
-        try:
-            return self._frames.recv_frame()
-        except WebSocketException as error:
-            failure = DroppedError(f"not WebSocket: {error}", code=_PROTOCOL_ERROR)
-        raise failure
+    def _control(self, opcode: int, data: bytes) -> None:
+        if opcode == ABNF.OPCODE_CLOSE:
+            self._end(data)
+        if opcode == ABNF.OPCODE_PING:
+            self.pinged = True
+            self._send_frame(ABNF.OPCODE_PONG, data)
 
     def _joined(self, frame: ABNF, data: bytes) -> bytes | None:
+        """
+        Return the message that *frame* completes, None where it does not.
+        """
         if (frame.opcode == ABNF.OPCODE_CONT) != bool(self._parts):
             raise DroppedError("not WebSocket: a fragment out of place", code=_PROTOCOL_ERROR)
         self._parts.append(data)
-        self._size += len(data)
+        self._frames.size += len(data)
         if not frame.fin:
             return None
         message = b"".join(self._parts)
         self._parts.clear()
-        self._size = 0
+        self._frames.size = 0
         return message
 
-    def take(self, size: int) -> bytes:
-        """
-        Return the next *size* bytes, waiting for them.
-        """
-        return self._inbox.take(size, self._received)
-
-    def _received(self) -> bytes:
-        data = self._connection.receive(self._until)
-        if not data:
-            raise DroppedError("the connection ended without a close frame")
-        return data
-
-    def check_length(self, opcode: int, length: int) -> None:
-        """
-        Refuse a frame whose payload has *length* bytes, where that is too many.
-        """
-        if opcode >= ABNF.OPCODE_CLOSE:
-            if length > _LARGEST_CONTROL:
-                raise DroppedError(
-                    f"not WebSocket: a control frame of {length} bytes", code=_PROTOCOL_ERROR
-                )
-        elif self._size + length > self._max_message_size:
-            raise MessageTooLargeError(f"a message of more than {self._max_message_size} bytes")
-
     def _end(self, data: bytes) -> None:
+        """
+        Answer a close frame with its code, and raise what it reports.
+        """
         code = int.from_bytes(data[:2], "big") if data else None
         reason = data[2:].decode("utf-8", "replace")
-        with contextlib.suppress(TimeoutError, DroppedError):
-            self._answer(ABNF.OPCODE_CLOSE, data[:2])
-        said = f"close code {code or 'none'}" + (f", {reason!r}" if reason else "")
-        raise DroppedError(f"the server closed the stream ({said})", code=code, reason=reason)
+        self._send_frame(ABNF.OPCODE_CLOSE, data[:2])
+        shown = f"close code {code or 'none'}" + (f", {reason!r}" if reason else "")
+        raise DroppedError(f"the server closed the stream ({shown})", code=code, reason=reason)
 
-    def _answer(self, opcode: int, data: bytes) -> None:
-        try:
-            self._send(opcode, data, time.monotonic() + _ANSWER_TIME)
-        except TimeoutError:
-            failure = DroppedError("the server does not read what it is sent")
-        else:
-            return
-        raise failure
-
-    def _send(self, opcode: int, data: bytes, deadline: float) -> None:
-        self._connection.send(ABNF.create_frame(data, opcode).format(), deadline)
+    def _send_frame(self, opcode: int, data: bytes) -> None:
+        self._connection.send(ABNF.create_frame(data, opcode).format())
 
     def close(self) -> None:
         """
-        Say goodbye, as far as that takes no waiting, and free the socket.
+        Send a close frame, as far as that takes no waiting, and free the socket.
         """
-        with contextlib.suppress(TimeoutError, DroppedError, ClosedError):
-            self._send(ABNF.OPCODE_CLOSE, _NORMAL.to_bytes(2, "big"), 0.0)
+        if self._accepted:
+            with contextlib.suppress(ClosedError):
+                self._send_frame(ABNF.OPCODE_CLOSE, _NORMAL.to_bytes(2, "big"))
         self.free()

@@ -56,14 +56,14 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Looks follow each other soon.
     """
-    monkeypatch.setattr("coder_agents.streams.logs._SECOND_LOOK", 0.02)
+    monkeypatch.setattr("coder_agents.streams.ends._SECOND_TRY", 0.02)
     monkeypatch.setattr("coder_agents.streams.builds._FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("coder_agents.streams.builds._LONGEST_PAUSE", 0.05)
-    monkeypatch.setattr("coder_agents.streams.builds._LONGEST_REST", 0.05)
+    monkeypatch.setattr("coder_agents.streams.builds._MAX_PAUSE", 0.05)
+    monkeypatch.setattr("coder_agents.streams.builds._MAX_PAUSE_AT_REST", 0.05)
     monkeypatch.setattr("coder_agents.streams.builds._STOPPED_FOR", 0.5)
 
 
-def output(stream: Stream[bytes, WorkspaceAgentLog]) -> str:
+def output(stream: Stream[WorkspaceAgentLog]) -> str:
     """
     Return the text of the next line, which has to come.
     """
@@ -79,7 +79,7 @@ def looks(deployment: Deployment) -> int:
     return sum(request.route == "workspace" for request in list(deployment.requests))
 
 
-def until_looked(deployment: Deployment, stream: Stream[bytes, WorkspaceAgentLog]) -> None:
+def until_looked(deployment: Deployment, stream: Stream[WorkspaceAgentLog]) -> None:
     """
     Read until the stream has looked for the next build some more times, and nothing came.
     """
@@ -370,19 +370,21 @@ def test_without_reconnecting_the_first_1000_is_looked_into(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    It is the end where there is no newer build; what cannot be read then is raised.
+    It is a drop where there is no newer build; what cannot be read then is raised.
     """
     options = StreamOptions(reconnect=None, settle=0)
     agents = [deployment.add_agent()]
     agents[0].push_logs("one")
 
-    def follow() -> Stream[bytes, WorkspaceAgentLog]:
+    def follow() -> Stream[WorkspaceAgentLog]:
         return client.agent("dev").follow_logs(across_builds=True, options=options)
 
     deployment.faults.add("close", route="logs_follow", after=1, code=1000)
     stream = follow()
-    assert [log.output for log in stream] == ["one"]
-    assert stream.end is StreamEnd.SERVER_CLOSED
+    assert output(stream) == "one"
+    with pytest.raises(StreamError, match="close code 1000"):
+        next(stream)
+    assert stream.end is StreamEnd.FAILED
     with follow() as stream:
         assert output(stream) == "one"
         agents[0].new_build().push_logs("two")
@@ -391,7 +393,7 @@ def test_without_reconnecting_the_first_1000_is_looked_into(
         assert output(stream) == "two"
         deployment.faults.add("refuse", route="workspace", status=503)
         deployment.workspace().start_build()
-        with pytest.raises(ServerError):
+        with pytest.raises(StreamError, match="close code 1000"):
             stream.poll(LONGEST)
     assert stream.end is StreamEnd.FAILED
 
@@ -422,7 +424,7 @@ def test_the_next_build_is_not_kept_waiting_for_long(
     """
     By lines that might yet come, or by a log that cannot be read just now.
     """
-    monkeypatch.setattr("coder_agents.streams.builds._LATEST_END", 0.3)
+    monkeypatch.setattr("coder_agents.streams.builds._MAX_SETTLING", 0.3)
     old = deployment.add_agent()
     old.push_logs("one")
     options = StreamOptions(reconnect=OPTIONS.reconnect, settle=3600)
@@ -498,7 +500,7 @@ def test_closing_wakes_a_reader_that_waits_for_a_build(
     """
     From another thread, without an error, long before the next look.
     """
-    for name in ("_FIRST_PAUSE", "_LONGEST_PAUSE"):
+    for name in ("_FIRST_PAUSE", "_MAX_PAUSE"):
         monkeypatch.setattr(f"coder_agents.streams.builds.{name}", 3600.0)
     deployment.add_agent()
     stream = client.agent("dev").follow_logs(across_builds=True)
@@ -546,7 +548,7 @@ def test_a_poll_waits_no_longer_than_it_is_told(
     stream = client.agent("dev").follow_logs(across_builds=True)
     deployment.workspace().start_build()
     until_looked(deployment, stream)
-    monkeypatch.setattr("coder_agents.streams.builds._LONGEST_PAUSE", 3600.0)
+    monkeypatch.setattr("coder_agents.streams.builds._MAX_PAUSE", 3600.0)
     for timeout in (0, 0.01, 0.05):
         assert stream.poll(timeout) is None
     stream.close()
@@ -576,7 +578,7 @@ def test_who_is_told_of_a_build_may_close_the_stream(
     embedded.new_build()
     with pytest.raises(KeyError, match="mine"):
         stream.poll(LONGEST)
-    assert stream.end is StreamEnd.CLOSED
+    assert stream.end is StreamEnd.FAILED
 
 
 STEPS = st.lists(
@@ -622,7 +624,7 @@ class Builds:
     def told(self, agent: Agent) -> None:
         self.newest = agent.id
 
-    def run(self, stream: Stream[bytes, WorkspaceAgentLog], steps: list[str]) -> Iterator[int]:
+    def run(self, stream: Stream[WorkspaceAgentLog], steps: list[str]) -> Iterator[int]:
         """
         Yield the ids of the lines that come, to the last one, which the last build's agent says.
         """
@@ -638,7 +640,7 @@ class Builds:
             if log.output == "last 1":
                 return
 
-    def read(self, stream: Stream[bytes, WorkspaceAgentLog], seconds: float) -> Iterator[int]:
+    def read(self, stream: Stream[WorkspaceAgentLog], seconds: float) -> Iterator[int]:
         while log := stream.poll(seconds):
             yield log.id
 

@@ -169,8 +169,8 @@ def test_a_newer_build_ends_the_log(
     """
     Without an error, with every line; how depends on what the release still answers.
     """
-    monkeypatch.setattr("coder_agents.streams.logs._THIRD_LOOK", 0.1)
-    monkeypatch.setattr("coder_agents.streams.logs._LATEST_END", 1.0)
+    monkeypatch.setattr("coder_agents.streams.ends._THIRD_TRY", 0.1)
+    monkeypatch.setattr("coder_agents.streams.ends._MAX_SETTLING", 1.0)
     embedded.push_logs(["one", "two"])
     stream = agent.follow_logs()
     assert next(stream).output == "one"

@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import ssl
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import pytest
 from peer import Conversation, Peer, Script
 
-from coder_agents import Client, StreamOptions
+from coder_agents import Client, StreamError, StreamOptions
 from coder_agents.agent import Agent
 from coder_agents.schema import WorkspaceAgentLog, to_json
 from coder_agents.streams import Stream
+
+T = TypeVar("T")
 
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
 AGENT = uuid.UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
@@ -33,11 +35,30 @@ def logs(*ids: int, output: str = "line") -> str:
     return to_json([WorkspaceAgentLog(id=number, output=f"{output} {number}") for number in ids])
 
 
+def json_answer(body: str) -> bytes:
+    """
+    Return a whole answer with this body, after which the connection stays open.
+    """
+    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return (head % len(body)).encode() + body.encode()
+
+
 def metadata_event(value: str = "1") -> bytes:
     """
     Return an event of the metadata stream with one item of this value.
     """
     return f"event: data\ndata: {METADATA % value}\n\n".encode()
+
+
+def until_1000(stream: Iterable[T]) -> Iterator[T]:
+    """
+    Yield the items of a stream that does not reconnect, until the server closes it with 1000.
+    """
+    try:
+        yield from stream
+    except StreamError as error:
+        if error.code != 1000:
+            raise
 
 
 @attrs.frozen
@@ -50,7 +71,7 @@ class Kind:
     accept: Script
     say: Callable[[Conversation, int], None]
     half: Callable[[Conversation, int], tuple[bytes, bytes]]
-    open: Callable[..., Stream[Any, Any]]
+    open: Callable[..., Stream[Any]]
     read: Callable[[Any], int]
 
     def __str__(self) -> str:
@@ -128,6 +149,14 @@ def serve(authority_file: Path) -> Iterator[Callable[..., Agent]]:
     yield start
     for peer in opened:
         peer.close()
+
+
+def feed_of(stream: Stream[Any]) -> Any:
+    """
+    Return the feed of a stream of one agent, for what no user can see.
+    """
+    engine: Any = stream._core.engine
+    return engine._feed
 
 
 def agent_at(

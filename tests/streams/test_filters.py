@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coder_agents.schema import LogLevel, WorkspaceAgentLog, WorkspaceAgentLogSource, to_json
-from coder_agents.streams.filters import LogFilter, Sieve, choose_logs
+from coder_agents.streams.filters import Choice, LogFilter
 from coder_agents.streams.ledger import Ledger
+from coder_agents.streams.lines import NewAmong, NewLines, new_lines
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 STARTUP, EXTERNAL, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -80,6 +81,30 @@ def passes(log: WorkspaceAgentLog, wishes: dict[str, Any]) -> bool:
     )
 
 
+def all_new(ids: object) -> None:
+    """
+    Call all lines new.
+    """
+
+
+def chosen_of(
+    logs: list[WorkspaceAgentLog], choice: Choice, new_among: NewAmong = all_new
+) -> NewLines:
+    """
+    Return what is chosen of a message of *logs*, read in either way, which have to agree.
+    """
+    message = to_json(logs).encode()
+    found = new_lines(message, new_among, choice, ids_first=False)
+    by_ids = new_lines(message, new_among, choice, ids_first=True)
+    assert (by_ids.logs, list(by_ids.ids), list(by_ids.new)) == (
+        found.logs,
+        list(found.ids),
+        list(found.new),
+    )
+    assert list(found.ids) == [log.id for log in found.logs]
+    return found
+
+
 def wanted(logs: list[WorkspaceAgentLog], wishes: dict[str, Any]) -> list[WorkspaceAgentLog]:
     """
     The lines that a filter shall choose.
@@ -101,8 +126,7 @@ def test_every_predicate_has_to_hold_and_the_tail_is_of_what_passes(
     choice = asked.among(SOURCES, NOW)
     assert (choice is None) is (not wishes)
     if choice is not None:
-        message = to_json(logs).encode()
-        assert choose_logs(message, choice) == wanted(logs, wishes)
+        assert chosen_of(logs, choice).logs == wanted(logs, wishes)
         assert [log for log in logs if choice.wants(log)] == wanted(logs, {**wishes, "tail": None})
         after = choice.without_tail()
         assert after.choose(logs) == wanted(logs, {**wishes, "tail": None})
@@ -124,10 +148,10 @@ def test_only_new_lines_count_and_all_of_them_are_told(
     ledger.restore(sorted(number for number in known if number > floor), 0.0)
     choice = LogFilter(**{"tail": 99, **wishes}).among(SOURCES, NOW)
     assert choice is not None
-    sieve = Sieve(choice, ledger.new_among)
+    found = chosen_of(logs, choice, ledger.new_among)
     new = [log for log in logs if log.id > floor and log.id not in known]
-    assert sieve.sift(to_json(logs).encode()) == wanted(new, wishes)
-    assert sieve.new_ids == [log.id for log in new]
+    assert found.logs == wanted(new, wishes)
+    assert list(found.new) == [log.id for log in new]
 
 
 @settings(max_examples=10, deadline=None)
@@ -139,19 +163,24 @@ def test_a_message_of_many_pieces_has_one_tail(count: int, tail: int, before: in
     logs = [WorkspaceAgentLog(id=number, output="x" * 80) for number in range(1, count + 1)]
     choice = LogFilter(tail=tail, before=before).among((), NOW)
     assert choice is not None
-    chosen = choose_logs(to_json(logs).encode(), choice)
+    chosen = chosen_of(logs, choice).logs
     passing = [log for log in logs if log.id < before]
     assert chosen == passing[max(0, len(passing) - tail) :]
 
 
-def test_no_object_is_made_of_what_the_ids_leave_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_without_a_wanted_line_are_not_decoded() -> None:
     """
     A tail of a long log costs what it holds, and a line that is not wanted need not be one.
     """
-    broken = '[{"id": 1, "output": 7}, {"id": 2, "output": "two"}, {"id": 3, "output": 7}]'
-    choice = LogFilter(tail=1, before=3).among((), NOW)
+    first = '{"id": 1, "output": 7},' + ",".join(
+        f'{{"id": {number}, "output": "{"x" * 1000}"}}' for number in range(2, 600)
+    )
+    message = f"[{first}]".replace(": ", ":").encode()
+    choice = LogFilter(tail=1).among((), NOW)
     assert choice is not None
-    assert [log.output for log in choose_logs(broken.encode(), choice)] == ["two"]
+    found = new_lines(message, all_new, choice, ids_first=False)
+    assert list(found.ids) == [599]
+    assert len(found.new) == 599
 
 
 def test_lines_that_come_twice_in_a_message_are_one() -> None:
@@ -161,9 +190,9 @@ def test_lines_that_come_twice_in_a_message_are_one() -> None:
     logs = [WorkspaceAgentLog(id=number) for number in (3, 5, 5, 4)]
     choice = LogFilter(before=6).among((), NOW)
     assert choice is not None
-    sieve = Sieve(choice, Ledger().new_among)
-    assert [log.id for log in sieve.sift(to_json(logs).encode())] == [3, 5, 4]
-    assert sieve.new_ids == [3, 5, 4]
+    found = chosen_of(logs, choice, Ledger().new_among)
+    assert [log.id for log in found.logs] == [3, 5, 4]
+    assert list(found.new) == [3, 5, 4]
 
 
 def test_the_tail_goes_by_id_and_keeps_the_order() -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import gc
 import itertools
 import logging
 import random
@@ -36,7 +35,7 @@ from coder_agents import (
     TransportError,
 )
 from coder_agents.schema import WorkspaceAgentLog
-from coder_agents.streams.merged import in_order_of_ids
+from coder_agents.streams.merged_position import in_order_of_ids
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .test_stream import open_sockets
@@ -468,7 +467,7 @@ def test_a_connection_that_hangs_holds_up_no_other_agent(
         deployment.faults.add("drop", route="logs_follow", after=1)
     with nothing_left(deployment, client), client.follow_logs(given, options=options) as stream:
         assert stream.poll(0) is None
-        route = "workspace" if why == "workspace" else "logs_follow"
+        route = {"workspace": "workspace", "check": "logs"}.get(why, "logs_follow")
         hangs = deployment.faults.add("silence", route=route, at="request", times=None)
         if why == "workspace":
             agents[0].new_build()
@@ -492,7 +491,7 @@ def test_lines_wait_for_an_agent_that_does_not_answer_but_not_for_long(
     """
     What there is of it comes when it comes.
     """
-    monkeypatch.setattr("coder_agents.streams.merged._FIRST_ANSWERS", 0.5)
+    monkeypatch.setattr("coder_agents.streams.merged_engine._FIRST_ANSWERS", 0.5)
     agents = add(deployment, 2)
     for agent in agents:
         agent.push_logs(["one"])
@@ -561,7 +560,6 @@ def test_close_ends_the_iteration_and_leaves_nothing(
             assert list(stream) == []
         assert stream.end is StreamEnd.CLOSED
         stream.close()
-        stream.wake()
 
 
 def test_a_stream_that_nobody_reads_is_closed_at_once(
@@ -626,13 +624,14 @@ def test_closing_at_any_moment_is_the_end_and_no_error(
             assert len(ids) == len(set(ids))
 
 
-def test_waking_reaches_every_log(deployment: Deployment, client: Client) -> None:
+def test_closing_reaches_every_log(deployment: Deployment, client: Client) -> None:
     """
-    Also one that is just being read, or connected; each ends as closed.
+    Each ends as closed.
     """
     add(deployment, 3)
     with client.follow_logs(found(client, 3)) as stream:
-        stream.wake()
+        assert stream.ends == {}
+        stream.close()
         assert list(stream) == []
         assert list(stream.ends.values()) == [StreamEnd.CLOSED] * 3
 
@@ -645,7 +644,7 @@ def test_two_readers_at_once_are_refused(deployment: Deployment, client: Client)
     stream = client.follow_logs(found(client, 2))
     reader = threading.Thread(target=list, args=(stream,))
     reader.start()
-    while not stream._reading.locked():
+    while not stream._core.owner:
         time.sleep(0.01)
     with pytest.raises(ValueError, match="being read already"):
         next(stream)
@@ -665,7 +664,6 @@ def test_a_stream_left_open_is_closed_with_a_warning(
     with nothing_left(deployment, client):
         with pytest.warns(ResourceWarning, match=r"test_merged\.py:\d+") as warned:
             client.follow_logs(agents).poll(0.1)
-            gc.collect()
     assert len(warned) == 1
 
 
@@ -782,8 +780,8 @@ def test_a_break_is_told_quietly_only_where_nobody_was_reading(
     """
     A quiet agent in a stream that is read is no neglected one.
     """
-    monkeypatch.setattr("coder_agents.streams.stream.LONG_ABSENCE", 0.3)
-    monkeypatch.setattr("coder_agents.streams.merged.LONG_ABSENCE", 0.3)
+    monkeypatch.setattr("coder_agents.streams.engine.LONG_ABSENCE", 0.3)
+    monkeypatch.setattr("coder_agents.streams.merged_engine.LONG_ABSENCE", 0.3)
     caplog.set_level(logging.DEBUG, "coder_agents")
     add(deployment, 1)
     with client.follow_logs(found(client, 1)) as stream:

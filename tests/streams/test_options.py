@@ -138,6 +138,8 @@ def test_an_end_is_a_sentence() -> None:
     """
     assert [end.name for end in StreamEnd] == [
         "CLOSED",
+        "INTERRUPTED",
+        "FORKED",
         "SERVER_CLOSED",
         "NOT_IN_LATEST_BUILD",
         "AGENT_GONE",

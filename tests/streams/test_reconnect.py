@@ -49,7 +49,7 @@ from coder_agents import (
     WorkspaceStoppedError,
 )
 from coder_agents import errors as all_errors
-from coder_agents.streams.reconnect import Outage, asked_pause, is_resumable
+from coder_agents.streams.reconnect import Outage, is_resumable, requested_pause, without_frames
 from coder_agents.transport import DroppedError
 
 DROPPED = [
@@ -94,9 +94,6 @@ ANSWERED: list[tuple[type[APIError], int, bool]] = [
     (ServerError, 504, True),
 ]
 
-# The same from something in between, as far as it is different.
-BETWEEN = {PermissionDeniedError: True, NotFoundError: True}
-
 OTHERS: list[tuple[type[CoderError], bool]] = [
     (CoderError, False),
     (ConfigError, False),
@@ -138,11 +135,17 @@ def test_which_answers_are_tried_again(
     kind: type[APIError], status: int, resumable: bool, by_deployment: bool
 ) -> None:
     """
-    What passes by itself, and a refusal by something between us and the deployment.
+    What passes by itself, and whatever something between us and the deployment says.
     """
     error = kind("refused", status_code=status, by_deployment=by_deployment)
-    expected = resumable if by_deployment else BETWEEN.get(kind, resumable)
-    assert is_resumable(error) is expected
+    assert is_resumable(error) is (resumable or not by_deployment)
+
+
+def test_a_page_in_place_of_a_stream_is_tried_again() -> None:
+    """
+    A login page with the status 200, for one.
+    """
+    assert is_resumable(DecodeError("a page", by_deployment=False))
 
 
 @pytest.mark.parametrize(("kind", "resumable"), OTHERS)
@@ -185,7 +188,7 @@ def test_the_pause_that_is_asked_for(error: DroppedError | CoderError, seconds: 
     """
     Of Retry-After, and no more than six hours: the largest number would never end.
     """
-    assert asked_pause(error) == seconds
+    assert requested_pause(error) == seconds
 
 
 def middle() -> float:
@@ -253,7 +256,18 @@ def test_a_pause_keeps_within_its_jitter(
     assert min(initial, maximum) <= wanted <= maximum
     delay = policy.delay(attempt, lambda: chance)
     assert delay > 0
+    assert delay <= maximum
     assert wanted * (1 - jitter) * 0.999 <= delay <= wanted * (1 + jitter) * 1.001
+
+
+def test_pauses_of_the_maximum_are_spread_below_it() -> None:
+    """
+    So that many clients do not come back at once, and none waits longer than it was told to.
+    """
+    random.seed(5)
+    delays = {Reconnect(maximum=30).delay(20) for _ in range(1_000)}
+    assert len(delays) > 900
+    assert 22.5 <= min(delays) <= max(delays) <= 30
 
 
 def test_clients_do_not_come_back_all_at_once() -> None:
@@ -344,3 +358,45 @@ def test_an_outage_begins_without_a_try() -> None:
     assert (outage.since, outage.attempts) == (5.0, 0)
     outage.attempts += 1
     assert outage == Outage(5.0, 1)
+
+
+def test_a_requested_pause_ends_in_time_for_one_more_try() -> None:
+    """
+    However long it is: the stream gives up after that try, and not before it.
+    """
+    policy = Reconnect(initial=1, jitter=0, give_up_after=300)
+    outage = Outage(since=100.0)
+    assert outage.pause(policy, 301.0, now=100.0) == 300.0
+    assert outage.pause(policy, 0.0, now=399.0) == 1.0
+    assert outage.pause(policy, 0.0, now=400.0) is None
+    assert outage.attempts == 3
+
+
+def test_who_never_gives_up_waits_as_long_as_requested() -> None:
+    """
+    Or as long as the back-off says, where that is longer.
+    """
+    policy = Reconnect(initial=2, jitter=0, give_up_after=None)
+    outage = Outage(since=0.0)
+    assert outage.pause(policy, 1.0, now=1e6) == 2.0
+    assert outage.pause(policy, 3600.0, now=1e6) == 3600.0
+
+
+def test_what_is_kept_of_an_error_has_no_frames() -> None:
+    """
+    Nor have its causes, or they would keep alive all that their calls refer to.
+    """
+
+    def fail() -> None:
+        try:
+            raise KeyError("inner")
+        except KeyError as error:
+            raise ValueError("outer") from error
+
+    with pytest.raises(ValueError, match="outer") as caught:
+        fail()
+    found = without_frames(caught.value)
+    assert found is caught.value
+    assert found.__traceback__ is None
+    assert found.__cause__ is not None
+    assert found.__cause__.__traceback__ is None

@@ -36,6 +36,7 @@ from coder_agents import (
     TransportError,
     UnsupportedError,
 )
+from coder_agents.transport import is_gone, quoted
 
 URL = "https://coder.example.com"
 API = f"{URL}/api/v2"
@@ -469,6 +470,44 @@ def test_tls_and_proxies_of_an_own_session_are_its_own(settings: dict[str, objec
     """
     with pytest.raises(ConfigError, match="set them on the session"):
         Client(URL, TOKEN, session=requests.Session(), **settings)  # type: ignore[arg-type]
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("status", "body", "gone"),
+    [
+        (404, '{"message": "no"}', True),
+        (410, '{"message": "no"}', True),
+        (404, '{"message": "Route not found."}', False),
+        (404, "<html>", False),
+        (500, '{"message": "no"}', False),
+    ],
+)
+def test_only_the_deployment_itself_says_that_something_is_gone(
+    client: Client, status: int, body: str, gone: bool
+) -> None:
+    """
+    A page of something in between does not, nor a call that the release does not have.
+    """
+    responses.get(f"{API}/users/me", body=body, status=status, content_type="application/json")
+    with pytest.raises(APIError) as raised:
+        client.me()
+    assert is_gone(raised.value) is gone
+    assert not is_gone(ValueError())
+
+
+def test_a_path_is_quoted_segment_by_segment() -> None:
+    """
+    A name with a slash stays one segment.
+    """
+    assert quoted("a", 1, "b/c d") == "/a/1/b%2Fc%20d"
+
+
+def test_what_calls_shows_the_deployment_and_nothing_else(client: Client) -> None:
+    """
+    The token is in no repr.
+    """
+    assert repr(client._http) == f"<HTTP {URL}>"
 
 
 def _everything_of(error: BaseException) -> str:

@@ -7,10 +7,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from driving import opened, received
 from hypothesis import given
 from hypothesis import strategies as st
+from peer import Conversation, serving
 
-from coder_agents import DecodeError, MessageTooLargeError
+from coder_agents import Client, DecodeError, MessageTooLargeError
+from coder_agents.transport import DroppedError, SSESource
 from coder_agents.transport.sse import (
     BlockBuffer,
     ServerSentEvent,
@@ -170,7 +173,7 @@ def test_the_short_way_is_taken_for_what_coder_writes() -> None:
 
 def test_an_event_that_comes_alone_is_taken_as_it_is() -> None:
     """
-    Not behind the beginning of another one, nor where more comes with it or it is too large.
+    Not after the beginning of another one, nor where more comes with it or it is too large.
     """
     alone = b"event: data\ndata: 1\n\n"
     buffer = BlockBuffer(len(alone))
@@ -196,3 +199,85 @@ def test_either_way_shows_the_bytes_that_are_no_text(block: bytes) -> None:
     """
     with pytest.raises(DecodeError, match=r"not UTF-8: found b'\\xff'"):
         parse_block(block)
+
+
+def test_events_come_over_a_connection() -> None:
+    """
+    One in a chunk, several in one, one in several; pings are skipped and noted.
+    """
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept_sse()
+        conversation.send_chunk(b"event: data\ndata: 1\n\n")
+        conversation.send_chunk(b"event: ping\n\n")
+        conversation.stop.wait(0.05)
+        conversation.send_chunk(b"data: 2\n\ndata: 3\n\nda")
+        conversation.stop.wait(0.05)
+        conversation.send_chunk(b"ta: 4\n\n")
+
+    with serving(script) as peer:
+        source = opened(sse(peer.url))
+        assert received(source).data == "1"
+        before = source.pinged
+        assert [received(source).data for _ in range(3)] == ["2", "3", "4"]
+        assert (before, source.pinged) == (False, True)
+        with pytest.raises(DroppedError):
+            received(source)
+        source.free()
+
+
+def test_the_end_of_the_answer_is_a_drop() -> None:
+    """
+    Also where the server ends it in due form.
+    """
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept_sse()
+        conversation.send(b"0\r\n\r\n")
+        conversation.until_gone()
+
+    with serving(script) as peer:
+        source = opened(sse(peer.url))
+        with pytest.raises(DroppedError, match="the server ended the stream"):
+            received(source)
+        source.free()
+
+
+def test_an_event_too_large_for_the_source_is_refused() -> None:
+    """
+    By its own limit.
+    """
+
+    def script(conversation: Conversation) -> None:
+        conversation.accept_sse()
+        conversation.send_chunk(b"data: " + b"x" * 2000)
+        conversation.until_gone()
+
+    with serving(script) as peer:
+        source = opened(sse(peer.url))
+        with pytest.raises(MessageTooLargeError):
+            received(source)
+        source.free()
+
+
+def test_an_answer_that_is_no_stream_is_a_decode_error() -> None:
+    """
+    A page, for instance.
+    """
+
+    def script(conversation: Conversation) -> None:
+        conversation.read_head()
+        conversation.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
+        conversation.until_gone()
+
+    with serving(script) as peer:
+        with pytest.raises(DecodeError, match=r"wanted text/event-stream, found 'text/html'"):
+            opened(sse(peer.url))
+
+
+def sse(url: str) -> SSESource:
+    """
+    Return an unopened source of events.
+    """
+    http = Client(url, "0123456789-abcdefghijklmnopqrstuv")._http
+    return SSESource(http, "/stream", idle_timeout=30, max_message_size=1000)

@@ -1,0 +1,169 @@
+"""
+Requests that look for late lines of a log, beside the connection that is read.
+
+The deployment computes the answer to a GET of the lines after the floor exactly as the first message of a
+follow, so it settles as much. It costs a tenth of a new WebSocket, and no connection has to
+take the place of one that works.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from coder_agents.errors import CoderError, TransportError
+from coder_agents.streams.reconnect import requested_pause
+from coder_agents.transport import ClosedError, Interest, KeptRequest
+
+logger = logging.getLogger("coder_agents")
+
+FIRST_DIAL = 1.0
+"""
+Seconds that the first dial may take: the log is not read meanwhile.
+"""
+
+_FIRST_PAUSE = 1.0  # seconds after a check that failed; doubled with each failure
+_MAX_PAUSE = 30.0
+_LENT_PAUSE = 0.25  # seconds until another look where all kept connections are in use
+
+
+class LateLineCheck:
+    """
+    The checks of one log, one at a time.
+
+    What fails ends nothing: the check is made again later.
+
+    Args:
+        new_request: makes the request for the lines after an id.
+        what: names the log in messages.
+        connect_timeout: seconds that a dial may take after many failures.
+
+    Attributes:
+        count: how many were answered.
+        requested: when the one that was answered last had been sent, by `time.monotonic`.
+    """
+
+    def __init__(
+        self, new_request: Callable[[int], KeptRequest], *, what: str, connect_timeout: float
+    ) -> None:
+        self._new_request = new_request
+        self._what = what
+        self._connect_timeout = connect_timeout
+        self._request: KeptRequest | None = None
+        self._not_before = 0.0
+        self._failures = 0
+        self._received_before = 0
+        self._woken = False
+        self.count = 0
+        self.requested = 0.0
+
+    @property
+    def in_flight(self) -> bool:
+        """
+        Whether one was begun and not answered yet.
+        """
+        return self._request is not None
+
+    @property
+    def received(self) -> int:
+        """
+        How many bytes have come.
+        """
+        request = self._request
+        return self._received_before + (0 if request is None else request.received)
+
+    def due_at(self, wanted_at: float) -> float:
+        """
+        Return when a check can be made that is wanted at the time *wanted_at*.
+        """
+        return max(wanted_at, self._not_before)
+
+    def receive(self, floor: int) -> bytes | None:
+        """
+        Return the lines after *floor*, as JSON; None while they have not come. Begins a check
+        where none is in flight.
+
+        Raises *ClosedError* when woken.
+        """
+        request = self._request
+        if request is None:
+            request = self._request = self._new_request(floor)
+            if self._woken:  # whoever wakes from now on finds the request
+                request.wake()
+        try:
+            body = request.receive(min(FIRST_DIAL * 2.0**self._failures, self._connect_timeout))
+        except ClosedError:
+            if self._woken:
+                raise
+            self.failed(TransportError("the client was closed"))  # which ends no stream
+            return None
+        except CoderError as error:
+            self.failed(error)
+            return None
+        if body is not None:
+            self.requested = request.asked
+            self._leave()
+        elif request.lent_out:
+            self._leave()
+            self._not_before = time.monotonic() + _LENT_PAUSE
+        return body
+
+    def succeeded(self) -> None:
+        """
+        Count the check whose answer came last.
+        """
+        self.count += 1
+        self._failures = 0
+
+    def failed(self, error: CoderError) -> None:
+        """
+        Leave the check in flight for *error*; also where its answer could not be read.
+        """
+        pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _MAX_PAUSE)
+        pause = max(pause, requested_pause(error))
+        logger.debug("%s: no check for late lines for %.1f s: %s", self._what, pause, str(error))
+        self._leave()
+        self._failures += 1
+        self._not_before = time.monotonic() + pause
+
+    def _leave(self) -> None:
+        request, self._request = self._request, None
+        if request is not None:
+            self._received_before += request.received
+            request.free()
+
+    def interest(self) -> Interest | None:
+        """
+        Return what the check in flight waits for; None where it may have something now.
+        """
+        return None if self._request is None else self._request.interest()
+
+    def may_connect(self, floor: int) -> bool:
+        """
+        Whether `receive` may dial.
+        """
+        if self._request is None:
+            self._request = self._new_request(floor)
+        return self._request.may_connect()
+
+    def stop(self) -> None:
+        """
+        Leave the check in flight, if there is one.
+        """
+        self._leave()
+
+    def wake(self) -> None:
+        """
+        Make whoever reads stop with *ClosedError*; from any thread or signal handler.
+        """
+        self._woken = True
+        request = self._request
+        if request is not None:
+            request.wake()
+
+    def free(self) -> None:
+        """
+        Free the socket, also twice.
+        """
+        self._leave()

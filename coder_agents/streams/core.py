@@ -1,0 +1,277 @@
+"""
+What a stream is made of, below the handle that a user holds.
+
+The core owns the engine, the position and the end. One thread at a time runs it; any thread or
+signal handler may close it. Nothing here refers to the handle, so a traceback that somebody keeps
+keeps no stream open.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+import attrs
+
+from coder_agents.errors import StreamError
+from coder_agents.streams.engine import EndedError, Engine
+from coder_agents.streams.options import StreamEnd, StreamStats
+from coder_agents.streams.position import Position
+from coder_agents.transport import ClosedError, fork
+
+T = TypeVar("T")
+
+# Looked up once: an enumeration's lookup runs code, and code can be interrupted.
+_CLOSED, _FAILED = StreamEnd.CLOSED, StreamEnd.FAILED
+_INTERRUPTED, _FORKED = StreamEnd.INTERRUPTED, StreamEnd.FORKED
+
+
+@attrs.frozen
+class _Outcome:
+    """
+    How a run of the engine went.
+
+    Attributes:
+        done: whether it did what it was to do.
+        end: why it ended the stream; None where it did not.
+        failure: what is to be raised; None for nothing.
+    """
+
+    done: bool = False
+    end: StreamEnd | None = None
+    failure: Exception | None = None
+
+
+class Core(Generic[T]):
+    """
+    The engine of a stream with its owner, its position and its end.
+
+    Args:
+        engine: what yields the positions.
+
+    Attributes:
+        position: how far the stream has come.
+        end: why the stream ended; None while it runs.
+        closed: whether nothing more is to be handed out.
+        owner: holds one token while a thread opens, reads or frees.
+        opened_at: where it was opened, as ``file:line``; empty where there is nothing to warn of.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_freed",
+        "closed",
+        "end",
+        "engine",
+        "opened_at",
+        "owner",
+        "position",
+        "since",
+    )
+
+    def __init__(self, engine: Engine[T]) -> None:
+        self.engine = engine
+        self.position: Position[T] = engine.position()
+        self.end: StreamEnd | None = None
+        self.closed = False
+        self.owner: dict[int, object] = {}
+        self.since = datetime.now(UTC)
+        self.opened_at = ""
+        self._freed = False
+        fork.register(self)
+
+    def open(self) -> None:
+        """
+        Connect, once.
+
+        Raises *CoderError* where that fails, *ClosedError* where it was closed meanwhile.
+        """
+        if not self._finished(self._run(self._connect, math.inf)):
+            raise ClosedError
+        self.opened_at = _caller()
+        self.since = datetime.now(UTC)
+
+    def fill(self, deadline: float) -> bool:
+        """
+        Wait until an item is pending; return False at *deadline* and after the end.
+
+        Raises what ended the stream, with ``last_id`` and ``bookmark``; *ValueError* where another
+        thread reads; *StreamError* in a process that was forked after it was opened.
+        """
+        return self._finished(self._run(self._advance, deadline))
+
+    def _finished(self, outcome: _Outcome) -> bool:
+        if outcome.failure is None:
+            return outcome.done
+        if outcome.end is not None:
+            self.mark(outcome.failure)
+        try:
+            raise outcome.failure
+        finally:
+            del outcome  # or the exception, its traceback and this frame would be a cycle
+
+    def _run(self, work: Callable[[float], bool], deadline: float) -> _Outcome:
+        # An interrupt may come at each call. So the token that says who owns the core is put by
+        # one call inside the `try`, and the `finally` calls nothing before it took the token out.
+        me = object()
+        owner = self.owner
+        end: StreamEnd | None = _INTERRUPTED
+        try:
+            if owner.setdefault(0, me) is me:
+                outcome = self._outcome(work, deadline)
+                end = outcome.end
+            else:
+                outcome = _Outcome(failure=self._refusal())
+        finally:
+            if 0 in owner and owner[0] is me:
+                if end is not None:
+                    self.end = self.end or end
+                    self.closed = True
+                del owner[0]
+            if self.closed:
+                self.try_free()
+        return outcome
+
+    def _outcome(self, work: Callable[[float], bool], deadline: float) -> _Outcome:
+        if self.closed:
+            return _Outcome(failure=self._failure_of_child())
+        try:
+            return _Outcome(done=work(deadline))
+        except ClosedError:
+            return _Outcome(end=_CLOSED)
+        except EndedError as ended:
+            return _Outcome(end=ended.end, failure=ended.failure)
+        except Exception as error:
+            return _Outcome(end=_FAILED, failure=error)
+
+    def _connect(self, _: float) -> bool:
+        self.engine.open()
+        return True
+
+    def _advance(self, deadline: float) -> bool:
+        is_last = False
+        while not self.position.pending:
+            position = self.engine.read(deadline)
+            if position is None:
+                return False
+            self.position = position
+            if not position.pending and time.monotonic() >= deadline:
+                if is_last:  # what comes is all skipped by a filter
+                    return False
+                is_last = True
+        return True
+
+    def _refusal(self) -> ValueError | None:
+        return None if self.closed else ValueError("the stream is being read already")
+
+    def _failure_of_child(self) -> StreamError | None:
+        if self.end is not _FORKED:
+            return None
+        failure = StreamError(
+            f"{self.engine.what}: the stream was opened before this process was forked, and belongs to"
+            " the parent process: open another one here"
+        )
+        self.mark(failure)
+        return failure
+
+    def mark(self, error: BaseException) -> None:
+        """
+        Give *error*, which ends the stream, its ``last_id`` and ``bookmark``.
+        """
+        position = self.position
+        try:
+            error.last_id = position.last_id  # type: ignore[attr-defined]
+            error.bookmark = position.bookmark  # type: ignore[attr-defined]
+        except (AttributeError, TypeError):  # of a class that takes no attributes
+            pass
+
+    def close(self, end: StreamEnd = _CLOSED) -> None:
+        """
+        End the stream; from any thread or signal handler, also twice. Returns at once.
+        """
+        if self.end is None:
+            self.end = end
+        self.closed = True
+        self.try_free()
+        if not self._freed:
+            self.engine.wake()  # somebody reads; who frees
+            self.try_free()
+
+    def try_free(self) -> None:
+        """
+        Free the engine, unless somebody runs it: who does so frees it afterwards.
+        """
+        me = object()
+        owner = self.owner
+        try:
+            if owner.setdefault(0, me) is me and not self._freed:
+                self.position = self.position.closed()
+                self.engine.free()
+                self._freed = True
+        finally:
+            if 0 in owner and owner[0] is me:
+                del owner[0]
+
+    def interrupted(self, error: BaseException) -> BaseException:
+        """
+        End the stream for *error*, such as Ctrl-C, and return *error* without its traceback.
+        """
+        self.close(_INTERRUPTED)
+        self.mark(error)
+        return error.with_traceback(None)
+
+    def stats(self) -> StreamStats:
+        """
+        Return what was counted so far.
+        """
+        position, counts = self.position, self.engine.counts()
+        return StreamStats(
+            items=position.count,
+            bytes=counts.bytes,
+            reconnects=counts.reconnects,
+            late=position.late,
+            checks=counts.checks,
+            overflowed=counts.overflowed,
+            since=self.since,
+        )
+
+    def forget(self, shown: str) -> None:
+        """
+        Close a stream, *shown* by its text, that nobody refers to any more, and warn if it was open.
+        """
+        if self.opened_at and not self.closed:
+            opened_at = self.opened_at
+            self.close()  # first: a warning may be an error
+            warnings.warn(
+                f"{shown} was left open; it was opened at {opened_at}. Use `with`, or call close()",
+                ResourceWarning,
+                stacklevel=3,
+            )
+
+    def after_fork_in_child(self) -> None:
+        """
+        Let go of what belongs to the parent: the stream has ended here, with nothing pending.
+        """
+        self.owner.clear()
+        self.opened_at = ""
+        if self.end is None:
+            self.end = _FORKED
+        self.closed = self._freed = True
+        self.position = self.position.closed()
+        self.engine.after_fork_in_child()
+
+
+def _caller() -> str:
+    """
+    Return the place outside this package that is being run.
+    """
+    package = __name__.partition(".")[0] + "."
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,209 @@
+"""
+What the end of a connection means for a log: another try, or the end of the stream.
+
+A server closes with 1000 for a newer build, for a deleted sub-agent, and for its own restart, and
+a rolling restart behind a balancer says it twice. A policy here decides; it does no input or output and
+waits for nothing: it says what to do next, and the feed does it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Protocol
+
+import attrs
+
+from coder_agents.errors import CoderError
+from coder_agents.schema import Workspace
+from coder_agents.streams.options import StreamEnd
+from coder_agents.streams.reconnecting import Broken
+from coder_agents.transport import DroppedError, is_gone
+
+NORMAL = 1000
+"""
+The close code for an end that is no failure: RFC 6455, section 7.4.1.
+"""
+
+_SECOND_TRY = 0.5  # seconds after the first 1000
+_THIRD_TRY = 5.0  # seconds after the second
+_MAX_SETTLING = 8.0  # seconds after the first 1000 that late lines are waited for
+
+
+@attrs.frozen
+class ConnectAgain:
+    """
+    Connect again, *delay* seconds from now; None for the back-off of the options.
+    """
+
+    delay: float | None = None
+
+
+@attrs.frozen
+class ReadWorkspace:
+    """
+    Read the workspace *delay* seconds from now, and pass it to `EndPolicy.workspace`.
+
+    Where *failure* is given, the delay is the back-off after it. *is_progress* says that the
+    deployment has answered: what fails from now on is another outage.
+    """
+
+    delay: float = 0.0
+    failure: CoderError | None = None
+    is_progress: bool = False
+
+
+@attrs.frozen
+class ReadLog:
+    """
+    Read the log once *delay* seconds from now, and pass to `EndPolicy.log` what came of it.
+
+    The deployment has answered: what fails from now on is another outage.
+    """
+
+    delay: float = 0.0
+
+
+@attrs.frozen
+class End:
+    """
+    End the stream for *end*, with *failure* to raise where there is one.
+    """
+
+    end: StreamEnd
+    failure: CoderError | None = None
+
+
+@attrs.frozen
+class Follow:
+    """
+    Continue with another log: a `coder_agents.streams.builds.BuildLog`.
+    """
+
+    log: Any
+
+
+Decision = ConnectAgain | ReadWorkspace | ReadLog | End | Follow
+
+
+@attrs.frozen
+class Facts:
+    """
+    What a feed knows when a policy decides.
+
+    Attributes:
+        now: the time, by `time.monotonic`.
+        went_on: whether the connection gave more than its backlog, or lived to see a ping.
+        settled_at: when no late line is to be expected any more; None where none is.
+    """
+
+    now: float
+    went_on: bool
+    settled_at: float | None
+
+
+class EndPolicy(Protocol):
+    """
+    Decides what the end of a connection means.
+    """
+
+    def broke(self, broken: Broken, facts: Facts) -> Decision:
+        """
+        Decide what *broken*, with which the connection ended, means.
+        """
+
+    def workspace(self, answer: Workspace | CoderError, facts: Facts) -> Decision:
+        """
+        Decide by the workspace, or by why it could not be read.
+        """
+
+    def log(self, answer: bool | CoderError, facts: Facts) -> Decision:
+        """
+        Decide by the log: whether it had something new, or why it could not be read.
+        """
+
+
+class OneBuild:
+    """
+    The log of one build's agent, which ends with the build.
+
+    Args:
+        knows_workspace: whether the agent's workspace can be read.
+        reconnects: whether a broken connection is made again at all.
+        waits_for_late: whether the log is read once more when its late lines are settled.
+    """
+
+    def __init__(
+        self,
+        agent_id: uuid.UUID,
+        *,
+        knows_workspace: bool,
+        reconnects: bool,
+        waits_for_late: bool = True,
+    ) -> None:
+        self._agent_id = agent_id
+        self._knows_workspace = knows_workspace
+        self._reconnects = reconnects
+        self._waits_for_late = waits_for_late
+        self._normal_closes = 0
+        self._first_at = 0.0
+        self._ending: StreamEnd | None = None
+
+    def broke(self, broken: Broken, facts: Facts) -> Decision:
+        """
+        Decide what *broken* means.
+        """
+        if facts.went_on:  # whatever was said before
+            self._normal_closes = 0
+            self._ending = None
+        if self._ending is not None:
+            return End(self._ending)
+        if isinstance(broken, DroppedError) and broken.code == NORMAL:
+            return self._closed_normally(facts)
+        if self._normal_closes and is_gone(broken):
+            return End(StreamEnd.AGENT_GONE)
+        return ConnectAgain()
+
+    def _closed_normally(self, facts: Facts) -> Decision:
+        self._normal_closes += 1
+        if self._normal_closes == 1:
+            self._first_at = facts.now
+        if not self._reconnects:
+            return ReadWorkspace() if self._knows_workspace else ConnectAgain()
+        if self._normal_closes == 1:
+            return ConnectAgain(_SECOND_TRY)
+        if self._knows_workspace:
+            return ReadWorkspace()
+        if self._normal_closes == 2:
+            return ConnectAgain(_THIRD_TRY)
+        return self._over(StreamEnd.SERVER_CLOSED, facts)
+
+    def workspace(self, answer: Workspace | CoderError, facts: Facts) -> Decision:
+        """
+        Decide by whether the latest build lists the agent.
+        """
+        if isinstance(answer, CoderError):
+            if is_gone(answer):
+                return End(StreamEnd.AGENT_GONE)
+            self._normal_closes = 1
+            return ConnectAgain()
+        if any(agent.id == self._agent_id for agent in answer.latest_build.agents):
+            self._normal_closes = 0
+            return ConnectAgain()
+        return self._over(StreamEnd.NOT_IN_LATEST_BUILD, facts)
+
+    def log(self, answer: bool | CoderError, facts: Facts) -> Decision:
+        """
+        Connect again: this policy decides nothing by what a log says.
+        """
+        return ConnectAgain()
+
+    def _over(self, end: StreamEnd, facts: Facts) -> Decision:
+        """
+        Return the end, or one more connection once the late lines are settled.
+        """
+        if facts.settled_at is None or not (self._waits_for_late and self._reconnects):
+            return End(end)
+        self._ending = end
+        return ConnectAgain(
+            max(0.0, min(facts.settled_at, self._first_at + _MAX_SETTLING) - facts.now)
+        )

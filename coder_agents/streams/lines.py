@@ -1,0 +1,113 @@
+"""
+From a message of a log to the lines in it that are new and wanted.
+
+Of a message that repeats what is known, ids are read first, and lines are decoded only in the
+pieces that have a new one: a resume may bring a megabyte of lines for one that is new.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from coder_agents.errors import DecodeError
+from coder_agents.schema import WorkspaceAgentLog, from_json
+from coder_agents.schema.reading import log_ids, pieces
+from coder_agents.streams.filters import Choice
+
+Marks = Sequence[bool] | None
+"""
+Of each of some lines whether it is new; None where all are.
+"""
+NewAmong = Callable[[Sequence[int]], Marks]
+
+
+@attrs.frozen(eq=False)
+class NewLines:
+    """
+    What is new in one message.
+
+    Attributes:
+        logs: the new lines that are wanted.
+        ids: theirs.
+        new: the ids of all new lines, in their order; the same object as *ids* without a filter.
+    """
+
+    logs: list[WorkspaceAgentLog]
+    ids: Sequence[int]
+    new: Sequence[int]
+
+
+def new_lines(
+    message: bytes, new_among: NewAmong, choice: Choice | None, *, ids_first: bool
+) -> NewLines:
+    """
+    Return the lines of *message* that *new_among* calls new and *choice* wants; None wants all.
+
+    Raises *DecodeError*.
+    """
+    if ids_first or (choice is not None and choice.by_id_only):
+        return _by_ids(message, new_among, choice)
+    logs = from_json(message, list[WorkspaceAgentLog])
+    ids = [log.id for log in logs]
+    marks = new_among(ids)
+    if marks is not None:
+        logs = list(itertools.compress(logs, marks))
+        ids = list(itertools.compress(ids, marks))
+    return _chosen(logs, ids, choice)
+
+
+def _chosen(logs: list[WorkspaceAgentLog], new: Sequence[int], choice: Choice | None) -> NewLines:
+    if choice is None:
+        return NewLines(logs, new, new)
+    wanted = choice.choose(logs)
+    return NewLines(wanted, [log.id for log in wanted], new)
+
+
+def _by_ids(message: bytes, new_among: NewAmong, choice: Choice | None) -> NewLines:
+    parts = pieces(message)
+    try:
+        ids_of_parts = [log_ids(part) for part in parts]
+    except DecodeError:
+        # A cut at a place that only looked like one between two lines, or no lines at all.
+        parts, ids_of_parts = [message], [log_ids(message)]
+    ids = list(itertools.chain.from_iterable(ids_of_parts))
+    marks = new_among(ids)
+    new = ids if marks is None else list(itertools.compress(ids, marks))
+    kept = new if choice is None else choice.among_ids(new)
+    if len(kept) < len(ids):
+        chosen = set(kept)
+        # A line that is there twice is new the first time alone.
+        marks = [
+            number in chosen and is_new
+            for number, is_new in zip(ids, marks or itertools.repeat(True), strict=False)
+        ]
+    return _chosen(_marked(message, parts, ids_of_parts, marks), new, choice)
+
+
+def _marked(
+    message: bytes, parts: Sequence[bytes], ids_of_parts: Sequence[Sequence[int]], marks: Marks
+) -> list[WorkspaceAgentLog]:
+    """
+    Return the lines of *message* that are marked, of which *parts* are the pieces.
+    """
+    if marks is None:
+        return from_json(message, list[WorkspaceAgentLog])
+    logs: list[WorkspaceAgentLog] = []
+    begin = 0
+    for part, ids in zip(parts, ids_of_parts, strict=True):
+        part_marks = marks[begin : begin + len(ids)]
+        begin += len(ids)
+        if any(part_marks):
+            logs += itertools.compress(_decoded(part, message), part_marks)
+    return logs
+
+
+def _decoded(part: bytes, message: bytes) -> list[WorkspaceAgentLog]:
+    try:
+        return from_json(part, list[WorkspaceAgentLog])
+    except DecodeError:
+        from_json(message, list[WorkspaceAgentLog])  # it raises, with the path in what came
+        raise

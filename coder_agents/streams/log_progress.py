@@ -1,0 +1,153 @@
+"""
+What was read of a log, and what of it was handed out.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from coder_agents.streams.filters import Choice
+from coder_agents.streams.ledger import Ledger
+from coder_agents.streams.lines import NewLines, new_lines
+from coder_agents.streams.log_source import AgentLogSource
+from coder_agents.streams.options import StreamOptions
+from coder_agents.streams.position import LogPosition
+
+_NOTHING = NewLines([], (), ())
+
+logger = logging.getLogger("coder_agents")
+
+
+class LogProgress:
+    """
+    The ledger of a log, the filter, and the position that was made last.
+
+    Args:
+        log: whose log it is.
+        ledger: where to begin, and what is new.
+        choice: which lines are wanted; None for all.
+
+    Attributes:
+        ledger: as above; another one for each log.
+        position: the position that was made last.
+        found_new: whether the message that was taken last had new lines, wanted or not.
+    """
+
+    def __init__(
+        self, log: AgentLogSource, ledger: Ledger, choice: Choice | None, options: StreamOptions
+    ) -> None:
+        self._log = log
+        self.ledger = ledger
+        self._choice = choice
+        self._options = options
+        self._count = 0
+        self._newest_before = 0
+        self._late_before = 0
+        # When the request was sent whose answer the position's lines are of.
+        self._settles: float | None = None
+        self._warned = False
+        self.found_new = False
+        self.position = self._make_position(_NOTHING)
+        self._is_accounted = True
+
+    def account(self) -> LogPosition | None:
+        """
+        Note that all lines of the position were handed out; return another position where that
+        settles ids, so that nobody holds what the ledger drops.
+        """
+        if not self._is_accounted:
+            self._hand_out(self.position)
+        if self._settles is None:
+            return None
+        self.ledger.settled(self._settles)
+        self._settles = None
+        return self._next(_NOTHING)
+
+    def _hand_out(self, position: LogPosition) -> None:
+        self._is_accounted = True
+        self._count += position.size
+        self.ledger.yielded(position.ids)
+        if position.new is not position.ids:
+            handed_out = set(position.ids)
+            self.ledger.left_out([n for n in position.new if n not in handed_out])
+        self._warn_if_forgetful()
+
+    def take(self, message: bytes, *, requested: float | None, ids_first: bool) -> LogPosition:
+        """
+        Return the position with the lines of *message* that are new and wanted.
+
+        *requested* is when the request was sent that *message* answers; None for a message
+        that answers none. With *ids_first* most lines are expected to be known.
+
+        Raises *DecodeError*.
+        """
+        choice, ledger = self._choice, self.ledger
+        lines = new_lines(message, ledger.new_among, choice, ids_first=ids_first)
+        self._settles = requested
+        self.found_new = bool(lines.new)
+        if lines.new:
+            ledger.saw(ledger.newest_of(lines.new), time.monotonic())
+        if choice is not None:
+            self._skip(lines, choice)
+        return self._next(lines)
+
+    def _skip(self, lines: NewLines, choice: Choice) -> None:
+        if choice.tail is not None:
+            # These were the lines that are there: what comes now is wanted whatever their number.
+            self.ledger.begin_behind(_before_tail(lines.ids, lines.new, choice.tail))
+            self._choice = choice.without_tail()
+        if not lines.ids:
+            self.ledger.left_out(lines.new)
+            self._warn_if_forgetful()
+
+    def _next(self, lines: NewLines) -> LogPosition:
+        self.position = self._make_position(lines)
+        self._is_accounted = not lines.ids
+        return self.position
+
+    def _make_position(self, lines: NewLines) -> LogPosition:
+        return self.ledger.position(
+            self._log.agent_id,
+            lines.logs,
+            lines.ids,
+            lines.new if lines.ids else lines.ids,
+            count_before=self._count,
+            newest_before=self._newest_before,
+            late_before=self._late_before,
+        )
+
+    def _warn_if_forgetful(self) -> None:
+        if self.ledger.forgot and not self._warned:
+            self._warned = True
+            logger.warning(
+                "%s: more than %d lines within %g s: a line that is committed out of order may"
+                " be lost from now on; set a larger `remember`, or a smaller `settle`",
+                self._log.what,
+                self._options.remember,
+                self._options.settle,
+            )
+
+    def continue_with(self, log: AgentLogSource) -> None:
+        """
+        Begin with *log*, whose agent is another; all lines of the log before were handed out.
+        """
+        before = self.position
+        self._newest_before = before.last_id_at(before.size) or 0
+        self._late_before = before.late_at(before.size)
+        self._log = log
+        self.ledger = Ledger(settle=self._options.settle, remember=self._options.remember)
+        if self._choice is not None:
+            self._choice = self._choice.for_next_build(log.log_sources)
+        self._next(_NOTHING)
+
+
+def _before_tail(kept: Sequence[int], there: Sequence[int], tail: int) -> int:
+    """
+    Return the id before the tail *kept* of the lines *there*, 0 where the tail may yet grow.
+    """
+    if len(kept) < tail:
+        return 0
+    first = min(kept, default=None)
+    return max((number for number in there if first is None or number < first), default=0)

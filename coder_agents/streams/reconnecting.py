@@ -1,0 +1,224 @@
+"""
+A connection that is made again when it breaks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from coder_agents.errors import CoderError, StreamError
+from coder_agents.streams.engine import EndedError
+from coder_agents.streams.options import StreamEnd, StreamOptions
+from coder_agents.streams.reconnect import Outage, is_resumable, requested_pause
+from coder_agents.transport import ClosedError, DroppedError, Interest, Source
+
+logger = logging.getLogger("coder_agents")
+
+M = TypeVar("M")
+Broken = DroppedError | CoderError
+
+
+class ReconnectingConnection(Generic[M]):
+    """
+    Owns the one source of a feed that is read, the back-off and the outage.
+
+    Connecting has two steps, so that waiting for an answer holds up nobody: the request is sent,
+    and answered. Only the dial before it blocks.
+
+    Args:
+        new_source: makes the next source, unopened.
+        what: names the connection in messages.
+        connect_timeout: seconds that a dial may take in all.
+
+    Attributes:
+        new_source: as above.
+        what: as above.
+        requested: when the connection that is read was requested, by `time.monotonic`.
+        messages: how many messages it has given.
+        reconnects: how many connections were made again after one broke.
+        expects_break: whether a break is no surprise, as nobody has read for long.
+    """
+
+    def __init__(
+        self,
+        new_source: Callable[[], Source[M]],
+        *,
+        what: str,
+        options: StreamOptions,
+        connect_timeout: float,
+    ) -> None:
+        self.new_source = new_source
+        self.what = what
+        self._options = options
+        self._connect_timeout = connect_timeout
+        self._source: Source[M] | None = None
+        self._answered = False
+        self._woken = False
+        self._outage: Outage | None = None
+        self._retry_at = 0.0
+        self._broke = False
+        self._received_before = 0
+        self.requested = 0.0
+        self.messages = 0
+        self.reconnects = 0
+        self.expects_break = False
+
+    @property
+    def pinged(self) -> bool:
+        """
+        Whether the connection that is read lived to see a ping.
+        """
+        return self._source is not None and self._source.pinged
+
+    @property
+    def received(self) -> int:
+        """
+        How many bytes have come over all connections.
+        """
+        source = self._source
+        return self._received_before + (0 if source is None else source.received)
+
+    def connected(self) -> bool:
+        """
+        Take the next step towards a connection; return whether there is one.
+
+        Raises what `Source.ask` and `Source.answered` raise.
+        """
+        if self._answered:
+            return True
+        source = self._source
+        if source is None:
+            if time.monotonic() < self._retry_at:
+                return False
+            source = self._source = self.new_source()
+            if self._woken:  # whoever wakes from now on finds the source
+                raise ClosedError
+            self.requested = time.monotonic()
+            source.ask(self._connect_timeout)
+        if not source.answered():
+            return False
+        self._answered = True
+        self.reconnects += self._broke
+        self._broke = False
+        return True
+
+    def receive(self) -> M | None:
+        """
+        Return the next message, None where none has come; connect where it is time to.
+
+        Raises *ClosedError* when woken, and what broke the connection: see `lost`.
+        """
+        if not self.connected():
+            return None
+        assert self._source is not None
+        message = self._source.receive()
+        if message is not None:
+            self.messages += 1
+            self.expects_break = False
+        return message
+
+    def lost(self, broken: Broken, delay: float | None = None) -> None:
+        """
+        Leave a connection that broke, or that could not be made, and decide when the next is made:
+        after *delay* seconds, or where that is None as the options say.
+
+        Raises *EndedError* where there is to be none.
+        """
+        if self.pinged:
+            self.progress()
+        self.leave()
+        self._broke = True
+        if delay is None:
+            delay = self.pause(broken)
+        self._retry_at = time.monotonic() + delay
+        self._report(broken, delay)
+
+    def pause(self, broken: Broken) -> float:
+        """
+        Return the seconds until the next try after *broken*.
+
+        Raises *EndedError* where no try is left.
+        """
+        policy = self._options.reconnect
+        if policy is None or not is_resumable(broken):
+            raise EndedError(StreamEnd.FAILED, self._failure(broken))
+        now = time.monotonic()
+        if self._outage is None:
+            self._outage = Outage(since=now)
+        delay = self._outage.pause(policy, requested_pause(broken), now)
+        if delay is None:
+            raise EndedError(StreamEnd.GAVE_UP, self._failure(broken))
+        return delay
+
+    def _failure(self, broken: Broken) -> CoderError:
+        if isinstance(broken, CoderError):
+            return broken
+        return StreamError(f"{self.what}: {broken}", code=broken.code, reason=broken.reason)
+
+    def _report(self, broken: Broken, delay: float) -> None:
+        attempt = 1 if self._outage is None else self._outage.attempts
+        level = logging.DEBUG if self.expects_break else logging.INFO
+        reason = str(broken)  # a record that somebody keeps is to keep no exception
+        logger.log(
+            level, "%s: %s; connecting again in %.1f s (try %d)", self.what, reason, delay, attempt
+        )
+        if self._options.on_reconnect is not None:
+            self._options.on_reconnect(reason, attempt, delay)
+
+    def progress(self) -> None:
+        """
+        Note that the connection works: what breaks from now on is another outage.
+        """
+        self._outage = None
+
+    def leave(self, *, politely: bool = False) -> None:
+        """
+        Leave the connection there is; the next is made at once when somebody reads again.
+        """
+        source, self._source = self._source, None
+        self._answered = False
+        self.messages = 0
+        self._retry_at = 0.0
+        self._broke = False
+        if source is not None:
+            self._received_before += source.received
+            if politely:
+                source.close()
+            else:
+                source.free()
+
+    def interests(self) -> Sequence[Interest] | None:
+        """
+        Return what to wait for before another step; None where that may find something now.
+        """
+        if self._source is None:
+            return (Interest(None, 0, self._retry_at),)
+        interest = self._source.interest()
+        return None if interest is None else (interest,)
+
+    def may_connect(self) -> bool:
+        """
+        Whether another step may dial.
+        """
+        if self._source is None:
+            return self._retry_at <= time.monotonic()
+        return self._source.may_connect()
+
+    def wake(self) -> None:
+        """
+        Make whoever reads stop with *ClosedError*; from any thread or signal handler.
+        """
+        self._woken = True
+        source = self._source
+        if source is not None:
+            source.wake()
+
+    def free(self) -> None:
+        """
+        Say goodbye to the server and free the socket. Only while nobody uses the connection.
+        """
+        self._woken = True
+        self.leave(politely=True)

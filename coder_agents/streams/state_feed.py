@@ -1,0 +1,161 @@
+"""
+The feed of states: each message of the server is all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from coder_agents.errors import CoderError, UnsupportedError
+from coder_agents.streams.engine import Counts
+from coder_agents.streams.options import StreamOptions
+from coder_agents.streams.position import StatePosition
+from coder_agents.streams.reconnect import without_frames
+from coder_agents.streams.reconnecting import Broken, ReconnectingConnection
+from coder_agents.transport import ClosedError, DroppedError, Interest, Source
+
+M = TypeVar("M")
+M_contra = TypeVar("M_contra", contravariant=True)
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class StateReader(Protocol[M_contra, T]):
+    """
+    Reads the messages of one kind of state.
+    """
+
+    def state(self, message: M_contra) -> T | None:
+        """
+        Return the state that *message* reports, None where it reports none.
+
+        Raises *CoderError* where it cannot be read or is an error itself.
+        """
+
+    def are_same(self, before: T, after: T) -> bool:
+        """
+        Whether both states say the same, so that the second is skipped.
+        """
+
+    def broke(self, broken: Broken) -> float | None:
+        """
+        Note that a connection broke, or could not be made; return the seconds until the next,
+        None for the back-off of the options.
+        """
+
+
+class StateFeed(Generic[M, T]):
+    """
+    States over one connection.
+
+    The first message of a new connection is skipped where it repeats the last of the old
+    one: nothing has happened meanwhile.
+
+    Args:
+        new_source: makes the next connection, unopened.
+        reader: reads its messages.
+        what: what the states are of, for messages.
+        connect_timeout: seconds that a dial may take in all.
+    """
+
+    def __init__(
+        self,
+        new_source: Callable[[], Source[M]],
+        reader: StateReader[M, T],
+        *,
+        what: str,
+        options: StreamOptions,
+        connect_timeout: float,
+    ) -> None:
+        self.what = what
+        self._reader = reader
+        self._connection: ReconnectingConnection[M] = ReconnectingConnection(
+            new_source, what=what, options=options, connect_timeout=connect_timeout
+        )
+        self._last: M | None = None
+        self._position: StatePosition[T] = StatePosition.of_state(None, None)
+        self._woken = False
+
+    def position(self) -> StatePosition[T]:
+        """
+        Return the position before the first state.
+        """
+        return self._position
+
+    def open(self) -> bool:
+        """
+        Take the next step of the first connection; return whether it is there.
+        """
+        try:
+            return self._connection.connected()
+        except UnsupportedError as error:
+            # Where the deployment has another route, that one is tried before anything is raised.
+            if self._reader.broke(error) is None:
+                raise
+        self._connection.leave()
+        return False
+
+    def step(self) -> StatePosition[T] | None:
+        """
+        Return the next position; see `Feed.step`.
+        """
+        if self._woken:
+            raise ClosedError
+        connection = self._connection
+        try:
+            message = connection.receive()
+        except (DroppedError, CoderError) as broken:
+            connection.lost(without_frames(broken), self._reader.broke(broken))
+            return None
+        if message is None:
+            return None
+        connection.progress()
+        is_repeated = connection.messages == 1 and message == self._last
+        self._last = message
+        return None if is_repeated else self._next(self._reader.state(message))
+
+    def _next(self, state: T | None) -> StatePosition[T] | None:
+        latest = self._position.state
+        if state is None or (latest is not None and self._reader.are_same(latest, state)):
+            return None
+        self._position = StatePosition.of_state(latest, state, self._position.count)
+        return self._position
+
+    def interests(self) -> Sequence[Interest] | None:
+        """
+        Return what to wait for before another step; see `Feed.interests`.
+        """
+        return self._connection.interests()
+
+    def may_connect(self) -> bool:
+        """
+        Whether another step may dial.
+        """
+        return self._connection.may_connect()
+
+    def expect_break(self) -> None:
+        """
+        Note that nobody has read for long.
+        """
+        self._connection.expects_break = True
+
+    def counts(self) -> Counts:
+        """
+        Return what the connection has counted.
+        """
+        return Counts(bytes=self._connection.received, reconnects=self._connection.reconnects)
+
+    def wake(self) -> None:
+        """
+        Make whoever opens or steps stop with *ClosedError*; from any thread or signal handler.
+        """
+        self._woken = True
+        self._connection.wake()
+
+    def free(self) -> None:
+        """
+        Free the socket, also twice.
+        """
+        self._woken = True
+        self._connection.free()

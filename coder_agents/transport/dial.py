@@ -1,0 +1,272 @@
+"""
+Connecting with one deadline in all.
+
+urllib3 gives each address, each read of a proxy's answer and the TLS handshake a time-out of its
+own. Here they share one: whoever dials knows when it is over.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import requests
+import urllib3
+import urllib3.connection
+from urllib3.exceptions import LocationParseError
+from urllib3.util.connection import allowed_gai_family
+
+_MIN_TIMEOUT = 0.001  # seconds; 0 would mean that a socket does not block at all
+
+Tap = Callable[[socket.socket], None]
+
+
+class Deadline:
+    """
+    The moment at which a dial is over.
+
+    Args:
+        timeout: seconds from now.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._until = time.monotonic() + timeout
+
+    def left(self) -> float:
+        """
+        Return the seconds that are left; raises *TimeoutError* where none are.
+        """
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+
+class DialSocket(socket.socket):
+    """
+    A TCP socket that, while it is dialled, waits no longer than the dial may take.
+
+    http.client reads a proxy's answer through `recv_into`, and ssl takes the time-out of its
+    handshake from `gettimeout`. `recv` and `send` stay those of any socket.
+    """
+
+    deadline: Deadline | None = None
+
+    def recv_into(self, *args: Any) -> int:
+        """
+        Receive as any socket, within the deadline.
+        """
+        _limit(self, self.deadline)
+        return super().recv_into(*args)
+
+    def sendall(self, *args: Any) -> None:
+        """
+        Send as any socket, within the deadline.
+        """
+        _limit(self, self.deadline)
+        super().sendall(*args)
+
+    def gettimeout(self) -> float | None:
+        """
+        Return the time that is left.
+        """
+        if self.deadline is None:
+            return super().gettimeout()
+        try:
+            return self.deadline.left()
+        except TimeoutError:  # raised here, it would leak the half-made TLS socket
+            return _MIN_TIMEOUT
+
+
+class DialTLSSocket(ssl.SSLSocket):
+    """
+    The same for TLS to a proxy, inside which the proxy's answer comes.
+    """
+
+    deadline: Deadline | None = None
+
+    def recv(self, *args: Any) -> bytes:
+        """
+        Receive as any TLS socket, within the deadline.
+        """
+        _limit(self, self.deadline)
+        return super().recv(*args)
+
+    def recv_into(self, *args: Any) -> int:
+        """
+        Receive as any TLS socket, within the deadline.
+        """
+        _limit(self, self.deadline)
+        return super().recv_into(*args)
+
+    def sendall(self, *args: Any) -> None:
+        """
+        Send as any TLS socket, within the deadline.
+        """
+        _limit(self, self.deadline)
+        super().sendall(*args)
+
+
+def _limit(sock: socket.socket, deadline: Deadline | None) -> None:
+    if deadline is not None:
+        sock.settimeout(deadline.left())
+
+
+def dial(pool: Any, request: requests.PreparedRequest, timeout: float, tap: Tap) -> Any:
+    """
+    Return a socket that is connected to where *request* goes, as urllib3's *pool* would connect.
+
+    *timeout* is in seconds, for all of it: the look-up, every address, a proxy's answer, the TLS
+    handshake. *tap* is given each TCP socket as early as possible, and may raise.
+
+    Raises what urllib3, ssl and socket raise.
+    """
+    connection: Any = pool._new_conn()
+    deadline = Deadline(timeout)
+    dialled: list[Any] = []  # sockets that know the deadline
+    connect, wrap = connection._new_conn, getattr(connection, "_connect_tls_proxy", None)
+    connection._new_conn = lambda: _tcp(connection, connect, deadline, tap, dialled)
+    if wrap is not None:
+        connection._connect_tls_proxy = lambda *args: _tls(wrap(*args), deadline, dialled)
+    try:
+        _connect(pool, connection, request)
+        connection.sock.settimeout(0)
+    except BaseException as error:
+        connection.close()
+        _close_half_made(error)
+        raise
+    finally:
+        for sock in dialled:
+            sock.deadline = None
+            if isinstance(sock, DialTLSSocket):
+                sock.__class__ = ssl.SSLSocket  # type: ignore[assignment]
+        for name in ("_new_conn", "_connect_tls_proxy"):  # or they and the connection are a cycle
+            vars(connection).pop(name, None)
+    return connection.sock
+
+
+def _close_half_made(error: BaseException) -> None:
+    """
+    Close the TLS socket whose handshake *error* ended.
+
+    Python 3.11 leaves it to whoever drops the traceback where *error* is an interrupt.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        half_made = frame.f_locals.get("self")
+        if isinstance(half_made, ssl.SSLSocket):
+            half_made.close()
+
+
+def _connect(pool: Any, connection: Any, request: requests.PreparedRequest) -> None:
+    """
+    Connect, through a tunnel where the pool has a proxy, also for ``http``.
+
+    A stream needs a connection of its own to the deployment; a proxy that is
+    asked for an ``http`` URL in the ordinary way keeps the connection to itself.
+    """
+    target = urllib3.util.parse_url(request.url or "")
+    if pool.proxy is None:
+        connection.connect()
+    elif target.scheme == "https":
+        pool._prepare_proxy(connection)
+    else:
+        to_proxy = None
+        if pool.scheme == "https":  # TLS to the proxy, none through it: urllib3 cannot do that
+            connection.connect()
+            to_proxy, connection.sock = connection.sock, None
+        connection.set_tunnel(target.host, target.port or 80, headers=pool.proxy_headers)
+        if to_proxy is None:
+            connection.connect()
+        else:
+            connection.sock = to_proxy
+            connection._tunnel()
+
+
+def _tls(sock: Any, deadline: Deadline, dialled: list[Any]) -> Any:
+    if type(sock) is ssl.SSLSocket:
+        sock.__class__ = DialTLSSocket
+        sock.deadline = deadline  # type: ignore[attr-defined]
+        dialled.append(sock)
+    return sock
+
+
+def _tcp(
+    connection: Any,
+    connect: Callable[[], socket.socket],
+    deadline: Deadline,
+    tap: Tap,
+    dialled: list[Any],
+) -> socket.socket:
+    """
+    Return the TCP socket that *connection* sends over.
+    """
+    if type(connection)._new_conn is not urllib3.connection.HTTPConnection._new_conn:
+        # Of another kind, such as a SOCKS proxy's: it knows by itself how to connect.
+        connection.timeout = deadline.left()
+        tcp = connect()
+        tcp.settimeout(deadline.left())
+        _tapped(tcp, tap)
+        return tcp
+    found = _first_that_answers(connection, deadline, tap)
+    dialled.append(found)
+    sys.audit("http.client.connect", connection, connection.host, connection.port)
+    return found
+
+
+def _tapped(tcp: socket.socket, tap: Tap) -> None:
+    try:
+        tap(tcp)
+    except BaseException:
+        tcp.close()
+        raise
+
+
+def _first_that_answers(connection: Any, deadline: Deadline, tap: Tap) -> DialSocket:
+    addresses = _look_up(connection)
+    failure: OSError | None = None
+    try:
+        for index, address in enumerate(addresses):
+            # An address that never answers leaves time for the others.
+            share = deadline.left() / (len(addresses) - index)
+            try:
+                return _connected(connection, address, share, deadline, tap)
+            except OSError as error:
+                failure = error
+        raise failure or OSError("the look-up found no address")
+    finally:
+        failure = None  # or the exception, its traceback and this frame would be a cycle
+
+
+def _look_up(connection: Any) -> list[Any]:
+    host = connection._dns_host.strip("[]")
+    try:
+        return socket.getaddrinfo(host, connection.port, allowed_gai_family(), socket.SOCK_STREAM)
+    except UnicodeError:
+        failure = LocationParseError(f"'{host}', label empty or too long")
+    raise failure  # out here, or Python's own reason would be taken for it
+
+
+def _connected(
+    connection: Any, address: Any, share: float, deadline: Deadline, tap: Tap
+) -> DialSocket:
+    family, kind, proto, _, where = address
+    sock = DialSocket(family, kind, proto)
+    try:
+        for option in connection.socket_options or ():
+            sock.setsockopt(*option)
+        if connection.source_address:
+            sock.bind(connection.source_address)
+        sock.settimeout(share)
+        tap(sock)  # before it connects: a socket that is shut down stops connecting
+        sock.connect(where)
+        tap(sock)
+    except BaseException:
+        sock.close()
+        raise
+    sock.deadline = deadline
+    return sock

@@ -1,0 +1,52 @@
+"""
+What has to happen in a process that was forked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import weakref
+from typing import Protocol
+
+
+class Forkable(Protocol):
+    """
+    An object that holds what belongs to one process.
+    """
+
+    def after_fork_in_child(self) -> None:
+        """
+        Drop what belongs to the parent process. Takes no lock: another thread may have held it.
+        """
+
+
+_objects: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_registered: dict[int, object] = {}
+
+
+def register(obj: Forkable) -> None:
+    """
+    Call ``obj.after_fork_in_child()`` in each process that is forked while *obj* exists.
+    """
+    _objects.add(obj)
+    me = object()
+    if _registered.setdefault(0, me) is me and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _after_fork_in_child() -> None:
+    for obj in list(_objects):
+        with contextlib.suppress(Exception):
+            obj.after_fork_in_child()
+
+
+def close_number(sock: object) -> None:
+    """
+    Close the file number of *sock* in this process alone: no shutdown, no TLS, no warning.
+    """
+    sock = getattr(sock, "socket", sock)  # urllib3's TLS within TLS has the socket inside
+    detach = getattr(sock, "detach", None)
+    number = -1 if detach is None else detach()
+    if number >= 0:
+        os.close(number)

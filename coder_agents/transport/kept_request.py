@@ -1,0 +1,243 @@
+"""
+One GET over a connection that its client keeps open.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from coder_agents.errors import CoderError, DecodeError, MessageTooLargeError, TransportError
+from coder_agents.render import escape_controls
+from coder_agents.transport.connection import ClosedError, DroppedError, Interest
+from coder_agents.transport.exchange import Exchange, Head, headers_of
+from coder_agents.transport.failures import api_error
+from coder_agents.transport.kept import HEADERS, KeptConnection, KeptConnections
+from coder_agents.transport.source import MAX_REFUSAL, WIRE_ERRORS, response_of, wire_failure
+
+if TYPE_CHECKING:
+    from coder_agents.transport.http import Params
+
+_SUCCESS = 200
+_JSON = "application/json"
+
+
+class KeptRequest:
+    """
+    One GET over a kept connection.
+
+    Nothing but a dial waits. One thread at a time may receive and free; any thread or signal
+    handler may wake.
+
+    Args:
+        kept: the client's connections.
+        path: begins after ``/api/v2``.
+        max_message_size: in bytes.
+
+    Attributes:
+        asked: when the request was sent, by `time.monotonic`; of several tries the last one.
+        lent_out: whether the last `receive` found all connections in use.
+    """
+
+    def __init__(
+        self, kept: KeptConnections, path: str, params: Params = (), *, max_message_size: int
+    ) -> None:
+        self._connections = kept
+        self._http = kept.http
+        self._path = path
+        self._params = params
+        self._max_message_size = max_message_size
+        self._kept: KeptConnection | None = None
+        self._woken = False
+        self._received = 0
+        self._start = 0  # bytes that the connection had received before
+        self._until = 0.0
+        self._head: Head | None = None
+        self._body = bytearray()
+        self._is_retry = False
+        self.asked = 0.0
+        self.lent_out = False
+
+    def may_connect(self) -> bool:
+        """
+        Whether the next `receive` would dial.
+        """
+        return self._kept is None and self._connections.would_dial(self, new=self._is_retry)
+
+    def receive(self, timeout: float) -> bytes | None:
+        """
+        Return the body of the answer; None where it is not whole yet, or where all connections are
+        in use (`lent_out`). Sends the request where that has not been done.
+
+        A dial takes *timeout* seconds at most.
+
+        Raises *APIError* where the deployment refuses, *TransportError* where no answer came,
+        *MessageTooLargeError*, *DecodeError* where the answer is not JSON, *ClosedError* when
+        woken.
+        """
+        try:
+            kept = self._kept or self._begin(timeout)
+            return None if kept is None else self._answer(kept)
+        except CoderError as error:
+            failure = error
+        except WIRE_ERRORS as error:
+            failure = wire_failure(self._url, error)
+        except ClosedError:
+            failure = TransportError(f"GET {self._url}: the client was closed")
+        except BaseException:
+            self.free()
+            raise
+        if self._leave_stale(failure):
+            return None
+        self.free()
+        self._check()
+        try:
+            # Raised out here, or its context would hold the request and so the token.
+            raise failure
+        finally:
+            del failure  # or the exception, its traceback and this frame would be a cycle
+
+    def _begin(self, timeout: float) -> KeptConnection | None:
+        """
+        Send the request; return the connection, None where all are in use.
+        """
+        self._check()
+        kept = self._kept = self._connections.take(self, new=self._is_retry)
+        self.lent_out = kept is None
+        if kept is None:
+            return None
+        self._check()  # whoever wakes from now on finds the connection
+        if not kept.connection.is_dialled:
+            kept.dial(self._http, timeout)
+        self._start = kept.connection.received
+        self.asked = time.monotonic()
+        self._until = self.asked + self._http.settings.read_timeout
+        kept.send(self._http, self._path, self._params)
+        return kept
+
+    def _answer(self, kept: KeptConnection) -> bytes | None:
+        """
+        Return the body where it is whole.
+        """
+        if self._head is None:
+            self._head = kept.exchange.head()
+        head = self._head
+        if head is not None and self._is_whole(head, kept.exchange):
+            return self._body_of(head, kept)
+        if time.monotonic() < self._until:
+            return None
+        if head is None or head.status_code == _SUCCESS:
+            raise TimeoutError("no answer in time")
+        raise self._refusal(head)
+
+    def _is_whole(self, head: Head, exchange: Exchange) -> bool:
+        """
+        Read the body as far as it has come; return whether that is all of it that is wanted.
+        """
+        if head.status_code != _SUCCESS:
+            return self._refusal_is_whole(exchange)
+        if not self._body:
+            self._check_kind(head)
+        while data := exchange.read():
+            self._body += data
+            if len(self._body) > self._max_message_size:
+                raise MessageTooLargeError(
+                    f"a document of more than {self._max_message_size} bytes"
+                )
+        return data is not None
+
+    def _refusal_is_whole(self, exchange: Exchange) -> bool:
+        try:
+            while len(self._body) < MAX_REFUSAL and (data := exchange.read()) != b"":
+                if data is None:
+                    return False
+                self._body += data
+        except DroppedError:
+            pass  # what came of it is the reason
+        return True
+
+    def _check_kind(self, head: Head) -> None:
+        kind = headers_of(head).get("content-type", _JSON)
+        if kind.partition(";")[0].strip().lower() != _JSON:
+            raise DecodeError(
+                f"{self._path}: wanted {_JSON}, found {escape_controls(kind)!r}",
+                wanted=_JSON,
+                found=kind,
+                by_deployment=False,
+            )
+
+    def _body_of(self, head: Head, kept: KeptConnection) -> bytes:
+        self._count(kept)
+        self._kept = None
+        self._connections.give_back(kept)
+        if head.status_code != _SUCCESS:
+            raise self._refusal(head)
+        return bytes(self._body)
+
+    def _refusal(self, head: Head) -> CoderError:
+        request = self._http.prepare(self._path, self._params, HEADERS)
+        response = response_of(head, bytes(self._body), request)
+        return api_error(response, token=self._http.settings.token)
+
+    def _leave_stale(self, failure: CoderError) -> bool:
+        """
+        Whether the connection had closed while nobody used it, and the request is sent once more.
+        """
+        kept = self._kept
+        if (
+            self._woken
+            or kept is None
+            or not kept.was_used
+            or kept.connection.received > self._start
+            or isinstance(failure, TimeoutError)
+        ):
+            return False
+        self.free()
+        self._is_retry = True
+        return True
+
+    @property
+    def _url(self) -> str:
+        query = f"?{urlencode(self._params)}" if self._params else ""
+        return f"{self._http.url(self._path)}{query}"
+
+    def _check(self) -> None:
+        if self._woken:
+            raise ClosedError from None
+
+    @property
+    def received(self) -> int:
+        """
+        How many bytes of the answer have come, headers and all.
+        """
+        kept = self._kept
+        return self._received + (0 if kept is None else kept.connection.received - self._start)
+
+    def interest(self) -> Interest | None:
+        """
+        Return what to wait for before `receive` may have something; None where it may now.
+        """
+        return None if self._kept is None else self._kept.connection.interest(self._until)
+
+    def wake(self) -> None:
+        """
+        Make whoever receives stop with *ClosedError*; from any thread or signal handler.
+        """
+        self._woken = True
+        kept = self._kept
+        if kept is not None:
+            kept.connection.wake()
+
+    def free(self) -> None:
+        """
+        Close the connection of an unfinished request, also twice.
+        """
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._count(kept)
+            self._connections.discard(kept)
+        self._connections.discard_of(self)
+
+    def _count(self, kept: KeptConnection) -> None:
+        self._received += kept.connection.received - self._start

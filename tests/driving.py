@@ -1,0 +1,123 @@
+"""
+Reads what never waits by itself, as a stream's poller would.
+"""
+
+from __future__ import annotations
+
+import selectors
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from coder_agents.transport import HTTPSource, Interest, KeptRequest, Source
+from coder_agents.transport.connection import Connection
+
+T = TypeVar("T")
+
+LIMIT = 20.0  # seconds after which a test has failed
+
+
+def wait(interest: Interest | None, deadline: float) -> None:
+    """
+    Wait for *interest*; *deadline* is when the test has failed.
+    """
+    now = time.monotonic()
+    assert now < deadline, "nothing came"
+    if interest is None:
+        return
+    with selectors.DefaultSelector() as selector:
+        if interest.fileno is not None:
+            selector.register(interest.fileno, interest.events)
+        selector.select(max(0.0, min(interest.until, deadline) - now))
+
+
+def until_found(step: Callable[[], T | None], interest: Callable[[], Interest | None]) -> T:
+    """
+    Return what *step* returns at last, having waited for *interest* meanwhile.
+    """
+    deadline = time.monotonic() + LIMIT
+    while (found := step()) is None:
+        wait(interest(), deadline)
+    return found
+
+
+def opened(source: HTTPSource[T], timeout: float = LIMIT) -> HTTPSource[T]:
+    """
+    Return *source* once it is accepted.
+    """
+    open_source(source, timeout)
+    return source
+
+
+def open_source(source: Source[Any], timeout: float = LIMIT) -> None:
+    """
+    Request *source* and wait until it is accepted.
+    """
+    source.ask(timeout)
+    until_found(lambda: source.answered() or None, source.interest)
+
+
+def received(source: Source[T]) -> T:
+    """
+    Return the next message of *source*.
+    """
+    return until_found(source.receive, source.interest)
+
+
+def body_of(request: KeptRequest, timeout: float = LIMIT) -> bytes:
+    """
+    Return the whole answer of *request*, which waits where all connections are lent.
+    """
+
+    def step() -> bytes | None:
+        body = request.receive(timeout)
+        if request.lent_out:
+            time.sleep(0.001)
+        return body
+
+    return until_found(step, request.interest)
+
+
+def data_of(connection: Connection) -> bytes:
+    """
+    Return what comes over *connection* next.
+    """
+    return until_found(connection.receive, lambda: connection.interest(float("inf")))
+
+
+class InThread:
+    """
+    Something that runs in a thread, and what came of it.
+    """
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self.error: BaseException | None = None
+        self.result: object = None
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.result = self._work()
+        except BaseException as error:
+            self.error = error
+
+    def ended(self) -> BaseException | None:
+        """
+        Wait for its end; return what it raised.
+        """
+        self.thread.join(LIMIT)
+        assert not self.thread.is_alive()
+        return self.error
+
+
+def reached(condition: Callable[[], object]) -> None:
+    """
+    Wait until *condition* holds.
+    """
+    until = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < until, "it was never reached"
+        time.sleep(0.002)
