@@ -14,8 +14,7 @@ from coder_agents.lazy import exports
 if TYPE_CHECKING:
     from coder_agents.testing.agent import EmbeddedAgent
     from coder_agents.testing.deployment import Deployment, RecordedRequest
-    from coder_agents.testing.fault_kinds import Fault
-    from coder_agents.testing.faults import Faults
+    from coder_agents.testing.faults import Fault, Faults
     from coder_agents.testing.logs import PendingLogs
     from coder_agents.testing.metadata import Metadata
     from coder_agents.testing.scripts import Script
@@ -40,8 +39,7 @@ __getattr__, __dir__ = exports(
     {
         "agent": "EmbeddedAgent",
         "deployment": "Deployment RecordedRequest",
-        "fault_kinds": "Fault",
-        "faults": "Faults",
+        "faults": "Fault Faults",
         "logs": "PendingLogs",
         "metadata": "Metadata",
         "scripts": "Script",

@@ -26,7 +26,7 @@ from coder_agents.testing.http import (
 )
 
 if TYPE_CHECKING:
-    from coder_agents.testing.fault_kinds import Fault
+    from coder_agents.testing.faults import Fault
 
 NORMAL_CLOSURE = 1000
 GOING_AWAY = 1001

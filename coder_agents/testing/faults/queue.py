@@ -1,16 +1,5 @@
 """
-Faults on demand: what goes wrong between a deployment and its clients.
-
-`Deployment.faults` holds those that wait for a connection::
-
-    deployment.faults.add("drop", route="logs_follow", after=2, times=3)
-
-makes the next three connections that follow logs end without a close frame after
-two messages each. A request takes the first waiting fault of its route, and with
-it those that only change how things are sent (`Drip`, `Delay`, `Unchunked`).
-
-What is left to chance (where a message is cut) is drawn from the deployment's
-seed and the order in which the faults were added, so it is the same each time.
+The faults of one deployment, each waiting for its connections.
 """
 
 from __future__ import annotations
@@ -20,7 +9,50 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from coder_agents.testing.fault_kinds import KINDS, Fault
+from coder_agents.testing.faults.answers import Html, NotConnected, Redirect, Refuse
+from coder_agents.testing.faults.endings import (
+    Close,
+    Drop,
+    ErrorEvent,
+    Reset,
+    RollingRestart,
+    Silence,
+)
+from coder_agents.testing.faults.fault import Fault
+from coder_agents.testing.faults.messages import (
+    Cut,
+    InvalidJson,
+    InvalidUtf8,
+    Oversize,
+    Replace,
+    Split,
+)
+from coder_agents.testing.faults.pace import Delay, Drip, Unchunked
+
+KINDS: Mapping[str, type[Fault]] = {
+    fault.kind: fault
+    for fault in (
+        Close,
+        Cut,
+        Delay,
+        Drip,
+        Drop,
+        ErrorEvent,
+        Html,
+        InvalidJson,
+        InvalidUtf8,
+        NotConnected,
+        Oversize,
+        Redirect,
+        Refuse,
+        Replace,
+        Reset,
+        RollingRestart,
+        Silence,
+        Split,
+        Unchunked,
+    )
+}
 
 
 class Faults:
