@@ -13,6 +13,7 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.testing.agent import EmbeddedAgent
+    from coder_agents.testing.connections import Connections
     from coder_agents.testing.deployment import Deployment, RecordedRequest
     from coder_agents.testing.faults import Fault, Faults
     from coder_agents.testing.logs import PendingLogs
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
 
 __all__ = [
+    "Connections",
     "Deployment",
     "EmbeddedAgent",
     "EmbeddedBuild",
@@ -38,6 +40,7 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agent": "EmbeddedAgent",
+        "connections": "Connections",
         "deployment": "Deployment RecordedRequest",
         "faults": "Fault Faults",
         "logs": "PendingLogs",

@@ -41,9 +41,15 @@ class Connection:
 
     `wake` and `stop` may be called from any thread; everything else belongs to
     the thread that serves the connection.
+
+    Attributes:
+        number: its place among those that the deployment accepted, from 1.
+        idle: whether it has answered a request and waits for the next one.
     """
 
     def __init__(self, sock: socket.socket) -> None:
+        self.number = 0
+        self.idle = False
         self._socket = sock
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)

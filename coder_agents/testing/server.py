@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from coder_agents.testing.connection import Connection, ConnectionEnded, ServerStopping
+from coder_agents.testing.connections import Connections
 
 HOST = "127.0.0.1"
 BACKLOG = 512
@@ -28,20 +29,21 @@ class Server:
     TLS handshakes happen in those threads, so that a peer which never finishes
     one delays nobody else.
 
-    *listener* is what another server left by `suspend`; by default a port is chosen.
+    *connections* knows them all. *listener* is what another server left by `suspend`; by default
+    a port is chosen.
     """
 
     def __init__(
         self,
         serve: Callable[[Connection], None],
+        connections: Connections,
         *,
         tls: ssl.SSLContext | None = None,
         listener: socket.socket | None = None,
     ) -> None:
         self._serve = serve
+        self._connections = connections
         self._tls = tls
-        self._lock = threading.Lock()
-        self._connections: dict[threading.Thread, Connection] = {}
         self._stopping = False
         self._listener = socket.create_server((HOST, 0)) if listener is None else listener
         # Again, for connections that ended lately are in the way of who listens without it.
@@ -94,8 +96,7 @@ class Server:
         self._wake_writer.close()
 
     def _for_each(self, act: Callable[[Connection], None]) -> list[threading.Thread]:
-        with self._lock:
-            connections = dict(self._connections)
+        connections = self._connections.snapshot()
         for connection in connections.values():
             act(connection)
         return list(connections)
@@ -111,24 +112,13 @@ class Server:
 
     def _begin(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(sock)
-        thread = threading.Thread(
-            target=self._run, args=(connection,), name="deployment-connection", daemon=True
-        )
-        with self._lock:
-            self._connections[thread] = connection
-        thread.start()
+        self._connections.begin(Connection(sock), self._run)
 
     def _run(self, connection: Connection) -> None:
-        try:
-            with contextlib.suppress(ConnectionEnded, ServerStopping, OSError):
-                if self._tls is not None:
-                    connection.start_tls(self._tls)
-                self._serve(connection)
-        finally:
-            connection.end()
-            with self._lock:
-                del self._connections[threading.current_thread()]
+        with contextlib.suppress(ConnectionEnded, ServerStopping, OSError):
+            if self._tls is not None:
+                connection.start_tls(self._tls)
+            self._serve(connection)
 
 
 def hold_port(port: int) -> socket.socket:
