@@ -11,7 +11,7 @@ import ssl
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -249,6 +249,27 @@ class Deployment:
                         self._serve, self.connections, tls=self._tls, listener=listener
                     )
                     undo.pop_all()
+
+    @contextlib.contextmanager
+    def unreachable(self) -> Iterator[None]:
+        """
+        Let nobody connect in a ``with`` block; connections that are open continue.
+
+        Who tries to connect meanwhile gets no answer at all, as from a host behind a broken
+        route, and connects after the block if it still tries. This is how Linux behaves when
+        the queue of a listener is full. A restart in the block makes it reachable again.
+
+        Raises:
+            RuntimeError: the deployment is closed, or unreachable already.
+        """
+        with self._changing:
+            server = self._server
+            server.block()
+        try:
+            yield
+        finally:
+            with self._changing:
+                server.unblock()
 
     def close(self) -> None:
         """
