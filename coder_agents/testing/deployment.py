@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import secrets
+import socket
 import ssl
 import tempfile
 import threading
@@ -112,13 +113,13 @@ class Deployment:
         self._ping_interval = ping_interval
         self.pong_timeout = 15.0
         self.token = f"{secrets.token_hex(5)}-{secrets.token_hex(11)}"
-        self.faults = Faults(PROTOCOLS, seed=seed)
         self.requests: deque[RecordedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.ca_file: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._tls = self._make_context() if tls is True else tls or None
+        self.faults = Faults(PROTOCOLS, tls=self._tls is not None, seed=seed)
         self.connections = Connections()
-        self._server = Server(self._serve, self.connections, tls=self._tls)
+        self._server = self._start_server()
         self._closed = threading.Event()
         self._changing = threading.RLock()
         scheme = "https" if self._tls else "http"
@@ -245,9 +246,7 @@ class Deployment:
             with contextlib.ExitStack() as undo:
                 listener = undo.enter_context(self._server.suspend())
                 if not self._closed.wait(down):
-                    self._server = Server(
-                        self._serve, self.connections, tls=self._tls, listener=listener
-                    )
+                    self._server = self._start_server(listener)
                     undo.pop_all()
 
     @contextlib.contextmanager
@@ -286,6 +285,11 @@ class Deployment:
         if self._folder is not None:
             self._folder.cleanup()
 
+    def _start_server(self, listener: socket.socket | None = None) -> Server:
+        return Server(
+            self._serve, self.connections, self.faults.accept, tls=self._tls, listener=listener
+        )
+
     def _make_context(self) -> ssl.SSLContext:
         try:
             from coder_agents.testing.certificates import make_context
@@ -300,14 +304,15 @@ class Deployment:
 
     def _serve(self, connection: Connection) -> None:
         reader = RequestReader(connection)
-        keep_alive = True
+        keep_alive, kept = True, False
         while keep_alive:
             request = reader.read()
             self.connections.note_idle(connection, False)
-            keep_alive = self._answer(connection, request) and request.keep_alive
+            keep_alive = self._answer(connection, request, kept=kept) and request.keep_alive
+            kept = True
             self.connections.note_idle(connection, keep_alive)
 
-    def _answer(self, connection: Connection, request: Request) -> bool:
+    def _answer(self, connection: Connection, request: Request, *, kept: bool) -> bool:
         """
         Answer one request: whether another may follow on the connection.
         """
@@ -322,7 +327,7 @@ class Deployment:
             headers=self._headers(),
             ping_interval=self._ping_interval,
             liveness=(self.pong_timeout, self._state.release.pong_reason),
-            faults=self.faults.claim(call.name),
+            faults=self.faults.claim(call.name, kept=kept),
         )
         response = exchange.begin() or call.run(exchange, self._state, self.token)
         if response is not None:

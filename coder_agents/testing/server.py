@@ -33,7 +33,7 @@ class Server:
     TLS handshakes happen in those threads, so that a peer which never finishes
     one delays nobody else.
 
-    *connections* knows them all. *listener* is what another server left by `suspend`; by default
+    *greet* is called before TLS, *connections* knows them all. *listener* is what another server left by `suspend`; by default
     a port is chosen.
     """
 
@@ -41,12 +41,14 @@ class Server:
         self,
         serve: Callable[[Connection], None],
         connections: Connections,
+        greet: Callable[[Connection], None],
         *,
         tls: ssl.SSLContext | None = None,
         listener: socket.socket | None = None,
     ) -> None:
         self._serve = serve
         self._connections = connections
+        self._greet = greet
         self._tls = tls
         self._stopping = False
         self._listener = socket.create_server((HOST, 0)) if listener is None else listener
@@ -176,6 +178,8 @@ class Server:
 
     def _run(self, connection: Connection) -> None:
         with contextlib.suppress(ConnectionEnded, ServerStopping, OSError):
+            connection.untouched = self._tls is not None
+            self._greet(connection)
             if self._tls is not None:
                 connection.start_tls(self._tls)
             self._serve(connection)

@@ -7,12 +7,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from coder_agents.testing.connection import ConnectionEnded, ServerStopping
+from coder_agents.testing.connection import Connection, ConnectionEnded
 from coder_agents.testing.exchange import Exchange, WebSocketStream
-from coder_agents.testing.faults.fault import AnywhereFault, Fault
+from coder_agents.testing.faults.fault import ANYWHERE, AnywhereFault, Fault
 
 LOCAL_CLOSE_CODES = frozenset({1005, 1006, 1015})
 FOR_EVER = float("inf")
+
+# Records of TLS: a fatal alert of the code handshake_failure, and data under no key at all.
+HANDSHAKE_FAILURE = bytes.fromhex("15 0303 0002 02 28")
+UNREADABLE_RECORD = bytes.fromhex("17 0303 0020") + bytes(32)
 
 
 class Drop(AnywhereFault):
@@ -21,6 +25,13 @@ class Drop(AnywhereFault):
     """
 
     kind = "drop"
+    protocols = ANYWHERE
+
+    def on_accept(self, connection: Connection) -> None:
+        """
+        End the connection.
+        """
+        raise ConnectionEnded
 
     def act(self, exchange: Exchange) -> None:
         """
@@ -35,13 +46,20 @@ class Reset(AnywhereFault):
     """
 
     kind = "reset"
+    protocols = ANYWHERE
+
+    def on_accept(self, connection: Connection) -> None:
+        """
+        Reset the connection.
+        """
+        connection.reset()
+        raise ConnectionEnded
 
     def act(self, exchange: Exchange) -> None:
         """
         Reset the connection.
         """
-        exchange.connection.reset()
-        raise ConnectionEnded
+        self.on_accept(exchange.connection)
 
 
 class Silence(AnywhereFault):
@@ -53,22 +71,52 @@ class Silence(AnywhereFault):
     """
 
     kind = "silence"
+    protocols = ANYWHERE
 
     def __init__(self, *, pings: bool = False, **common: Any) -> None:
         super().__init__(**common)
         self.pings = pings
 
+    def on_accept(self, connection: Connection) -> None:
+        """
+        Keep the connection waiting.
+        """
+        self.hold_to_the_end(connection, FOR_EVER)
+
     def act(self, exchange: Exchange) -> None:
         """
         Keep the connection waiting.
         """
-        try:
-            while self.pings and exchange.stream is not None and not self._released:
-                self.hold(exchange, exchange.ping_interval)
-                exchange.stream.ping()
-            self.hold(exchange, FOR_EVER)
-        except ServerStopping:
-            raise ConnectionEnded from None
+        while self.pings and exchange.stream is not None and not self._released:
+            self.hold_to_the_end(exchange.connection, exchange.ping_interval)
+            exchange.stream.ping()
+        self.hold_to_the_end(exchange.connection, FOR_EVER)
+
+
+class BrokenTLS(AnywhereFault):
+    """
+    TLS fails: the handshake is refused, or what comes cannot be decrypted.
+
+    On the route ``connection`` it is the handshake.
+    """
+
+    kind = "tls_error"
+    protocols = ANYWHERE
+    needs_tls = True
+
+    def on_accept(self, connection: Connection) -> None:
+        """
+        Refuse the handshake.
+        """
+        connection.send_below(HANDSHAKE_FAILURE)
+        raise ConnectionEnded
+
+    def act(self, exchange: Exchange) -> None:
+        """
+        Send what no key fits.
+        """
+        exchange.connection.send_below(UNREADABLE_RECORD)
+        raise ConnectionEnded
 
 
 class Close(Fault):

@@ -4,6 +4,7 @@ Faults inside one message.
 
 from __future__ import annotations
 
+import abc
 from typing import Any
 
 from coder_agents.testing.connection import ConnectionEnded
@@ -11,26 +12,52 @@ from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.faults.fault import Fault
 
 
-class PlacedFault(Fault):
+class PlacedFault(Fault, abc.ABC):
     """
-    A fault inside one message.
+    A fault inside one message, or inside the head of the answer.
 
     Options:
-        at: how many bytes of the message come before it (what frames the message
+        at: how many bytes of it come before the fault (what frames a message
             counts too); by default left to chance.
+        part: ``message`` (the default), or ``head`` for the status line and headers.
     """
 
-    def __init__(self, *, at: int | None = None, **common: Any) -> None:
+    def __init__(self, *, at: int | None = None, part: str = "message", **common: Any) -> None:
         super().__init__(**common)
+        if part not in ("message", "head"):
+            raise ValueError(f'part must be "message" or "head", not {part!r}')
+        if part == "head" and self.after:
+            raise ValueError("the head is sent before any message: after must be 0")
         self.at = at
+        self.part = part
 
-    def halves(self, data: bytes, start: int) -> tuple[bytes, bytes]:
+    def on_head(self, exchange: Exchange, head: bytes) -> bytes:
         """
-        *data* in two parts; both hold a byte of the message where it has two.
+        Act now if it is to act in the head.
+        """
+        return self._act(exchange, head, 0) if self.part == "head" else head
+
+    def on_message(self, exchange: Exchange, data: bytes, start: int) -> bytes:
+        """
+        Act now if it is to act in a message.
+        """
+        return self._act(exchange, data, start) if self.part == "message" else data
+
+    def _act(self, exchange: Exchange, data: bytes, start: int) -> bytes:
+        """
+        Send *data* in two parts; both hold a byte of what begins at *start* if it has two.
         """
         length = len(data) - start
         at = self.random.randint(1, max(1, length - 1)) if self.at is None else self.at
-        return data[: start + at], data[start + at :]
+        exchange.write(data[: start + at])
+        self.between(exchange)
+        return data[start + at :]
+
+    @abc.abstractmethod
+    def between(self, exchange: Exchange) -> None:
+        """
+        Act when the first part has been sent.
+        """
 
 
 class Cut(PlacedFault):
@@ -38,21 +65,23 @@ class Cut(PlacedFault):
     The connection ends in the middle of a message.
 
     Options:
-        at: as for every fault inside a message.
+        at, part: as for every fault inside a message.
         reset: whether it ends with a TCP reset.
+        seconds: how long nothing comes before it ends, unless it is released before.
     """
 
     kind = "cut"
 
-    def __init__(self, *, reset: bool = False, **common: Any) -> None:
+    def __init__(self, *, reset: bool = False, seconds: float = 0, **common: Any) -> None:
         super().__init__(**common)
         self.reset = reset
+        self.seconds = seconds
 
-    def on_message(self, exchange: Exchange, data: bytes, start: int) -> bytes:
+    def between(self, exchange: Exchange) -> None:
         """
-        Send the first part and end.
+        Wait, and end.
         """
-        exchange.write(self.halves(data, start)[0])
+        self.hold_to_the_end(exchange.connection, self.seconds)
         if self.reset:
             exchange.connection.reset()
         raise ConnectionEnded
@@ -63,7 +92,7 @@ class Split(PlacedFault):
     A message comes in two parts.
 
     Options:
-        at: as for every fault inside a message.
+        at, part: as for every fault inside a message.
         seconds: how long the second part waits, unless it is released before.
     """
 
@@ -73,14 +102,11 @@ class Split(PlacedFault):
         super().__init__(**common)
         self.seconds = seconds
 
-    def on_message(self, exchange: Exchange, data: bytes, start: int) -> bytes:
+    def between(self, exchange: Exchange) -> None:
         """
-        Send the first part, wait, and leave the second.
+        Wait.
         """
-        first, second = self.halves(data, start)
-        exchange.write(first)
-        self.hold(exchange, self.seconds)
-        return second
+        self.hold(exchange.connection, self.seconds)
 
 
 class Oversize(Fault):

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from coder_agents.testing.connection import Connection
 from coder_agents.testing.exchange import Exchange
-from coder_agents.testing.faults.fault import AnywhereFault, RequestFault
+from coder_agents.testing.faults.fault import ANYWHERE, AnywhereFault, RequestFault
 from coder_agents.testing.http import Response
 
 
@@ -49,16 +50,23 @@ class Delay(RequestFault):
 
     kind = "delay"
     combines = True
+    protocols = ANYWHERE
 
     def __init__(self, *, seconds: float = 0.2, **common: Any) -> None:
         super().__init__(**common)
         self.seconds = seconds
 
+    def on_accept(self, connection: Connection) -> None:
+        """
+        Wait before TLS and the request.
+        """
+        self.hold(connection, self.seconds)
+
     def on_request(self, exchange: Exchange) -> Response | None:
         """
         Wait.
         """
-        self.hold(exchange, self.seconds)
+        self.hold(exchange.connection, self.seconds)
         return None
 
 
