@@ -17,7 +17,7 @@ from peer import Conversation, serving
 from coder_agents import Client, StreamEnd
 from coder_agents.testing import Deployment, EmbeddedAgent, Fault
 
-from .conftest import AGENT, agent_at, logs
+from .conftest import agent_at, logs
 from .playing import (
     CHECKING,
     LONG,
@@ -246,8 +246,7 @@ def test_a_broken_stream_is_mended_while_a_check_hangs(
             poll_until(stream, lambda: routes(deployment, "logs"))
             embedded.push_logs(["two"])
             embedded.push_logs(["three"])
-            poll_until(stream, lambda: stream.stats.items == 3)
-            assert stream.stats.reconnects == 1
+            poll_until(stream, lambda: stream.stats.items == 3 and stream.stats.reconnects == 1)
 
 
 def test_a_stream_is_closed_at_once_while_a_check_hangs(
@@ -511,7 +510,6 @@ def test_a_late_answer_is_not_taken_for_the_next_one(sent_before: int) -> None:
             assert [log.id for log in came] == [1, 2]
             assert stream.poll(0.5) is None
             assert stream.stats.reconnects == 0
-    assert f"/workspaceagents/{AGENT}/logs?" in peer.heads[-1].decode()
 
 
 def test_two_answers_at_once_are_not_taken_for_two_checks() -> None:

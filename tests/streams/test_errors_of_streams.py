@@ -476,7 +476,6 @@ def test_1000_without_reconnecting_is_the_end_of_a_superseded_agent(
 UNDECODABLE: list[tuple[str, dict[str, Any]]] = [
     ("replace", {"text": '{"id": 7}'}),
     ("replace", {"text": "[]"}),
-    ("replace", {"text": "null"}),
     ("invalid_json", {}),
     ("invalid_utf8", {}),
     ("html", {"status": 200, "title": "Sign in"}),

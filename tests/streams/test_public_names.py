@@ -22,8 +22,8 @@ NAMES = {
     "logs": EVERY_STREAM | {"bookmark", "last_id"},
     "builds": EVERY_STREAM | {"bookmark", "last_id"},
     "metadata": EVERY_STREAM,
-    "containers": EVERY_STREAM,
-    "ports": EVERY_STREAM,
+    "containers": EVERY_STREAM | {"changes"},
+    "ports": EVERY_STREAM | {"changes"},
     "several": EVERY_STREAM | {"bookmarks", "ends", "failures"},
 }
 
