@@ -13,15 +13,16 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.testing.agent import EmbeddedAgent
+    from coder_agents.testing.connections import Connections
     from coder_agents.testing.deployment import Deployment, RecordedRequest
-    from coder_agents.testing.fault_kinds import Fault
-    from coder_agents.testing.faults import Faults
+    from coder_agents.testing.faults import Fault, Faults
     from coder_agents.testing.logs import PendingLogs
     from coder_agents.testing.metadata import Metadata
     from coder_agents.testing.scripts import Script
     from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
 
 __all__ = [
+    "Connections",
     "Deployment",
     "EmbeddedAgent",
     "EmbeddedBuild",
@@ -39,9 +40,9 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agent": "EmbeddedAgent",
+        "connections": "Connections",
         "deployment": "Deployment RecordedRequest",
-        "fault_kinds": "Fault",
-        "faults": "Faults",
+        "faults": "Fault Faults",
         "logs": "PendingLogs",
         "metadata": "Metadata",
         "scripts": "Script",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import select
 import selectors
 import socket
 import ssl
@@ -41,9 +42,18 @@ class Connection:
 
     `wake` and `stop` may be called from any thread; everything else belongs to
     the thread that serves the connection.
+
+    Attributes:
+        number: its place among those that the deployment accepted, from 1.
+        idle: whether it has answered a request and waits for the next one.
+        untouched: whether `sleep` leaves what the peer sends where it is, as it must before a
+            TLS handshake.
     """
 
     def __init__(self, sock: socket.socket) -> None:
+        self.number = 0
+        self.idle = False
+        self.untouched = False
         self._socket = sock
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -66,6 +76,7 @@ class Connection:
         with self._lock:
             self._socket = secured
         secured.do_handshake()
+        self.untouched = False
 
     def wake(self) -> None:
         """
@@ -134,7 +145,7 @@ class Connection:
         """
         Wait *seconds*, or until a wake-up finds *until* true.
 
-        What the peer sends meanwhile is kept for `receive`.
+        What the peer sends meanwhile is kept for `receive`, or for the TLS handshake.
 
         Raises:
             ConnectionEnded: the peer has gone.
@@ -142,11 +153,26 @@ class Connection:
         """
         deadline = time.monotonic() + seconds
         while not until() and (left := deadline - time.monotonic()) > 0:
-            if self._wait_socket(left):
+            if self.untouched:
+                self._wait_hang_up(left)
+            elif self._wait_socket(left):
                 data = self._receive()
                 if not data:
                     raise ConnectionEnded
                 self._unread += data
+
+    def _wait_hang_up(self, timeout: float) -> None:
+        poll = select.poll()
+        # Errors and a hang-up of both sides are told unasked; of the peer alone, Linux tells.
+        poll.register(self._socket, getattr(select, "POLLRDHUP", 0))
+        poll.register(self._wake_reader, select.POLLIN)
+        ready = {number for number, _ in poll.poll(min(timeout, DAY) * 1000)}
+        if self._wake_reader.fileno() in ready:
+            self._wake_reader.recv(RECEIVE_SIZE)
+        if self._stopping:
+            raise ServerStopping
+        if self._socket.fileno() in ready:
+            raise ConnectionEnded
 
     def receive(self) -> bytes:
         """
@@ -170,6 +196,18 @@ class Connection:
         """
         try:
             self._socket.sendall(data)
+        except OSError:
+            raise ConnectionEnded from None
+
+    def send_below(self, data: bytes) -> None:
+        """
+        Send all of *data* as it is, below TLS.
+
+        Raises:
+            ConnectionEnded: the peer has gone.
+        """
+        try:
+            socket.socket.sendall(self._socket, data)
         except OSError:
             raise ConnectionEnded from None
 

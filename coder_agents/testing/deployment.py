@@ -7,11 +7,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import secrets
+import socket
 import ssl
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -20,15 +21,15 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from coder_agents.testing.agent import EmbeddedAgent
+from coder_agents.testing.call import Call
 from coder_agents.testing.connection import Connection
-from coder_agents.testing.documents import message
+from coder_agents.testing.connections import Connections
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.faults import Faults
-from coder_agents.testing.http import Request, RequestReader, Response
+from coder_agents.testing.http import Request, RequestReader
 from coder_agents.testing.metadata import Metadata
 from coder_agents.testing.releases import find_release
-from coder_agents.testing.requirements import Refusal
-from coder_agents.testing.routes import PREFIX, PROTOCOLS, Route, matching
+from coder_agents.testing.routes import PROTOCOLS
 from coder_agents.testing.scripts import Script
 from coder_agents.testing.server import HOST, Server
 from coder_agents.testing.state import State
@@ -39,17 +40,6 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 1_048_576
 REMEMBERED_REQUESTS = 10_000
-
-ROUTE_NOT_FOUND = "Route not found."
-NO_KEY = "API key or external proxy authentication required, but none provided"
-NO_SESSION = "You are signed out or your session has expired. Please sign in again to continue."
-
-# What a deployment answers outside its API: its dashboard.
-DASHBOARD = Response(
-    200,
-    b"<!doctype html>\n<title>Coder</title>\n",
-    (("Content-Type", "text/html; charset=utf-8"),),
-)
 
 
 @attrs.frozen
@@ -62,12 +52,14 @@ class RecordedRequest:
         method: the HTTP method.
         target: path and query as they came.
         headers: under lower-case names.
+        connection: the number of the connection it came on; the first is 1.
     """
 
     route: str
     method: str
     target: str
     headers: dict[str, str]
+    connection: int
 
 
 class Deployment:
@@ -97,6 +89,7 @@ class Deployment:
         ca_file: the certificate authority to trust; None without TLS or with a
             context of one's own.
         requests: the newest 10,000 requests it got.
+        connections: how many connections it accepted, and which are open.
         pong_timeout: seconds after a ping in which a WebSocket's peer has to answer it, from
             2.31 on; 15 like a real deployment's.
     """
@@ -120,12 +113,13 @@ class Deployment:
         self._ping_interval = ping_interval
         self.pong_timeout = 15.0
         self.token = f"{secrets.token_hex(5)}-{secrets.token_hex(11)}"
-        self.faults = Faults(PROTOCOLS, seed=seed)
         self.requests: deque[RecordedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.ca_file: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._tls = self._make_context() if tls is True else tls or None
-        self._server = Server(self._serve, tls=self._tls)
+        self.faults = Faults(PROTOCOLS, tls=self._tls is not None, seed=seed)
+        self.connections = Connections()
+        self._server = self._start_server()
         self._closed = threading.Event()
         self._changing = threading.RLock()
         scheme = "https" if self._tls else "http"
@@ -252,8 +246,29 @@ class Deployment:
             with contextlib.ExitStack() as undo:
                 listener = undo.enter_context(self._server.suspend())
                 if not self._closed.wait(down):
-                    self._server = Server(self._serve, tls=self._tls, listener=listener)
+                    self._server = self._start_server(listener)
                     undo.pop_all()
+
+    @contextlib.contextmanager
+    def unreachable(self) -> Iterator[None]:
+        """
+        Let nobody connect in a ``with`` block; connections that are open continue.
+
+        Who tries to connect meanwhile gets no answer at all, as from a host behind a broken
+        route, and connects after the block if it still tries. This is how Linux behaves when
+        the queue of a listener is full. A restart in the block makes it reachable again.
+
+        Raises:
+            RuntimeError: the deployment is closed, or unreachable already.
+        """
+        with self._changing:
+            server = self._server
+            server.block()
+        try:
+            yield
+        finally:
+            with self._changing:
+                server.unblock()
 
     def close(self) -> None:
         """
@@ -270,6 +285,11 @@ class Deployment:
         if self._folder is not None:
             self._folder.cleanup()
 
+    def _start_server(self, listener: socket.socket | None = None) -> Server:
+        return Server(
+            self._serve, self.connections, self.faults.accept, tls=self._tls, listener=listener
+        )
+
     def _make_context(self) -> ssl.SSLContext:
         try:
             from coder_agents.testing.certificates import make_context
@@ -284,63 +304,36 @@ class Deployment:
 
     def _serve(self, connection: Connection) -> None:
         reader = RequestReader(connection)
-        keep_alive = True
+        keep_alive, kept = True, False
         while keep_alive:
             request = reader.read()
-            keep_alive = self._answer(connection, request) and request.keep_alive
+            self.connections.note_idle(connection, False)
+            keep_alive = self._answer(connection, request, kept=kept) and request.keep_alive
+            kept = True
+            self.connections.note_idle(connection, keep_alive)
 
-    def _answer(self, connection: Connection, request: Request) -> bool:
+    def _answer(self, connection: Connection, request: Request, *, kept: bool) -> bool:
         """
         Answer one request: whether another may follow on the connection.
         """
-        routes = matching(request, self._state)
-        chosen = [(route, found) for route, found in routes if route.method == request.method]
-        name = chosen[0][0].name if chosen else ""
+        call = Call.of(request, self._state)
         headers = dict(request.headers)
-        self.requests.append(RecordedRequest(name, request.method, request.target, headers))
+        self.requests.append(
+            RecordedRequest(call.name, request.method, request.target, headers, connection.number)
+        )
         exchange = Exchange(
             connection,
             request,
             headers=self._headers(),
             ping_interval=self._ping_interval,
             liveness=(self.pong_timeout, self._state.release.pong_reason),
-            faults=self.faults.claim(name),
+            faults=self.faults.claim(call.name, kept=kept),
         )
-        response = exchange.begin()
-        if response is None and chosen:
-            response = self._call(exchange, *chosen[0])
-        elif response is None:
-            response = self._without_route(request, known=bool(routes))
+        response = exchange.begin() or call.run(exchange, self._state, self.token)
         if response is not None:
             exchange.respond(response)
         return response is not None
 
-    def _call(
-        self, exchange: Exchange, route: Route, parameters: dict[str, str]
-    ) -> Response | None:
-        if not route.public and not self._is_authentic(exchange.request):
-            return self._unauthenticated(exchange.request)
-        subject = exchange.request if route.protocol == "rest" else exchange
-        try:
-            response: Response | None = route.handler(self._state, subject, **parameters)
-        except Refusal as refusal:
-            response = refusal.response
-        return response
-
     def _headers(self) -> tuple[tuple[str, str], ...]:
         cookie = f"csrf_token={secrets.token_urlsafe(32)}; Path=/; HttpOnly; SameSite=Lax"
         return (("Set-Cookie", cookie), ("X-Coder-Build-Version", self._state.release.version))
-
-    def _is_authentic(self, request: Request) -> bool:
-        token = request.headers.get("coder-session-token", "")
-        return secrets.compare_digest(token.encode(), self.token.encode())
-
-    def _unauthenticated(self, request: Request) -> Response:
-        if request.path.startswith(f"{PREFIX}/workspaceagents/"):
-            return message(401, NO_KEY)
-        return message(401, NO_SESSION, detail="API key is invalid.")
-
-    def _without_route(self, request: Request, *, known: bool) -> Response:
-        if known:
-            return Response(405)
-        return message(404, ROUTE_NOT_FOUND) if request.path.startswith(PREFIX) else DASHBOARD

@@ -26,7 +26,7 @@ from coder_agents.testing.http import (
 )
 
 if TYPE_CHECKING:
-    from coder_agents.testing.fault_kinds import Fault
+    from coder_agents.testing.faults import Fault
 
 NORMAL_CLOSURE = 1000
 GOING_AWAY = 1001
@@ -114,7 +114,7 @@ class Exchange:
         Answer with *stream*, whose answer begins with *head*.
         """
         self.stream = stream
-        self.write(head)
+        self.write(self._head(head))
         self._strike()
 
     def send_message(self, data: bytes, *, head: bytes = b"") -> None:
@@ -122,6 +122,7 @@ class Exchange:
         Send one message, which *head* precedes.
         """
         self._strike()
+        head = self._head(head) if head else head
         data = head + data
         for fault in self._due():
             data = fault.on_message(self, data, len(head))
@@ -136,6 +137,11 @@ class Exchange:
         for fault in self._due():
             text = fault.on_payload(text)
         return text
+
+    def _head(self, head: bytes) -> bytes:
+        for fault in self._due():
+            head = fault.on_head(self, head)
+        return head
 
     def _strike(self) -> None:
         for fault in self._due():

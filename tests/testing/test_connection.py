@@ -100,9 +100,10 @@ def test_a_peer_that_has_gone(pair: tuple[Connection, socket.socket]) -> None:
     peer.close()
     assert connection.wait()
     assert connection.receive() == b""
-    with pytest.raises(ConnectionEnded):
-        for _ in range(2):
-            connection.send(b"x")
+    for send in (connection.send, connection.send_below):
+        with pytest.raises(ConnectionEnded):
+            for _ in range(2):
+                send(b"x")
 
 
 def test_aborting_ends_a_read(pair: tuple[Connection, socket.socket]) -> None:

@@ -18,7 +18,7 @@ import websocket
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.testing.connection import Connection
 from coder_agents.testing.exchange import Exchange
-from coder_agents.testing.fault_kinds import KINDS
+from coder_agents.testing.faults import KINDS
 from coder_agents.testing.http import Request, encode_head
 
 HANDSHAKE = (

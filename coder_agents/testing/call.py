@@ -1,0 +1,97 @@
+"""
+What a request calls, and what the deployment answers where no fault is in the way.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Self
+
+import attrs
+
+from coder_agents.testing.documents import message
+from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.http import Request, Response
+from coder_agents.testing.requirements import Refusal
+from coder_agents.testing.routes import PREFIX, Route, matching
+from coder_agents.testing.state import State
+
+ROUTE_NOT_FOUND = "Route not found."
+NO_KEY = "API key or external proxy authentication required, but none provided"
+NO_SESSION = "You are signed out or your session has expired. Please sign in again to continue."
+
+# What a deployment answers outside its API: its dashboard.
+DASHBOARD = Response(
+    200,
+    b"<!doctype html>\n<title>Coder</title>\n",
+    (("Content-Type", "text/html; charset=utf-8"),),
+)
+
+
+@attrs.frozen
+class Call:
+    """
+    The route of a request, with the parameters in its path.
+
+    Attributes:
+        route: the route; None where the deployment has none of that path and method.
+        parameters: what the route's handler is called with.
+        known: whether the path is that of a route, whatever the method.
+    """
+
+    route: Route | None
+    parameters: dict[str, str]
+    known: bool
+
+    @classmethod
+    def of(cls, request: Request, state: State) -> Self:
+        """
+        What *request* calls.
+        """
+        found = matching(request, state)
+        for route, parameters in found:
+            if route.method == request.method:
+                return cls(route, parameters, known=True)
+        return cls(None, {}, known=bool(found))
+
+    @property
+    def name(self) -> str:
+        """
+        The name of the route; empty where there is none.
+        """
+        return "" if self.route is None else self.route.name
+
+    def run(self, exchange: Exchange, state: State, token: str) -> Response | None:
+        """
+        Do what is called.
+
+        Returns:
+            The response; None where a stream was the answer, and is over.
+        """
+        request = exchange.request
+        if self.route is None:
+            return self._without_route(request)
+        if not self.route.public and not _is_authentic(request, token):
+            return _unauthenticated(request)
+        subject = request if self.route.protocol == "rest" else exchange
+        try:
+            response: Response | None = self.route.handler(state, subject, **self.parameters)
+        except Refusal as refusal:
+            response = refusal.response
+        return response
+
+    def _without_route(self, request: Request) -> Response:
+        if self.known:
+            return Response(405)
+        return message(404, ROUTE_NOT_FOUND) if request.path.startswith(PREFIX) else DASHBOARD
+
+
+def _is_authentic(request: Request, token: str) -> bool:
+    given = request.headers.get("coder-session-token", "")
+    return secrets.compare_digest(given.encode(), token.encode())
+
+
+def _unauthenticated(request: Request) -> Response:
+    if request.path.startswith(f"{PREFIX}/workspaceagents/"):
+        return message(401, NO_KEY)
+    return message(401, NO_SESSION, detail="API key is invalid.")

@@ -1,0 +1,198 @@
+"""
+Faults that end a connection, or let it fall silent.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from coder_agents.testing.connection import Connection, ConnectionEnded
+from coder_agents.testing.exchange import Exchange, WebSocketStream
+from coder_agents.testing.faults.fault import ANYWHERE, AnywhereFault, Fault
+
+LOCAL_CLOSE_CODES = frozenset({1005, 1006, 1015})
+FOR_EVER = float("inf")
+
+# Records of TLS: a fatal alert of the code handshake_failure, and data under no key at all.
+HANDSHAKE_FAILURE = bytes.fromhex("15 0303 0002 02 28")
+UNREADABLE_RECORD = bytes.fromhex("17 0303 0020") + bytes(32)
+
+
+class Drop(AnywhereFault):
+    """
+    The connection ends: no close frame, no last chunk, no TLS goodbye.
+    """
+
+    kind = "drop"
+    protocols = ANYWHERE
+
+    def on_accept(self, connection: Connection) -> None:
+        """
+        End the connection.
+        """
+        raise ConnectionEnded
+
+    def act(self, exchange: Exchange) -> None:
+        """
+        End the connection.
+        """
+        raise ConnectionEnded
+
+
+class Reset(AnywhereFault):
+    """
+    The connection ends with a TCP reset.
+    """
+
+    kind = "reset"
+    protocols = ANYWHERE
+
+    def on_accept(self, connection: Connection) -> None:
+        """
+        Reset the connection.
+        """
+        connection.reset()
+        raise ConnectionEnded
+
+    def act(self, exchange: Exchange) -> None:
+        """
+        Reset the connection.
+        """
+        self.on_accept(exchange.connection)
+
+
+class Silence(AnywhereFault):
+    """
+    Nothing more is sent and nothing answered, until the peer leaves or `release`.
+
+    Options:
+        pings: whether the pings go on; only where a stream has begun.
+    """
+
+    kind = "silence"
+    protocols = ANYWHERE
+
+    def __init__(self, *, pings: bool = False, **common: Any) -> None:
+        super().__init__(**common)
+        self.pings = pings
+
+    def on_accept(self, connection: Connection) -> None:
+        """
+        Keep the connection waiting.
+        """
+        self.hold_to_the_end(connection, FOR_EVER)
+
+    def act(self, exchange: Exchange) -> None:
+        """
+        Keep the connection waiting.
+        """
+        while self.pings and exchange.stream is not None and not self._released:
+            self.hold_to_the_end(exchange.connection, exchange.ping_interval)
+            exchange.stream.ping()
+        self.hold_to_the_end(exchange.connection, FOR_EVER)
+
+
+class BrokenTLS(AnywhereFault):
+    """
+    TLS fails: the handshake is refused, or what comes cannot be decrypted.
+
+    On the route ``connection`` it is the handshake.
+    """
+
+    kind = "tls_error"
+    protocols = ANYWHERE
+    needs_tls = True
+
+    def on_accept(self, connection: Connection) -> None:
+        """
+        Refuse the handshake.
+        """
+        connection.send_below(HANDSHAKE_FAILURE)
+        raise ConnectionEnded
+
+    def act(self, exchange: Exchange) -> None:
+        """
+        Send what no key fits.
+        """
+        exchange.connection.send_below(UNREADABLE_RECORD)
+        raise ConnectionEnded
+
+
+class Close(Fault):
+    """
+    The WebSocket is closed with a code.
+
+    Options:
+        code: the close code.
+        reason: its reason.
+    """
+
+    kind = "close"
+    protocols = frozenset({"websocket"})
+
+    def __init__(self, *, code: int = 1000, reason: str = "", **common: Any) -> None:
+        super().__init__(**common)
+        if not 1000 <= code <= 4999 or code in LOCAL_CLOSE_CODES:
+            raise ValueError(f"{code} cannot be sent as a close code")
+        self.code = code
+        self.reason = reason
+
+    def strike(self, exchange: Exchange) -> None:
+        """
+        Close.
+        """
+        assert isinstance(exchange.stream, WebSocketStream)
+        exchange.stream.close(self.code, self.reason)
+        raise ConnectionEnded
+
+
+class RollingRestart(Fault):
+    """
+    A replica that is being shut down: the first message, and then the proper end of the stream.
+
+    A WebSocket is closed with 1000, the body of an event stream ends. With ``times=2`` it is met
+    twice in a row, as behind a balancer.
+    """
+
+    kind = "rolling_restart"
+    protocols = frozenset({"events", "websocket"})
+
+    def __init__(self, **common: Any) -> None:
+        super().__init__(**{**common, "after": max(1, common["after"])})
+
+    def strike(self, exchange: Exchange) -> None:
+        """
+        End the stream.
+        """
+        assert exchange.stream is not None
+        exchange.stream.finish()
+        raise ConnectionEnded
+
+
+class ErrorEvent(Fault):
+    """
+    The deployment tells of an error of its own, and ends the stream.
+
+    Options:
+        message: what it says.
+        detail: more of it.
+    """
+
+    kind = "error"
+    protocols = frozenset({"events", "websocket"})
+
+    def __init__(
+        self, *, message: str = "Internal error.", detail: str = "", **common: Any
+    ) -> None:
+        super().__init__(**common)
+        self.problem = json.dumps({"message": message, "detail": detail})
+
+    def strike(self, exchange: Exchange) -> None:
+        """
+        Send the error and end.
+        """
+        assert exchange.stream is not None
+        exchange.stream.fail(self.problem)
+        exchange.stream.finish()
+        raise ConnectionEnded

@@ -1,0 +1,206 @@
+"""
+What a fault is, and the moments at which one can act.
+"""
+
+from __future__ import annotations
+
+import abc
+import random
+import threading
+from typing import Any, ClassVar
+
+from coder_agents.testing.connection import Connection, ConnectionEnded, ServerStopping
+from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.http import Response
+
+# What routes are answered with, and what a connection is before its first request.
+ANSWERS = frozenset({"rest", "events", "websocket"})
+ANYWHERE = ANSWERS | {"connection"}
+
+
+class Fault:
+    """
+    One kind of fault, waiting on one route.
+
+    A kind is a subclass that overrides the moments at which it acts: `on_accept`, on a
+    connection that was just accepted, before TLS; `on_request`,
+    before a byte is sent in answer; `strike`, as soon as *after* messages have been
+    sent; `on_head`, `on_payload` and `on_message`, for the message that follows these
+    and for the head of the answer, which goes before the first one. A moment that ends the connection raises `ConnectionEnded`.
+
+    Attributes:
+        kind: the name that `Faults.add` knows it by.
+        combines: whether a connection can meet it together with others.
+        protocols: on which routes it makes sense: ``rest``, ``events``, ``websocket`` and
+            ``connection``.
+        needs_tls: whether it makes sense under TLS alone.
+        route: the name of the route it waits on.
+        after: how many messages are sent before it strikes. A response is one.
+        times: how many connections it strikes; None for all.
+        kept: whether it strikes only requests on a connection that has served another before.
+        struck: how many connections have met it.
+        random: its own source of chance.
+    """
+
+    kind: ClassVar[str]
+    combines: ClassVar[bool] = False
+    protocols: ClassVar[frozenset[str]] = ANSWERS
+    needs_tls: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        route: str,
+        after: int,
+        times: int | None,
+        random: random.Random,
+        kept: bool = False,
+    ) -> None:
+        self.route = route
+        self.after = after
+        self.times = times
+        self.kept = kept
+        self.random = random
+        self.struck = 0
+        self._released = False
+        self._held: list[Connection] = []
+        self._changed = threading.Condition()
+
+    def claim(self, route: str, *, kept: bool) -> bool:
+        """
+        Take a connection of *route*, unless it is another's or all are taken.
+        """
+        with self._changed:
+            if route != self.route or (self.kept and not kept):
+                return False
+            if self.times is not None and self.struck >= self.times:
+                return False
+            self.struck += 1
+            self._changed.notify_all()
+            return True
+
+    def wait_struck(self, times: int = 1, *, timeout: float = 10) -> bool:
+        """
+        Wait until *times* connections have met it, at most *timeout* seconds.
+
+        Returns:
+            Whether they have.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: self.struck >= times, timeout)
+
+    def release(self) -> None:
+        """
+        Let go of the connections that it keeps waiting, now and later.
+        """
+        with self._changed:
+            self._released = True
+            held = list(self._held)
+        for connection in held:
+            connection.wake()
+
+    def hold(self, connection: Connection, seconds: float) -> None:
+        """
+        Keep *connection* waiting for *seconds*, or until it is released.
+        """
+        with self._changed:
+            self._held.append(connection)
+        try:
+            connection.sleep(seconds, until=lambda: self._released)
+        finally:
+            with self._changed:
+                self._held.remove(connection)
+
+    def hold_to_the_end(self, connection: Connection, seconds: float) -> None:
+        """
+        The same where a server that stops sends no goodbye: it just ends the connection.
+        """
+        try:
+            self.hold(connection, seconds)
+        except ServerStopping:
+            raise ConnectionEnded from None
+
+    def on_accept(self, connection: Connection) -> None:
+        """
+        Act before anything is read, on a fault that waits on the route ``connection``.
+        """
+
+    def on_request(self, exchange: Exchange) -> Response | None:
+        """
+        Act before anything is sent in answer.
+
+        Returns:
+            A response to give instead of the right one.
+        """
+        return None
+
+    def strike(self, exchange: Exchange) -> None:
+        """
+        Act when `after` messages have been sent.
+        """
+
+    def on_payload(self, text: bytes) -> bytes:
+        """
+        The text to send instead of *text*.
+        """
+        return text
+
+    def on_head(self, exchange: Exchange, head: bytes) -> bytes:
+        """
+        The bytes to send instead of *head*: the status line and headers of an answer.
+        """
+        return head
+
+    def on_message(self, exchange: Exchange, data: bytes, start: int) -> bytes:
+        """
+        The bytes to send instead of *data*, in which the message begins at *start*.
+        """
+        return data
+
+
+class RequestFault(Fault):
+    """
+    A fault that acts before a byte is sent: there can be no message before it.
+    """
+
+    def __init__(self, **common: Any) -> None:
+        super().__init__(**common)
+        if self.after:
+            raise ValueError(f"{self.kind} strikes before any message: after must be 0")
+
+
+class AnywhereFault(Fault, abc.ABC):
+    """
+    A fault that acts at a message, or before a byte is sent in answer.
+
+    Options:
+        at: ``message`` (the default), or ``request`` for before the first byte,
+            the status line and handshake included.
+    """
+
+    def __init__(self, *, at: str = "message", **common: Any) -> None:
+        super().__init__(**common)
+        if at not in ("message", "request"):
+            raise ValueError(f'at must be "message" or "request", not {at!r}')
+        self.at = at
+
+    def on_request(self, exchange: Exchange) -> Response | None:
+        """
+        Act now if it is to act at the request.
+        """
+        if self.at == "request":
+            self.act(exchange)
+        return None
+
+    def strike(self, exchange: Exchange) -> None:
+        """
+        Act now if it is to act at a message.
+        """
+        if self.at == "message":
+            self.act(exchange)
+
+    @abc.abstractmethod
+    def act(self, exchange: Exchange) -> None:
+        """
+        What the fault does.
+        """

@@ -1,0 +1,87 @@
+"""
+Faults that change how an answer is sent, and when, but not what it says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coder_agents.testing.connection import Connection
+from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.faults.fault import ANYWHERE, AnywhereFault, RequestFault
+from coder_agents.testing.http import Response
+
+
+class Drip(AnywhereFault):
+    """
+    From here on every byte is sent alone.
+
+    Options:
+        pause: seconds between two bytes.
+    """
+
+    kind = "drip"
+    combines = True
+
+    def __init__(self, *, pause: float = 0, **common: Any) -> None:
+        super().__init__(**common)
+        self.pause = pause
+
+    def act(self, exchange: Exchange) -> None:
+        """
+        Slow down what the exchange sends.
+        """
+
+        def write(data: bytes) -> None:
+            for byte in data:
+                exchange.connection.send(bytes([byte]))
+                exchange.connection.sleep(self.pause)
+
+        exchange.write = write
+
+
+class Delay(RequestFault):
+    """
+    The answer, its headers included, comes late.
+
+    Options:
+        seconds: how late.
+    """
+
+    kind = "delay"
+    combines = True
+    protocols = ANYWHERE
+
+    def __init__(self, *, seconds: float = 0.2, **common: Any) -> None:
+        super().__init__(**common)
+        self.seconds = seconds
+
+    def on_accept(self, connection: Connection) -> None:
+        """
+        Wait before TLS and the request.
+        """
+        self.hold(connection, self.seconds)
+
+    def on_request(self, exchange: Exchange) -> Response | None:
+        """
+        Wait.
+        """
+        self.hold(exchange.connection, self.seconds)
+        return None
+
+
+class Unchunked(RequestFault):
+    """
+    The body is not chunked, and its length not told: the connection's end ends it.
+    """
+
+    kind = "unchunked"
+    combines = True
+    protocols = frozenset({"rest", "events"})
+
+    def on_request(self, exchange: Exchange) -> Response | None:
+        """
+        Switch chunks off.
+        """
+        exchange.chunked = False
+        return None

@@ -1,0 +1,152 @@
+"""
+The faults of one deployment, each waiting for its connections.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from coder_agents.testing.connection import Connection
+from coder_agents.testing.faults.answers import Html, NotConnected, Redirect, Refuse
+from coder_agents.testing.faults.endings import (
+    BrokenTLS,
+    Close,
+    Drop,
+    ErrorEvent,
+    Reset,
+    RollingRestart,
+    Silence,
+)
+from coder_agents.testing.faults.fault import Fault
+from coder_agents.testing.faults.messages import (
+    Cut,
+    InvalidJson,
+    InvalidUtf8,
+    Oversize,
+    Replace,
+    Split,
+)
+from coder_agents.testing.faults.pace import Delay, Drip, Unchunked
+
+# The route of a connection before its first request.
+CONNECTION = "connection"
+
+KINDS: Mapping[str, type[Fault]] = {
+    fault.kind: fault
+    for fault in (
+        Close,
+        Cut,
+        Delay,
+        Drip,
+        Drop,
+        ErrorEvent,
+        Html,
+        InvalidJson,
+        InvalidUtf8,
+        NotConnected,
+        Oversize,
+        Redirect,
+        Refuse,
+        Replace,
+        Reset,
+        RollingRestart,
+        Silence,
+        Split,
+        BrokenTLS,
+        Unchunked,
+    )
+}
+
+
+class Faults:
+    """
+    The faults of one deployment.
+    """
+
+    def __init__(self, protocols: Mapping[str, str], *, tls: bool = False, seed: int = 0) -> None:
+        self._protocols = {**protocols, CONNECTION: CONNECTION}
+        self._tls = tls
+        self._seed = seed
+        self._added = 0
+        self._waiting: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(
+        self,
+        kind: str,
+        *,
+        route: str,
+        after: int = 0,
+        times: int | None = 1,
+        **options: Any,
+    ) -> Fault:
+        """
+        Let a fault of *kind* wait on *route*.
+
+        Arguments:
+            kind: a key of `KINDS`; each class there documents its *options*.
+            route: a route's name, such as ``logs_follow``; ``connection`` for a connection that
+                was just accepted, before TLS and whatever it is for.
+            after: how many messages a connection gets before the fault strikes.
+            times: how many connections it strikes; None for all from now on.
+            options: what the kind takes besides. Each kind takes ``kept=True``, for a fault that
+                strikes only requests on a connection that has served another before.
+
+        Returns:
+            The fault, to see how often it struck, and to release what it holds.
+
+        Raises:
+            ValueError: there is no such kind or route, or the one makes no sense on
+                the other.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"no fault {kind!r}: there are {', '.join(sorted(KINDS))}")
+        if route not in self._protocols:
+            raise ValueError(f"no route {route!r}: there are {', '.join(self._protocols)}")
+        if (protocol := self._protocols[route]) not in KINDS[kind].protocols:
+            raise ValueError(f"{kind} makes no sense on {route}, which is {protocol}")
+        if KINDS[kind].needs_tls and not self._tls:
+            raise ValueError(f"{kind} makes no sense on a deployment without TLS")
+        if route == CONNECTION and (after or options.get("kept")):
+            raise ValueError("nothing comes before a connection: after must be 0, and kept False")
+        if after < 0 or (times is not None and times < 0):
+            raise ValueError("after and times must not be negative")
+        with self._lock:
+            chance = random.Random(f"{self._seed}/{self._added}")
+            fault = KINDS[kind](route=route, after=after, times=times, random=chance, **options)
+            self._added += 1
+            self._waiting.append(fault)
+        return fault
+
+    def accept(self, connection: Connection) -> None:
+        """
+        Let the faults act that wait for a connection, on one that was just accepted.
+        """
+        for fault in self.claim(CONNECTION):
+            fault.on_accept(connection)
+
+    def clear(self) -> None:
+        """
+        Forget every fault and let go of what they hold.
+        """
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for fault in waiting:
+            fault.release()
+
+    def claim(self, route: str, *, kept: bool = False) -> list[Fault]:
+        """
+        The faults that the next connection of *route* meets.
+
+        *kept* is whether the connection has served another request before.
+        """
+        met: list[Fault] = []
+        with self._lock:
+            for fault in self._waiting:
+                alone = any(not other.combines for other in met)
+                if (fault.combines or not alone) and fault.claim(route, kept=kept):
+                    met.append(fault)
+        return met
