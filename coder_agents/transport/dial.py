@@ -157,6 +157,8 @@ def _close_half_made(error: BaseException) -> None:
     Python 3.11 leaves it to whoever drops the traceback where *error* is an interrupt.
     """
     for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals is not vars(ssl):
+            continue  # a frame keeps the locals that were read of it, and ours has the error
         half_made = frame.f_locals.get("self")
         if isinstance(half_made, ssl.SSLSocket):
             half_made.close()

@@ -68,4 +68,4 @@ def test_an_error_shows_where_to_continue(client: Client) -> None:
     from coder_agents import CoderError
 
     error = CoderError("text")
-    assert (error.last_id, error.bookmark) == (None, None)  # type: ignore[attr-defined]
+    assert (error.last_id, error.bookmark) == (None, None)
