@@ -143,9 +143,8 @@ class LateLineCheck:
         """
         Whether `receive` may dial.
         """
-        if self._request is None:
-            self._request = self._new_request(floor)
-        return self._request.may_connect()
+        request = self._request or self._new_request(floor)
+        return request.may_connect()
 
     def stop(self) -> None:
         """

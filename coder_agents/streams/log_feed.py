@@ -291,6 +291,8 @@ class LogFeed:
             return self._errand.may_connect()
         if self._connection.may_connect():
             return True
+        if self._progress.is_settling:
+            return False  # which may be all that the check is due for
         is_on = self._check.in_flight or self._check_is_due()
         return is_on and self._check.may_connect(self._progress.ledger.floor)
 

@@ -52,6 +52,13 @@ class LogProgress:
         self.position = self._make_position(_NOTHING)
         self._is_accounted = True
 
+    @property
+    def is_settling(self) -> bool:
+        """
+        Whether `account` is going to settle ids.
+        """
+        return self._settles is not None
+
     def account(self) -> LogPosition | None:
         """
         Note that all lines of the position were handed out; return another position where that

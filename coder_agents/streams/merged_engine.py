@@ -171,7 +171,8 @@ class MergedEngine(Generic[A]):
         Note that the lines of the batch were handed out.
         """
         for number, position in self._batch.items():
-            self._earlier[number] = position.taken()
+            position.pending.clear()
+            self._earlier[number] = position
             self._count += position.size
             self._late += position.lates[-1] if position.lates else 0
         if self._batch:

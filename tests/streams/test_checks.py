@@ -565,6 +565,22 @@ def test_many_agents_keep_few_connections(deployment: Deployment) -> None:
         assert len({each.connection for each in checks()}) <= 8
 
 
+def test_each_agent_is_checked_once(deployment: Deployment) -> None:
+    """
+    An answer that settles everything leaves nothing to be requested, also among several agents.
+    """
+    agents = add_agents(deployment, 3)
+    with deployment.client(stream=CHECKING) as client:
+        with client.follow_logs(found(client, agents)) as stream:
+            for each in agents:
+                each.push_logs(["line"])
+            poll_until(stream, lambda: stream.stats.checks == 3)
+            for _ in range(10):
+                assert stream.poll(0.05) is None
+            assert stream.stats.checks == 3
+    assert len(routes(deployment, "logs")) == 3
+
+
 @pytest.mark.parametrize("deployment", [False], indirect=True, ids=["plain"])
 def test_streams_in_many_threads_keep_few_connections(deployment: Deployment) -> None:
     """
