@@ -103,7 +103,8 @@ class Core(Generic[T]):
         Raises what ended the stream, with ``last_id`` and ``bookmark``; *ValueError* where another
         thread reads; *StreamError* in a process that was forked after it was opened.
         """
-        return self._finished(self._run(self._advance, deadline))
+        outcome = self._run(self._advance, deadline)
+        return outcome.done if outcome.failure is None else self._finished(outcome)
 
     def _finished(self, outcome: _Outcome) -> bool:
         if outcome.failure is None:

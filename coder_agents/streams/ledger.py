@@ -161,7 +161,8 @@ class Ledger:
         Return for each of the lines *numbers* whether it is not done yet, as far as ids are held,
         nor in *numbers* before; None where all are new.
         """
-        if ascend_from(self._newest, numbers):
+        newest = max(self._floor, self._newest_done)
+        if ascend_from(newest, numbers):
             self._in_order = numbers
             return None
         met = set(numbers)

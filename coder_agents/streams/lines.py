@@ -8,6 +8,7 @@ pieces that have a new one: a resume may bring a megabyte of lines for one that 
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 
 import attrs
@@ -21,6 +22,8 @@ Marks = Sequence[bool] | None
 """
 Of each of some lines whether it is new; None where all are.
 """
+_ID = operator.attrgetter("id")
+
 NewAmong = Callable[[Sequence[int]], Marks]
 
 
@@ -51,12 +54,12 @@ def new_lines(
     if ids_first or (choice is not None and choice.by_id_only):
         return _by_ids(message, new_among, choice)
     logs = from_json(message, list[WorkspaceAgentLog])
-    ids = [log.id for log in logs]
+    ids = list(map(_ID, logs))
     marks = new_among(ids)
     if marks is not None:
         logs = list(itertools.compress(logs, marks))
         ids = list(itertools.compress(ids, marks))
-    return _chosen(logs, ids, choice)
+    return NewLines(logs, ids, ids) if choice is None else _chosen(logs, ids, choice)
 
 
 def _chosen(logs: list[WorkspaceAgentLog], new: Sequence[int], choice: Choice | None) -> NewLines:
@@ -84,7 +87,8 @@ def _by_ids(message: bytes, new_among: NewAmong, choice: Choice | None) -> NewLi
             number in chosen and is_new
             for number, is_new in zip(ids, marks or itertools.repeat(True), strict=False)
         ]
-    return _chosen(_marked(message, parts, ids_of_parts, marks), new, choice)
+    logs = _marked(message, parts, ids_of_parts, marks)
+    return NewLines(logs, new, new) if choice is None else _chosen(logs, new, choice)
 
 
 def _marked(

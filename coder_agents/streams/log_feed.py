@@ -4,7 +4,7 @@ The feed of one agent's log.
 
 from __future__ import annotations
 
-import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -37,8 +37,6 @@ from coder_agents.streams.reconnect import without_frames
 from coder_agents.streams.reconnecting import Broken, ReconnectingConnection
 from coder_agents.streams.sources import AgentSources
 from coder_agents.transport import ClosedError, DroppedError, Interest, Source
-
-logger = logging.getLogger("coder_agents")
 
 
 class LogFeed:
@@ -74,6 +72,7 @@ class LogFeed:
             connect_timeout=log.sources.connect_timeout,
         )
         self._check = self._new_check()
+        self._check_due = math.inf
         # What the policy wants to be read before anything else, and why it does.
         self._errand: Fetch | None = None
         self._errand_for: Decision | None = None
@@ -119,31 +118,18 @@ class LogFeed:
         """
         if self._woken:
             raise ClosedError
-        settled = self._progress.account()
-        if settled is not None:
-            return settled
+        progress, connection = self._progress, self._connection
+        if progress.is_open:
+            settled = progress.account()
+            self._plan_check()
+            if settled is not None:
+                return settled
         if self._errand is not None:
             return self._run(self._errand)
-        if self._check.in_flight or self._check_is_due():
+        if time.monotonic() >= self._check_due:
             position = self._read_check(self._check)
             if position is not None:
                 return position
-        return self._read()
-
-    def _read_check(self, check: LateLineCheck) -> LogPosition | None:
-        body = check.receive(self._progress.ledger.floor)
-        if body is None:
-            return None
-        try:
-            position = self._take(body, requested=check.requested, ids_first=True)
-        except DecodeError as error:
-            check.failed(error)
-            return None
-        check.succeeded()
-        return position
-
-    def _read(self) -> LogPosition | None:
-        connection = self._connection
         try:
             message = connection.receive()
         except (DroppedError, CoderError) as broken:
@@ -152,31 +138,48 @@ class LogFeed:
         if message is None:
             return None
         is_first = connection.messages == 1
-        return self._take(
+        position = progress.take(
             message,
             requested=connection.requested if is_first else None,
-            ids_first=is_first and self._progress.ledger.held > 0,
+            ids_first=is_first and progress.ledger.held > 0,
         )
-
-    def _take(self, message: bytes, *, requested: float | None, ids_first: bool) -> LogPosition:
-        position = self._progress.take(message, requested=requested, ids_first=ids_first)
-        if self._progress.found_new:
-            self._connection.progress()
+        if progress.found_new and connection.outage is not None:
+            connection.progress()
         return position
 
-    def _check_at(self) -> float | None:
+    def _read_check(self, check: LateLineCheck) -> LogPosition | None:
+        body = check.receive(self._progress.ledger.floor)
+        if body is None:
+            self._plan_check()
+            return None
+        try:
+            position = self._progress.take(body, requested=check.requested, ids_first=True)
+        except DecodeError as error:
+            check.failed(error)
+            position = None
+        else:
+            check.succeeded()
+        self._plan_check()
+        return position
+
+    def _plan_check(self) -> None:
+        """
+        Note from when on the check is to be read: at once where one is in flight.
+        """
         # A connection that has not answered yet is a check itself.
         wanted_at = self._progress.ledger.check_at() if self._connection.messages else None
-        return None if wanted_at is None else self._check.due_at(wanted_at)
-
-    def _check_is_due(self) -> bool:
-        check_at = self._check_at()
-        return check_at is not None and time.monotonic() >= check_at
+        if self._check.in_flight:
+            self._check_due = 0.0
+        elif wanted_at is None:
+            self._check_due = math.inf
+        else:
+            self._check_due = self._check.due_at(wanted_at)
 
     def _broke(self, broken: Broken) -> None:
         went_on = self._connection.messages > 1 or self._connection.pinged
         self._broken = without_frames(broken)
         self._do(self._policy.broke(broken, self._facts(went_on=went_on)))
+        self._plan_check()
 
     def _facts(self, *, went_on: bool = False) -> Facts:
         return Facts(time.monotonic(), went_on, self._progress.ledger.settled_at())
@@ -244,7 +247,7 @@ class LogFeed:
         if isinstance(answer, CoderError):
             self._do(self._policy.log(answer, self._facts()))
             return None
-        position = self._take(answer, requested=requested, ids_first=True)
+        position = self._progress.take(answer, requested=requested, ids_first=True)
         self._do(self._policy.log(self._progress.found_new, self._facts()))
         return position
 
@@ -280,8 +283,9 @@ class LogFeed:
         if self._check.in_flight:
             interest = self._check.interest()
             return None if interest is None else (*interests, interest)
-        check_at = self._check_at()
-        return interests if check_at is None else (*interests, Interest(None, 0, check_at))
+        if self._check_due == math.inf:
+            return interests
+        return (*interests, Interest(None, 0, self._check_due))
 
     def may_connect(self) -> bool:
         """
@@ -291,10 +295,9 @@ class LogFeed:
             return self._errand.may_connect()
         if self._connection.may_connect():
             return True
-        if self._progress.is_settling:
-            return False  # which may be all that the check is due for
-        is_on = self._check.in_flight or self._check_is_due()
-        return is_on and self._check.may_connect(self._progress.ledger.floor)
+        if self._progress.is_open or time.monotonic() < self._check_due:
+            return False  # what is settled first may be all that a check is due for
+        return self._check.may_connect(self._progress.ledger.floor)
 
     def expect_break(self) -> None:
         """

@@ -32,6 +32,7 @@ class LogProgress:
     Attributes:
         ledger: as above; another one for each log.
         position: the position that was made last.
+        is_open: whether `account` has something to do.
         found_new: whether the message that was taken last had new lines, wanted or not.
     """
 
@@ -49,15 +50,9 @@ class LogProgress:
         self._settles: float | None = None
         self._warned = False
         self.found_new = False
-        self.position = self._make_position(_NOTHING)
         self._is_accounted = True
-
-    @property
-    def is_settling(self) -> bool:
-        """
-        Whether `account` is going to settle ids.
-        """
-        return self._settles is not None
+        self.is_open = False
+        self._next(_NOTHING)
 
     def account(self) -> LogPosition | None:
         """
@@ -66,6 +61,7 @@ class LogProgress:
         """
         if not self._is_accounted:
             self._hand_out(self.position)
+        self.is_open = False
         if self._settles is None:
             return None
         self.ledger.settled(self._settles)
@@ -95,7 +91,8 @@ class LogProgress:
         self._settles = requested
         self.found_new = bool(lines.new)
         if lines.new:
-            ledger.saw(ledger.newest_of(lines.new), time.monotonic())
+            newest = lines.new[0] if len(lines.new) == 1 else ledger.newest_of(lines.new)
+            ledger.saw(newest, time.monotonic())
         if choice is not None:
             self._skip(lines, choice)
         return self._next(lines)
@@ -110,12 +107,9 @@ class LogProgress:
             self._warn_if_forgetful()
 
     def _next(self, lines: NewLines) -> LogPosition:
-        self.position = self._make_position(lines)
         self._is_accounted = not lines.ids
-        return self.position
-
-    def _make_position(self, lines: NewLines) -> LogPosition:
-        return self.ledger.position(
+        self.is_open = bool(lines.ids) or self._settles is not None
+        self.position = self.ledger.position(
             self._log.agent_id,
             lines.logs,
             lines.ids,
@@ -124,6 +118,7 @@ class LogProgress:
             newest_before=self._newest_before,
             late_before=self._late_before,
         )
+        return self.position
 
     def _warn_if_forgetful(self) -> None:
         if self.ledger.forgot and not self._warned:

@@ -121,11 +121,13 @@ class Poller(Generic[K]):
         """
         until = min(deadline, self._timers[0][0]) if self._timers else deadline
         seconds = min(max(0.0, until - time.monotonic()), _MAX_WAIT)
-        due = {found.data: None for found, _ in self._selector.select(seconds)}
-        if None in due:
-            del due[None]
-            self.alarm.reset()
-        if self._timers:
+        due: dict[K, None] = {}
+        for found, _ in self._selector.select(seconds):
+            if found.data is None:
+                self.alarm.reset()
+            else:
+                due[found.data] = None
+        if self._timers and self._timers[0][0] <= time.monotonic():
             due.update(dict.fromkeys(self._expired(time.monotonic())))
         return list(due)
 

@@ -39,6 +39,7 @@ class ReconnectingConnection(Generic[M]):
         requested: when the connection that is read was requested, by `time.monotonic`.
         messages: how many messages it has given.
         reconnects: how many connections were made again after one broke.
+        outage: the tries since the connection last made progress; None while it works.
         expects_break: whether a break is no surprise, as nobody has read for long.
     """
 
@@ -57,7 +58,7 @@ class ReconnectingConnection(Generic[M]):
         self._source: Source[M] | None = None
         self._answered = False
         self._woken = False
-        self._outage: Outage | None = None
+        self.outage: Outage | None = None
         self._retry_at = 0.0
         self._broke = False
         self._received_before = 0
@@ -111,7 +112,7 @@ class ReconnectingConnection(Generic[M]):
 
         Raises *ClosedError* when woken, and what broke the connection: see `lost`.
         """
-        if not self.connected():
+        if not self._answered and not self.connected():
             return None
         assert self._source is not None
         message = self._source.receive()
@@ -146,9 +147,9 @@ class ReconnectingConnection(Generic[M]):
         if policy is None or not is_resumable(broken):
             raise EndedError(StreamEnd.FAILED, self._failure(broken))
         now = time.monotonic()
-        if self._outage is None:
-            self._outage = Outage(since=now)
-        delay = self._outage.pause(policy, requested_pause(broken), now)
+        if self.outage is None:
+            self.outage = Outage(since=now)
+        delay = self.outage.pause(policy, requested_pause(broken), now)
         if delay is None:
             raise EndedError(StreamEnd.GAVE_UP, self._failure(broken))
         return delay
@@ -159,7 +160,7 @@ class ReconnectingConnection(Generic[M]):
         return StreamError(f"{self.what}: {broken}", code=broken.code, reason=broken.reason)
 
     def _report(self, broken: Broken, delay: float) -> None:
-        attempt = 1 if self._outage is None else self._outage.attempts
+        attempt = 1 if self.outage is None else self.outage.attempts
         level = logging.DEBUG if self.expects_break else logging.INFO
         reason = str(broken)  # a record that somebody keeps is to keep no exception
         logger.log(
@@ -172,7 +173,7 @@ class ReconnectingConnection(Generic[M]):
         """
         Note that the connection works: what breaks from now on is another outage.
         """
-        self._outage = None
+        self.outage = None
 
     def leave(self, *, politely: bool = False) -> None:
         """

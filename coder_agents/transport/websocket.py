@@ -58,7 +58,10 @@ class _Inbox:
                 if data is None:
                     raise _NotWholeError
                 raise DroppedError("the connection ended without a close frame")
-            self._more.append(data)
+            if self._size:
+                self._more.append(data)
+            else:  # nothing of the front is left
+                self._front, self._at = data, 0
             self._size += len(data)
         self._size -= size
         end = self._at + size

@@ -446,7 +446,7 @@ def test_a_back_off_is_waited_out_across_polls(serve: Serve, kind: Kind) -> None
 
 
 def _asleep(stream: Any) -> bool:
-    return feed_of(stream)._connection._outage is not None
+    return feed_of(stream)._connection.outage is not None
 
 
 def _redialling(stream: Any) -> bool:
