@@ -44,18 +44,24 @@ def from_json(text: Text, cls: type[T]) -> T:
     ignored, whatever is in them, if the whole is JSON. An escape of half a surrogate pair reads as
     U+FFFD. Ids of log lines have at most 64 bits; other integers have any width.
 
-    While a list of more than 256 KB is read, the garbage collector is paused: decoded JSON has no
+    While a text of more than 256 KB is read, the garbage collector is paused: decoded JSON has no
     cycles.
 
     Raises `DecodeError` where *text* is not JSON or not that of *cls*, TypeError for a *cls* that
     is none of these.
     """
     whole = text if isinstance(text, (str, bytes)) else bytes(memoryview(text))
-    if len(whole) > 2 * _PIECE and isinstance(whole, bytes) and shapes.list_item(cls) is not None:
-        with suppress(DecodeError), collector_paused():
-            parts = (_read(part, cls) for part in pieces(whole))
-            return cast("T", list(chain.from_iterable(parts)))
-    return cast("T", _read(whole, cls))
+    if len(whole) <= 2 * _PIECE:
+        return cast("T", _read(whole, cls))
+    with collector_paused():
+        return cast("T", _read_long(whole, cls))
+
+
+def _read_long(text: str | bytes, cls: Any) -> Any:
+    if isinstance(text, bytes) and shapes.list_item(cls) is not None:
+        with suppress(DecodeError):
+            return list(chain.from_iterable(_read(piece, cls) for piece in pieces(text)))
+    return _read(text, cls)
 
 
 def _read(text: str | bytes, cls: Any) -> Any:
