@@ -2,8 +2,8 @@
 Decoded JSON to schema classes, and back to JSON.
 
 One cattrs converter with a hook factory for each shape a type can have. Its functions are
-generated when a class is first used and are quick, but say only that something does not
-fit; where that happens the document is read once more, carefully, to say what and where.
+generated when a class is first used. They are quick, but report only that a value is unexpected:
+then the validating reader reads the document again and reports which value, and where.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def from_document(document: object, cls: type[T], *, path: str = "$") -> T:
         return cast("T", read(document, cls))
     except (Mismatch, TypeError):  # TypeError: a list or an object where an id or a word belongs
         pass
-    # Outside of the handler, so that the error has no second one hanging on it.
+    # Outside of the handler, so that the error has no other one as its context.
     return cast("T", validating.read(document, cls, path))
 
 

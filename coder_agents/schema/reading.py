@@ -60,7 +60,7 @@ def from_json(text: Text, cls: type[T]) -> T:
 def _read_long(text: str | bytes, cls: Any) -> Any:
     if isinstance(text, bytes) and shapes.list_item(cls) is not None:
         with suppress(DecodeError):
-            return list(chain.from_iterable(_read(piece, cls) for piece in pieces(text)))
+            return list(chain.from_iterable(_read(piece, cls) for piece in _cut(text)))
     return _read(text, cls)
 
 
@@ -101,19 +101,22 @@ def pieces(text: bytes) -> list[bytes]:
     `log_ids` raise `DecodeError` for it, and the caller has to read *text* as a whole. A cut is
     never inside of a string, where each quotation mark has a backslash before it.
     """
-    if len(text) <= 2 * _PIECE:
-        return [text]
-    begin = _FIRST_KEY.match(text)
+    return list(_cut(text))
+
+
+def _cut(text: bytes) -> Iterator[bytes]:
+    begin = _FIRST_KEY.match(text) if len(text) > 2 * _PIECE else None
     if begin is None:
-        return [text]
+        yield text
+        return
     mark = b"},{" + begin[1]
-    parts, view = [], memoryview(text)  # a view: each byte is copied once
+    view = memoryview(text)  # so that each byte is copied once
     start, at = begin.start(1) - 1, text.find(mark, _PIECE)
     while at >= 0:
-        parts.append(b"".join((b"[", view[start:at], b"}]")))
+        yield b"".join((b"[", view[start:at], b"}]"))
         start = at + 2
         at = text.find(mark, start + _PIECE)
-    return [*parts, b"".join((b"[", view[start:]))]
+    yield b"".join((b"[", view[start:]))
 
 
 @contextmanager
