@@ -243,7 +243,7 @@ def test_ids_have_64_bits_and_other_integers_any_width(count: int) -> None:
     An id names a place in a bookmark; an age is only a number.
     """
     for number in (2**63, -(2**63) - 1):
-        lines = [{"id": 1}] * (count - 1) + [{"id": number}]
+        lines = [{"id": n, "created_at": TIMES[1]} for n in [1] * (count - 1) + [number]]
         with pytest.raises(DecodeError) as caught:
             from_json(json.dumps(lines), list[WorkspaceAgentLog])
         assert caught.value.path == f"$[{count - 1}].id"

@@ -16,6 +16,7 @@ from coder_agents.schema.times import (
     to_nanoseconds,
 )
 
+USUAL = "2026-11-22T08:36:52.116665Z"
 NEWFOUNDLAND = timezone(-timedelta(hours=3, minutes=30))
 
 offsets = st.integers(-24 * 60 + 1, 24 * 60 - 1).map(
@@ -60,13 +61,20 @@ def test_times_are_read_with_their_offset_and_rounded_to_microseconds(
 
 @pytest.mark.parametrize(
     "text",
-    ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00", "0001-01-01T02:00:00+02:00"],
+    [
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+00:00",
+        "0001-01-01T02:00:00+02:00",
+        "0001-01-01T00:00:00.0Z",
+        "0001-01-01T00:00:00.000000Z",
+    ],
 )
 def test_the_zero_time_is_never(text: str) -> None:
     """
     The zero time is an instant, whatever its offset, and reads as None.
     """
     assert parse_time(text) is None
+    assert parse_times([USUAL, text]) == [parse_time(USUAL), None]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +109,6 @@ def test_what_is_no_time_with_a_zone_is_refused(text: str) -> None:
     """
     with pytest.raises(ValueError):  # noqa: PT011
         parse_time(text)
-
-
-USUAL = "2026-11-22T08:36:52.116665Z"
 
 
 @given(
