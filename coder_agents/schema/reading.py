@@ -10,23 +10,20 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from itertools import chain, compress
+from itertools import chain
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from coder_agents.errors import DecodeError
 from coder_agents.schema import documents, shapes
 from coder_agents.schema.converter import from_document
-from coder_agents.schema.logs import LogLineID, WorkspaceAgentLog
+from coder_agents.schema.logs import LogLineID
 
 T = TypeVar("T")
 Text = str | bytes | bytearray | memoryview
-
-Wanted = Sequence[bool] | None
-Choose = Callable[[list[int], Collection[int]], Wanted]
 
 _PIECE = 1 << 17  # bytes; some six hundred lines
 _FIRST_KEY = re.compile(rb'\s*\[\{("[^"\\]{1,40}":)')
@@ -143,26 +140,3 @@ def _with_msgspec() -> ModuleType | None:
     except ModuleNotFoundError:
         return None
     return with_msgspec
-
-
-class ChosenLogs(NamedTuple):
-    """
-    Log lines, and the ids of all of them.
-    """
-
-    ids: list[int]
-    logs: list[WorkspaceAgentLog]
-
-
-def chosen_logs(text: bytes, choose: Choose) -> ChosenLogs:
-    """
-    Return the log lines of the JSON *text* that *choose* wants, by their ids.
-
-    It is kept until the streams choose for themselves. Raises `DecodeError` as `from_json` does.
-    """
-    logs = from_json(text, list[WorkspaceAgentLog])
-    ids = [log.id for log in logs]
-    wanted = choose(ids, ())
-    if wanted is None:
-        return ChosenLogs(ids, logs)
-    return ChosenLogs(list(compress(ids, wanted)), list(compress(logs, wanted)))
