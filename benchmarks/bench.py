@@ -15,9 +15,10 @@ from pathlib import Path
 
 import attrs
 from contest import machine, plot, table
+from contest.contests import CONTESTS
 from contest.figures import QUICK, Scale
 from contest.rounds import Result, WorkError, measured
-from contest.rows import CONTESTS, Contest, Contestant
+from contest.rows import Contest, Contestant
 from contest.server import serving
 
 DOCS = Path(__file__).parent.parent / "docs"

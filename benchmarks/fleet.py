@@ -55,7 +55,7 @@ def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
     """
     with Deployment(log_limit=2**40, tls=plan.tls) as deployment:
         agents = [deployment.add_agent(workspace=f"w{number}") for number in range(plan.agents)]
-        authority = deployment.authority.read_text() if plan.tls else ""
+        authority = Path(deployment.ca_file).read_text() if deployment.ca_file else ""
         pipe.send((deployment.url, deployment.token, authority))
         while pipe.recv() == "go":
             ids, started = [], time.monotonic()

@@ -2,7 +2,12 @@
 What a deployment would send: log messages, metadata events, an agent.
 
 Everything is the same in each process that makes it, so that all contestants read the
-same bytes; and nothing comes twice, so that none can do with what it kept.
+same bytes; and no message comes twice, so that none can do with what it kept.
+
+There are two feeds. In the one times repeat as on the wire: a batch of lines has one, an event of
+metadata seven, and lines of one source follow each other. In the other all are *different*, which
+is the worst for a decoder with a cache: each line and each item has a time of its own, and each line
+another source than the one before.
 """
 
 from __future__ import annotations
@@ -58,41 +63,44 @@ def moment(seconds: float) -> str:
     return text.rstrip("0") + "Z"
 
 
-def lines(count: int, *, first: int = 0, seed: int = 0) -> Iterator[tuple[int, str]]:
+def lines(count: int, *, first: int = 0, different: bool = False) -> Iterator[tuple[int, str]]:
     """
     Yield *count* lines of a log from the *first* one on: the id of each and its JSON.
 
-    Ids ascend and have gaps; a batch of a message's lines has one time.
+    Ids ascend and have gaps; a batch of a message's lines has one time unless all are *different*.
     """
-    chance = random.Random(f"{seed}/{first}")
+    chance = random.Random(f"0/{first}")
     for number in range(first, first + count):
         line_id = 1_000_000 + number * 3 + chance.randrange(3)
         said = {
             "id": line_id,
-            "created_at": moment(number // LINES * 0.317),
+            "created_at": moment(number * 1.000_317 if different else number // LINES * 0.317),
             "output": chance.choice(_OUTPUTS).format(n=chance.randrange(1, 999)),
             "level": chance.choice(_LEVELS),
             # An agent sends what one script wrote, then what another one did.
-            "source_id": _SOURCES[number // 32 % len(_SOURCES)],
+            "source_id": _SOURCES[(number if different else number // 32) % len(_SOURCES)],
         }
         yield line_id, encoded(said)
 
 
-def logs(count: int, *, first: int = 0) -> bytes:
+def logs(count: int, *, first: int = 0, different: bool = False) -> bytes:
     """
     Return the JSON list of *count* lines of a log from the *first* one on.
     """
-    return f"[{','.join(text for _, text in lines(count, first=first))}]\n".encode()
+    listed = (text for _, text in lines(count, first=first, different=different))
+    return f"[{','.join(listed)}]\n".encode()
 
 
-def log_messages(count: int) -> Iterator[bytes]:
+def log_messages(count: int, each: int = LINES, *, different: bool = False) -> Iterator[bytes]:
     """
-    Yield the first *count* messages of a log, 20 KB each.
+    Yield the first *count* messages of a log, *each* with so many lines: 20 KB by default.
     """
-    return (logs(LINES, first=number * LINES) for number in range(count))
+    return (logs(each, first=number * each, different=different) for number in range(count))
 
 
-def metadata(number: int, items: int = ITEMS, *, first_value: str = "") -> bytes:
+def metadata(
+    number: int, items: int = ITEMS, *, first_value: str = "", different: bool = False
+) -> bytes:
     """
     Return the JSON list of an agent's metadata in its event *number*.
 
@@ -100,6 +108,9 @@ def metadata(number: int, items: int = ITEMS, *, first_value: str = "") -> bytes
     """
     chance = random.Random(number)
     listed = [_metadata_item(item, number, chance) for item in range(items)]
+    if different:
+        for at, item in enumerate(listed):
+            item["result"]["collected_at"] = moment(number - at * 0.071_317)
     if first_value:
         listed[0]["result"]["value"] = first_value
     return encoded(listed).encode()
@@ -149,6 +160,40 @@ def agent(number: int = 0, agent_id: uuid.UUID | None = None) -> bytes:
     seen = {"id": str(agent_id)} if agent_id else {}
     seen |= {"updated_at": moment(number), "last_connected_at": moment(number)}
     return encoded({**_agent(), **seen}).encode()
+
+
+def workspaces(agents: int) -> bytes:
+    """
+    Return the JSON of a page of workspaces with so many *agents*, all ids and times different.
+    """
+    listed = []
+    for number in range(agents):
+        chance = random.Random(number)
+        listed.append(
+            {
+                "id": _new_id(chance),
+                "created_at": moment(chance.random() * 1e6),
+                "name": f"workspace-{number}",
+                "latest_build": {
+                    "id": _new_id(chance),
+                    "status": "running",
+                    "resources": [{"id": _new_id(chance), "agents": [_varied(_agent(), chance)]}],
+                },
+            }
+        )
+    return encoded({"workspaces": listed, "count": agents}).encode()
+
+
+def _varied(value: object, chance: random.Random, name: str = "") -> object:
+    if isinstance(value, dict):
+        return {key: _varied(inner, chance, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_varied(inner, chance) for inner in value]
+    if isinstance(value, str) and name.endswith("_at"):
+        return moment(chance.random() * 1e6)
+    if isinstance(value, str) and (name == "id" or name.endswith("_id")):
+        return _new_id(chance)
+    return value
 
 
 @functools.cache

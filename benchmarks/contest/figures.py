@@ -29,6 +29,9 @@ class Scale:
         seconds: how long a busy log is followed.
         kept: logs that are kept to see what one costs.
         long: logs of a long stream.
+        agents: agents in a list of workspaces.
+        different: whether every line and every item has a time of its own, and lines alternate
+            between sources; else times and sources repeat as a deployment repeats them.
     """
 
     url: str = ""
@@ -43,10 +46,20 @@ class Scale:
     seconds: int = 61  # so that both checks of its minute are in it
     kept: int = 20_000
     long: int = 300_000
+    agents: int = 1_000
+    different: bool = False
 
 
 QUICK = Scale(
-    messages=200, warm=20, flow=1_000, body=10_000, bodies=3, short=60, timed=100, long=60_000
+    messages=200,
+    warm=20,
+    flow=1_000,
+    body=10_000,
+    bodies=3,
+    short=60,
+    timed=100,
+    long=60_000,
+    agents=300,
 )
 """
 For a first look, and for the guard against regressions.

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from contest import feed
 from contest.figures import Figures, Scale, drained, repeated
-from contest.scenes import FLOW, TIMED
+from contest.scenes import FLOW, SINGLE, SINGLES, TIMED, fed
 
 _BLOCK = 131_008  # bytes; what the package's own transport asks the socket for
 
@@ -126,13 +126,27 @@ def bare_frames(scale: Scale) -> Figures:
     """
     Read WebSocket messages of 20 KB.
     """
+    return drained(followed(scale, FLOW), warm=scale.warm, count=scale.flow)
+
+
+def bare_lines_of_logs(scale: Scale) -> Figures:
+    """
+    Read WebSocket messages of one log line each, to lists and dicts.
+    """
+    decoded = map(json.loads, followed(scale, fed(SINGLE, scale)))
+    return drained(decoded, warm=scale.warm * SINGLES, count=scale.messages * SINGLES)
+
+
+def followed(scale: Scale, agent: uuid.UUID) -> Iterator[bytes]:
+    """
+    Yield the payloads of the messages of *agent*'s log.
+    """
     handshake = (
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     )
-    path = f"/api/v2/workspaceagents/{FLOW}/logs?follow"
-    bare = frames(*connected(scale, path, handshake))
-    return drained(bare, warm=scale.warm, count=scale.flow)
+    path = f"/api/v2/workspaceagents/{agent}/logs?follow"
+    return frames(*connected(scale, path, handshake))
 
 
 def bare_way(scale: Scale) -> Figures:
@@ -170,7 +184,7 @@ def json_large(scale: Scale) -> Figures:
     """
     Decode the large body, to lists and dicts.
     """
-    body = feed.logs(scale.body)
+    body = feed.logs(scale.body, different=scale.different)
     return repeated(lambda _: json.loads(body), scale.bodies, each=scale.body)
 
 
@@ -190,11 +204,22 @@ def json_agent(scale: Scale) -> Figures:
     return repeated(lambda number: json.loads(bodies[number]), len(bodies))
 
 
+def json_agents(scale: Scale) -> Figures:
+    """
+    Decode a list of workspaces with an agent each, to lists and dicts.
+    """
+    page = feed.workspaces(scale.agents)
+    return repeated(lambda _: json.loads(page), scale.large, each=scale.agents)
+
+
 def short_bodies(scale: Scale) -> list[bytes]:
     """
     Return bodies of 100 logs, no two the same.
     """
-    return [feed.logs(100, first=number * feed.LINES * 2) for number in range(scale.short)]
+    return [
+        feed.logs(100, first=number * feed.LINES * 2, different=scale.different)
+        for number in range(scale.short)
+    ]
 
 
 def agents(scale: Scale) -> list[bytes]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coder_agents import Agent, Client, LogStream, StreamOptions
-from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog, from_json
+from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog, WorkspacesResponse, from_json
 from coder_agents.streams.poller import Poller, single_selector
 from coder_agents.transport import Source, SSESource, WebSocketSource
 from contest import feed, limits, scenes
@@ -26,7 +26,7 @@ _OPTIONS = StreamOptions()
 
 def _agent(scale: Scale, agent: uuid.UUID) -> Agent:
     # The token tells the busy log's visitors apart.
-    return Client(scale.url, f"token-{os.getpid()}").agent(agent)
+    return Client(scale.url, f"token-{os.getpid()}").agent(scenes.fed(agent, scale))
 
 
 def follow_logs(scale: Scale) -> Figures:
@@ -40,6 +40,16 @@ def follow_logs(scale: Scale) -> Figures:
 def _lines(scale: Scale, stream: LogStream) -> Figures:
     with stream:
         return drained(stream, warm=scale.warm * feed.LINES, count=scale.messages * feed.LINES)
+
+
+def follow_single(scale: Scale) -> Figures:
+    """
+    Follow a log with one line in each message.
+    """
+    with _agent(scale, scenes.SINGLE).follow_logs() as stream:
+        return drained(
+            stream, warm=scale.warm * scenes.SINGLES, count=scale.messages * scenes.SINGLES
+        )
 
 
 def follow_batches(scale: Scale) -> Figures:
@@ -165,7 +175,7 @@ def read_large(scale: Scale) -> Figures:
     """
     Read the large body.
     """
-    body = feed.logs(scale.body)
+    body = feed.logs(scale.body, different=scale.different)
     return repeated(
         lambda _: from_json(body, list[WorkspaceAgentLog]), scale.bodies, each=scale.body
     )
@@ -185,6 +195,14 @@ def read_agent(scale: Scale) -> Figures:
     """
     bodies = limits.agents(scale)
     return repeated(lambda number: from_json(bodies[number], WorkspaceAgent), len(bodies))
+
+
+def read_agents(scale: Scale) -> Figures:
+    """
+    Read a list of workspaces with an agent each, all ids and times different.
+    """
+    page = feed.workspaces(scale.agents)
+    return repeated(lambda _: from_json(page, WorkspacesResponse), scale.large, each=scale.agents)
 
 
 def busy_checked(scale: Scale) -> Figures:

@@ -172,42 +172,54 @@ def follow_websocket_client_cattrs(scale: Scale) -> Figures:
     """
     Follow a log: websocket-client, json, cattrs.
     """
-    return _followed(scale, _by_websocket_client(scale, scenes.LOGS), with_cattrs(list[Log]))
+    return _followed(
+        scale, _by_websocket_client(scale, scenes.fed(scenes.LOGS, scale)), with_cattrs(list[Log])
+    )
 
 
 def follow_websockets_cattrs(scale: Scale) -> Figures:
     """
     Follow a log: websockets.sync, json, cattrs.
     """
-    return _followed(scale, _by_websockets(scale, scenes.LOGS), with_cattrs(list[Log]))
+    return _followed(
+        scale, _by_websockets(scale, scenes.fed(scenes.LOGS, scale)), with_cattrs(list[Log])
+    )
 
 
 def follow_websockets_pydantic(scale: Scale) -> Figures:
     """
     Follow a log: websockets.sync, pydantic.
     """
-    return _followed(scale, _by_websockets(scale, scenes.LOGS), with_pydantic(Log))
+    return _followed(
+        scale, _by_websockets(scale, scenes.fed(scenes.LOGS, scale)), with_pydantic(Log)
+    )
 
 
 def watch_sseclient_cattrs(scale: Scale) -> Figures:
     """
     Watch metadata: requests, sseclient-py, json, cattrs.
     """
-    return _watched(scale, _by_sseclient(scale, scenes.METADATA), with_cattrs(list[Item]))
+    return _watched(
+        scale, _by_sseclient(scale, scenes.fed(scenes.METADATA, scale)), with_cattrs(list[Item])
+    )
 
 
 def watch_httpx_cattrs(scale: Scale) -> Figures:
     """
     Watch metadata: httpx-sse, json, cattrs.
     """
-    return _watched(scale, _by_httpx_sse(scale, scenes.METADATA), with_cattrs(list[Item]))
+    return _watched(
+        scale, _by_httpx_sse(scale, scenes.fed(scenes.METADATA, scale)), with_cattrs(list[Item])
+    )
 
 
 def watch_httpx_pydantic(scale: Scale) -> Figures:
     """
     Watch metadata: httpx-sse, pydantic.
     """
-    return _watched(scale, _by_httpx_sse(scale, scenes.METADATA), with_pydantic(Item))
+    return _watched(
+        scale, _by_httpx_sse(scale, scenes.fed(scenes.METADATA, scale)), with_pydantic(Item)
+    )
 
 
 def sse_sseclient(scale: Scale) -> Figures:
@@ -253,7 +265,7 @@ def read_large_pydantic(scale: Scale) -> Figures:
 
 
 def _large(scale: Scale, decode: Decode) -> Figures:
-    body = feed.logs(scale.body)
+    body = feed.logs(scale.body, different=scale.different)
     return repeated(lambda _: decode(body), scale.bodies, each=scale.body)
 
 

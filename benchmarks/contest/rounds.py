@@ -129,7 +129,7 @@ def command(contestant: Contestant, scale: Scale) -> list[str | Path]:
     room, _, work = contestant.work.partition(".")
     if room == "import":
         return [sys.executable, "-c", _IMPORTER, work, *contestant.without]
-    given = json.dumps(attrs.asdict(scale))
+    given = json.dumps(attrs.asdict(attrs.evolve(scale, different=contestant.different)))
     if room == "go":
         return [golang.PROGRAM, work, given]
     return [sys.executable, "-m", "contest.worker", contestant.work, given, *contestant.without]

@@ -1,5 +1,5 @@
 """
-The contests: who does which work, against whom, and what the ratio may be.
+What a contest is, and what its rows have in common.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ GO_JSON = "Go: encoding/json"
 JSON = "json.loads alone"
 SOCKET = "bare socket, the same framing"
 FRAMES = "bare frames"
+LINES = "bare socket, bare frames, json.loads"
 PACKAGES = "the five packages"
 
 Measure = Literal["cpu", "wall", "bytes"]
@@ -35,6 +36,7 @@ class Contestant:
         why: why there is no bound.
         needs: modules without which it is absent.
         without: modules that it does not find, even where they are installed.
+        different: whether it gets the feed in which all times are different.
     """
 
     label: str
@@ -44,6 +46,7 @@ class Contestant:
     why: str = ""
     needs: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    different: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -76,15 +79,21 @@ class Contest:
     plotted: bool = False
 
 
-def _limit(label: str, work: str) -> Contestant:
+def limit(label: str, work: str) -> Contestant:
+    """
+    Return what others are compared with.
+    """
     return Contestant(label=label, work=work, why="the limit itself")
 
 
-def _peer(label: str, work: str, against: str, *needs: str) -> Contestant:
+def peer(label: str, work: str, against: str, *needs: str) -> Contestant:
+    """
+    Return another library, which is absent where a module that it *needs* is.
+    """
     return Contestant(label=label, work=work, against=against, why="a peer", needs=needs)
 
 
-def _ours(
+def ours(
     work: str, against: str, installed: float, fast: float | None = None, *, label: str = ""
 ) -> tuple[Contestant, ...]:
     """
@@ -103,254 +112,37 @@ def _ours(
     return first, second
 
 
-def _batches(against: str) -> tuple[Contestant, ...]:
-    work, why = "ours.follow_batches", "told for those who take whole messages"
+def both_feeds(
+    contest: Contest, installed: tuple[float, float], fast: tuple[float, float]
+) -> tuple[Contest, Contest]:
+    """
+    Return *contest* with the feed whose times repeat, and with the one whose times do not.
+
+    *installed* and *fast* are the bounds of this package for either.
+    """
     return (
-        Contestant(
-            label=f"{INSTALLED}, batches()",
-            work=work,
-            against=against,
-            why=why,
-            without=("msgspec",),
+        attrs.evolve(
+            contest,
+            title=f"{contest.title}, times repeat",
+            contestants=tuple(
+                _bounded(one, {INSTALLED: installed[0], FAST: fast[0]})
+                for one in contest.contestants
+            ),
+            plotted=False,
         ),
-        Contestant(
-            label=f"{FAST}, batches()", work=work, against=against, why=why, needs=("msgspec",)
+        attrs.evolve(
+            contest,
+            key=f"{contest.key}-different",
+            title=f"{contest.title}, all times different",
+            contestants=tuple(
+                attrs.evolve(
+                    _bounded(one, {INSTALLED: installed[1], FAST: fast[1]}), different=True
+                )
+                for one in contest.contestants
+            ),
         ),
     )
 
 
-def _busy() -> tuple[Contestant, ...]:
-    contestants = []
-    for who, without, needs in ((INSTALLED, ("msgspec",), ()), (FAST, (), ("msgspec",))):
-        unchecked = f"{who}, settle=0"
-        contestants += [
-            Contestant(
-                label=f"{who}, settle=10",
-                work="ours.busy_checked",
-                against=unchecked,
-                bound=1.3,
-                needs=needs,
-                without=without,
-            ),
-            Contestant(
-                label=unchecked,
-                work="ours.busy_unchecked",
-                why="the limit itself",
-                needs=needs,
-                without=without,
-            ),
-        ]
-    return tuple(contestants)
-
-
-CONTESTS = (
-    Contest(
-        key="logs",
-        title="WebSocket messages of 95 logs, 20 KB, to objects",
-        unit="a log",
-        plotted=True,
-        contestants=(
-            *_ours("ours.follow_logs", GO, 0.75, 0.35),
-            *_batches(GO),
-            _limit(GO, "go.follow"),
-            _peer("websocket-client, json, cattrs", "peers.follow_websocket_client_cattrs", GO),
-            _peer(
-                "websockets.sync, json, cattrs",
-                "peers.follow_websockets_cattrs",
-                GO,
-                "websockets",
-            ),
-            _peer(
-                "websockets.sync, pydantic",
-                "peers.follow_websockets_pydantic",
-                GO,
-                "websockets",
-                "pydantic",
-            ),
-        ),
-    ),
-    Contest(
-        key="metadata",
-        title="SSE events of 84 items of metadata, 20 KB, to objects",
-        unit="an item",
-        plotted=True,
-        contestants=(
-            *_ours("ours.watch_metadata", GO_SSE, 1.0, 0.4),
-            _limit(GO_SSE, "go.watch"),
-            _peer("requests, sseclient-py, json, cattrs", "peers.watch_sseclient_cattrs", GO_SSE),
-            _peer(
-                "httpx-sse, json, cattrs",
-                "peers.watch_httpx_cattrs",
-                GO_SSE,
-                "httpx",
-                "httpx_sse",
-            ),
-            _peer(
-                "httpx-sse, pydantic",
-                "peers.watch_httpx_pydantic",
-                GO_SSE,
-                "httpx",
-                "httpx_sse",
-                "pydantic",
-            ),
-        ),
-    ),
-    Contest(
-        key="body",
-        title="A body of {0.body:,} logs, 0.2 KB each, to objects",
-        unit="a log",
-        plotted=True,
-        contestants=(
-            *_ours("ours.read_large", GO_JSON, 0.85, 0.6),
-            _limit(GO_JSON, "go.unmarshal"),
-            _peer(JSON, "limits.json_large", GO_JSON),
-            _peer("json, cattrs", "peers.read_large_cattrs", GO_JSON),
-            _peer("pydantic", "peers.read_large_pydantic", GO_JSON, "pydantic"),
-        ),
-    ),
-    Contest(
-        key="hundred",
-        title="A body of 100 logs to objects",
-        unit="a body",
-        guard=True,
-        contestants=(
-            *_ours("ours.read_short", JSON, 1.8, 0.9),
-            _limit(JSON, "limits.json_short"),
-            _peer("json, cattrs", "peers.read_short_cattrs", JSON),
-            _peer("pydantic", "peers.read_short_pydantic", JSON, "pydantic"),
-        ),
-    ),
-    Contest(
-        key="agent",
-        title="An agent, 5 KB, to an object",
-        unit="an agent",
-        guard=True,
-        contestants=(
-            *_ours("ours.read_agent", JSON, 2.2, 1.2),
-            _limit(JSON, "limits.json_agent"),
-            _peer("json, cattrs", "peers.read_agent_cattrs", JSON),
-        ),
-    ),
-    Contest(
-        key="sse",
-        title="SSE transport, events of 20 KB",
-        unit="an event",
-        guard=True,
-        contestants=(
-            *_ours("ours.sse_source", SOCKET, 1.8),
-            _limit(SOCKET, "limits.bare_socket"),
-            Contestant(
-                label="bare socket, cut line by line",
-                work="limits.bare_lines",
-                against=SOCKET,
-                why="told as what is possible where lines are long",
-            ),
-            _peer("requests, sseclient-py", "peers.sse_sseclient", SOCKET),
-            _peer("httpx-sse", "peers.sse_httpx", SOCKET, "httpx", "httpx_sse"),
-        ),
-    ),
-    Contest(
-        key="websocket",
-        title="WebSocket transport, messages of 20 KB",
-        unit="a message",
-        guard=True,
-        contestants=(
-            *_ours("ours.websocket_source", FRAMES, 3.0),
-            _limit(FRAMES, "limits.bare_frames"),
-            _peer("websocket-client", "peers.frames_websocket_client", FRAMES),
-            _peer("websockets.sync", "peers.frames_websockets", FRAMES, "websockets"),
-        ),
-    ),
-    Contest(
-        key="latency",
-        title="An event of 1 KB, from written to yielded, median",
-        unit="an event",
-        measure="wall",
-        contestants=(
-            *_ours("ours.event_way", SOCKET, 2.5),
-            Contestant(
-                label="coder_agents as installed, its objects",
-                work="ours.way",
-                against=SOCKET,
-                why="the limit makes no objects",
-                without=("msgspec",),
-            ),
-            Contestant(
-                label="coder_agents with fast, its objects",
-                work="ours.way",
-                against=SOCKET,
-                why="the limit makes no objects",
-                needs=("msgspec",),
-            ),
-            _limit(SOCKET, "limits.bare_way"),
-        ),
-    ),
-    Contest(
-        key="busy",
-        title="A busy log of 200 lines a second, followed for a minute, late lines looked for or not",
-        unit="a log",
-        together=4,
-        contestants=_busy(),
-    ),
-    Contest(
-        key="pieces",
-        title="SSE events in pieces of 128 bytes: twice the size, twice the work",
-        unit="an event",
-        guard=True,
-        contestants=(
-            *_ours("ours.large_event", "0.8 MB", 2.3, label="1.6 MB"),
-            Contestant(
-                label="0.8 MB", work="ours.half_event", why="the limit itself", without=("msgspec",)
-            ),
-        ),
-    ),
-    Contest(
-        key="import",
-        title="Importing it, and what it stands on",
-        unit="a process",
-        guard=True,
-        contestants=(
-            *_ours(
-                "import.from coder_agents import Client",
-                PACKAGES,
-                1.3,
-                label="from coder_agents import Client",
-            ),
-            _limit(PACKAGES, "import.import requests, attrs, cattrs, websocket, sseclient"),
-        ),
-    ),
-    Contest(
-        key="kept",
-        title="Memory of a log that is kept, beyond its text",
-        unit="a log",
-        measure="bytes",
-        guard=True,
-        once=True,
-        contestants=_ours("ours.kept", "", 290, 290),
-    ),
-    Contest(
-        key="held",
-        title="Memory of a stream itself, over {0.long:,} logs",
-        unit="in all",
-        measure="bytes",
-        once=True,
-        contestants=(
-            Contestant(
-                label="after all of them",
-                work="ours.held_late",
-                against="after a tenth of them",
-                why="ids are remembered for a time, however many they are",
-                without=("msgspec",),
-            ),
-            Contestant(
-                label="after a tenth of them",
-                work="ours.held_early",
-                why="the limit itself",
-                without=("msgspec",),
-            ),
-        ),
-    ),
-)
-"""
-All contests, in the order of the table.
-"""
+def _bounded(contestant: Contestant, bounds: dict[str, float]) -> Contestant:
+    return attrs.evolve(contestant, bound=bounds.get(contestant.label, contestant.bound))

@@ -16,18 +16,25 @@ import attrs
 from contest import feed
 from contest.figures import Scale
 
-LOGS, METADATA, FLOW, TIMED, BUSY, HALF, WHOLE, LONG = (
-    uuid.UUID(int=number) for number in range(1, 9)
+LOGS, METADATA, FLOW, TIMED, BUSY, HALF, WHOLE, LONG, SINGLE = (
+    uuid.UUID(int=number) for number in range(1, 10)
 )
 """
 The agents: a log and metadata in messages of 20 KB, the same over and over for those who do
 not decode it, small events now and then, a busy log, events of 0.8 MB and of 1.6 MB in
-small pieces, a long log.
+small pieces, a long log, a log with one line in each message.
 """
+
+_DIFFERENT = 0x100  # what is added to an agent's number for the feed in which all are different
 
 PIECE = 128
 """
 Bytes of a small piece of an event.
+"""
+
+SINGLES = 10
+"""
+Messages of one line for each message of 95.
 """
 
 _FLOWING = 200  # messages that are sent at once where they come over and over
@@ -55,6 +62,13 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+def fed(agent: uuid.UUID, scale: Scale) -> uuid.UUID:
+    """
+    Return the agent that sends what *agent* sends, in the feed that *scale* names.
+    """
+    return uuid.UUID(int=agent.int + _DIFFERENT) if scale.different else agent
+
+
 @attrs.define
 class Run:
     """
@@ -66,7 +80,7 @@ class Run:
 
 class Scenes:
     """
-    All that can be sent; made once, before the first contestant's clock starts.
+    All that can be sent; made once, before a contestant's clock starts.
     """
 
     def __init__(self, scale: Scale) -> None:
@@ -74,25 +88,28 @@ class Scenes:
         self._making = threading.Lock()
         self._runs: dict[str, Run] = {}
 
-    def body(self) -> bytes:
+    @functools.cache  # noqa: B019  # there is one
+    def body(self, different: bool) -> bytes:
         """
-        Return the large body of logs.
+        Return the large body of logs, of one feed.
         """
-        return self._body
+        return feed.logs(self._scale.body, different=different)
 
-    @functools.cached_property
-    def _body(self) -> bytes:
-        return feed.logs(self._scale.body)
-
-    @functools.cached_property
-    def _frames(self) -> list[bytes]:
+    @functools.cache  # noqa: B019
+    def _frames(self, different: bool = False) -> list[bytes]:
         count = self._scale.warm + self._scale.messages
-        return [frame(message) for message in feed.log_messages(count)]
+        return [frame(message) for message in feed.log_messages(count, different=different)]
 
-    @functools.cached_property
-    def _events(self) -> list[bytes]:
+    @functools.cache  # noqa: B019
+    def _singles(self, different: bool) -> list[bytes]:
+        count = (self._scale.warm + self._scale.messages) * SINGLES
+        return [frame(message) for message in feed.log_messages(count, 1, different=different)]
+
+    @functools.cache  # noqa: B019
+    def _events(self, different: bool = False) -> list[bytes]:
         count = self._scale.warm + self._scale.messages
-        return [chunk(feed.event(feed.metadata(number))) for number in range(count)]
+        events = (feed.metadata(number, different=different) for number in range(count))
+        return [chunk(feed.event(event)) for event in events]
 
     @functools.cached_property
     def _batches(self) -> list[list[tuple[int, str]]]:
@@ -104,13 +121,16 @@ class Scenes:
         """
         Make what *agent* sends, where that was not done yet.
         """
+        agent, different = _of_feed(agent)
         with self._making:
             if agent == LOGS:
-                len(self._frames)
+                self._frames(different)
             elif agent == METADATA:
-                len(self._events)
+                self._events(different)
+            elif agent == SINGLE:
+                self._singles(different)
             elif agent == FLOW:
-                len(self._frames), len(self._events)
+                self._frames(), self._events()
             elif agent == BUSY:
                 len(self._batches)
 
@@ -120,10 +140,13 @@ class Scenes:
 
         Connections with the same *token* follow the same busy log.
         """
+        agent, different = _of_feed(agent)
         if agent == LOGS:
-            return iter(self._frames)
+            return iter(self._frames(different))
+        if agent == SINGLE:
+            return iter(self._singles(different))
         if agent == FLOW:
-            return itertools.repeat(b"".join(self._frames[:_FLOWING]))
+            return itertools.repeat(b"".join(self._frames()[:_FLOWING]))
         if agent == LONG:
             return map(frame, feed.log_messages(self._scale.long // feed.LINES + 1))
         return self._busy(self._runs.setdefault(token, Run()), after)
@@ -140,10 +163,11 @@ class Scenes:
         """
         Yield the chunks of *agent*'s metadata, each when it is due.
         """
+        agent, different = _of_feed(agent)
         if agent == METADATA:
-            return iter(self._events)
+            return iter(self._events(different))
         if agent == FLOW:
-            return itertools.repeat(b"".join(self._events[:_FLOWING]))
+            return itertools.repeat(b"".join(self._events()[:_FLOWING]))
         if agent == TIMED:
             return self._timed()
         size = 1_600_000 if agent == WHOLE else 800_000
@@ -170,6 +194,21 @@ def busy_lines(scale: Scale) -> int:
     Return how many lines the busy log has while it is followed.
     """
     return int(scale.seconds / _STEP) * _BATCH
+
+
+def is_different(agent: uuid.UUID) -> bool:
+    """
+    Return whether *agent* is one of the feed in which all are different.
+    """
+    return agent.int > _DIFFERENT
+
+
+def _of_feed(agent: uuid.UUID) -> tuple[uuid.UUID, bool]:
+    """
+    Return the agent of the usual feed that *agent* stands for, and whether all are different.
+    """
+    different = is_different(agent)
+    return (uuid.UUID(int=agent.int - _DIFFERENT) if different else agent), different
 
 
 def _listed(lines: list[str]) -> bytes:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import attrs
 
-from contest import feed
+from contest import feed, scenes
 from contest.figures import Scale
 from contest.scenes import Scenes
 
@@ -36,9 +36,9 @@ class Visit:
     One connection, from its first request to its end.
     """
 
-    def __init__(self, connection: socket.socket, scenes: Scenes) -> None:
+    def __init__(self, connection: socket.socket, made: Scenes) -> None:
         self._connection = connection
-        self._scenes = scenes
+        self._scenes = made
 
     def serve(self) -> None:
         """
@@ -72,7 +72,7 @@ class Visit:
             token = _header(head, "Coder-Session-Token")
             self._stream(_upgraded(key), self._scenes.frames(agent, after, token))
         else:
-            self._connection.sendall(_json(self._scenes.body()))
+            self._connection.sendall(_json(self._scenes.body(scenes.is_different(agent))))
 
     def _stream(self, head: bytes, parts: Iterable[bytes]) -> None:
         self._connection.sendall(head)
@@ -110,17 +110,17 @@ def serve(scale: Scale) -> None:
     """
     Serve on a port that is printed, until standard input ends.
     """
-    scenes = Scenes(scale)
+    made = Scenes(scale)
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
-    threading.Thread(target=_accept, args=(listener, scenes), daemon=True).start()
+    threading.Thread(target=_accept, args=(listener, made), daemon=True).start()
     sys.stdin.read()
 
 
-def _accept(listener: socket.socket, scenes: Scenes) -> None:
+def _accept(listener: socket.socket, made: Scenes) -> None:
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=Visit(connection, scenes).serve, daemon=True).start()
+        threading.Thread(target=Visit(connection, made).serve, daemon=True).start()
 
 
 @contextlib.contextmanager

@@ -34,6 +34,8 @@ type scale struct {
 	Warm     int    `json:"warm"`
 	Body     int    `json:"body"`
 	Bodies   int    `json:"bodies"`
+	// Whether every line and every item has a time of its own.
+	Different bool `json:"different"`
 }
 
 type figures struct {
@@ -195,7 +197,7 @@ func drain[T any](values <-chan []T, warm, count, each int) (figures, error) {
 
 // unmarshal decodes a large body again and again.
 func unmarshal(of scale) (figures, error) {
-	response, err := http.Get(agent(of.URL, 1) + "/logs")
+	response, err := http.Get(of.agent(1) + "/logs")
 	if err != nil {
 		return figures{}, err
 	}
@@ -243,21 +245,25 @@ func (start clock) since(count int) figures {
 	}
 }
 
-func agent(url string, number int) string {
-	return fmt.Sprintf("%s/api/v2/workspaceagents/00000000-0000-0000-0000-%012d", url, number)
+// agent returns the URL of the agent that sends the feed which is asked for.
+func (of scale) agent(number int) string {
+	if of.Different {
+		number += 0x100
+	}
+	return fmt.Sprintf("%s/api/v2/workspaceagents/00000000-0000-0000-0000-%012x", of.URL, number)
 }
 
 func run(work string, of scale) (figures, error) {
 	ctx := context.Background()
 	switch work {
 	case "follow":
-		logs, err := follow(ctx, agent(of.URL, 1)+"/logs?follow")
+		logs, err := follow(ctx, of.agent(1)+"/logs?follow")
 		if err != nil {
 			return figures{}, err
 		}
 		return drain(logs, of.Warm, of.Messages, lines)
 	case "watch":
-		metadata, err := watch(ctx, agent(of.URL, 2)+"/watch-metadata")
+		metadata, err := watch(ctx, of.agent(2)+"/watch-metadata")
 		if err != nil {
 			return figures{}, err
 		}

@@ -2,8 +2,8 @@
 Decoded JSON to schema classes, and back to JSON.
 
 One cattrs converter with a hook factory for each shape a type can have. Its functions are
-generated when a class is first used and are quick, but say only that something does not
-fit; where that happens the document is read once more, carefully, to say what and where.
+generated when a class is first used. They are quick, but report only that a value is unexpected:
+then the validating reader reads the document again and reports which value, and where.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import attrs
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from coder_agents.schema import careful, documents, flat, scalars, shapes
+from coder_agents.schema import documents, generated, scalars, shapes, validating
 from coder_agents.schema.enumerations import OpenEnumeration
 from coder_agents.schema.fields import is_left_out_when_empty, json_name
-from coder_agents.schema.generation import Readers
+from coder_agents.schema.generated import Readers
 from coder_agents.schema.scalars import Mismatch
 from coder_agents.schema.times import format_time, to_nanoseconds
 
@@ -33,6 +33,8 @@ T = TypeVar("T")
 Hook = Callable[..., Any]
 
 converter = Converter(detailed_validation=False)
+
+_FEW = 5  # below this number of objects a call for each costs less than lists of their values
 
 
 def from_document(document: object, cls: type[T], *, path: str = "$") -> T:
@@ -47,8 +49,8 @@ def from_document(document: object, cls: type[T], *, path: str = "$") -> T:
         return cast("T", read(document, cls))
     except (Mismatch, TypeError):  # TypeError: a list or an object where an id or a word belongs
         pass
-    # Outside of the handler, so that the error has no second one hanging on it.
-    return cast("T", careful.read(document, cls, path))
+    # Outside of the handler, so that the error has no other one as its context.
+    return cast("T", validating.read(document, cls, path))
 
 
 def to_json(value: object) -> str:
@@ -82,21 +84,19 @@ def _is_readable(cls: Any) -> bool:
 
 def _list_reader(cls: Any) -> Hook:
     item = shapes.list_item(cls)
-    read_all = _class_readers(item).many if shapes.is_class(item) else _each(item)
+    read = converter.get_structure_hook(item)
+    read_many = _class_readers(item).many if shapes.is_class(item) else None
 
     def read_list(value: object, _: object = None) -> list[Any]:
         if type(value) is list:
-            return read_all(value)
+            if read_many is None or len(value) < _FEW:
+                return [read(each, item) for each in value]
+            return read_many(value)
         if value is None:
             return []
         raise Mismatch
 
     return read_list
-
-
-def _each(item: Any) -> Callable[[list[Any]], list[Any]]:
-    read = converter.get_structure_hook(item)
-    return lambda values: [read(value, item) for value in values]
 
 
 def _tuple_reader(cls: Any) -> Hook:
@@ -129,7 +129,7 @@ def _class_reader(cls: Any) -> Hook:
 
 @cache
 def _class_readers(cls: Any) -> Readers:
-    return flat.class_readers(cls, converter.get_structure_hook)
+    return generated.class_readers(cls, converter.get_structure_hook)
 
 
 def _optional_writer(cls: Any) -> Hook:

@@ -97,9 +97,19 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name}, which is not JSON")
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-# In C; `decode` calls it from Python, with two patterns around it.
-_scan = _decoder.scan_once  # type: ignore[attr-defined]
+def _integer(digits: str) -> int | float:
+    # Python refuses to make an integer of more than 4,300 digits, also in a field that nobody
+    # reads. As an infinite number it is ignored there and refused elsewhere.
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
+
+
+# `scan_once` is in C; `decode` calls it from Python, with two patterns around it.
+_scan = json.JSONDecoder(parse_constant=_refuse_constant).scan_once  # type: ignore[attr-defined]
+# With a function for each integer, so only for what the other one refuses.
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)
 _WHITE = " \t\n\r"  # RFC 8259, section 2
 
 
@@ -107,7 +117,7 @@ def _parsed(text: str) -> object:
     try:
         value, end = _scan(text, 0)
     except (StopIteration, ValueError, RecursionError):
-        pass  # and say what is wrong out of this handler, or the error has a second one on it
+        pass  # outside of this handler, so that the error has no other one as its context
     else:
         if not text[end:].strip(_WHITE):
             return value
@@ -122,7 +132,6 @@ def _decoded_or_refused(text: str) -> object:
     except RecursionError:
         found = "lists or objects nested too deeply"
     except ValueError as error:
-        # A constant, or more digits than Python makes an integer of.
         found = _cut(str(error), _EXCERPT)
     raise failure("$", "JSON", found)
 

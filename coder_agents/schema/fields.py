@@ -8,12 +8,17 @@ not send reads as that, and so that ``WorkspaceAgent(name="main")`` is a whole a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import attrs
 
 T = TypeVar("T")
+
+Int64 = Annotated[int, "at most 64 bits"]
+"""
+The type of an id that is a number: an integer of at most 64 bits.
+"""
 
 NIL_UUID = UUID(int=0)
 """

@@ -11,7 +11,7 @@ import attrs
 
 from coder_agents.render.escape import escape_controls, terminal_safe
 from coder_agents.schema.enumerations import LogLevel
-from coder_agents.schema.fields import NIL_UUID
+from coder_agents.schema.fields import NIL_UUID, Int64
 from coder_agents.schema.times import format_time
 
 _LONGEST_OUTPUT = 1024  # code points
@@ -33,7 +33,7 @@ class WorkspaceAgentLog:
         source_id: the `WorkspaceAgentLogSource` it came from.
     """
 
-    id: int = 0
+    id: Int64 = 0
     created_at: datetime | None = None
     output: str = ""
     level: LogLevel = LogLevel("")
@@ -84,3 +84,12 @@ class WorkspaceAgentLogSource:
     created_at: datetime | None = None
     display_name: str = ""
     icon: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class LogLineID:
+    """
+    The id of a log line, where the rest of the line does not matter.
+    """
+
+    id: Int64 = 0

@@ -1,8 +1,8 @@
 """
-From JSON to objects, by the quickest way there is.
+From JSON to objects.
 
-With msgspec installed (the extra ``fast``) that is `fast`; without it, and for whatever `fast`
-refuses, it is the standard library and the one converter. All ways lead to the same objects and
+With msgspec installed (the extra ``fast``) `with_msgspec` reads. Without it, and for all that
+`with_msgspec` refuses, the standard library and the converter do. Both have the same results and
 the same errors.
 """
 
@@ -10,179 +10,119 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from itertools import chain, compress
+from itertools import chain
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from coder_agents.errors import DecodeError
 from coder_agents.schema import documents, shapes
 from coder_agents.schema.converter import from_document
-from coder_agents.schema.logs import WorkspaceAgentLog
+from coder_agents.schema.logs import LogLineID
 
 T = TypeVar("T")
 Text = str | bytes | bytearray | memoryview
 
-Wanted = Sequence[bool] | None
-"""
-Of each of some things whether it is wanted; None where all are.
-"""
-Choose = Callable[[list[int], Collection[int]], Wanted]
-"""
-Says which ids are wanted, and what is so besides.
-"""
-
-_LOGS = list[WorkspaceAgentLog]
 _PIECE = 1 << 17  # bytes; some six hundred lines
 _FIRST_KEY = re.compile(rb'\s*\[\{("[^"\\]{1,40}":)')
 
 
 def from_json(text: Text, cls: type[T]) -> T:
     """
-    What the JSON *text* says, as *cls*.
+    Return what the JSON *text* has, as *cls*.
 
     *cls* is a schema class, an enumeration, one of ``str``, ``int``, ``float``, ``bool``,
-    ``UUID`` and ``timedelta``, or a list or map of such: ``list[WorkspaceAgentLog]``,
+    ``UUID`` and ``timedelta``, or a list or map of these: ``list[WorkspaceAgentLog]``,
     ``dict[str, str]``. Lists inside of schema classes become tuples. Bytes are UTF-8.
 
-    A field that is missing, and null in its place, read as the field's zero value; fields
-    that are not known are ignored. Escapes of half a surrogate pair read as U+FFFD.
+    A missing field and null both read as the field's zero value. Fields that are not known are
+    ignored, whatever is in them, if the whole is JSON. An escape of half a surrogate pair reads as
+    U+FFFD. Ids of log lines have at most 64 bits; other integers have any width.
 
-    While a list of more than 256 KB is read, the collection of garbage is paused: nothing
-    that is made can be any.
+    While a text of more than 256 KB is read, the garbage collector is paused: decoded JSON has no
+    cycles.
 
-    Raises `DecodeError` where *text* is no JSON or not that of *cls*, TypeError for a *cls* that
+    Raises `DecodeError` where *text* is not JSON or not that of *cls*, TypeError for a *cls* that
     is none of these.
     """
-    asked: Any = cls
-    item = shapes.list_item(asked)
-    if not shapes.is_class(item or asked):
-        return from_document(documents.parse(text), cls)
-    return cast("T", _read(text, asked) if item is None else _read_list(text, asked))
+    whole = text if isinstance(text, (str, bytes)) else bytes(memoryview(text))
+    if len(whole) <= 2 * _PIECE:
+        return cast("T", _read(whole, cls))
+    with collector_paused():
+        return cast("T", _read_long(whole, cls))
 
 
-def _read_list(text: Text, cls: Any) -> list[Any]:
-    pieces = _pieces(text)
-    if pieces:
-        with suppress(DecodeError), _collector_paused():
-            return list(chain.from_iterable(_read(piece, cls) for piece in pieces))
-    made: list[Any] = _read(text, cls)
-    return made
+def _read_long(text: str | bytes, cls: Any) -> Any:
+    if isinstance(text, bytes) and shapes.list_item(cls) is not None:
+        with suppress(DecodeError):
+            return list(chain.from_iterable(_read(piece, cls) for piece in _cut(text)))
+    return _read(text, cls)
 
 
-def _read(text: Text, cls: Any) -> Any:
-    fast = _fast()
-    if fast is not None:
-        reading = fast.reading(cls)
+def _read(text: str | bytes, cls: Any) -> Any:
+    fast = _with_msgspec()
+    read = None if fast is None else fast.reader(cls)
+    if fast is not None and read is not None:
         try:
-            return reading.make(reading.decode(text))
+            return read(text)
         except fast.REFUSALS:
             pass
     return from_document(documents.parse(text), cls)
 
 
-class ChosenLogs(NamedTuple):
+def log_ids(text: bytes) -> list[int]:
     """
-    Log lines, and the ids of all of them.
+    Return the ids of all lines in *text*, a JSON list of log lines, in their order.
+
+    Only the ids are decoded, and nothing else of a line is validated. A missing id and null read
+    as 0, null for the list as no lines.
+
+    Raises `DecodeError` where *text* is not JSON, not a list of objects, or an id is not an integer
+    of at most 64 bits.
     """
-
-    ids: list[int]
-    logs: list[WorkspaceAgentLog]
+    return [line.id for line in from_json(text, list[LogLineID])]
 
 
-def chosen_logs(text: bytes, choose: Choose) -> ChosenLogs:
+def pieces(text: bytes) -> list[bytes]:
     """
-    Return the log lines of the JSON *text* that *choose* wants, by their ids.
+    Return the JSON list of objects *text* cut between two objects into lists of about 128 KB.
 
-    No object is made of the others. Raises `DecodeError` as `from_json` does.
+    A list of at most 256 KB, and one that does not begin with an object whose first key is plain,
+    is returned whole: ``[text]``. Piece by piece, decoding needs no more memory than a piece, and
+    stays in the caches of the processor.
+
+    The cuts are exact where no object holds another list of objects with the same first key.
+    Elsewhere a cut may be inside of such a list: then a piece is not JSON, `from_json` and
+    `log_ids` raise `DecodeError` for it, and the caller has to read *text* as a whole. A cut is
+    never inside of a string, where each quotation mark has a backslash before it.
     """
-    pieces = _pieces(text)
-    if pieces:
-        with suppress(DecodeError), _collector_paused():
-            return _chosen_of_pieces(pieces, choose)
-    return _chosen(text, choose, ())
+    return list(_cut(text))
 
 
-def _chosen_of_pieces(pieces: list[bytes], choose: Choose) -> ChosenLogs:
-    logs: list[WorkspaceAgentLog] = []
-    ids: dict[int, None] = {}  # in their order
-    for piece in pieces:
-        chosen = _chosen(piece, choose, ids)
-        ids.update(dict.fromkeys(chosen.ids))
-        logs += chosen.logs
-    return ChosenLogs(list(ids), logs)
-
-
-def _chosen(text: bytes, choose: Choose, besides: Collection[int]) -> ChosenLogs:
-    fast = _fast()
-    if fast is not None:
-        reading = fast.reading(_LOGS)
-        try:
-            lines = reading.decode(text)
-            ids = [line.id for line in lines]
-            wanted = choose(ids, besides)
-            return ChosenLogs(_kept(ids, wanted), reading.make(_kept(lines, wanted)))
-        except fast.REFUSALS:
-            pass
-    return _chosen_of_document(documents.parse(text), choose, besides)
-
-
-def _chosen_of_document(document: object, choose: Choose, besides: Collection[int]) -> ChosenLogs:
-    ids = _ids(document)
-    if not ids:
-        logs = from_document(document, _LOGS)  # which says what is wrong, if something is
-        ids = [log.id for log in logs]
-        wanted = choose(ids, besides)
-        return ChosenLogs(_kept(ids, wanted), _kept(logs, wanted))
-    lines = cast("list[Any]", document)
-    wanted = choose(ids, besides)
-    with suppress(DecodeError):
-        return ChosenLogs(_kept(ids, wanted), from_document(_kept(lines, wanted), _LOGS))
-    return ChosenLogs(ids, from_document(lines, _LOGS))  # it raises, with the path in what came
-
-
-def _ids(document: Any) -> list[int]:
-    """
-    Return the ids of the lines in *document*, none where they are not all integers.
-    """
-    try:
-        ids = [line["id"] for line in document]
-    except (TypeError, KeyError):
-        return []
-    return ids if set(map(type, ids)) == {int} else []
-
-
-def _pieces(text: Text) -> list[bytes]:
-    """
-    Return the JSON of a long list of objects cut between two of them, as lists again; none
-    where it is not long, or begins in another way.
-
-    So what is decoded on the way needs no more memory than a piece, and stays in the processor's
-    caches. In JSON the mark between two objects can be nowhere else: a quotation mark
-    inside a text has a backslash before it. Inside of other lists it can be, and then a piece
-    is no JSON.
-    """
-    if not isinstance(text, bytes) or len(text) <= 2 * _PIECE:
-        return []
-    begin = _FIRST_KEY.match(text)
+def _cut(text: bytes) -> Iterator[bytes]:
+    begin = _FIRST_KEY.match(text) if len(text) > 2 * _PIECE else None
     if begin is None:
-        return []
+        yield text
+        return
     mark = b"},{" + begin[1]
-    pieces, view = [], memoryview(text)  # so that each byte is copied once
+    view = memoryview(text)  # so that each byte is copied once
     start, at = begin.start(1) - 1, text.find(mark, _PIECE)
     while at >= 0:
-        pieces.append(b"".join((b"[", view[start:at], b"}]")))
+        yield b"".join((b"[", view[start:at], b"}]"))
         start = at + 2
         at = text.find(mark, start + _PIECE)
-    return [*pieces, b"".join((b"[", view[start:]))]
+    yield b"".join((b"[", view[start:]))
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    # JSON has no cycles, and what is made of it has none: looking for some, again and again while
-    # a hundred thousand objects are made, takes a third of the time.
+def collector_paused() -> Iterator[None]:
+    """
+    Pause the garbage collector, which decoded JSON gives nothing to collect.
+
+    It would search all objects again and again while a long list of them is built.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -192,29 +132,11 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _kept(things: list[T], wanted: Wanted) -> list[T]:
-    return things if wanted is None else list(compress(things, wanted))
-
-
 @cache
-def _fast() -> ModuleType | None:
+def _with_msgspec() -> ModuleType | None:
     # When something is first read, not when the package is imported.
     try:
-        from coder_agents.schema import fast
+        from coder_agents.schema import with_msgspec
     except ModuleNotFoundError:
         return None
-    return fast
-
-
-def log_ids(text: bytes) -> list[int]:
-    """
-    Return the ids of all lines of the JSON list *text*.
-    """
-    return [log.id for log in from_json(text, _LOGS)]
-
-
-def pieces(text: bytes) -> list[bytes]:
-    """
-    Return *text* cut between lines into lists.
-    """
-    return _pieces(text) or [text]
+    return with_msgspec

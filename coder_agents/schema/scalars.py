@@ -12,25 +12,24 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from coder_agents.schema.enumerations import OpenEnumeration
-from coder_agents.schema.fields import NIL_UUID
-from coder_agents.schema.remembered import Remembered
+from coder_agents.schema.fields import NIL_UUID, Int64
 from coder_agents.schema.times import from_nanoseconds, parse_time
 
-# Nothing on this wire is wider. Narrower widths of Go (int32, uint16) are not enforced.
-_INTEGERS = range(-(2**63), 2**63)
-_MOST = sys.float_info.max
+LEAST, GREATEST = -(2**63), 2**63 - 1  # of an integer of 64 bits
+_MAX_NUMBER = sys.float_info.max
 
-# `uuid.UUID` also reads braces, URNs and hyphens anywhere.
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# `uuid.UUID` also accepts braces, URNs and hyphens anywhere.
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(?:\1[0-9a-fA-F]{4}){2}\1[0-9a-fA-F]{12}")
 
 
 class Mismatch(Exception):
     """
-    A value is not what is wanted. It does not say where: that is looked for afterwards.
+    A value has an unexpected type or form. `validating` finds its place afterwards.
     """
 
 
@@ -58,12 +57,22 @@ def read_boolean(value: object, _: object = None) -> bool:
 
 def read_integer(value: object, _: object = None) -> int:
     """
-    An integer of at most 64 bits.
+    An integer.
     """
-    if type(value) is int and value in _INTEGERS:
+    if type(value) is int:
         return value
     if value is None:
         return 0
+    raise Mismatch
+
+
+def read_int64(value: object, _: object = None) -> int:
+    """
+    An integer of at most 64 bits.
+    """
+    number = read_integer(value)
+    if LEAST <= number <= GREATEST:
+        return number
     raise Mismatch
 
 
@@ -71,7 +80,7 @@ def read_number(value: object, _: object = None) -> float:
     """
     A finite number, which JSON may write as an integer.
     """
-    if type(value) in (float, int) and -_MOST <= value <= _MOST:  # type: ignore[operator]
+    if type(value) in (float, int) and -_MAX_NUMBER <= value <= _MAX_NUMBER:  # type: ignore[operator]
         return float(value)  # type: ignore[arg-type]
     if value is None:
         return 0.0
@@ -80,7 +89,7 @@ def read_number(value: object, _: object = None) -> float:
 
 def read_uuid(value: object, _: object = None) -> UUID:
     """
-    A UUID in its usual form; null is the nil UUID.
+    A UUID, with all its hyphens or none; null is the nil UUID.
     """
     if value is None:
         return NIL_UUID
@@ -107,7 +116,7 @@ def read_duration(value: object, _: object = None) -> timedelta:
     """
     A duration, of which JSON has the nanoseconds.
     """
-    return from_nanoseconds(read_integer(value))
+    return from_nanoseconds(read_int64(value))
 
 
 def read_enumeration(value: object, cls: type[OpenEnumeration]) -> OpenEnumeration:
@@ -133,14 +142,16 @@ TIME = datetime | None
 The type of a time, which may be null.
 """
 
-UUIDS = Remembered(read_uuid)
-TIMES = Remembered(read_time)
-DURATIONS = Remembered(from_nanoseconds)
+cached_uuid = lru_cache(maxsize=1024)(read_uuid)
+"""
+`read_uuid` with a cache: an agent has few log sources, and each line has the id of one.
+"""
 
 SCALARS: dict[Any, tuple[Callable[..., Any], str]] = {
     str: (read_text, "a string"),
     bool: (read_boolean, "true or false"),
     int: (read_integer, "an integer"),
+    Int64: (read_int64, "an integer of at most 64 bits"),
     float: (read_number, "a number"),
     UUID: (read_uuid, "a UUID"),
     TIME: (read_time, "a time with its zone (RFC 3339)"),

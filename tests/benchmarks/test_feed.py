@@ -17,6 +17,7 @@ from coder_agents.schema import (
     WorkspaceAgent,
     WorkspaceAgentLog,
     WorkspaceAgentMetadata,
+    WorkspacesResponse,
     from_json,
     to_json,
 )
@@ -57,6 +58,51 @@ def test_a_batch_has_one_time_and_the_next_another() -> None:
     ]
     assert [len(one) for one in times] == [1, 1, 1]
     assert len(set.union(*times)) == 3
+
+
+def test_in_the_other_feed_all_times_differ() -> None:
+    """
+    Each line has a time and a source that the one before has not, each item a time of its own.
+    """
+    logs = [
+        log
+        for message in feed.log_messages(5, different=True)
+        for log in from_json(message, list[WorkspaceAgentLog])
+    ]
+    assert len({log.created_at for log in logs}) == len(logs) == 5 * 95
+    assert all(a.source_id != b.source_id for a, b in itertools.pairwise(logs))
+    items = [
+        item
+        for number in range(5)
+        for item in from_json(feed.metadata(number, different=True), list[WorkspaceAgentMetadata])
+    ]
+    assert len({item.result.collected_at for item in items}) == len(items) == 5 * 84
+
+
+def test_a_list_of_agents_repeats_no_id_and_no_time() -> None:
+    """
+    Only the names of things are the same in two agents.
+    """
+    page = from_json(feed.workspaces(20), WorkspacesResponse)
+    agents = [workspace.latest_build.agents[0] for workspace in page.workspaces]
+    assert len({agent.id for agent in agents}) == len({agent.ready_at for agent in agents}) == 20
+    assert len({script.id for agent in agents for script in agent.scripts}) == 80
+
+
+def test_the_server_sends_both_feeds() -> None:
+    """
+    Agents of the other feed send what the same work reads in memory.
+    """
+    made = scenes.Scenes(Scale(messages=1, warm=0, body=10))
+    for different in (False, True):
+        scale = Scale(different=different)
+        [log] = made.frames(scenes.fed(scenes.LOGS, scale), 0, "")
+        assert log == scenes.frame(next(feed.log_messages(1, different=different)))
+        [event] = made.chunks(scenes.fed(scenes.METADATA, scale))
+        assert event == scenes.chunk(feed.event(feed.metadata(0, different=different)))
+        single = next(made.frames(scenes.fed(scenes.SINGLE, scale), 0, ""))
+        assert single == scenes.frame(feed.logs(1, different=different))
+        assert made.body(different) == feed.logs(10, different=different)
 
 
 def test_lines_are_escaped_as_go_escapes_them() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import attrs
 import bench
 import pytest
-from contest import golang, machine, rounds, rows, table
+from contest import contests, golang, machine, rounds, rows, table
 from contest.figures import QUICK, Scale, drained, repeated
 
-EVERYONE = [(contest, one) for contest in rows.CONTESTS for one in contest.contestants]
+EVERYONE = [(contest, one) for contest in contests.CONTESTS for one in contest.contestants]
 
 CONTEST = rows.Contest(
     key="work",
@@ -77,6 +77,19 @@ def test_every_work_is_there(contest: rows.Contest, contestant: rows.Contestant)
         assert f"\ndef {name}(scale: Scale) -> Figures:\n" in spec.loader.get_source(spec.name)
 
 
+def test_decoding_is_measured_with_both_feeds() -> None:
+    """
+    Each work off a socket and each list of logs has a row whose times repeat, and one whose
+    times do not; all contestants of a row get the same feed.
+    """
+    by_key = {contest.key: contest for contest in contests.CONTESTS}
+    for key in ("logs", "metadata", "single", "body", "hundred"):
+        assert {one.different for one in by_key[key].contestants} == {False}
+        assert {one.different for one in by_key[f"{key}-different"].contestants} == {True}
+    scale = rounds.command(by_key["logs-different"].contestants[0], Scale())[4]
+    assert '"different": true' in str(scale)
+
+
 def test_bounds_are_told_from_what_was_measured() -> None:
     """
     A ratio beyond its bound is called missed, one at its bound is not; a limit is called one.
@@ -95,7 +108,7 @@ def test_memory_without_a_limit_is_judged_by_its_bytes() -> None:
     """
     Where there is nothing to compare with, the bound is what a piece may cost.
     """
-    [contest] = [one for one in rows.CONTESTS if one.key == "kept"]
+    [contest] = [one for one in contests.CONTESTS if one.key == "kept"]
     lines = table.judged(contest, results(280.0, 300.0, contest=contest))
     assert [(one.cpu, one.bound, one.verdict) for one in lines] == [
         ("280 B", "290 B", "ok"),
@@ -159,9 +172,9 @@ def test_text_is_aligned_and_fits_a_terminal() -> None:
                 contest=contest,
             ),
         )
-        for contest in rows.CONTESTS
+        for contest in contests.CONTESTS
     }
-    text = table.text(rows.CONTESTS, lines).splitlines()
+    text = table.text(contests.CONTESTS, lines).splitlines()
     assert max(map(len, text)) <= 120
     bound = text[0].index("bound") + len("bound")
     judged = [line for line in text if line.endswith(("  ok", "  MISSED"))]
@@ -195,10 +208,10 @@ def test_guard_needs_neither_go_nor_peers() -> None:
     """
     The guard against regressions has only lines that run with the tests' requirements.
     """
-    contests = bench.chosen(bench.parsed(["--check"]), QUICK)
-    names = {one.work.partition(".")[0] for contest in contests for one in contest.contestants}
+    chosen = bench.chosen(bench.parsed(["--check"]), QUICK)
+    names = {one.work.partition(".")[0] for contest in chosen for one in contest.contestants}
     assert names == {"ours", "limits", "import"}
-    needs = {name for contest in contests for one in contest.contestants for name in one.needs}
+    needs = {name for contest in chosen for one in contest.contestants for name in one.needs}
     assert needs == {"msgspec"}
 
 
@@ -207,7 +220,7 @@ def test_titles_tell_how_much_is_done() -> None:
     A quick run's title names the quick run's size.
     """
     titles = [one.title for one in bench.chosen(bench.parsed(["--quick"]), QUICK)]
-    assert "A body of 10,000 logs, 0.2 KB each, to objects" in titles
+    assert "A body of 10,000 logs, 0.2 KB each, to objects, times repeat" in titles
     assert not any("{" in title for title in titles)
 
 

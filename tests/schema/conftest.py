@@ -11,5 +11,5 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     How JSON is read: as where msgspec is not installed, and as where it is.
     """
     if request.param == "json":
-        monkeypatch.setattr(reading, "_fast", lambda: None)
+        monkeypatch.setattr(reading, "_with_msgspec", lambda: None)
     return str(request.param)

@@ -20,6 +20,8 @@ from coder_agents.schema import (
     WorkspaceAgentMetadataDescription,
     WorkspaceAgentMetadataResult,
     WorkspaceApp,
+    WorkspaceBuild,
+    WorkspaceResource,
 )
 from coder_agents.schema.shapes import resolved_fields
 
@@ -167,3 +169,13 @@ def test_nested_classes_are_whole_by_default() -> None:
     """
     assert WorkspaceApp().healthcheck.interval == 0
     assert schema.Workspace().latest_build.job.status == ""
+
+
+def test_agents_of_a_build_are_those_of_all_its_resources() -> None:
+    """
+    In the order of the resources.
+    """
+    first, second = WorkspaceAgent(name="first"), WorkspaceAgent(name="second")
+    resources = (WorkspaceResource(agents=(first,)), WorkspaceResource(agents=(second,)))
+
+    assert WorkspaceBuild(resources=resources).agents == (first, second)

@@ -99,7 +99,7 @@ def test_values_can_be_pickled_and_copied(value: LogLevel, protocol: int) -> Non
         assert made.known == value.known
 
 
-def test_unknown_values_are_not_remembered() -> None:
+def test_unknown_values_are_not_cached() -> None:
     """
     A deployment that makes up values for ever fills no memory, and adds no members.
     """

@@ -1,8 +1,8 @@
 """
-Reading that says where it fails.
+The validating reader: it reads decoded JSON value by value and reports where it fails.
 
-It reads what the converter reads, to the same result, but a value at a time and with the path in
-hand. It is slower, so it is asked only once the converter has met something that does not fit.
+It has the same results as the converter. It is slower, so it runs only after the converter has met
+an unexpected value.
 """
 
 from __future__ import annotations

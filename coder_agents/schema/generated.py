@@ -1,0 +1,216 @@
+"""
+Readers from decoded JSON to schema classes, generated and compiled when a class is first read.
+
+A generated reader does the work of one function for each field without the calls. It reports only
+that a value is unexpected; `validating` finds which one.
+
+Objects are built without calling ``__init__``: a frozen class sets its fields through
+``object.__setattr__``, which is slow. A reader therefore builds a draft, an object of a subclass whose fields can be set, and turns it into an object of the
+frozen class by its ``__class__``. The result is the same as that of a call: schema classes have no
+validators, no converters and no ``__attrs_post_init__``.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from types import GenericAlias
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from coder_agents.schema import scalars, shapes
+from coder_agents.schema.fields import Int64, is_left_out_when_empty, json_name
+from coder_agents.schema.times import parse_time, parse_times
+
+Names = dict[str, Any]
+HookFor = Callable[[Any], Callable[..., Any]]
+
+# The usual value costs no call; the reader of the type gets any other.
+_INLINE: dict[Any, str] = {
+    str: "if v{at}.__class__ is not str: v{at} = read_text(v{at})",
+    int: "if v{at}.__class__ is not int: v{at} = read_integer(v{at})",
+    Int64: (
+        "if v{at}.__class__ is not int"
+        f" or not {scalars.LEAST} <= v{{at}} <= {scalars.GREATEST}:"
+        " v{at} = read_int64(v{at})"
+    ),
+    float: (
+        "if v{at}.__class__ is not float"
+        f" or not {-sys.float_info.max!r} <= v{{at}} <= {sys.float_info.max!r}:"
+        " v{at} = read_number(v{at})"
+    ),
+    bool: "if v{at}.__class__ is not bool: v{at} = read_boolean(v{at})",
+    timedelta: "v{at} = read_duration(v{at})",
+}
+_READERS: Names = {
+    "read_text": scalars.read_text,
+    "read_integer": scalars.read_integer,
+    "read_int64": scalars.read_int64,
+    "read_number": scalars.read_number,
+    "read_boolean": scalars.read_boolean,
+    "read_duration": scalars.read_duration,
+    "read_enumeration": scalars.read_enumeration,
+    "read_uuid": scalars.cached_uuid,
+    "parse_time": parse_time,
+    "parse_times": parse_times,
+}
+_HANDLERS = (
+    "except KeyError: made = one({**nulls, **found})",
+    "except (TypeError, AttributeError, ValueError): made = unexpected(found)",
+)
+
+
+@attrs.frozen
+class Readers:
+    """
+    The generated functions: one reads an object, the other each of a list of objects.
+
+    Both raise `Mismatch`. Neither uses a second argument.
+    """
+
+    one: Callable[..., Any]
+    many: Callable[..., list[Any]]
+
+
+@attrs.frozen
+class _Code:
+    """
+    What puts a field into its variable: ``v0`` for the first field, and so on.
+
+    Attributes:
+        lines: for one object, which is called ``found``.
+        column: the expression for the values of all objects in ``all_found``, which is read in
+            one call instead.
+        each: the lines for each of several objects, where they are others.
+        last: the variable that they need, which has what was found in the object before.
+    """
+
+    lines: Sequence[str]
+    column: str = ""
+    each: Sequence[str] = ()
+    last: str = ""
+
+
+def class_readers(cls: Any, hook_for: HookFor) -> Readers:
+    """
+    Return the readers of the schema class *cls*; *hook_for* returns the reader of any other type.
+    """
+    fields = shapes.resolved_fields(cls)
+    names: Names = {
+        **_READERS,
+        "cls": cls,
+        "draft": draft_of(cls),
+        # A missing field reads as null.
+        "nulls": dict.fromkeys(json_name(field) for field in fields),
+        "unexpected": _null_or_mismatch(cls),
+    }
+    codes = [_code(field, at, names, hook_for) for at, field in enumerate(fields)]
+    compiled(cls, _source(fields, codes), names)
+    return Readers(names["one"], names["many"])
+
+
+def _null_or_mismatch(cls: Any) -> Callable[[object], Any]:
+    def read(found: object) -> Any:
+        if found is None:
+            return cls()
+        raise scalars.Mismatch
+
+    return read
+
+
+def _code(field: attrs.Attribute[Any], at: int, names: Names, hook_for: HookFor) -> _Code:
+    kind: Any = field.type
+    key = repr(json_name(field))
+    # A field that is often missing must not raise; one that is usually there costs less this way.
+    found = f"found.get({key})" if is_left_out_when_empty(field) else f"found[{key}]"
+    names[f"kind{at}"] = kind
+    if kind == scalars.TIME:
+        time = f"v{at} = None if f is None else parse_time(f)"
+        times = f"parse_times([{found} for found in all_found])"
+        return _Code([f"f = {found}", time], column=times)
+    if shapes.is_enumeration(kind):
+        names[f"known{at}"] = kind._value2member_map_
+        known = f"v{at} = known{at}.get(f) or read_enumeration(f, kind{at})"
+        return _Code([f"f = {found}", known])
+    if kind is UUID:
+        # Lines of one source follow each other.
+        lines, last = [f"f = {found}", f"v{at} = read_uuid(f)"], f"last{at}"
+        each = [lines[0], f"if f != {last}:", f"    {lines[1]}", f"    {last} = f"]
+        return _Code(lines, each=each, last=last)
+    if kind in _INLINE:
+        return _Code([f"v{at} = {found}", _INLINE[kind].format(at=at)])
+    if (item := shapes.tuple_item(kind)) is not None:
+        names[f"read{at}"] = hook_for(GenericAlias(list, item))
+        return _Code([f"f = {found}", f"v{at} = () if f == [] else tuple(read{at}(f))"])
+    if (inner := shapes.optional_of(kind)) is not None:
+        names[f"read{at}"], names[f"kind{at}"] = hook_for(inner), inner
+        return _Code([f"f = {found}", f"v{at} = None if f is None else read{at}(f, kind{at})"])
+    names[f"read{at}"] = hook_for(kind)
+    lines = [f"v{at} = read{at}({found}, kind{at})"]
+    if not shapes.is_class(kind):
+        return _Code(lines)
+    # One call for all of them instead of one for each.
+    names[f"many{at}"] = hook_for(GenericAlias(list, kind))
+    return _Code(lines, column=f"many{at}([{found} for found in all_found])")
+
+
+def _source(fields: Sequence[attrs.Attribute[Any]], codes: Sequence[_Code]) -> list[str]:
+    """
+    Return the lines of both functions.
+    """
+    making = ["made = draft()"]
+    making += [f"made.{field.name} = v{at}" for at, field in enumerate(fields)]
+    making += ["made.__class__ = cls"]
+    one = [line for code in codes for line in code.lines]
+    each = [line for code in codes if not code.column for line in code.each or code.lines]
+    columns = {f"v{at}": code.column for at, code in enumerate(codes) if code.column}
+    return [
+        "def one(found, _=None):",
+        *_indented(["try:", *_indented([*one, *making]), *_HANDLERS, "return made"]),
+        "def many(all_found, _=None):",
+        *_indented(_zipped(columns) if columns else []),
+        "    all_made = []",
+        "    add = all_made.append",
+        *[f"    {code.last} = ..." for code in codes if code.last],
+        f"    for {', '.join(['found', *columns])} in all_found:",
+        *_indented(_indented(["try:", *_indented([*each, *making]), *_HANDLERS, "add(made)"])),
+        "    return all_made",
+    ]
+
+
+def _zipped(columns: dict[str, str]) -> list[str]:
+    return [
+        "try:",
+        f"    all_found = zip(all_found, {', '.join(columns.values())})",
+        "except (KeyError, TypeError, ValueError):",
+        "    return [one(found) for found in all_found]",
+    ]
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def draft_of(cls: Any) -> Any:
+    """
+    Return the subclass of *cls* whose objects can be set, and turned into objects of *cls*.
+    """
+    # Both methods for attributes, or the interpreter uses its slow way for either.
+    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    return type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})
+
+
+def compiled(cls: Any, lines: list[str], names: Names) -> Names:
+    """
+    Return *names* with the functions that *lines* define, which are about *cls*.
+    """
+    source = "\n".join(lines) + "\n"
+    place = f"<coder_agents readers of {cls.__name__}, {id(names):x}>"
+    # A traceback shows the line, as it does for what attrs generates.
+    linecache.cache[place] = (len(source), None, source.splitlines(keepends=True), place)
+    exec(compile(source, place, "exec"), names)
+    return names
