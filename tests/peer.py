@@ -57,14 +57,16 @@ class Conversation:
         Shake hands; *beyond* goes out in the same packet.
         """
         head = self.read_head()
-        key = next(
+        keys = [
             line.split(b":", 1)[1].strip()
             for line in head.split(b"\r\n")
             if line.lower().startswith(b"sec-websocket-key:")
-        )
+        ]
+        if not keys:
+            raise ConnectionResetError("a check for late lines, which this script does not answer")
         self.send(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + generate_accept_token(key) + b"\r\n\r\n" + beyond
+            b"Sec-WebSocket-Accept: " + generate_accept_token(keys[0]) + b"\r\n\r\n" + beyond
         )
 
     def text(self, message: str) -> None:

@@ -511,6 +511,8 @@ class Spy:
 
     def __enter__(self) -> Spy:
         self._old = sys.gettrace()
+        # Python 3.12 decides when tracing begins whether there are events for bytecodes.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self)
         return self
 
