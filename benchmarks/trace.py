@@ -20,20 +20,42 @@ PACKAGE = str(Path(coder_agents.__file__).parent)
 
 class Trace:
     """
-    The calls of this package's functions, in the order in which they came.
+    The calls of this package's functions, in the order in which they came, and who waited last.
     """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.waiting: list[str] = []
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
         """
         Note a call; for `sys.setprofile`.
         """
-        code = frame.f_code
-        if event == "call" and code.co_filename.startswith(PACKAGE):
-            place = code.co_filename.removeprefix(PACKAGE).lstrip("/")
-            self.calls.append(f"{place}: {code.co_qualname}")
+        if event == "call" and (function := name_of(frame)):
+            self.calls.append(function)
+            if function.endswith("Poller.wait"):
+                self.waiting = callers_of(frame)
+
+
+def name_of(frame: FrameType) -> str:
+    """
+    Return the function of *frame* with its file; empty where it is not of this package.
+    """
+    code = frame.f_code
+    if not code.co_filename.startswith(PACKAGE):
+        return ""
+    return f"{code.co_filename.removeprefix(PACKAGE).lstrip('/')}: {code.co_qualname}"
+
+
+def callers_of(frame: FrameType) -> list[str]:
+    """
+    Return the functions of this package that wait while *frame* runs, the innermost first.
+    """
+    names, caller = [], frame.f_back
+    while caller is not None:
+        names.append(name_of(caller))
+        caller = caller.f_back
+    return [name for name in names if name]
 
 
 def main() -> None:
@@ -58,7 +80,11 @@ def main() -> None:
     functions = list(dict.fromkeys(calls))
     for function in functions:
         print(f"{calls.count(function)} x {function}")
-    print(f"{len(functions)} functions, {len(calls)} calls")
+    # The one that waited is entered again before the step, and the others are passed on the way back.
+    back = [name for name in trace.waiting if not name.endswith("._wait")]
+    for function in back:
+        print(f"return  {function}")
+    print(f"{len(functions)} functions in {len(calls)} calls, {len(back)} more to return through")
 
 
 if __name__ == "__main__":

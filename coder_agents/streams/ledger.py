@@ -56,7 +56,7 @@ class _Ids:
 
     def __init__(self) -> None:
         # Parts are only ever added to a list, so that a snapshot of it stays as it is.
-        self._parts: list[Sequence[int]] = []
+        self.parts: list[Sequence[int]] = []
         self._size = 0
         self._set: set[int] = set()
         self._count_in_set = 0
@@ -68,22 +68,22 @@ class _Ids:
         """
         Return the ids as they are now, whatever is added or dropped later.
         """
-        return IdSnapshot(self._parts, len(self._parts))
+        return IdSnapshot(self.parts, len(self.parts))
 
     def add(self, numbers: Sequence[int]) -> None:
         """
         Hold *numbers*, none of which is held yet.
         """
         # A fifth of the memory of a list; unsigned, as that is made in half the time.
-        self._parts.append(array.array("Q", numbers))
+        self.parts.append(array.array("Q", numbers))
         self._size += len(numbers)
 
     def missing_of(self, numbers: set[int]) -> set[int]:
         """
         Return those of *numbers* that are not held.
         """
-        self._set.update(*self._parts[self._count_in_set :])
-        self._count_in_set = len(self._parts)
+        self._set.update(*self.parts[self._count_in_set :])
+        self._count_in_set = len(self.parts)
         return numbers - self._set
 
     def drop_to(self, floor: int) -> None:
@@ -91,7 +91,7 @@ class _Ids:
         Drop what is not above *floor*.
         """
         left = [number for number in self.snapshot() if number > floor]
-        self._parts, self._size = [], 0
+        self.parts, self._size = [], 0
         self._set, self._count_in_set = set(), 0
         if left:
             self.add(left)
@@ -213,7 +213,7 @@ class Ledger:
             count_before,
             agent_id=agent_id,
             floor=self._floor,
-            known=self._known.snapshot(),
+            known=IdSnapshot(self._known.parts, len(self._known.parts)),
             ids=ids,
             new=new,
             newest_before=max(before, newest_before),
