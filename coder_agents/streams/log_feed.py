@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import math
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
 
 from coder_agents.errors import CoderError, DecodeError
-from coder_agents.schema import Workspace, from_json
 from coder_agents.streams.checks import LateLineCheck
 from coder_agents.streams.ends import (
     ConnectAgain,
@@ -35,7 +33,6 @@ from coder_agents.streams.options import StreamOptions
 from coder_agents.streams.position import LogPosition
 from coder_agents.streams.reconnect import without_frames
 from coder_agents.streams.reconnecting import Broken, ReconnectingConnection
-from coder_agents.streams.sources import AgentSources
 from coder_agents.transport import ClosedError, DroppedError, Interest, Source
 
 
@@ -66,7 +63,7 @@ class LogFeed:
         self._policy = policy
         self._on_follow = on_follow
         self._connection: ReconnectingConnection[bytes] = ReconnectingConnection(
-            _following(log.sources, ledger),
+            log.following(ledger),
             what=log.what,
             options=options,
             connect_timeout=log.sources.connect_timeout,
@@ -197,9 +194,7 @@ class LogFeed:
                 self._begin_errand(decision, self._log.sources.workspace, delay)
             case ReadLog(delay):
                 self._connection.progress()
-                self._begin_errand(
-                    decision, _reading(self._log.sources, self._progress.ledger), delay
-                )
+                self._begin_errand(decision, self._log.reading(self._progress.ledger), delay)
             case End(end, failure):
                 raise EndedError(end, failure)
             case Follow(log):
@@ -241,13 +236,16 @@ class LogFeed:
         Take what came of the errand to the policy; return the lines where it was a log.
         """
         if not isinstance(self._errand_for, ReadLog):
-            workspace = _workspace(answer, self._log.sources.workspace_id)
+            workspace = self._log.workspace_of(answer)
             self._do(self._policy.workspace(workspace, self._facts()))
             return None
-        if isinstance(answer, CoderError):
-            self._do(self._policy.log(answer, self._facts()))
+        try:
+            if isinstance(answer, CoderError):
+                raise answer
+            position = self._progress.take(answer, requested=requested, ids_first=True)
+        except CoderError as error:
+            self._do(self._policy.log(error, self._facts()))
             return None
-        position = self._progress.take(answer, requested=requested, ids_first=True)
         self._do(self._policy.log(self._progress.found_new, self._facts()))
         return position
 
@@ -261,7 +259,7 @@ class LogFeed:
         self._check = self._new_check()
         self._connection.leave()
         self._connection.what = log.what
-        self._connection.new_source = _following(log.sources, self._progress.ledger)
+        self._connection.new_source = log.following(self._progress.ledger)
         if self._on_follow is not None:
             self._on_follow(log.agent)
 
@@ -338,28 +336,3 @@ class LogFeed:
         self._check.free()
         if self._errand is not None:
             self._errand.free()
-
-
-def _following(sources: AgentSources, ledger: Ledger) -> Callable[[], Source[bytes]]:
-    return lambda: sources.follow_log(ledger.floor)
-
-
-def _reading(sources: AgentSources, ledger: Ledger) -> Callable[[], Source[bytes]]:
-    return lambda: sources.read_log(ledger.floor)
-
-
-def _workspace(answer: bytes | CoderError, wanted: uuid.UUID | None) -> Workspace | CoderError:
-    if isinstance(answer, CoderError):
-        return answer
-    try:
-        workspace = from_json(answer, Workspace)
-    except DecodeError as error:
-        return without_frames(error)
-    if workspace.id == wanted:
-        return workspace
-    return DecodeError(
-        f"$.id: wanted the workspace {wanted}, found {workspace.id}",
-        path="$.id",
-        wanted=str(wanted),
-        found=str(workspace.id),
-    )

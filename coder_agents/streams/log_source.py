@@ -10,8 +10,12 @@ from typing import Any
 
 import attrs
 
-from coder_agents.schema import WorkspaceAgentLogSource
+from coder_agents.errors import CoderError, DecodeError
+from coder_agents.schema import Workspace, WorkspaceAgentLogSource, from_json
+from coder_agents.streams.ledger import Ledger
+from coder_agents.streams.reconnect import without_frames
 from coder_agents.streams.sources import AgentSources
+from coder_agents.transport import Source
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -39,3 +43,37 @@ class AgentLogSource:
         What the stream is of, for messages.
         """
         return f"the log of agent {self.agent_id}"
+
+    def following(self, ledger: Ledger) -> Callable[[], Source[bytes]]:
+        """
+        Return what makes a connection that follows the lines after the ledger's floor.
+        """
+        sources = self.sources
+        return lambda: sources.follow_log(ledger.floor)
+
+    def reading(self, ledger: Ledger) -> Callable[[], Source[bytes]]:
+        """
+        Return what makes a request for the lines after the ledger's floor.
+        """
+        sources = self.sources
+        return lambda: sources.read_log(ledger.floor)
+
+    def workspace_of(self, answer: bytes | CoderError) -> Workspace | CoderError:
+        """
+        Return the agent's workspace as *answer* has it; an error where it has another one or none.
+        """
+        if isinstance(answer, CoderError):
+            return answer
+        try:
+            workspace = from_json(answer, Workspace)
+        except DecodeError as error:
+            return without_frames(error)
+        wanted, found = str(self.sources.workspace_id), str(workspace.id)
+        if wanted == found:
+            return workspace
+        return DecodeError(
+            f"$.id: wanted the workspace {wanted}, found {found}",
+            path="$.id",
+            wanted=wanted,
+            found=found,
+        )

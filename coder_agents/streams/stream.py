@@ -149,9 +149,14 @@ class Stream(Generator[T, None, None]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        is_interrupt = kind is not None and issubclass(kind, KeyboardInterrupt)
-        self._core.close(StreamEnd.INTERRUPTED if is_interrupt else StreamEnd.CLOSED)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self._core.close(StreamEnd.INTERRUPTED)
+            self._core.mark(error)
+        else:
+            self._core.close()
 
     def __del__(self) -> None:
         core = getattr(self, "_core", None)
