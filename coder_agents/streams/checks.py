@@ -12,9 +12,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from coder_agents.errors import CoderError, TransportError
+from coder_agents.errors import CoderError
 from coder_agents.streams.reconnect import requested_pause
-from coder_agents.transport import ClosedError, Interest, KeptRequest
+from coder_agents.transport import Interest, KeptRequest
 
 logger = logging.getLogger("coder_agents")
 
@@ -93,11 +93,6 @@ class LateLineCheck:
                 request.wake()
         try:
             body = request.receive(min(FIRST_DIAL * 2.0**self._failures, self._connect_timeout))
-        except ClosedError:
-            if self._woken:
-                raise
-            self.failed(TransportError("the client was closed"))  # which ends no stream
-            return None
         except CoderError as error:
             self.failed(error)
             return None
@@ -145,12 +140,6 @@ class LateLineCheck:
         """
         request = self._request or self._new_request(floor)
         return request.may_connect()
-
-    def stop(self) -> None:
-        """
-        Leave the check in flight, if there is one.
-        """
-        self._leave()
 
     def wake(self) -> None:
         """

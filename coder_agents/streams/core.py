@@ -245,11 +245,11 @@ class Core(Generic[T]):
         """
         Close a stream, *shown* by its text, that nobody refers to any more, and warn if it was open.
         """
-        if self.opened_at and not self.closed:
-            opened_at = self.opened_at
-            self.close()  # first: a warning may be an error
+        self.close()  # first: a warning may be an error
+        if self.opened_at:
             warnings.warn(
-                f"{shown} was left open; it was opened at {opened_at}. Use `with`, or call close()",
+                f"{shown} was left open; it was opened at {self.opened_at}."
+                " Use `with`, or call close()",
                 ResourceWarning,
                 stacklevel=3,
             )

@@ -93,11 +93,6 @@ class Feed(Protocol[T]):
         Return what to wait for before another step; None where that may find something now.
         """
 
-    def may_connect(self) -> bool:
-        """
-        Whether another step may dial, and so may take as long as a dial.
-        """
-
     def expect_break(self) -> None:
         """
         Note that nobody has read for long: a broken connection is no surprise.

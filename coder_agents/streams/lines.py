@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
@@ -87,8 +87,7 @@ def _by_ids(message: bytes, new_among: NewAmong, choice: Choice | None) -> NewLi
             number in chosen and is_new
             for number, is_new in zip(ids, marks or itertools.repeat(True), strict=False)
         ]
-    logs = _marked(message, parts, ids_of_parts, marks)
-    return NewLines(logs, new, new) if choice is None else _chosen(logs, new, choice)
+    return _chosen(_marked(message, parts, ids_of_parts, marks), new, choice)
 
 
 def _marked(
@@ -99,19 +98,20 @@ def _marked(
     """
     if marks is None:
         return from_json(message, list[WorkspaceAgentLog])
-    logs: list[WorkspaceAgentLog] = []
+    try:
+        return list(_marked_of_parts(parts, ids_of_parts, marks))
+    except DecodeError:
+        # What is wrong is reported with its place in the whole, unless the cut was wrong.
+        logs = from_json(message, list[WorkspaceAgentLog])
+        return list(itertools.compress(logs, marks))
+
+
+def _marked_of_parts(
+    parts: Sequence[bytes], ids_of_parts: Sequence[Sequence[int]], marks: Sequence[bool]
+) -> Iterator[WorkspaceAgentLog]:
     begin = 0
     for part, ids in zip(parts, ids_of_parts, strict=True):
         part_marks = marks[begin : begin + len(ids)]
         begin += len(ids)
         if any(part_marks):
-            logs += itertools.compress(_decoded(part, message), part_marks)
-    return logs
-
-
-def _decoded(part: bytes, message: bytes) -> list[WorkspaceAgentLog]:
-    try:
-        return from_json(part, list[WorkspaceAgentLog])
-    except DecodeError:
-        from_json(message, list[WorkspaceAgentLog])  # it raises, with the path in what came
-        raise
+            yield from itertools.compress(from_json(part, list[WorkspaceAgentLog]), part_marks)

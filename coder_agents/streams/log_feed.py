@@ -19,7 +19,6 @@ from coder_agents.streams.ends import (
     End,
     EndPolicy,
     Facts,
-    Follow,
     ReadLog,
     ReadWorkspace,
 )
@@ -197,8 +196,8 @@ class LogFeed:
                 self._begin_errand(decision, self._log.reading(self._progress.ledger), delay)
             case End(end, failure):
                 raise EndedError(end, failure)
-            case Follow(log):
-                self._follow(log)
+            case _:
+                self._follow(decision.log)
 
     def _begin_errand(
         self, decision: Decision, new_source: Callable[[], Source[bytes]], delay: float

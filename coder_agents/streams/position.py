@@ -11,7 +11,7 @@ from __future__ import annotations
 import collections
 import itertools
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Self, TypeVar
 
 import attrs
@@ -37,13 +37,6 @@ class Position(Generic[T]):
     pending: collections.deque[T]
     size: int
     count_before: int
-
-    @classmethod
-    def of(cls, items: Collection[T], count_before: int = 0) -> Position[T]:
-        """
-        Return the position in which *items* are pending.
-        """
-        return Position(collections.deque(items), len(items), count_before)
 
     @property
     def done(self) -> int:
@@ -115,13 +108,6 @@ class StatePosition(Position[T]):
         return StatePosition(
             collections.deque(items), len(items), count_before, before=before, state=state
         )
-
-    @property
-    def latest(self) -> T | None:
-        """
-        The state that was handed out last; None before the first.
-        """
-        return self.state if self.done else self.before
 
 
 @attrs.frozen

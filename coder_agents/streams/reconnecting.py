@@ -88,8 +88,6 @@ class ReconnectingConnection(Generic[M]):
 
         Raises what `Source.ask` and `Source.answered` raise.
         """
-        if self._answered:
-            return True
         source = self._source
         if source is None:
             if time.monotonic() < self._retry_at:

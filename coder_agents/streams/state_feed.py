@@ -128,12 +128,6 @@ class StateFeed(Generic[M, T]):
         """
         return self._connection.interests()
 
-    def may_connect(self) -> bool:
-        """
-        Whether another step may dial.
-        """
-        return self._connection.may_connect()
-
     def expect_break(self) -> None:
         """
         Note that nobody has read for long.

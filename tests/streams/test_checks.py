@@ -245,6 +245,7 @@ def test_a_broken_stream_is_mended_while_a_check_hangs(
             embedded.push_logs(["one"])
             poll_until(stream, lambda: routes(deployment, "logs"))
             embedded.push_logs(["two"])
+            poll_until(stream, lambda: stream.stats.items == 2)  # or the next may be in one message
             embedded.push_logs(["three"])
             poll_until(stream, lambda: stream.stats.items == 3 and stream.stats.reconnects == 1)
 
