@@ -174,9 +174,9 @@ def seconds_or_none(name: str, value: float | None) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be seconds or None, not {type(value).__name__}")
-    if math.isnan(value) or value < 0:
+    if value != value or value < 0:
         raise ValueError(f"{name} must be 0 or more seconds, or None, not {value}")
-    return value
+    return value if value <= sys.float_info.max else math.inf
 
 
 def function_or_none(name: str, value: T) -> T:

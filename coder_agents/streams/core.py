@@ -136,11 +136,13 @@ class Core(Generic[T]):
                 del owner[0]
             if self.closed:
                 self.try_free()
+        if self.end is _FORKED:  # before this run, or by what it called
+            return _Outcome(failure=self._failure_of_child())
         return outcome
 
     def _outcome(self, work: Callable[[float], bool], deadline: float) -> _Outcome:
         if self.closed:
-            return _Outcome(failure=self._failure_of_child())
+            return _Outcome()
         try:
             return _Outcome(done=work(deadline))
         except ClosedError:
@@ -170,9 +172,7 @@ class Core(Generic[T]):
     def _refusal(self) -> ValueError | None:
         return None if self.closed else ValueError("the stream is being read already")
 
-    def _failure_of_child(self) -> StreamError | None:
-        if self.end is not _FORKED:
-            return None
+    def _failure_of_child(self) -> StreamError:
         failure = StreamError(
             f"{self.engine.what}: the stream was opened before this process was forked, and belongs to"
             " the parent process: open another one here"

@@ -101,9 +101,8 @@ def _marked(
     try:
         return list(_marked_of_parts(parts, ids_of_parts, marks))
     except DecodeError:
-        # What is wrong is reported with its place in the whole, unless the cut was wrong.
-        logs = from_json(message, list[WorkspaceAgentLog])
-        return list(itertools.compress(logs, marks))
+        # Raises the same, with the place in the whole.
+        return from_json(message, list[WorkspaceAgentLog])
 
 
 def _marked_of_parts(

@@ -182,6 +182,7 @@ class MergedEngine(Generic[A]):
         """
         Wait until lines are there, and put them in order.
         """
+        is_last = False
         while True:
             self._step_all()
             if self._woken:  # before what is there: whoever closes also wakes the members
@@ -190,8 +191,12 @@ class MergedEngine(Generic[A]):
                 return self._next_batch()
             if not (self._ready or self._full or self._connecting or self._waiting):
                 raise EndedError(StreamEnd.ALL_ENDED)
-            if not self._ready and not self._await(deadline) and time.monotonic() >= deadline:
-                return None
+            # One that always has something keeps neither the others waiting nor the caller.
+            self._await(0.0 if self._ready else deadline)
+            if time.monotonic() >= deadline:
+                if is_last or not self._ready:
+                    return None
+                is_last = True
 
     def _next_batch(self) -> MergedPosition[A]:
         full, self._full = self._full, []
@@ -277,9 +282,9 @@ class MergedEngine(Generic[A]):
         self._connecting += 1
         self._diallers.submit(member.step).add_done_callback(come_back)
 
-    def _await(self, deadline: float) -> bool:
+    def _await(self, deadline: float) -> None:
         """
-        Wait for a member that may have something; return whether there is one.
+        Wait for a member that may have something.
         """
         until = deadline
         if self._full:
@@ -289,7 +294,6 @@ class MergedEngine(Generic[A]):
         due = self._poller.wait(until)
         self._waiting.difference_update(member.number for member in due)
         self._ready.extend(due)
-        return bool(due)
 
     def counts(self) -> Counts:
         """

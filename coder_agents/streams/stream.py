@@ -144,7 +144,12 @@ class Stream(Generator[T, None, None]):
 
         Returns at once. A reader that is blocked wakes and its iteration ends.
         """
-        self._core.close()
+        core = self._core
+        try:
+            core.close()
+        except BaseException as error:
+            del self
+            raise core.interrupted(error)  # noqa: B904 (it is the same)
 
     def __enter__(self) -> Self:
         return self
@@ -153,14 +158,18 @@ class Stream(Generator[T, None, None]):
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
         if isinstance(error, KeyboardInterrupt):
-            self._core.close(StreamEnd.INTERRUPTED)
-            self._core.mark(error)
+            traceback = error.__traceback__
+            self._core.interrupted(error).with_traceback(traceback)
         else:
-            self._core.close()
+            self.close()
 
     def __del__(self) -> None:
         core = getattr(self, "_core", None)
-        if core is not None and not core.closed:
+        if core is None:
+            return
+        if core.closed:
+            core.try_free()  # where an interrupt came into the way
+        else:
             core.forget(repr(self))
 
 

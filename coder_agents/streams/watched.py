@@ -33,16 +33,20 @@ class Changes(Iterator[C], Generic[C]):
         self._pending: collections.deque[C] = collections.deque()
 
     def __next__(self) -> C:
+        core = self._core
         try:
-            while not self._core.closed:
+            while not core.closed:
                 if self._pending:
                     change: C = self._pending[0]
                     del self._pending[0]
                     return change
                 next(self._stream)
-                position = cast("StatePosition[Any]", self._core.position)
+                position = cast("StatePosition[Any]", core.position)
                 self._pending.extend(self._changes_of(position.before, position.state))
-        except BaseException:
-            del self  # as in `Stream`
+        except Exception:
+            del self
             raise
+        except BaseException as error:
+            del self
+            raise core.interrupted(error)  # noqa: B904 (it is the same)
         raise StopIteration

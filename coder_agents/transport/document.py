@@ -7,9 +7,13 @@ it, and so that it does not depend on the client, which may be closed by then.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
+import attrs
+
 from coder_agents.errors import MessageTooLargeError
+from coder_agents.transport.connection import DroppedError, Interest
 from coder_agents.transport.exchange import Head
 from coder_agents.transport.source import HTTPSource
 
@@ -31,6 +35,15 @@ class DocumentSource(HTTPSource[bytes]):
     def _accept(self, head: Head) -> None:
         self._body = bytearray()
 
+    def interest(self) -> Interest | None:
+        """
+        Return what to wait for before the next step; None where it may find something now.
+        """
+        interest = super().interest()
+        if interest is None or interest.until <= self._answer_until:
+            return interest
+        return attrs.evolve(interest, until=self._answer_until)
+
     def receive(self) -> bytes | None:
         """
         Return the whole body, None where it is not whole yet.
@@ -43,5 +56,7 @@ class DocumentSource(HTTPSource[bytes]):
                 )
         if data is None:
             self._check_silence()
+            if time.monotonic() >= self._answer_until:
+                raise DroppedError("the document was not whole in time")
             return None
         return bytes(self._body)

@@ -150,7 +150,10 @@ def _reported(answer: requests.Response) -> tuple[schema.Response, bool]:
 
 
 def _redirect(answer: requests.Response) -> schema.Response:
-    target = urlsplit(urljoin(answer.url, answer.headers["Location"]))
+    try:
+        target = urlsplit(urljoin(answer.url, answer.headers["Location"]))
+    except ValueError:
+        return schema.Response(message="redirected to an address that is no URL")
     prefix = target.path.partition("/api/v2/")[0].rstrip("/")
     use = urlunsplit((target.scheme, target.netloc, prefix, "", ""))
     return schema.Response(
@@ -169,7 +172,7 @@ def _retry_after(answer: requests.Response) -> float | None:
         return None
     try:
         return urllib3.Retry().parse_retry_after(value)
-    except urllib3.exceptions.InvalidHeader:
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return None
 
 

@@ -75,6 +75,15 @@ class GetRetry(urllib3.Retry):
             raise MaxRetryError(_pool, url or "", reason)
         return policy
 
+    def parse_retry_after(self, retry_after: str) -> float:
+        """
+        Return the seconds that the header names; 0 where it names none that can be read.
+        """
+        try:
+            return super().parse_retry_after(retry_after)
+        except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+            return 0.0
+
     def _next_sleep(self, response: urllib3.BaseHTTPResponse | None) -> float:
         asked = None if response is None else self.get_retry_after(response)
         return self.get_backoff_time() if asked is None else asked
@@ -255,7 +264,12 @@ class HTTP:
                 verify=self._verify,
                 cert=self._cert,
             )
-        except (requests.RequestException, OSError, urllib3.exceptions.HTTPError) as error:
+        except (
+            requests.RequestException,
+            OSError,
+            ValueError,  # of a Location that is no URL, which requests reads though it follows none
+            urllib3.exceptions.HTTPError,
+        ) as error:
             failure = transport_error(f"{method} {url}", error)
         try:
             # Raised out here, or its context would hold the request and so the token.

@@ -148,26 +148,25 @@ class WebSocketSource(HTTPSource[bytes]):
 
         Pings are answered meanwhile.
         """
-        while True:
-            failure = ""
-            try:
-                frame = self._frames.recv_frame()
-            except _NotWholeError:
-                break
-            except WebSocketException as error:
-                failure = str(error)
-            if failure:
-                raise DroppedError(f"not WebSocket: {failure}", code=_PROTOCOL_ERROR)
-            data = bytes(frame.data)  # type: ignore[arg-type]  # received: never text
-            if frame.opcode >= ABNF.OPCODE_CLOSE:
-                self._control(frame.opcode, data)
-                return None  # a peer may ping without end, and the caller has a deadline
-            if frame.fin and frame.opcode and not self._parts:
-                return data
-            if (message := self._joined(frame, data)) is not None:
-                return message
-        self._check_silence()
-        return None
+        failure = ""
+        try:
+            frame = self._frames.recv_frame()
+        except _NotWholeError:
+            self._check_silence()
+            return None
+        except WebSocketException as error:
+            failure = str(error)
+        if failure:
+            raise DroppedError(f"not WebSocket: {failure}", code=_PROTOCOL_ERROR)
+        data = bytes(frame.data)  # type: ignore[arg-type]  # received: never text
+        # One frame a call: a peer may send pings or fragments without end, and who reads has a
+        # deadline.
+        if frame.opcode >= ABNF.OPCODE_CLOSE:
+            self._control(frame.opcode, data)
+            return None
+        if frame.fin and frame.opcode and not self._parts:
+            return data
+        return self._joined(frame, data)
 
     def _control(self, opcode: int, data: bytes) -> None:
         if opcode == ABNF.OPCODE_CLOSE:

@@ -5,13 +5,28 @@ The parts of a stream below its handle, at moments that only a race reaches.
 from __future__ import annotations
 
 import collections
+import functools
+import sys
+import time
 import uuid
 import warnings
+from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
+from peer import Conversation
 
-from coder_agents import DecodeError, StreamEnd, StreamError, StreamOptions
+from coder_agents import (
+    Agent,
+    Client,
+    CoderError,
+    DecodeError,
+    Reconnect,
+    StreamEnd,
+    StreamError,
+    StreamOptions,
+)
 from coder_agents.schema import Workspace, to_json
 from coder_agents.streams.checks import LateLineCheck
 from coder_agents.streams.core import Core
@@ -29,7 +44,9 @@ from coder_agents.streams.stream import Stream
 from coder_agents.testing import Deployment
 from coder_agents.transport import ClosedError, fork
 
-from .conftest import AGENT, agent_at
+from .conftest import AGENT, LOGS, RAISING, TOKEN, agent_at, logs
+from .test_polled import telling
+from .test_resume import QUICK, breaking, going_on, hang_up
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -228,3 +245,186 @@ def test_what_a_forked_process_does_is_done_to_every_stream() -> None:
         assert ended.end is StreamEnd.CLOSED
         several._core.engine.free()
         diallers.close()
+
+
+REDIRECTS = [b"Location: //[\r\n", b"Location: http://[foo/x\r\n"]
+PAUSES = [
+    b"Retry-After: Sun, 06 Nov 99999 08:49:37 GMT\r\n",
+    b"Retry-After: " + b"9" * 5000 + b"\r\n",
+]
+
+
+@pytest.mark.parametrize("header", REDIRECTS + PAUSES)
+def test_a_header_that_cannot_be_read_is_no_reason_to_end(
+    serve: Callable[..., Any], header: bytes
+) -> None:
+    """
+    Neither for a resume nor, with an error of ours, for a call.
+    """
+    status = b"302 Found" if header in REDIRECTS else b"503 Unavailable"
+
+    def refuse(conversation: Conversation) -> None:
+        conversation.read_head()
+        conversation.send(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n" + header + b"\r\n")
+
+    agent = serve(
+        breaking(LOGS, hang_up),
+        refuse,
+        going_on(LOGS),
+        refuse,
+        options=StreamOptions(reconnect=QUICK, settle=0),
+    )
+    with agent.follow_logs() as stream:
+        assert [next(stream).id for _ in range(2)] == [1, 2]
+    with pytest.raises(CoderError):
+        agent.refresh()
+
+
+def test_several_agents_are_polled_on_time_while_one_floods(serve: Callable[..., Any]) -> None:
+    """
+    Its pings keep neither the poll waiting nor the lines of the others.
+    """
+    numbers = iter(range(1, 1000))
+
+    def flood(conversation: Conversation) -> None:
+        conversation.accept_websocket()
+        number = next(numbers)
+        if number == 2:
+            conversation.text(logs(7))
+            conversation.until_gone()
+        while True:
+            conversation.send(b"\x89\x00" * 500)
+
+    agent = serve(flood)
+    other = attrs.evolve(agent._data, id=uuid.UUID(int=9))
+    second = Agent(other.id, agent._http, RAISING, agent._capabilities, data=other)
+    client = Client(agent._http.settings.url, TOKEN, stream=StreamOptions(settle=0))
+    with client.follow_logs([agent, second]) as stream:
+        began = time.monotonic()
+        found = None
+        while found is None:
+            assert time.monotonic() < began + 30
+            found = stream.poll(0.2)
+        assert found.log.id == 7
+        assert stream.poll(0.2) is None
+
+
+def injected(call: Callable[[], object], at: int) -> bool:
+    """
+    Call, and raise KeyboardInterrupt at bytecode number *at* of this package's streams; return
+    whether the call got so far.
+    """
+    count = 0
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        nonlocal count
+        if "coder_agents/streams" not in frame.f_code.co_filename:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            count += 1
+            if count == at:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("way", ["close", "with"])
+def test_an_interrupt_in_the_middle_of_closing_leaves_nothing_open(
+    serve: Callable[..., Any], way: str
+) -> None:
+    """
+    What was not done yet is done before the interrupt passes.
+    """
+    agent = serve(counting(LOGS))
+    before = open_sockets(agent)
+    stream = agent.follow_logs()
+    engine: Any = stream._core.engine
+    free = engine.free
+
+    def interrupt() -> None:
+        engine.free = free
+        raise KeyboardInterrupt
+
+    engine.free = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        if way == "close":
+            stream.close()
+        else:
+            stream.__exit__(None, None, None)
+    assert open_sockets(agent) <= before
+    assert stream.end is StreamEnd.CLOSED
+
+
+def test_an_interrupt_of_changes_ends_the_stream(serve: Callable[..., Any]) -> None:
+    """
+    Or leaves it whole: no change is computed and not handed out.
+    """
+    for at in range(5, 200, 13):
+        with serve(telling(1, 2), telling(3)).watch_listening_ports(0.01) as stream:
+            changes = stream.changes()
+            if not injected(functools.partial(next, changes), at):
+                continue
+            assert stream.end is StreamEnd.INTERRUPTED, at
+
+
+def test_a_fork_in_a_callback_is_reported_as_one() -> None:
+    """
+    The child gets the error of a fork, whatever its torn-down stream comes to.
+    """
+    with Deployment() as deployment, deployment.client() as client:
+        embedded = deployment.add_agent()
+        embedded.push_logs(["one"])
+        agent = client.agent(embedded.id)
+
+        def forked(*_: object) -> None:
+            fork._after_fork_in_child()
+
+        options = StreamOptions(
+            reconnect=Reconnect(initial=0.01),
+            on_reconnect=forked,
+        )
+        stream = agent.follow_logs(options=options)
+        next(stream)
+        deployment.restart()
+        with pytest.raises(StreamError, match="before this process was forked"):
+            next(stream)
+        assert stream.end is StreamEnd.FORKED
+
+
+def test_a_document_that_drips_is_not_waited_for_without_end(serve: Callable[..., Any]) -> None:
+    """
+    Its body has the time of an answer, however often a byte comes.
+    """
+
+    def drip(conversation: Conversation) -> None:
+        conversation.read_head()
+        conversation.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        while not conversation.stop.is_set():
+            conversation.send(b" ")
+            time.sleep(0.05)
+
+    stream = serve(telling(1), drip, timeout=(5, 0.5)).watch_listening_ports(0.01)
+    next(stream)
+    with pytest.raises(StreamError, match="not whole in time"):
+        next(stream)
+
+
+def test_a_time_out_of_any_size_is_one() -> None:
+    """
+    Also where it is larger than any float.
+    """
+    core: Core[Any] = Core(FeedEngine(log_feed(log_source(), after=0, options=StreamOptions())))
+    stream: Stream[Any] = Stream(core)
+    stream.close()
+    assert stream.poll(10**400) is None
