@@ -22,7 +22,6 @@ from coder_agents import (
     Client,
     CoderError,
     DecodeError,
-    Reconnect,
     StreamEnd,
     StreamError,
     StreamOptions,
@@ -47,6 +46,7 @@ from coder_agents.transport import ClosedError, fork
 from .conftest import AGENT, LOGS, RAISING, TOKEN, agent_at, logs
 from .test_polled import telling
 from .test_resume import QUICK, breaking, going_on, hang_up
+from .test_stream import counting, open_sockets
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -376,30 +376,6 @@ def test_an_interrupt_of_changes_ends_the_stream(serve: Callable[..., Any]) -> N
             if not injected(functools.partial(next, changes), at):
                 continue
             assert stream.end is StreamEnd.INTERRUPTED, at
-
-
-def test_a_fork_in_a_callback_is_reported_as_one() -> None:
-    """
-    The child gets the error of a fork, whatever its torn-down stream comes to.
-    """
-    with Deployment() as deployment, deployment.client() as client:
-        embedded = deployment.add_agent()
-        embedded.push_logs(["one"])
-        agent = client.agent(embedded.id)
-
-        def forked(*_: object) -> None:
-            fork._after_fork_in_child()
-
-        options = StreamOptions(
-            reconnect=Reconnect(initial=0.01),
-            on_reconnect=forked,
-        )
-        stream = agent.follow_logs(options=options)
-        next(stream)
-        deployment.restart()
-        with pytest.raises(StreamError, match="before this process was forked"):
-            next(stream)
-        assert stream.end is StreamEnd.FORKED
 
 
 def test_a_document_that_drips_is_not_waited_for_without_end(serve: Callable[..., Any]) -> None:
