@@ -164,9 +164,7 @@ class Stream(Generator[T, None, None]):
             self.close()
 
     def __del__(self) -> None:
-        core = getattr(self, "_core", None)
-        if core is None:
-            return
+        core = self._core
         if core.closed:
             core.try_free()  # where an interrupt came into the way
         else:

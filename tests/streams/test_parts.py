@@ -40,6 +40,7 @@ from coder_agents.streams.poller import Alarm, Poller, single_selector
 from coder_agents.streams.position import Position
 from coder_agents.streams.reconnecting import ReconnectingConnection
 from coder_agents.streams.stream import Stream
+from coder_agents.streams.watched import Changes
 from coder_agents.testing import Deployment
 from coder_agents.transport import ClosedError, fork
 
@@ -376,6 +377,22 @@ def test_an_interrupt_of_changes_ends_the_stream(serve: Callable[..., Any]) -> N
             if not injected(functools.partial(next, changes), at):
                 continue
             assert stream.end is StreamEnd.INTERRUPTED, at
+
+
+def test_an_interrupt_between_a_state_and_its_changes_ends_the_stream(
+    serve: Callable[..., Any],
+) -> None:
+    """
+    What was read and not handed out is not lost unnoticed.
+    """
+
+    def interrupt(before: object, after: object) -> list[object]:
+        raise KeyboardInterrupt
+
+    stream = serve(telling(1)).watch_listening_ports(60)
+    with pytest.raises(KeyboardInterrupt):
+        next(Changes(stream, interrupt))
+    assert stream.end is StreamEnd.INTERRUPTED
 
 
 def test_a_document_that_drips_is_not_waited_for_without_end(serve: Callable[..., Any]) -> None:
