@@ -291,7 +291,8 @@ class MergedEngine(Generic[A]):
             until = min(deadline, self._first_answers_until)
             for member in self._full:  # what they have now is enough
                 self._poller.drop(member)
-        due = self._poller.wait(until)
+        # One that is ready may still be registered: to be stepped twice would lose what it has.
+        due = [m for m in self._poller.wait(until) if m.number in self._waiting]
         self._waiting.difference_update(member.number for member in due)
         self._ready.extend(due)
 

@@ -421,3 +421,40 @@ def test_a_time_out_of_any_size_is_one() -> None:
     stream: Stream[Any] = Stream(core)
     stream.close()
     assert stream.poll(10**400) is None
+
+
+def test_an_agent_that_always_has_something_is_stepped_once_at_a_time(
+    serve: Callable[..., Any],
+) -> None:
+    """
+    Whether its bytes lie in a parser or in the socket: each line comes once, in order.
+    """
+    numbers = iter(range(1, 1000))
+
+    def burst(conversation: Conversation) -> None:
+        conversation.accept_websocket()
+        first = next(numbers) * 10_000
+        # More than one read takes: after each ping there is something in the parser and in the socket.
+        conversation.send(
+            b"".join(
+                b"\x89\x00" + conversation.text_frame(logs(number, output="x" * 90_000))
+                for number in range(first, first + 30)
+            )
+        )
+        conversation.until_gone()
+
+    agent = serve(burst)
+    data = [attrs.evolve(agent._data, id=uuid.UUID(int=number)) for number in (8, 9)]
+    agents = [Agent(each.id, agent._http, RAISING, agent._capabilities, data=each) for each in data]
+    client = Client(agent._http.settings.url, TOKEN, stream=StreamOptions(settle=0))
+    came: dict[uuid.UUID, list[int]] = {each.id: [] for each in data}
+    with client.follow_logs(agents) as stream:
+        until = time.monotonic() + 20
+        while sum(map(len, came.values())) < 60:
+            assert time.monotonic() < until, came
+            item = stream.poll(0.05)
+            if item is not None:
+                came[item.agent.id].append(item.log.id)
+        assert stream.end is None
+    for ids in came.values():
+        assert ids == list(range(ids[0], ids[0] + 30))
