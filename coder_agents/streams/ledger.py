@@ -208,9 +208,9 @@ class Ledger:
             not ids or (ids is self._in_order and ids[0] > before) or ascend_from(before, ids)
         )
         return LogPosition(
-            collections.deque(logs),
-            len(ids),
-            count_before,
+            pending=collections.deque(logs),
+            size=len(ids),
+            count_before=count_before,
             agent_id=agent_id,
             floor=self._floor,
             known=IdSnapshot(self._known.parts, len(self._known.parts)),

@@ -92,9 +92,9 @@ class MergedEngine(Generic[A]):
 
     def _position_of(self, items: Sequence[AgentLog[A]], order: Sequence[int]) -> MergedPosition[A]:
         return MergedPosition(
-            collections.deque(items),
-            len(items),
-            self._count,
+            pending=collections.deque(items),
+            size=len(items),
+            count_before=self._count,
             agents=self._agents,
             earlier=self._earlier,
             batch=self._batch,

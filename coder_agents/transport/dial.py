@@ -134,7 +134,7 @@ def dial(pool: Any, request: requests.PreparedRequest, timeout: float, tap: Tap)
     if wrap is not None:
         connection._connect_tls_proxy = lambda *args: _tls(wrap(*args), deadline, dialled)
     try:
-        _connect(pool, connection, request)
+        _connect(pool, connection, request, lambda sock: _tls(sock, deadline, dialled))
         connection.sock.settimeout(0)
     except BaseException as error:
         connection.close()
@@ -164,9 +164,15 @@ def _close_half_made(error: BaseException) -> None:
             half_made.close()
 
 
-def _connect(pool: Any, connection: Any, request: requests.PreparedRequest) -> None:
+def _connect(
+    pool: Any,
+    connection: Any,
+    request: requests.PreparedRequest,
+    limited: Callable[[Any], Any],
+) -> None:
     """
-    Connect, through a tunnel where the pool has a proxy, also for ``http``.
+    Connect, through a tunnel where the pool has a proxy, also for ``http``; *limited* makes a TLS socket
+    to a proxy keep to the deadline.
 
     A stream needs a connection of its own to the deployment; a proxy that is
     asked for an ``http`` URL in the ordinary way keeps the connection to itself.
@@ -180,7 +186,7 @@ def _connect(pool: Any, connection: Any, request: requests.PreparedRequest) -> N
         to_proxy = None
         if pool.scheme == "https":  # TLS to the proxy, none through it: urllib3 cannot do that
             connection.connect()
-            to_proxy, connection.sock = connection.sock, None
+            to_proxy, connection.sock = limited(connection.sock), None
         connection.set_tunnel(target.host, target.port or 80, headers=pool.proxy_headers)
         if to_proxy is None:
             connection.connect()
