@@ -29,7 +29,7 @@ from coder_agents.streams.reconnect import without_frames
 from coder_agents.transport import ClosedError
 
 _MAX_DIALLERS = 8  # threads
-_FIRST_ANSWERS = 5.0  # seconds that what is there waits for agents that have not answered yet
+_FIRST_ANSWERS = 5.0  # seconds that lines wait for the first answers of other agents
 _MAX_NOTES = 10
 
 
@@ -185,7 +185,7 @@ class MergedEngine(Generic[A]):
         is_last = False
         while True:
             self._step_all()
-            if self._woken:  # before what is there: whoever closes also wakes the members
+            if self._woken:  # checked first: a close wakes the members, too
                 raise ClosedError
             if self._full and not self._awaits_first_answers():
                 return self._next_batch()
@@ -212,7 +212,7 @@ class MergedEngine(Generic[A]):
 
     def _awaits_first_answers(self) -> bool:
         """
-        Whether what is there waits for the rest of what there is.
+        Whether lines that came wait for the first answers of other agents.
         """
         if time.monotonic() >= self._first_answers_until:
             return False
