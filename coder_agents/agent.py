@@ -157,7 +157,7 @@ class Agent:
             return schema.from_json(body, list[schema.WorkspaceAgentLog])
         from coder_agents.streams.lines import new_lines
 
-        return new_lines(body, lambda ids: None, choice, ids_first=False).logs
+        return new_lines([body], lambda ids: None, choice, ids_first=False).logs
 
     def follow_logs(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain
@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 from coder_agents.errors import DecodeError
 from coder_agents.schema import documents, shapes
 from coder_agents.schema.converter import from_document
-from coder_agents.schema.logs import LogLineID
+from coder_agents.schema.logs import LogLineID, WorkspaceAgentLog
 
 T = TypeVar("T")
 Text = str | bytes | bytearray | memoryview
@@ -70,6 +70,21 @@ def _read(text: str | bytes, cls: Any) -> Any:
         except fast.REFUSALS:
             pass
     return from_document(documents.parse(text), cls)
+
+
+def logs_of(texts: Sequence[bytes]) -> list[WorkspaceAgentLog]:
+    """
+    Return the lines of the JSON lists *texts*, one at least, in their order.
+
+    Raises `DecodeError` for the first of them that `from_json` refuses.
+    """
+    fast = _with_msgspec()
+    if fast is not None and sum(map(len, texts)) <= 2 * _PIECE:
+        try:
+            return cast("list[WorkspaceAgentLog]", fast.logs_of(texts))
+        except fast.REFUSALS:
+            pass
+    return list(chain.from_iterable(from_json(text, list[WorkspaceAgentLog]) for text in texts))
 
 
 def log_ids(text: bytes) -> list[int]:

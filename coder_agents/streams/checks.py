@@ -9,6 +9,7 @@ take the place of one that works.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -73,11 +74,14 @@ class LateLineCheck:
         request = self._request
         return self._received_before + (0 if request is None else request.received)
 
-    def due_at(self, wanted_at: float) -> float:
+    def due_at(self, wanted_at: float | None) -> float:
         """
-        Return when a check can be made that is wanted at the time *wanted_at*.
+        Return when to call `receive`: at once where a check is in flight, never where none is
+        wanted, else at *wanted_at*, or later where a check has failed.
         """
-        return max(wanted_at, self._not_before)
+        if self._request is not None:
+            return 0.0
+        return math.inf if wanted_at is None else max(wanted_at, self._not_before)
 
     def receive(self, floor: int) -> bytes | None:
         """

@@ -215,27 +215,27 @@ class FeedEngine(Generic[T]):
         if time.monotonic() - self._left_at > LONG_ABSENCE:
             self._feed.expect_break()
         try:
+            is_last = False
             while (position := self._feed.step()) is None:
-                if not self._wait(deadline):
+                if is_last or not self._wait(deadline):
                     return None
+                is_last = time.monotonic() >= deadline
             return position
         finally:
             self._left_at = time.monotonic()
 
     def _wait(self, deadline: float) -> bool:
         """
-        Wait for what the feed waits for; return False where *deadline* has passed.
+        Wait for what the feed waits for; return False where that has not come by *deadline*.
         """
         interests = self._feed.interests()
         if interests is None:
             return time.monotonic() < deadline
-        if time.monotonic() >= deadline:
-            return False
         self._poller.set(0, interests)
-        self._poller.wait(deadline)
+        due = self._poller.wait(deadline)
         if self._woken:
             raise ClosedError
-        return True
+        return bool(due) or time.monotonic() < deadline
 
     def counts(self) -> Counts:
         """

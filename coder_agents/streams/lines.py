@@ -1,5 +1,5 @@
 """
-From a message of a log to the lines in it that are new and wanted.
+From messages of a log to the lines in them that are new and wanted.
 
 Of a message that repeats what is known, ids are read first, and lines are decoded only in the
 pieces that have a new one: a resume may bring a megabyte of lines for one that is new.
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 
 from coder_agents.errors import DecodeError
-from coder_agents.schema import WorkspaceAgentLog, from_json
-from coder_agents.schema.reading import log_ids, pieces
+from coder_agents.schema import WorkspaceAgentLog
+from coder_agents.schema.reading import log_ids, logs_of, pieces
 from coder_agents.streams.filters import Choice
 
 Marks = Sequence[bool] | None
@@ -30,7 +30,7 @@ NewAmong = Callable[[Sequence[int]], Marks]
 @attrs.frozen(eq=False)
 class NewLines:
     """
-    What is new in one message.
+    What is new in some messages.
 
     Attributes:
         logs: the new lines that are wanted.
@@ -44,16 +44,16 @@ class NewLines:
 
 
 def new_lines(
-    message: bytes, new_among: NewAmong, choice: Choice | None, *, ids_first: bool
+    messages: Sequence[bytes], new_among: NewAmong, choice: Choice | None, *, ids_first: bool
 ) -> NewLines:
     """
-    Return the lines of *message* that *new_among* calls new and *choice* wants; None wants all.
+    Return the lines of *messages* that *new_among* calls new and *choice* wants; None wants all.
 
     Raises *DecodeError*.
     """
     if ids_first or (choice is not None and choice.by_id_only):
-        return _by_ids(message, new_among, choice)
-    logs = from_json(message, list[WorkspaceAgentLog])
+        return _by_ids(messages, new_among, choice)
+    logs = logs_of(messages)
     ids = list(map(_ID, logs))
     marks = new_among(ids)
     if marks is not None:
@@ -69,13 +69,13 @@ def _chosen(logs: list[WorkspaceAgentLog], new: Sequence[int], choice: Choice | 
     return NewLines(wanted, [log.id for log in wanted], new)
 
 
-def _by_ids(message: bytes, new_among: NewAmong, choice: Choice | None) -> NewLines:
-    parts = pieces(message)
+def _by_ids(messages: Sequence[bytes], new_among: NewAmong, choice: Choice | None) -> NewLines:
+    parts: Sequence[bytes] = [part for message in messages for part in pieces(message)]
     try:
         ids_of_parts = [log_ids(part) for part in parts]
     except DecodeError:
         # A cut at a place that only looked like one between two lines, or no lines at all.
-        parts, ids_of_parts = [message], [log_ids(message)]
+        parts, ids_of_parts = messages, [log_ids(message) for message in messages]
     ids = list(itertools.chain.from_iterable(ids_of_parts))
     marks = new_among(ids)
     new = ids if marks is None else list(itertools.compress(ids, marks))
@@ -87,22 +87,25 @@ def _by_ids(message: bytes, new_among: NewAmong, choice: Choice | None) -> NewLi
             number in chosen and is_new
             for number, is_new in zip(ids, marks or itertools.repeat(True), strict=False)
         ]
-    return _chosen(_marked(message, parts, ids_of_parts, marks), new, choice)
+    return _chosen(_marked(messages, parts, ids_of_parts, marks), new, choice)
 
 
 def _marked(
-    message: bytes, parts: Sequence[bytes], ids_of_parts: Sequence[Sequence[int]], marks: Marks
+    messages: Sequence[bytes],
+    parts: Sequence[bytes],
+    ids_of_parts: Sequence[Sequence[int]],
+    marks: Marks,
 ) -> list[WorkspaceAgentLog]:
     """
-    Return the lines of *message* that are marked, of which *parts* are the pieces.
+    Return the lines of *messages* that are marked, of which *parts* are the pieces.
     """
     if marks is None:
-        return from_json(message, list[WorkspaceAgentLog])
+        return logs_of(messages)
     try:
         return list(_marked_of_parts(parts, ids_of_parts, marks))
     except DecodeError:
         # Raises the same, with the place in the whole.
-        return from_json(message, list[WorkspaceAgentLog])
+        return logs_of(messages)
 
 
 def _marked_of_parts(
@@ -113,4 +116,4 @@ def _marked_of_parts(
         part_marks = marks[begin : begin + len(ids)]
         begin += len(ids)
         if any(part_marks):
-            yield from itertools.compress(from_json(part, list[WorkspaceAgentLog]), part_marks)
+            yield from itertools.compress(logs_of([part]), part_marks)

@@ -131,17 +131,34 @@ class LogFeed:
         except (DroppedError, CoderError) as broken:
             self._broke(broken)
             return None
-        if message is None:
-            return None
-        is_first = connection.messages == 1
-        position = progress.take(
-            message,
-            requested=connection.requested if is_first else None,
-            ids_first=is_first and progress.ledger.held > 0,
-        )
+        return None if message is None else self._take(message)
+
+    def _take(self, message: bytes) -> LogPosition:
+        """
+        Take *message*, and what came together with it; the first answers the request, and comes alone.
+        """
+        progress, connection = self._progress, self._connection
+        if connection.messages == 1:
+            position = progress.take(
+                [message], requested=connection.requested, ids_first=progress.ledger.held > 0
+            )
+        elif connection.has_more:
+            position = self._take_all([message, *connection.arrived()])
+        else:
+            position = progress.take([message])
         if progress.found_new and connection.outage is not None:
             connection.progress()
         return position
+
+    def _take_all(self, messages: Sequence[bytes]) -> LogPosition:
+        """
+        Take *messages*: the first alone where one of them cannot be read.
+        """
+        try:
+            return self._progress.take(messages)
+        except DecodeError:
+            self._connection.put_back(messages[1:])
+        return self._progress.take(messages[:1])
 
     def _read_check(self, check: LateLineCheck) -> LogPosition | None:
         body = check.receive(self._progress.ledger.floor)
@@ -149,7 +166,7 @@ class LogFeed:
             self._plan_check()
             return None
         try:
-            position = self._progress.take(body, requested=check.requested, ids_first=True)
+            position = self._progress.take([body], requested=check.requested, ids_first=True)
         except DecodeError as error:
             check.failed(error)
             position = None
@@ -164,12 +181,7 @@ class LogFeed:
         """
         # A connection that has not answered yet is a check itself.
         wanted_at = self._progress.ledger.check_at() if self._connection.messages else None
-        if self._check.in_flight:
-            self._check_due = 0.0
-        elif wanted_at is None:
-            self._check_due = math.inf
-        else:
-            self._check_due = self._check.due_at(wanted_at)
+        self._check_due = self._check.due_at(wanted_at)
 
     def _broke(self, broken: Broken) -> None:
         went_on = self._connection.messages > 1 or self._connection.pinged
@@ -241,7 +253,7 @@ class LogFeed:
         try:
             if isinstance(answer, CoderError):
                 raise answer
-            position = self._progress.take(answer, requested=requested, ids_first=True)
+            position = self._progress.take([answer], requested=requested, ids_first=True)
         except CoderError as error:
             self._do(self._policy.log(error, self._facts()))
             return None

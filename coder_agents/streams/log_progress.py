@@ -77,17 +77,19 @@ class LogProgress:
             self.ledger.left_out([n for n in position.new if n not in handed_out])
         self._warn_if_forgetful()
 
-    def take(self, message: bytes, *, requested: float | None, ids_first: bool) -> LogPosition:
+    def take(
+        self, messages: Sequence[bytes], *, requested: float | None = None, ids_first: bool = False
+    ) -> LogPosition:
         """
-        Return the position with the lines of *message* that are new and wanted.
+        Return the position with the lines of *messages* that are new and wanted.
 
-        *requested* is when the request was sent that *message* answers; None for a message
-        that answers none. With *ids_first* most lines are expected to be known.
+        *requested* is when the request was sent that a single message answers; None for messages
+        that answer none. With *ids_first* most lines are expected to be known.
 
         Raises *DecodeError*.
         """
         choice, ledger = self._choice, self.ledger
-        lines = new_lines(message, ledger.new_among, choice, ids_first=ids_first)
+        lines = new_lines(messages, ledger.new_among, choice, ids_first=ids_first)
         self._settles = requested
         self.found_new = bool(lines.new)
         if lines.new:

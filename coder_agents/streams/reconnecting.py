@@ -4,10 +4,11 @@ A connection that is made again when it breaks.
 
 from __future__ import annotations
 
+import collections
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence, Sized
+from typing import Generic, NoReturn, TypeVar
 
 from coder_agents.errors import CoderError, StreamError
 from coder_agents.streams.engine import EndedError
@@ -17,8 +18,11 @@ from coder_agents.transport import ClosedError, DroppedError, Interest, Source
 
 logger = logging.getLogger("coder_agents")
 
-M = TypeVar("M")
+M = TypeVar("M", bound=Sized)
 Broken = DroppedError | CoderError
+
+_MAX_BATCH = 128 * 1024  # bytes
+_MAX_MESSAGES = 1000  # in a batch: an empty list is two bytes
 
 
 class ReconnectingConnection(Generic[M]):
@@ -38,6 +42,7 @@ class ReconnectingConnection(Generic[M]):
         what: as above.
         requested: when the connection that is read was requested, by `time.monotonic`.
         messages: how many messages it has given.
+        has_more: whether some of the next message came together with the one received last.
         reconnects: how many connections were made again after one broke.
         outage: the tries since the connection last made progress; None while it works.
         expects_break: whether a break is no surprise, as nobody has read for long.
@@ -57,6 +62,8 @@ class ReconnectingConnection(Generic[M]):
         self._connect_timeout = connect_timeout
         self._source: Source[M] | None = None
         self._answered = False
+        self._put_back: collections.deque[M] = collections.deque()
+        self._broken: Broken | None = None  # found after messages that come first
         self._woken = False
         self.outage: Outage | None = None
         self._retry_at = 0.0
@@ -64,6 +71,7 @@ class ReconnectingConnection(Generic[M]):
         self._received_before = 0
         self.requested = 0.0
         self.messages = 0
+        self.has_more = False
         self.reconnects = 0
         self.expects_break = False
 
@@ -110,14 +118,59 @@ class ReconnectingConnection(Generic[M]):
 
         Raises *ClosedError* when woken, and what broke the connection: see `lost`.
         """
+        if self._put_back:
+            return self._put_back.popleft()
+        if self._broken is not None:
+            self._raise_broken()
         if not self._answered and not self.connected():
             return None
-        assert self._source is not None
-        message = self._source.receive()
+        source = self._source
+        assert source is not None
+        message = source.receive()
         if message is not None:
             self.messages += 1
+            self.has_more = source.has_input
             self.expects_break = False
         return message
+
+    def arrived(self) -> Sequence[M]:
+        """
+        Return the messages that came together with the one that was received last.
+
+        Lines that a script prints in a burst come as many small messages: to take them together
+        costs a fraction. What breaks the connection meanwhile is raised by the next `receive`.
+        """
+        messages: list[M] = []
+        size = 0
+        source = self._source
+        assert source is not None
+        while source.has_input and size < _MAX_BATCH and len(messages) < _MAX_MESSAGES:
+            try:
+                message = source.receive()
+            except (DroppedError, CoderError) as broken:
+                self._broken = broken
+                break
+            if message is None:
+                break
+            size += len(message)
+            messages.append(message)
+        self.messages += len(messages)
+        self.has_more = False
+        return messages
+
+    def put_back(self, messages: Iterable[M]) -> None:
+        """
+        Give *messages*, which were received last, once more, one by one.
+        """
+        self._put_back.extend(messages)
+
+    def _raise_broken(self) -> NoReturn:
+        broken, self._broken = self._broken, None
+        assert broken is not None
+        try:
+            raise broken.with_traceback(None)
+        finally:
+            del broken  # or the exception, its traceback and this frame would be a cycle
 
     def lost(self, broken: Broken, delay: float | None = None) -> None:
         """
@@ -178,6 +231,9 @@ class ReconnectingConnection(Generic[M]):
         Leave the connection there is; the next is made at once when somebody reads again.
         """
         source, self._source = self._source, None
+        self._put_back.clear()
+        self._broken = None
+        self.has_more = False
         self._answered = False
         self.messages = 0
         self._retry_at = 0.0
@@ -195,6 +251,8 @@ class ReconnectingConnection(Generic[M]):
         """
         if self._source is None:
             return (Interest(None, 0, self._retry_at),)
+        if self._put_back or self._broken is not None:
+            return None
         interest = self._source.interest()
         return None if interest is None else (interest,)
 

@@ -4,7 +4,7 @@ The feed of states: each message of the server is all there is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Generic, Protocol, TypeVar
 
 from coder_agents.errors import CoderError, UnsupportedError
@@ -15,7 +15,7 @@ from coder_agents.streams.reconnect import without_frames
 from coder_agents.streams.reconnecting import Broken, ReconnectingConnection
 from coder_agents.transport import ClosedError, DroppedError, Interest, Source
 
-M = TypeVar("M")
+M = TypeVar("M", bound=Sized)
 M_contra = TypeVar("M_contra", contravariant=True)
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -105,7 +105,9 @@ class Stream(Generator[T, None, None]):
 
     def batches(self) -> Iterator[list[T]]:
         """
-        Return an iterator of lists: the items of each of the server's messages at once.
+        Return an iterator of lists: the items that arrived together.
+
+        That is one message of the deployment, or several small ones.
         """
         return Batches(self)
 
@@ -173,7 +175,7 @@ class Stream(Generator[T, None, None]):
 
 class Batches(Iterator[list[T]], Generic[T]):
     """
-    The items of a stream, those of each message at once.
+    The items of a stream, those that arrived together at once.
     """
 
     __slots__ = ("_stream",)

@@ -86,6 +86,8 @@ class Connection:
         self._waker: socket.socket | None = None
         self._woken = False
         self._lacking = 0  # what the socket lacked when it was read last
+        self._is_plain = False  # TCP without TLS: a read that is not full has emptied it
+        self._is_drained = False
         self._output = bytearray()
         self._output_lacking = EVENT_WRITE
         self._output_until = math.inf
@@ -113,6 +115,7 @@ class Connection:
         try:
             self._check()
             self._socket = dial(pool, request, timeout, self._tap)
+            self._is_plain = type(self._socket) is socket.socket
             self._check()
         except BaseException:
             self.free()
@@ -134,8 +137,20 @@ class Connection:
         """
         Return what has arrived; None where nothing has, b"" at the end.
 
+        What the read before has emptied is not read again at once: whoever gets None waits first.
+
         Raises *ClosedError* when woken, *DroppedError* where the connection is lost or the peer
         does not read.
+        """
+        if not self._is_drained or self._output or self._woken:
+            return self.receive_now()
+        self._is_drained = False
+        self._lacking = EVENT_READ
+        return None
+
+    def receive_now(self) -> bytes | None:
+        """
+        Read the socket, whatever was found before; see `receive`.
         """
         if self._woken:
             raise ClosedError
@@ -143,6 +158,7 @@ class Connection:
             self._send_output()
             self._check_time_to_send()
         self._lacking = 0
+        self._is_drained = False
         data: bytes | None = None
         failure = ""
         try:
@@ -159,6 +175,7 @@ class Connection:
         if data is not None:
             self.last_byte = time.monotonic()
             self.received += len(data)
+            self._is_drained = self._is_plain and 0 < len(data) < _BLOCK
             return data
         if failure:
             raise DroppedError(failure)

@@ -88,7 +88,7 @@ class KeptConnection:
         Whether the connection is open and nothing came that nobody requested.
         """
         try:
-            return self.connection.receive() is None
+            return self.connection.receive_now() is None
         except (ClosedError, DroppedError):
             return False
 

@@ -53,9 +53,11 @@ class Source(abc.ABC, Generic[M]):
 
     Attributes:
         pinged: whether the peer has sent a ping: the connection works.
+        has_input: whether bytes of the next message are here already.
     """
 
     pinged = False
+    has_input = False
 
     @abc.abstractmethod
     def ask(self, timeout: float) -> None:

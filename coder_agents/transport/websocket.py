@@ -45,25 +45,25 @@ class _Inbox:
         self._front = first
         self._at = 0  # what of the front is taken
         self._more: collections.deque[bytes] = collections.deque()
-        self._size = len(first)  # that is not taken
+        self.size = len(first)  # that is not taken
 
     def take(self, size: int) -> bytes:
         """
         Return the next *size* bytes; raises *_NotWholeError* where they have not come, and nothing
         is lost.
         """
-        while self._size < size:
+        while self.size < size:
             data = self._receive()
             if not data:
                 if data is None:
                     raise _NotWholeError
                 raise DroppedError("the connection ended without a close frame")
-            if self._size:
+            if self.size:
                 self._more.append(data)
             else:  # nothing of the front is left
                 self._front, self._at = data, 0
-            self._size += len(data)
-        self._size -= size
+            self.size += len(data)
+        self.size -= size
         end = self._at + size
         if end > len(self._front):
             return self._joined(end - len(self._front))
@@ -138,8 +138,8 @@ class WebSocketSource(HTTPSource[bytes]):
         accepted = headers_of(head).get("sec-websocket-accept", "")
         if accepted != base64.b64encode(digest).decode():
             raise DroppedError("the answer is not one to a WebSocket handshake")
-        inbox = _Inbox(self._exchange.beyond, self._connection.receive)
-        self._frames = _Frames(inbox, self._max_message_size)
+        self._inbox = _Inbox(self._exchange.beyond, self._connection.receive)
+        self._frames = _Frames(self._inbox, self._max_message_size)
         self._parts: list[bytes] = []
 
     def receive(self) -> bytes | None:
@@ -164,6 +164,7 @@ class WebSocketSource(HTTPSource[bytes]):
         if frame.opcode >= ABNF.OPCODE_CLOSE:
             self._control(frame.opcode, data)
             return None
+        self.has_input = self._inbox.size > 0
         if frame.fin and frame.opcode and not self._parts:
             return data
         return self._joined(frame, data)

@@ -94,8 +94,8 @@ def chosen_of(
     Return what is chosen of a message of *logs*, read in either way, which have to agree.
     """
     message = to_json(logs).encode()
-    found = new_lines(message, new_among, choice, ids_first=False)
-    by_ids = new_lines(message, new_among, choice, ids_first=True)
+    found = new_lines([message], new_among, choice, ids_first=False)
+    by_ids = new_lines([message], new_among, choice, ids_first=True)
     assert (by_ids.logs, list(by_ids.ids), list(by_ids.new)) == (
         found.logs,
         list(found.ids),
@@ -178,7 +178,7 @@ def test_pieces_without_a_wanted_line_are_not_decoded() -> None:
     message = f"[{first}]".replace(": ", ":").encode()
     choice = LogFilter(tail=1).among((), NOW)
     assert choice is not None
-    found = new_lines(message, all_new, choice, ids_first=False)
+    found = new_lines([message], all_new, choice, ids_first=False)
     assert list(found.ids) == [599]
     assert len(found.new) == 599
 

@@ -203,10 +203,10 @@ def test_a_line_that_cannot_be_decoded_is_reported_with_its_place() -> None:
     Also where ids are read first, piece by piece.
     """
     with pytest.raises(DecodeError) as caught:
-        new_lines(b'[{"id":1},{"id":2,"output":7}]', lambda ids: None, None, ids_first=True)
+        new_lines([b'[{"id":1},{"id":2,"output":7}]'], lambda ids: None, None, ids_first=True)
     with pytest.raises(DecodeError) as marked:
         new_lines(
-            b'[{"id":1},{"id":2,"output":7}]', lambda ids: [False, True], None, ids_first=True
+            [b'[{"id":1},{"id":2,"output":7}]'], lambda ids: [False, True], None, ids_first=True
         )
     assert caught.value.path == marked.value.path == "$[1].output"
 
@@ -217,7 +217,7 @@ def test_what_looked_like_a_piece_and_was_none_is_read_as_a_whole() -> None:
     """
     inner = ",".join(f'{{"id":{number},"output":"{"x" * 400}"}}' for number in range(900))
     message = f'[{{"id":1,"new":[{inner}]}},{{"id":2}}]'.encode()
-    found = new_lines(message, lambda ids: [False, True], None, ids_first=True)
+    found = new_lines([message], lambda ids: [False, True], None, ids_first=True)
     assert [log.id for log in found.logs] == [2]
 
 
