@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import math
 import os
 import selectors
 import socket
@@ -119,7 +120,7 @@ class Poller(Generic[K]):
         """
         Return the keys that something came for; wait for one, for the alarm, or until *deadline*.
         """
-        until = min(deadline, self._timers[0][0]) if self._timers else deadline
+        until = min(deadline, self._next_timer())
         seconds = min(max(0.0, until - time.monotonic()), _MAX_WAIT)
         due: dict[K, None] = {}
         for found, _ in self._selector.select(seconds):
@@ -150,6 +151,32 @@ class Poller(Generic[K]):
             del self._owners[fileno]
             self._selector.unregister(fileno)
 
+    def _next_timer(self) -> float:
+        """
+        Return when the next timer is due, infinity for none.
+        """
+        timers = self._timers
+        while timers:
+            moment, _, key = timers[0]
+            until = self._until.get(key)
+            if self._armed.get(key) == moment and until is not None and until <= moment:
+                return moment
+            # What was moved to later wakes nobody up.
+            heapq.heappop(timers)
+            self._rearm(key, moment)
+        return math.inf
+
+    def _rearm(self, key: K, moment: float) -> None:
+        """
+        Put *key*, whose entry of *moment* is out of the heap, in again where it waits for a moment.
+        """
+        if self._armed.get(key) != moment:
+            return
+        del self._armed[key]
+        until = self._until.get(key)
+        if until is not None:
+            self._arm(key, until)
+
     def _arm(self, key: K, moment: float) -> None:
         self._armed[key] = moment
         heapq.heappush(self._timers, (moment, next(self._numbers), key))
@@ -157,14 +184,12 @@ class Poller(Generic[K]):
     def _expired(self, now: float) -> Iterable[K]:
         while self._timers and self._timers[0][0] <= now:
             moment, _, key = heapq.heappop(self._timers)
-            if self._armed.get(key) != moment:
-                continue
-            del self._armed[key]
             until = self._until.get(key)
-            if until is not None and until <= now:
+            if self._armed.get(key) == moment and until is not None and until <= now:
+                del self._armed[key]
                 yield key
-            elif until is not None:
-                self._arm(key, until)
+            else:
+                self._rearm(key, moment)
 
     def close(self) -> None:
         """

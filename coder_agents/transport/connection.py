@@ -115,7 +115,7 @@ class Connection:
         try:
             self._check()
             self._socket = dial(pool, request, timeout, self._tap)
-            self._is_plain = type(self._socket) is socket.socket
+            self._is_plain = _is_plain(self._socket)
             self._check()
         except BaseException:
             self.free()
@@ -284,3 +284,10 @@ class Connection:
         self._woken = True
         for held in (self._socket, self._waker):
             fork.close_number(held)
+
+
+def _is_plain(dialled: object) -> bool:
+    """
+    Whether *dialled* is a TCP socket with no TLS on it, neither ssl's nor urllib3's.
+    """
+    return isinstance(dialled, socket.socket) and not isinstance(dialled, ssl.SSLSocket)

@@ -167,3 +167,16 @@ def test_an_alarm_ends_the_wait_in_progress_and_the_next_one(poller: Poller[str]
         poller.alarm.ring()
     assert poller.wait(math.inf) == []
     assert poller.wait(time.monotonic() + 0.05) == []
+
+
+def test_a_moment_that_is_put_off_wakes_nobody(poller: Poller[str]) -> None:
+    """
+    That is so for a check for late lines, which each new line puts off.
+    """
+    now = time.monotonic()
+    poller.set("line", [Interest(None, 0, now - 1)])
+    poller.set("line", [Interest(None, 0, now + 3600)])
+    poller.set("other", [Interest(None, 0, now - 1)])
+    poller.drop("other")
+    poller.set("third", [Interest(None, 0, now + 0.05)])
+    assert poller.wait(math.inf) == ["third"]

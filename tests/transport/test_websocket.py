@@ -408,7 +408,8 @@ def test_a_small_message_passes_few_functions(
         source = websocket("http://127.0.0.1:9")
         connection = source._connection
         connection._socket = ours
-        source._frames = _Frames(_Inbox(b"", connection.receive), LIMIT)
+        source._inbox = _Inbox(b"", connection.receive)
+        source._frames = _Frames(source._inbox, LIMIT)
         source._parts = []
         theirs.sendall(frame(TEXT, b"one line"))
         found: list[bytes | None] = []
