@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from coder_agents import schema
+from coder_agents.capabilities import Capabilities
 from coder_agents.config import function_or_none, positive_seconds, whole_number
-from coder_agents.releases import Capabilities
 from coder_agents.render import escape_controls
 from coder_agents.streams.sources import after as after_params
 from coder_agents.transport import HTTP, quoted
@@ -82,7 +82,7 @@ class Agent:
         return f"<Agent {escape_controls(words)}>"
 
     def _full_name(self) -> str:
-        from coder_agents.finding import full_name
+        from coder_agents.resolve import full_name
 
         within = "" if self._workspace is None else f"{full_name(self._workspace)}."
         return f"{within}{self._data.name}"

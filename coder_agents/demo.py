@@ -26,8 +26,8 @@ from typing import TextIO
 import attrs
 
 from coder_agents import Agent, Client, CoderError, PermissionDeniedError
-from coder_agents.finding import parse_reference
 from coder_agents.render import cut_to_width, escape_controls, render_table
+from coder_agents.resolve import parse_reference
 from coder_agents.schema import (
     WorkspaceAgentContainer,
     WorkspaceAgentContainerPort,

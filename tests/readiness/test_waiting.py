@@ -581,7 +581,7 @@ def test_a_build_is_waited_for_by_name(each_release: Deployment, heard: Heard) -
 
 def test_a_build_that_fails_is_raised(deployment: Deployment, client: Client) -> None:
     """
-    As finding the agent raises it.
+    As resolving the agent raises it.
     """
     build = deployment.workspace("dev").start_build()
     timer = threading.Timer(0.3, build.fail, ["no quota"])
