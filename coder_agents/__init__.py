@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         WorkspacePendingError,
         WorkspaceStoppedError,
     )
-    from coder_agents.readiness.report import ScriptConclusion, ScriptReport, StartupReport
+    from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.streams import (
         AgentLog,
         ContainersStream,
@@ -148,7 +148,7 @@ __getattr__, __dir__ = exports(
             "WorkspaceStoppedError"
         ),
         "batch": "MetadataOfAgents",
-        "readiness.report": "ScriptConclusion ScriptReport StartupReport",
+        "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (
             "AgentLog ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
