@@ -24,6 +24,7 @@ import attrs
 import pytest
 
 from coder_agents import demo
+from coder_agents.demo.embedded import uninterrupted
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 MARK = "CODER_AGENTS_DEMO_RUN"
@@ -445,7 +446,7 @@ def test_interrupt_waits_for_the_end_of_the_block() -> None:
     """
     done = []
     with pytest.raises(KeyboardInterrupt):
-        with demo.uninterrupted():
+        with uninterrupted():
             os.kill(os.getpid(), signal.SIGINT)
             done.append(True)
     assert done

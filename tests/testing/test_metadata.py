@@ -16,7 +16,7 @@ import pytest
 
 from coder_agents.testing import Deployment, Metadata
 from coder_agents.testing.connection import ServerStopping
-from coder_agents.testing.exchange import Stream
+from coder_agents.testing.message_streams import Stream
 from coder_agents.testing.metadata import MetadataBoard
 from coder_agents.testing.streaming import run_stream, send_metadata
 
