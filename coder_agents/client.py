@@ -162,19 +162,19 @@ class Client:
         Raises what `agent` raises, but for *WorkspacePendingError* of a build that starts the
         workspace, and what `Agent.wait_ready` raises.
         """
-        from coder_agents.readiness.waiting import await_build
-        from coder_agents.readiness.wishes import Patience, Wishes
+        from coder_agents.readiness.options import Deadline, WaitOptions
+        from coder_agents.readiness.waiting import await_build, wait_ready
 
-        wishes = Wishes(
+        options = WaitOptions(
             timeout=timeout,
             on_log=on_log,
             on_state=on_state,
             blocking_only=blocking_only,
             strict=strict,
         )
-        patience = Patience(timeout)
-        agent = await_build(lambda: self.agent(ref), patience)
-        agent._wait_ready(wishes, patience)
+        deadline = Deadline(timeout)
+        agent = await_build(lambda: self.agent(ref), deadline)
+        wait_ready(agent, options, deadline)
         return agent
 
     def agents(self, query: str | None = None) -> Iterator[Agent]:

@@ -1,7 +1,7 @@
 """
 Waiting until an agent can be used, and what its start-up did.
 
-It reads through what it is handed: a few functions of an agent, never the agent itself.
+It reads through the agent that it is handed, of which it knows a protocol alone.
 """
 
 from __future__ import annotations
