@@ -129,7 +129,7 @@ def test_a_log_that_is_always_written_holds_nobody_up(
     assert "does not come to rest" in caplog.text
 
 
-def test_a_long_backlog_does_not_keep_the_agent_from_being_looked_at(
+def test_a_long_backlog_does_not_keep_the_agent_from_being_read(
     deployment: Deployment, client: Client, heard: Heard
 ) -> None:
     """

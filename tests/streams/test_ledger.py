@@ -117,8 +117,8 @@ class Connection:
         self._server = server
         self._tick = world.tick
         self._newest = behind
-        self._looked: float | None = None
-        self._first_look = asked + world.latency
+        self._polled: float | None = None
+        self._first_poll = asked + world.latency
         self._dies = dies
         self.asked = asked
 
@@ -126,27 +126,27 @@ class Connection:
         """
         Return when the next message comes, and its ids; None where it comes after *until*.
         """
-        look = self._next_look()
-        if look > self._dies and self._dies <= max(now, until):
+        poll = self._next_poll()
+        if poll > self._dies and self._dies <= max(now, until):
             raise DroppedError("reset")
-        if look > max(now, until):
+        if poll > max(now, until):
             return until, None
-        if self._looked is None:
-            ids = self._server.committed(self._newest, look)
+        if self._polled is None:
+            ids = self._server.committed(self._newest, poll)
         else:
-            ids = self._server.new(self._newest, self._looked, look)
-        self._looked = look
+            ids = self._server.new(self._newest, self._polled, poll)
+        self._polled = poll
         self._newest = max([self._newest, *ids])
-        return max(now, look), ids
+        return max(now, poll), ids
 
-    def _next_look(self) -> float:
-        if self._looked is None:
-            return self._first_look
-        commit = self._server.next_commit(self._newest, self._looked)
+    def _next_poll(self) -> float:
+        if self._polled is None:
+            return self._first_poll
+        commit = self._server.next_commit(self._newest, self._polled)
         if commit == math.inf:
             return commit
-        ticks = math.ceil((commit - self._looked) / self._tick)
-        return max(commit, self._looked + ticks * self._tick)
+        ticks = math.ceil((commit - self._polled) / self._tick)
+        return max(commit, self._polled + ticks * self._tick)
 
     def death(self, now: float) -> float:
         """
@@ -743,7 +743,7 @@ def test_nothing_restored_is_nothing_seen() -> None:
     assert (ledger.floor, ledger.held) == (10, 0)
 
 
-def test_more_is_restored_than_is_remembered() -> None:
+def test_more_is_restored_than_is_held() -> None:
     """
     The lowest are forgotten, none comes twice, and the others never fill the memory.
     """
