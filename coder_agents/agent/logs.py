@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
     from coder_agents.streams import LogStream, StreamOptions
     from coder_agents.streams.builds import AcrossBuilds
-    from coder_agents.streams.filters import Choice
+    from coder_agents.streams.filters import LogFilter
     from coder_agents.streams.log_feed import LogFeed
     from coder_agents.streams.log_source import AgentLogSource
 
@@ -58,15 +58,15 @@ class LogMethods(BaseAgent):
         for. For a name that `data` does not have, the agent is read again before it is refused.
         """
         params = after_params(whole_number("after", after, least=0))
-        choice = _choosing(
+        log_filter = _filtering(
             self, tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )()
         body = self._http.call("GET", self._path("logs"), params=params)
-        if choice is None:
+        if log_filter is None:
             return schema.from_json(body, list[schema.WorkspaceAgentLog])
         from coder_agents.streams.lines import new_lines
 
-        return new_lines(body, lambda ids: None, choice, ids_first=False).logs
+        return new_lines(body, lambda ids: None, log_filter, ids_first=False).logs
 
     def follow_logs(
         self,
@@ -97,7 +97,7 @@ class LogMethods(BaseAgent):
         Raises *ValueError* or *TypeError* for what cannot be, before anything is sent; as `logs`
         does for the name of a source.
         """
-        choose = _choosing(
+        bind = _filtering(
             self, tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )
         chosen = self._chosen(options)
@@ -109,7 +109,7 @@ class LogMethods(BaseAgent):
 
         log = self._log_source(chosen)
         feed = log_feed(
-            log, after=after, options=chosen, choose=choose, policy=policy, on_follow=on_build
+            log, after=after, options=chosen, bind=bind, policy=policy, on_follow=on_build
         )
         return follow_log(feed)
 
@@ -184,17 +184,17 @@ class LogMethods(BaseAgent):
         return report_startup(self.refresh(), self.logs())
 
 
-def _choosing(agent: BaseAgent, **asked: Any) -> Callable[[], Choice | None]:
+def _filtering(agent: BaseAgent, **asked: Any) -> Callable[[], LogFilter | None]:
     from coder_agents.streams.filters import LogFilter
 
     wanted = LogFilter(**asked)
 
-    def choose() -> Choice | None:
+    def bind() -> LogFilter | None:
         if wanted.unknown(agent.data.log_sources):
             agent.refresh()  # sources are told of when they first print something
-        return wanted.among(agent.data.log_sources, datetime.now(UTC))
+        return wanted.bind(agent.data.log_sources, datetime.now(UTC))
 
-    return choose
+    return bind
 
 
 def _require_builds(agent: BaseAgent, across_builds: bool, on_build: object) -> None:
