@@ -49,11 +49,11 @@ def chosen(options: argparse.Namespace, scale: Scale) -> list[Contest]:
 
 def _without_peers(contest: Contest) -> Contest:
     limits = {one.against for one in contest.contestants if one.bound is not None}
-    judged = [one for one in contest.contestants if _is_judged(one, limits)]
-    return attrs.evolve(contest, contestants=tuple(judged))
+    compared = [one for one in contest.contestants if _is_compared(one, limits)]
+    return attrs.evolve(contest, contestants=tuple(compared))
 
 
-def _is_judged(contestant: Contestant, limits: set[str]) -> bool:
+def _is_compared(contestant: Contestant, limits: set[str]) -> bool:
     return contestant.bound is not None or contestant.label in limits
 
 
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     tell("")
     slack = GUARD_SLACK if options.check else 1.0
-    lines = {one.key: table.judged(one, results[one.key], slack) for one in contests}
+    lines = {one.key: table.compared(one, results[one.key], slack) for one in contests}
     print(table.text(contests, lines))
     print("", *machine.described(), sep="\n")
     print(f"Rounds: {options.rounds}, their medians are shown. {time.monotonic() - began:.0f} s.")

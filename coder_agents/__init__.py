@@ -11,6 +11,8 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.agent import Agent
+    from coder_agents.batch import MetadataOfAgents
+    from coder_agents.capabilities import Capabilities
     from coder_agents.client import Client
     from coder_agents.errors import (
         AgentNotConnectedError,
@@ -47,9 +49,7 @@ if TYPE_CHECKING:
         WorkspacePendingError,
         WorkspaceStoppedError,
     )
-    from coder_agents.many import MetadataOfAgents
-    from coder_agents.readiness.report import ScriptConclusion, ScriptReport, StartupReport
-    from coder_agents.releases import Capabilities
+    from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.streams import (
         AgentLog,
         ContainersStream,
@@ -147,9 +147,9 @@ __getattr__, __dir__ = exports(
             "WorkspaceFailedError WorkspaceNotFoundError WorkspacePendingError "
             "WorkspaceStoppedError"
         ),
-        "many": "MetadataOfAgents",
-        "readiness.report": "ScriptConclusion ScriptReport StartupReport",
-        "releases": "Capabilities",
+        "batch": "MetadataOfAgents",
+        "readiness": "ScriptConclusion ScriptReport StartupReport",
+        "capabilities": "Capabilities",
         "streams": (
             "AgentLog ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
             "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "

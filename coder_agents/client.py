@@ -13,17 +13,17 @@ import attrs
 
 from coder_agents import schema
 from coder_agents.agent import Agent
+from coder_agents.capabilities import Capabilities
 from coder_agents.config import Cert, check_settings, from_environment
 from coder_agents.errors import ConfigError
-from coder_agents.releases import Capabilities
 from coder_agents.streams import StreamOptions
 from coder_agents.transport import HTTP
 
 if TYPE_CHECKING:
     import requests
 
+    from coder_agents.batch import MetadataOfAgents
     from coder_agents.errors import CoderError
-    from coder_agents.many import MetadataOfAgents
     from coder_agents.schema import (
         BuildInfoResponse,
         User,
@@ -139,9 +139,9 @@ class Client:
         *NotFoundError* for a UUID that is neither an agent's nor a workspace's; *ValueError* or
         *TypeError*, before any request, where *ref* can be neither.
         """
-        from coder_agents.finding import find_agent, parse_reference
+        from coder_agents.resolve import parse_reference, resolve_agent
 
-        return self._agent(*find_agent(self._http, parse_reference(ref)))
+        return self._agent(*resolve_agent(self._http, parse_reference(ref)))
 
     def wait_ready(
         self,
@@ -162,19 +162,19 @@ class Client:
         Raises what `agent` raises, but for *WorkspacePendingError* of a build that starts the
         workspace, and what `Agent.wait_ready` raises.
         """
-        from coder_agents.readiness.waiting import await_build
-        from coder_agents.readiness.wishes import Patience, Wishes
+        from coder_agents.readiness.options import Deadline, WaitOptions
+        from coder_agents.readiness.waiting import await_build, wait_ready
 
-        wishes = Wishes(
+        options = WaitOptions(
             timeout=timeout,
             on_log=on_log,
             on_state=on_state,
             blocking_only=blocking_only,
             strict=strict,
         )
-        patience = Patience(timeout)
-        agent = await_build(lambda: self.agent(ref), patience)
-        agent._wait_ready(wishes, patience)
+        deadline = Deadline(timeout)
+        agent = await_build(lambda: self.agent(ref), deadline)
+        wait_ready(agent, options, deadline)
         return agent
 
     def agents(self, query: str | None = None) -> Iterator[Agent]:
@@ -204,7 +204,7 @@ class Client:
 
         Raises what `agents` raises, and *TypeError* or *ValueError* before anything is asked.
         """
-        from coder_agents.many import read_metadata
+        from coder_agents.batch import read_metadata
 
         asked = self.agents() if agents is None else agents
         return read_metadata(asked, timeout=timeout, workers=workers)
@@ -261,12 +261,12 @@ class Client:
 
         Raises *WorkspaceNotFoundError*; *ValueError* or *TypeError* as `agent` does.
         """
-        from coder_agents.finding import find_workspace, parse_reference
+        from coder_agents.resolve import parse_reference, resolve_workspace
 
         reference = parse_reference(ref)
         if reference.agent:
             raise ValueError(f"{ref!r} names an agent; leave out .{reference.agent}")
-        return find_workspace(self._http, reference)
+        return resolve_workspace(self._http, reference)
 
     def workspaces(self, query: str | None = None) -> Iterator[Workspace]:
         """
@@ -279,9 +279,9 @@ class Client:
         Raises *BadRequestError*, once iterated over, for a query that the deployment does not
         understand.
         """
-        from coder_agents.finding import find_workspaces
+        from coder_agents.resolve import search_workspaces
 
-        return find_workspaces(self._http, query)
+        return search_workspaces(self._http, query)
 
     def _agent(self, data: WorkspaceAgent, workspace: Workspace | None) -> Agent:
         return Agent(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from coder_agents.capabilities import Capabilities, naming
 from coder_agents.config import positive_seconds
 from coder_agents.errors import (
     DevcontainerError,
@@ -20,7 +21,6 @@ from coder_agents.errors import (
     NotFoundError,
     UnsupportedError,
 )
-from coder_agents.releases import Capabilities, naming
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
     Response,
@@ -82,7 +82,7 @@ class Devcontainers:
         if target.container is not None:
             return target.container.id
         listing = self._list()
-        target = find_devcontainer(listing, target, agent_id=self.agent_id)
+        target = resolve_devcontainer(listing, target, agent_id=self.agent_id)
         made = [each for each in listing.containers if _is_made_for(each, target)]
         container = target.container or next(iter(made), None)
         # Without a container it is the deployment that says so.
@@ -108,7 +108,7 @@ class Devcontainers:
         wanted, latest = which, None
         with watch() as stream:
             for state in _within(stream, timeout):
-                wanted = latest = find_devcontainer(state, wanted, agent_id=self.agent_id)
+                wanted = latest = resolve_devcontainer(state, wanted, agent_id=self.agent_id)
                 if _is_running(latest):
                     return latest
         raise _timed_out(wanted, latest, timeout)
@@ -119,7 +119,7 @@ class Devcontainers:
             return which
         if isinstance(which, uuid.UUID):
             return WorkspaceAgentDevcontainer(id=which)
-        return find_devcontainer(self._list(), which, agent_id=self.agent_id)
+        return resolve_devcontainer(self._list(), which, agent_id=self.agent_id)
 
     def _list(self) -> Listing:
         return from_json(self.http.call("GET", self._path()), Listing)
@@ -143,7 +143,7 @@ def check_which(which: Which) -> None:
         raise ValueError(f"the container {which.name!r} has no id to know it by")
 
 
-def find_devcontainer(
+def resolve_devcontainer(
     listing: Listing, which: Which, *, agent_id: uuid.UUID
 ) -> WorkspaceAgentDevcontainer:
     """

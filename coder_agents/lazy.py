@@ -1,5 +1,5 @@
 """
-Names of a package that are imported when they are first asked for.
+What a package shows, and names of it that are imported when they are first asked for.
 
 Importing the client takes what making one takes; a script that follows a log pays for
 streams then, and one that never reads JSON does not pay for reading it.
@@ -30,4 +30,19 @@ def exports(
         setattr(module, name, found)  # so that it is asked for but once
         return found
 
-    return find, lambda: sorted({*vars(module), *home_of})
+    return find, listing(package)
+
+
+def listing(package: str) -> Callable[[], list[str]]:
+    """
+    Return the ``__dir__`` of *package*: its ``__all__``, and what every module has.
+
+    Modules of the package, and what it imports for itself, are not public.
+    """
+    module = sys.modules[package]
+
+    def names() -> list[str]:
+        special = (name for name in vars(module) if name.startswith("__"))
+        return sorted({*module.__all__, *special})
+
+    return names

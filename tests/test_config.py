@@ -185,7 +185,7 @@ def test_the_cli_folder_is_found_as_the_cli_finds_it(
     assert config_folder({}) == tmp_path / ".config" / "coderv2"
 
 
-def test_a_missing_url_or_token_names_every_place_looked_at(tmp_path: Path) -> None:
+def test_a_missing_url_or_token_names_every_place_it_read(tmp_path: Path) -> None:
     """
     The error names the argument, the variable and the file.
     """

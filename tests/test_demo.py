@@ -24,6 +24,7 @@ import attrs
 import pytest
 
 from coder_agents import demo
+from coder_agents.demo.embedded import uninterrupted
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 MARK = "CODER_AGENTS_DEMO_RUN"
@@ -162,19 +163,19 @@ def agent(deployment: Deployment) -> EmbeddedAgent:
     return agent
 
 
-def look_at(agent: EmbeddedAgent) -> int:
+def watch(agent: EmbeddedAgent) -> int:
     """
     Run the demo against *agent* in this process.
     """
     return demo.main([str(agent.id), "--seconds", "0.1"])
 
 
-def test_real_agent_is_looked_at(agent: EmbeddedAgent, capsys: pytest.CaptureFixture[str]) -> None:
+def test_real_agent_is_watched(agent: EmbeddedAgent, capsys: pytest.CaptureFixture[str]) -> None:
     """
     A named agent is shown as it is, without an embedded deployment.
     """
     agent.push_logs(["one", "two"])
-    assert look_at(agent) == 0
+    assert watch(agent) == 0
     output = capsys.readouterr().out
     assert output.startswith(f"The agent main, {agent.id}\n")
     assert "None, or the agent cannot tell." in output
@@ -192,7 +193,7 @@ def test_log_that_ends_ends_the_wait(
     gone = json.dumps({"message": "gone"}).encode()
     deployment.faults.add("close", route="logs_follow", after=1)
     deployment.faults.add("refuse", route="logs_follow", status=404, headers=JSON, body=gone)
-    assert look_at(agent) == 0
+    assert watch(agent) == 0
     output = capsys.readouterr().out
     assert "the last line" in output
     assert "The agent is starting." in output
@@ -206,7 +207,7 @@ def test_what_an_agent_tells_cannot_command_the_terminal(
     """
     agent.push_logs(["\x1b[2J\x1b]0;title\x07"])
     agent.set_metadata("na\rme", "\x1b[2Jone\ntwo\n", error="\x07failed")
-    assert look_at(agent) == 0
+    assert watch(agent) == 0
     output = capsys.readouterr().out
     assert r"\x1b[2J\x1b]0;title\x07" in output
     assert r"na\x0dme: \x1b[2Jone two (\x07failed)" in output
@@ -222,7 +223,7 @@ def test_value_that_was_never_collected_is_said_so(
     from coder_agents.testing import Metadata
 
     agent = deployment.add_agent(metadata=[Metadata("", "load")])
-    assert look_at(agent) == 0
+    assert watch(agent) == 0
     assert "load: (not collected yet)" in capsys.readouterr().out
 
 
@@ -234,7 +235,7 @@ def test_containers_may_be_switched_off(
     """
     body = json.dumps({"message": "switched off"}).encode()
     deployment.faults.add("refuse", route="containers", status=403, headers=JSON, body=body)
-    assert look_at(agent) == 0
+    assert watch(agent) == 0
     assert "switched off\n" in capsys.readouterr().out
 
 
@@ -271,7 +272,7 @@ def test_agent_that_is_lost_is_not_waited_for(
     """
     agent.set_lifecycle("starting")
     agent.disconnect()
-    assert look_at(agent) == 1
+    assert watch(agent) == 1
     assert re.fullmatch(r'demo: .*"disconnected".*\n', capsys.readouterr().err)
 
 
@@ -445,7 +446,7 @@ def test_interrupt_waits_for_the_end_of_the_block() -> None:
     """
     done = []
     with pytest.raises(KeyboardInterrupt):
-        with demo.uninterrupted():
+        with uninterrupted():
             os.kill(os.getpid(), signal.SIGINT)
             done.append(True)
     assert done

@@ -23,7 +23,7 @@ from coder_agents import (
     NotFoundError,
     UnsupportedError,
 )
-from coder_agents.devcontainers import Which, find_devcontainer
+from coder_agents.devcontainers import Which, resolve_devcontainer
 from coder_agents.schema import (
     WorkspaceAgentContainer,
     WorkspaceAgentDevcontainer,
@@ -125,7 +125,7 @@ def test_which_is_meant(which: Which, meant: WorkspaceAgentDevcontainer) -> None
     An id goes before a name, a devcontainer's before its container's; a container is known by
     its labels too, as while it is made anew nothing else says whose it is.
     """
-    assert find_devcontainer(LISTING, which, agent_id=AGENT) is meant
+    assert resolve_devcontainer(LISTING, which, agent_id=AGENT) is meant
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_what_is_not_there_is_not_found(which: Which) -> None:
     same folder, is none.
     """
     with pytest.raises(NotFoundError, match=r"it lists: .*'api' \(00000000") as raised:
-        find_devcontainer(LISTING, which, agent_id=AGENT)
+        resolve_devcontainer(LISTING, which, agent_id=AGENT)
     assert raised.value.message == str(raised.value)
 
 
@@ -148,8 +148,8 @@ def test_two_of_a_name_are_told_apart_by_their_ids() -> None:
     The error lists them; by its id each can be had.
     """
     with pytest.raises(ValueError, match=r"several.* 'twin': 'twin' \(.*4\), 'twin' \(.*5\)$"):
-        find_devcontainer(LISTING, "twin", agent_id=AGENT)
-    found = find_devcontainer(LISTING, str(OTHER_TWIN.id), agent_id=AGENT)
+        resolve_devcontainer(LISTING, "twin", agent_id=AGENT)
+    found = resolve_devcontainer(LISTING, str(OTHER_TWIN.id), agent_id=AGENT)
     assert found is OTHER_TWIN
 
 
@@ -178,7 +178,7 @@ def test_what_is_found_bears_the_name(there: list[WorkspaceAgentDevcontainer], w
 
     best = max((ways(each) for each in there), default=[False])
     try:
-        found = find_devcontainer(state, which, agent_id=AGENT)
+        found = resolve_devcontainer(state, which, agent_id=AGENT)
     except NotFoundError:
         assert not any(best)
     except ValueError:

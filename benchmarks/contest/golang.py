@@ -13,7 +13,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parent.parent / "go"
 PROGRAM = SOURCE.parent.parent / ".cache" / "shape"
 
-_PATIENCE = 300.0  # seconds for the first build, which fetches modules
+_TIMEOUT = 300.0  # seconds for the first build, which fetches modules
 
 
 @functools.cache
@@ -29,7 +29,7 @@ def absent() -> str:
         cwd=SOURCE,
         capture_output=True,
         text=True,
-        timeout=_PATIENCE,
+        timeout=_TIMEOUT,
         check=False,
     )
     if done.returncode:

@@ -21,7 +21,7 @@ from contest.figures import Figures, Scale
 from contest.rows import Contest, Contestant
 from contest.server import BENCHMARKS
 
-_PATIENCE = 240.0  # seconds beyond which a contestant hangs
+_TIMEOUT = 240.0  # seconds beyond which a contestant hangs
 
 # Nothing is imported before the clock starts that the statement might import.
 _IMPORTER = """
@@ -150,7 +150,7 @@ def _started(contestant: Contestant, scale: Scale) -> subprocess.Popen[str]:
 def _finished(contestant: Contestant, process: subprocess.Popen[str]) -> Figures:
     with process:
         try:
-            out, complaint = process.communicate(timeout=_PATIENCE)
+            out, complaint = process.communicate(timeout=_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

@@ -28,7 +28,7 @@ class Line:
         wall: time on the wall.
         ratio: to the limit.
         bound: what it may be.
-        verdict: "ok" or "MISSED" where there is a bound to judge by, "limit" for a limit.
+        verdict: "ok" or "MISSED" where there is a bound to compare with, "limit" for a limit.
         absent: why there are no figures.
     """
 
@@ -41,7 +41,7 @@ class Line:
     absent: str = ""
 
 
-def judged(contest: Contest, results: Sequence[Result], slack: float = 1.0) -> list[Line]:
+def compared(contest: Contest, results: Sequence[Result], slack: float = 1.0) -> list[Line]:
     """
     Return a line for each of *results*; bounds are *slack* times what they say.
     """

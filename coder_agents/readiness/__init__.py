@@ -1,5 +1,18 @@
 """
 Waiting until an agent can be used, and what its start-up did.
 
-It reads through what it is handed: a few functions of an agent, never the agent itself.
+It reads through the agent that it is handed, of which it knows a protocol alone.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coder_agents.lazy import exports
+
+if TYPE_CHECKING:
+    from coder_agents.readiness.report import ScriptConclusion, ScriptReport, StartupReport
+
+__all__ = ["ScriptConclusion", "ScriptReport", "StartupReport"]
+
+__getattr__, __dir__ = exports(__name__, {"report": "ScriptConclusion ScriptReport StartupReport"})

@@ -10,11 +10,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-import attrs
-
 from coder_agents.errors import CoderError, MessageTooLargeError, StreamError
-from coder_agents.readiness.wishes import OnLog
-from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
+from coder_agents.readiness.options import OnLog
+from coder_agents.render import escape_controls
+from coder_agents.schema import Workspace, WorkspaceAgent, WorkspaceAgentLog
 from coder_agents.streams import LogStream
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.reconnect import is_resumable
@@ -29,24 +28,48 @@ _DRAIN_PAUSE = 0.5
 _LONGEST_DRAIN = 2.0  # seconds; something may write for ever
 
 
-@attrs.frozen(kw_only=True)
-class Calls:
+class WaitedAgent(Protocol):
     """
-    What is asked of an agent.
-
-    Attributes:
-        id: of the agent.
-        name: what it is called in messages, made safe to show.
-        read: reads the agent.
-        logs: reads the lines of its log behind an id.
-        follow: opens a stream of them behind an id or a bookmark.
+    The agent that is waited for, an `Agent`.
     """
 
     id: uuid.UUID
-    name: str
-    read: Callable[[], WorkspaceAgent]
-    logs: Callable[[int], Sequence[WorkspaceAgentLog]]
-    follow: Callable[[int | str], LogStream]
+
+    @property
+    def data(self) -> WorkspaceAgent:
+        """
+        The agent as it was last read.
+        """
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """
+        Its workspace, where that is known.
+        """
+
+    def refresh(self) -> WorkspaceAgent:
+        """
+        Read the agent.
+        """
+
+    def logs(self, after: int = 0) -> Sequence[WorkspaceAgentLog]:
+        """
+        Read the lines of its log after an id.
+        """
+
+    def follow_logs(self, after: int | str = 0) -> LogStream:
+        """
+        Open a stream of the lines after an id or a bookmark.
+        """
+
+
+def name_of(agent: WaitedAgent) -> str:
+    """
+    Return what *agent* is called in messages, made safe to show.
+    """
+    workspace = agent.workspace
+    within = "" if workspace is None else f"{workspace.owner_name}/{workspace.name}."
+    return f"agent {escape_controls(within + agent.data.name) or agent.id}"
 
 
 class Lines(Protocol):
@@ -103,8 +126,9 @@ class FollowedLines:
     what was passed on. At the end the deployment is asked for what the stream did not bring.
     """
 
-    def __init__(self, calls: Calls, on_log: OnLog) -> None:
-        self._calls = calls
+    def __init__(self, agent: WaitedAgent, on_log: OnLog) -> None:
+        self._agent = agent
+        self._name = name_of(agent)
         self._on_log = on_log
         self._stream: LogStream | None = None
         self._after: int | str = 0
@@ -143,7 +167,7 @@ class FollowedLines:
             before, answer = answer, self._pass_on(floor, known)
             if answer is not None and answer == before:
                 return
-        logger.info("%s: its log does not come to rest: lines may follow", self._calls.name)
+        logger.info("%s: its log does not come to rest: lines may follow", self._name)
 
     def _where_it_stands(self) -> tuple[int, set[int]]:
         """
@@ -152,14 +176,14 @@ class FollowedLines:
         self.close()
         if isinstance(self._after, int):
             return self._after, set()
-        bookmark = Bookmark.read(self._after, self._calls.id)
+        bookmark = Bookmark.read(self._after, self._agent.id)
         return bookmark.floor, set(bookmark.ids())
 
     def _pass_on(self, floor: int, known: set[int]) -> list[int] | None:
         """
         Ask for the lines behind *floor*, pass on those that are not *known*; return all ids.
         """
-        logs = self._tried(lambda: self._calls.logs(floor))
+        logs = self._tried(lambda: self._agent.logs(floor))
         if logs is None:
             return None
         for log in logs:
@@ -179,7 +203,7 @@ class FollowedLines:
 
     def _next(self, until: float) -> WorkspaceAgentLog | None:
         if self._stream is None:
-            self._stream = self._calls.follow(self._after)
+            self._stream = self._agent.follow_logs(self._after)
         return self._stream.poll(max(0.0, until - time.monotonic()))
 
     def _tried(self, call: Callable[[], T]) -> T | None:
@@ -193,7 +217,7 @@ class FollowedLines:
                 raise
             # Once for each trouble: there may be many looks until it is over.
             level = logging.DEBUG if self._in_trouble else logging.WARNING
-            logger.log(level, "%s: its log cannot be read now: %s", self._calls.name, error)
+            logger.log(level, "%s: its log cannot be read now: %s", self._name, error)
             self._in_trouble = True
             self.close()
             return None

@@ -1,5 +1,5 @@
 """
-Looking at an agent until it is ready.
+Reading an agent until it is ready.
 """
 
 from __future__ import annotations
@@ -25,9 +25,15 @@ from coder_agents.readiness.evidence import (
     script_name,
     startup_scripts,
 )
-from coder_agents.readiness.lines import Calls, FollowedLines, Lines, UnreadLines
+from coder_agents.readiness.lines import (
+    FollowedLines,
+    Lines,
+    UnreadLines,
+    WaitedAgent,
+    name_of,
+)
+from coder_agents.readiness.options import Deadline, WaitOptions
 from coder_agents.readiness.rules import Verdict, poll_interval, verdict
-from coder_agents.readiness.wishes import Patience, Wishes
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
     WorkspaceAgent,
@@ -43,24 +49,27 @@ logger = logging.getLogger("coder_agents")
 T = TypeVar("T")
 
 
-def wait_ready(calls: Calls, wishes: Wishes, patience: Patience) -> WorkspaceAgent:
+def wait_ready(agent: WaitedAgent, options: WaitOptions, deadline: Deadline) -> WorkspaceAgent:
     """
-    Return the agent behind *calls* once it is ready; see `Agent.wait_ready`.
+    Return *agent* as it was read once it is ready; see `Agent.wait_ready`.
     """
-    lines: Lines = UnreadLines() if wishes.on_log is None else FollowedLines(calls, wishes.on_log)
+    lines: Lines = UnreadLines() if options.on_log is None else FollowedLines(agent, options.on_log)
     with contextlib.closing(lines):
-        return _Wait(calls, wishes, patience, lines).run()
+        return _Wait(agent, options, deadline, lines).run()
 
 
 class _Wait:
     """
-    One agent, looked at until it is ready, or known not to be.
+    One agent, read until it is ready, or known not to be.
     """
 
-    def __init__(self, calls: Calls, wishes: Wishes, patience: Patience, lines: Lines) -> None:
-        self._calls = calls
-        self._wishes = wishes
-        self._patience = patience
+    def __init__(
+        self, waited: WaitedAgent, options: WaitOptions, deadline: Deadline, lines: Lines
+    ) -> None:
+        self._waited = waited
+        self._name = name_of(waited)
+        self._options = options
+        self._deadline = deadline
         self._lines = lines
         self._agent: WorkspaceAgent | None = None
         self._trouble: CoderError | None = None
@@ -68,33 +77,33 @@ class _Wait:
     def run(self) -> WorkspaceAgent:
         began = time.monotonic()
         while True:
-            agent = self._look()
-            found = self._judge(agent)
+            agent = self._read()
+            found = self._decide(agent)
             if agent is not None and found is not Verdict.WAITING:
                 return self._conclude(agent, found)
-            if not self._patience.left:
+            if not self._deadline.left:
                 raise self._timed_out() from self._trouble
             pause = poll_interval(time.monotonic() - began)
             if self._trouble is not None:
                 pause = max(pause, requested_pause(self._trouble))
-            self._lines.wait(min(pause, self._patience.left))
+            self._lines.wait(min(pause, self._deadline.left))
 
-    def _judge(self, agent: WorkspaceAgent | None) -> Verdict:
+    def _decide(self, agent: WorkspaceAgent | None) -> Verdict:
         if agent is None:
             return Verdict.WAITING
-        return verdict(agent, blocking_only=self._wishes.blocking_only)
+        return verdict(agent, blocking_only=self._options.blocking_only)
 
-    def _look(self) -> WorkspaceAgent | None:
+    def _read(self) -> WorkspaceAgent | None:
         """
         Return the agent; None where it cannot be read for what may pass.
         """
         try:
-            agent = self._calls.read()
+            agent = self._waited.refresh()
         except CoderError as error:
             if not is_resumable(error):
                 raise
             level = logging.WARNING if self._trouble is None else logging.DEBUG
-            logger.log(level, "%s cannot be read now: %s", self._calls.name, error)
+            logger.log(level, "%s cannot be read now: %s", self._name, error)
             self._trouble = error
             return None
         self._trouble = None
@@ -105,33 +114,33 @@ class _Wait:
 
     def _tell(self, agent: WorkspaceAgent) -> None:
         status, state = _state(agent)
-        logger.info("%s is %s, %s", self._calls.name, _word(status), _word(state))
+        logger.info("%s is %s, %s", self._name, _word(status), _word(state))
         if status == WorkspaceAgentStatus.DISCONNECTED:
-            logger.warning("%s has lost its connection: waiting for it", self._calls.name)
+            logger.warning("%s has lost its connection: waiting for it", self._name)
         elif status == WorkspaceAgentStatus.TIMEOUT:
             logger.warning(
                 "%s has not called within %d s: waiting for it%s",
-                self._calls.name,
+                self._name,
                 agent.connection_timeout_seconds,
-                _where_to_look(agent),
+                _where_to_read(agent),
             )
-        if self._wishes.on_state is not None:
-            self._wishes.on_state(agent)
+        if self._options.on_state is not None:
+            self._options.on_state(agent)
 
     def _conclude(self, agent: WorkspaceAgent, found: Verdict) -> WorkspaceAgent:
         self._lines.drain()
         if found is Verdict.SHUT_DOWN:
             raise self._shut_down(agent)
         if found is Verdict.WARNED:
-            if self._wishes.strict:
+            if self._options.strict:
                 raise self._went_wrong(agent)
-            logger.warning("%s can be used, but %s", self._calls.name, _what_happened(agent))
+            logger.warning("%s can be used, but %s", self._name, _what_happened(agent))
         return agent
 
     def _shut_down(self, agent: WorkspaceAgent) -> AgentShutDownError:
         lines = last_lines(self._logs())
         return AgentShutDownError(
-            f"{self._calls.name} is {_word(agent.lifecycle_state)}: it will not be ready"
+            f"{self._name} is {_word(agent.lifecycle_state)}: it will not be ready"
             " before its workspace is started again" + quoted_lines(lines, "The end of its log"),
             agent=agent,
             last_lines=lines,
@@ -139,7 +148,7 @@ class _Wait:
 
     def _went_wrong(self, agent: WorkspaceAgent) -> StartupError:
         found = failure(agent, self._logs())
-        text = f"{self._calls.name}: {_what_happened(agent)}"
+        text = f"{self._name}: {_what_happened(agent)}"
         if found.script is not None:
             name, status = script_name(agent, found.script), _word(found.script.status or "")
             text += f": {name} ({status}, exit code {found.script.exit_code})"
@@ -157,8 +166,8 @@ class _Wait:
 
     def _timed_out(self) -> ReadyTimeoutError:
         self._lines.catch_up()
-        waited = self._patience.waited
-        text = f"{self._calls.name} is not ready after {waited:.1f} s"
+        waited = self._deadline.waited
+        text = f"{self._name} is not ready after {waited:.1f} s"
         agent = self._agent
         if agent is None:
             return ReadyTimeoutError(f"{text}: {self._trouble}", waited=waited)
@@ -178,10 +187,10 @@ class _Wait:
 
     def _logs(self) -> Sequence[WorkspaceAgentLog]:
         try:
-            return self._calls.logs(0)
+            return self._waited.logs(0)
         except CoderError as error:
             # There is an error to raise already, and it is the one that matters.
-            logger.debug("%s: its log cannot be read: %s", self._calls.name, error)
+            logger.debug("%s: its log cannot be read: %s", self._name, error)
             return ()
 
 
@@ -193,7 +202,7 @@ def _word(word: str) -> str:
     return escape_controls(word) or "in no known state"
 
 
-def _where_to_look(agent: WorkspaceAgent) -> str:
+def _where_to_read(agent: WorkspaceAgent) -> str:
     url = escape_controls(agent.troubleshooting_url)
     return f"; see {url}" if url else ""
 
@@ -212,7 +221,7 @@ def _what_happened(agent: WorkspaceAgent) -> str:
 
 def _what_it_waits_for(agent: WorkspaceAgent) -> str:
     if agent.status != WorkspaceAgentStatus.CONNECTED:
-        return _where_to_look(agent)
+        return _where_to_read(agent)
     running = [script_name(agent, script) for script in running_scripts(agent)]
     if running:
         return f"; running still: {', '.join(running)}"
@@ -220,12 +229,12 @@ def _what_it_waits_for(agent: WorkspaceAgent) -> str:
     return f"; one of its startup scripts runs still: {', '.join(scripts)}" if scripts else ""
 
 
-def await_build(find: Callable[[], T], patience: Patience) -> T:
+def await_build(find: Callable[[], T], deadline: Deadline) -> T:
     """
     Return what *find* gives, once its workspace's build is through.
 
     Raises what *find* raises, but for the *WorkspacePendingError* of a start and, once there was
-    one, for what may pass; *ReadyTimeoutError* where there is no more *patience*.
+    one, for what may pass; *ReadyTimeoutError* where there is no more time.
     """
     answered = False
     while True:
@@ -239,12 +248,12 @@ def await_build(find: Callable[[], T], patience: Patience) -> T:
                 logger.info("%s", error)
             answered = answered or pending
             trouble = error
-        if not patience.left:
-            waited = patience.waited
+        if not deadline.left:
+            waited = deadline.waited
             text = f"no agent after {waited:.1f} s: {trouble}"
             raise ReadyTimeoutError(text, waited=waited) from trouble
-        pause = max(poll_interval(patience.waited), requested_pause(trouble))
-        time.sleep(min(pause, patience.left))
+        pause = max(poll_interval(deadline.waited), requested_pause(trouble))
+        time.sleep(min(pause, deadline.left))
 
 
 def _is_start(error: CoderError) -> bool:

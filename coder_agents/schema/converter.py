@@ -23,7 +23,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 
 from coder_agents.schema import documents, generated, scalars, shapes, validating
 from coder_agents.schema.enumerations import OpenEnumeration
-from coder_agents.schema.fields import is_left_out_when_empty, json_name
+from coder_agents.schema.fields import is_skipped_when_empty, json_name
 from coder_agents.schema.generated import Readers
 from coder_agents.schema.scalars import Mismatch
 from coder_agents.schema.times import format_time, to_nanoseconds
@@ -143,7 +143,7 @@ def _class_writer(cls: Any) -> Hook:
 
 
 def _written(field: attrs.Attribute[Any]) -> Any:
-    return override(rename=json_name(field), omit_if_default=is_left_out_when_empty(field))
+    return override(rename=json_name(field), omit_if_default=is_skipped_when_empty(field))
 
 
 def _holds(shape: Callable[[Any], Any]) -> Callable[[Any], bool]:

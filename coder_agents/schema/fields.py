@@ -25,7 +25,7 @@ NIL_UUID = UUID(int=0)
 The UUID of nothing: what a UUID that was not sent reads as.
 """
 
-LEFT_OUT_WHEN_EMPTY = "coder_agents.left_out_when_empty"
+SKIPPED_WHEN_EMPTY = "coder_agents.skipped_when_empty"
 NAME = "coder_agents.name"
 
 
@@ -33,7 +33,7 @@ def maybe_absent(default: T) -> T:
     """
     A field that is left out of the JSON while it has its *default*.
     """
-    field: T = attrs.field(default=default, metadata={LEFT_OUT_WHEN_EMPTY: True})
+    field: T = attrs.field(default=default, metadata={SKIPPED_WHEN_EMPTY: True})
     return field
 
 
@@ -44,7 +44,7 @@ def empty_map(*, absent: bool = False) -> Mapping[str, Any]:
     Maps do not count in an object's hash, for they have none.
     """
     field: Mapping[str, Any] = attrs.field(
-        factory=dict, hash=False, metadata={LEFT_OUT_WHEN_EMPTY: absent}
+        factory=dict, hash=False, metadata={SKIPPED_WHEN_EMPTY: absent}
     )
     return field
 
@@ -57,11 +57,11 @@ def named(name: str, default: T) -> T:
     return field
 
 
-def is_left_out_when_empty(field: attrs.Attribute[Any]) -> bool:
+def is_skipped_when_empty(field: attrs.Attribute[Any]) -> bool:
     """
     Whether the JSON does without *field* while it has its default.
     """
-    return bool(field.metadata.get(LEFT_OUT_WHEN_EMPTY))
+    return bool(field.metadata.get(SKIPPED_WHEN_EMPTY))
 
 
 def json_name(field: attrs.Attribute[Any]) -> str:

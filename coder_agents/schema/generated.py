@@ -23,7 +23,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.schema import scalars, shapes
-from coder_agents.schema.fields import Int64, is_left_out_when_empty, json_name
+from coder_agents.schema.fields import Int64, is_skipped_when_empty, json_name
 from coder_agents.schema.times import parse_time, parse_times
 
 Names = dict[str, Any]
@@ -126,7 +126,7 @@ def _code(field: attrs.Attribute[Any], at: int, names: Names, hook_for: HookFor)
     kind: Any = field.type
     key = repr(json_name(field))
     # A field that is often missing must not raise; one that is usually there costs less this way.
-    found = f"found.get({key})" if is_left_out_when_empty(field) else f"found[{key}]"
+    found = f"found.get({key})" if is_skipped_when_empty(field) else f"found[{key}]"
     names[f"kind{at}"] = kind
     if kind == scalars.TIME:
         time = f"v{at} = None if f is None else parse_time(f)"

@@ -95,7 +95,11 @@ def _id_or_name(source: object) -> Source:
 @attrs.frozen(kw_only=True)
 class LogFilter:
     """
-    What is asked of a log, checked.
+    What is requested of a log, checked; once it is bound, it tells which lines pass.
+
+    A filter is made of what a user gives. `bind` returns the filter of one log, for which
+    *since* is a time and *source_ids* are known; the methods that take lines are those of a
+    bound filter.
 
     Attributes:
         tail: how many of the lines that are there at first are wanted, the newest; None for all.
@@ -104,6 +108,7 @@ class LogFilter:
         source: the ids and display names of the sources, one of which it must be.
         level: the least level. A level that is not known passes always.
         grep: text that is in the output, or a pattern that is found in it.
+        source_ids: the ids that *source* stands for; None for any.
     """
 
     tail: int | None = attrs.field(default=None, validator=_count_or_none)
@@ -112,6 +117,8 @@ class LogFilter:
     source: frozenset[Source] | None = attrs.field(default=None, converter=_named)
     level: LogLevel | None = attrs.field(default=None, converter=_level_or_none)
     grep: Grep | None = attrs.field(default=None, validator=_pattern_or_none)
+    source_ids: frozenset[UUID] | None = None
+    _predicates: tuple[Predicate, ...] | None = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def names(self) -> frozenset[str]:
@@ -126,10 +133,10 @@ class LogFilter:
         """
         return self.names.difference(source.display_name for source in sources)
 
-    def among(self, sources: Sources, now: datetime) -> Choice | None:
+    def bind(self, sources: Sources, now: datetime) -> LogFilter | None:
         """
-        Return the choice for a log of *sources* that is opened at the time *now*; None where
-        nothing is left out.
+        Return the filter of a log of *sources* that is opened at the time *now*; None where
+        nothing is skipped.
 
         Raises *ValueError* for a name that none of *sources* has.
         """
@@ -138,16 +145,7 @@ class LogFilter:
         if self == LogFilter():
             return None
         ids = None if self.source is None else _ids(self.source, sources)
-        return Choice(self, since=self._earliest(now), source_ids=ids, tail=self.tail)
-
-    def choose(
-        self, logs: Iterable[WorkspaceAgentLog], sources: Sources, now: datetime
-    ) -> list[WorkspaceAgentLog]:
-        """
-        Return those of *logs* that are wanted, in their order; see `among`.
-        """
-        choice = self.among(sources, now)
-        return list(logs) if choice is None else choice.choose(logs)
+        return self._bound(since=self._earliest(now), source_ids=ids)
 
     def _earliest(self, now: datetime) -> datetime | None:
         if not isinstance(self.since, timedelta):
@@ -157,44 +155,15 @@ class LogFilter:
         except OverflowError:
             return _EARLIEST
 
-
-def _ids(wanted: Iterable[Source], sources: Sources) -> frozenset[UUID]:
-    ids = frozenset(each for each in wanted if isinstance(each, UUID))
-    return ids.union(source.id for source in sources if source.display_name in wanted)
-
-
-def _unknown_text(unknown: Iterable[str], sources: Sources) -> str:
-    listed = ", ".join(sorted({repr(source.display_name) for source in sources})) or "none"
-    missing = ", ".join(sorted(map(repr, unknown)))
-    return escape_controls(f"the log has no source {missing}; its sources are: {listed}")
-
-
-@attrs.frozen
-class Choice:
-    """
-    A filter that knows the time and the sources: it says of each line whether it is wanted.
-
-    Attributes:
-        asked: the filter.
-        since: the earliest time; None for any.
-        source_ids: the sources; None for any.
-        tail: how many of the first lines are wanted; None for all.
-    """
-
-    asked: LogFilter
-    since: datetime | None = attrs.field(kw_only=True)
-    source_ids: frozenset[UUID] | None = attrs.field(kw_only=True)
-    tail: int | None = attrs.field(kw_only=True)
-    _predicates: tuple[Predicate, ...] = attrs.field(init=False)
-
-    @_predicates.default
-    def _make_predicates(self) -> tuple[Predicate, ...]:
-        return tuple(filter(None, (self._by_level(), self._by_source(), *self._by_text())))
+    def _bound(self, **changes: Any) -> LogFilter:
+        changed = attrs.evolve(self, **changes)
+        predicates = (changed._by_level(), changed._by_source(), *changed._by_text())
+        return attrs.evolve(changed, predicates=tuple(filter(None, predicates)))
 
     def _by_level(self) -> Predicate | None:
-        if self.asked.level is None:
+        if self.level is None:
             return None
-        least = self.asked.level.severity
+        least = self.level.severity
         return lambda log: log.level.severity >= least
 
     def _by_source(self) -> Predicate | None:
@@ -202,8 +171,8 @@ class Choice:
         return None if ids is None else lambda log: log.source_id in ids
 
     def _by_text(self) -> Iterable[Predicate | None]:
-        since, grep = self.since, self.asked.grep
-        if since is not None:
+        since, grep = self.since, self.grep
+        if isinstance(since, datetime):
             # A line of no time is as one of no known level: what is not understood is not hidden.
             yield lambda log: log.created_at is None or log.created_at >= since
         if isinstance(grep, str):
@@ -222,13 +191,13 @@ class Choice:
         """
         Whether *log* passes every predicate.
         """
-        before = self.asked.before
-        return (before is None or log.id < before) and self._passes(log)
+        predicates = self._predicates
+        assert predicates is not None, "the filter is not bound"
+        if self.before is not None and log.id >= self.before:
+            return False
+        return all(predicate(log) for predicate in predicates)
 
-    def _passes(self, log: WorkspaceAgentLog) -> bool:
-        return all(predicate(log) for predicate in self._predicates)
-
-    def choose(self, logs: Iterable[WorkspaceAgentLog]) -> list[WorkspaceAgentLog]:
+    def select(self, logs: Iterable[WorkspaceAgentLog]) -> list[WorkspaceAgentLog]:
         """
         Return those of *logs* that are wanted, in their order: of those that pass, *tail* keeps
         the ones with the highest ids.
@@ -243,26 +212,37 @@ class Choice:
         """
         Return those of *ids* that can be of lines that are wanted, in no order.
         """
-        before = self.asked.before
+        before = self.before
         kept = ids if before is None else [number for number in ids if number < before]
         if self.tail is not None and self.by_id_only:
             kept = heapq.nlargest(self.tail, kept)
         return kept
 
-    def without_tail(self) -> Choice:
+    def without_tail(self) -> LogFilter:
         """
-        Return the choice for what comes after the first lines.
+        Return the filter for what comes after the first lines.
         """
         return attrs.evolve(self, tail=None)
 
-    def for_next_build(self, sources: Sources) -> Choice:
+    def for_next_build(self, sources: Sources) -> LogFilter:
         """
-        Return the choice for the agent of the next build, all of whose lines are new.
+        Return the filter for the agent of the next build, all of whose lines are new.
 
         A name may mean another id there. A name that is not there yet stands for the ids that
         it had before.
         """
         ids = self.source_ids
         if ids is not None:
-            ids |= _ids(self.asked.names, sources)
-        return attrs.evolve(self, tail=None, source_ids=ids)
+            ids |= _ids(self.names, sources)
+        return self._bound(tail=None, source_ids=ids)
+
+
+def _ids(wanted: Iterable[Source], sources: Sources) -> frozenset[UUID]:
+    ids = frozenset(each for each in wanted if isinstance(each, UUID))
+    return ids.union(source.id for source in sources if source.display_name in wanted)
+
+
+def _unknown_text(unknown: Iterable[str], sources: Sources) -> str:
+    listed = ", ".join(sorted({repr(source.display_name) for source in sources})) or "none"
+    missing = ", ".join(sorted(map(repr, unknown)))
+    return escape_controls(f"the log has no source {missing}; its sources are: {listed}")

@@ -99,13 +99,13 @@ class _Ids:
 
 class Ledger:
     """
-    What was yielded of one agent's log, and what a filter has left out of it.
+    What was yielded of one agent's log, and what a filter has skipped of it.
 
     Everything up to the *floor* is done: no line at or below it is asked for or taken
-    again. The ids yielded or left out above it are remembered, at most *remember* of them.
+    again. The ids yielded or skipped above it are held, at most *remember* of them.
 
     Args:
-        floor: the id behind which to begin.
+        floor: the id after which to begin.
         settle: seconds within which a line is committed after it took its id; 0 means that
             lines come in the order of their ids, and nothing is checked.
         remember: the most ids that are held. Past it the floor rises: lateness is given up
@@ -131,7 +131,7 @@ class Ledger:
     @property
     def floor(self) -> int:
         """
-        The id to ask behind.
+        The id to request lines after.
         """
         return self._floor
 
@@ -145,7 +145,7 @@ class Ledger:
     @property
     def held(self) -> int:
         """
-        How many ids are remembered.
+        How many ids are held.
         """
         return len(self._known)
 
@@ -250,7 +250,7 @@ class Ledger:
         self._are_done(numbers, lowest, newest)
         return late
 
-    def left_out(self, numbers: Sequence[int]) -> None:
+    def skipped(self, numbers: Sequence[int]) -> None:
         """
         Note that nobody wants the lines *numbers*: they are done as if they were handed out.
         """
@@ -267,7 +267,7 @@ class Ledger:
         self._known.add(numbers)
         self._forget_excess()
 
-    def begin_behind(self, floor: int) -> None:
+    def begin_after(self, floor: int) -> None:
         """
         Note that nobody wants what is at or below *floor*, nor what may yet come there.
         """
@@ -338,7 +338,7 @@ class Ledger:
         """
         Count the ids *ascending*, all above the floor, as yielded and as seen at the time *now*.
         """
-        # One more than is held, so that what is held begins behind one that is forgotten.
+        # One more than is held, so that what is held begins after one that is forgotten.
         newest = collections.deque(ascending, maxlen=self._remember + 1)
         if newest:
             self._known.add(newest)

@@ -16,7 +16,7 @@ import attrs
 from coder_agents.errors import DecodeError
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.schema.reading import log_ids, logs_of, pieces
-from coder_agents.streams.filters import Choice
+from coder_agents.streams.filters import LogFilter
 
 Marks = Sequence[bool] | None
 """
@@ -44,32 +44,36 @@ class NewLines:
 
 
 def new_lines(
-    messages: Sequence[bytes], new_among: NewAmong, choice: Choice | None, *, ids_first: bool
+    messages: Sequence[bytes], new_among: NewAmong, log_filter: LogFilter | None, *, ids_first: bool
 ) -> NewLines:
     """
-    Return the lines of *messages* that *new_among* calls new and *choice* wants; None wants all.
+    Return the lines of *messages* that *new_among* calls new and *log_filter* wants; None wants all.
 
     Raises *DecodeError*.
     """
-    if ids_first or (choice is not None and choice.by_id_only):
-        return _by_ids(messages, new_among, choice)
+    if ids_first or (log_filter is not None and log_filter.by_id_only):
+        return _by_ids(messages, new_among, log_filter)
     logs = logs_of(messages)
     ids = list(map(_ID, logs))
     marks = new_among(ids)
     if marks is not None:
         logs = list(itertools.compress(logs, marks))
         ids = list(itertools.compress(ids, marks))
-    return NewLines(logs, ids, ids) if choice is None else _chosen(logs, ids, choice)
+    return NewLines(logs, ids, ids) if log_filter is None else _filtered(logs, ids, log_filter)
 
 
-def _chosen(logs: list[WorkspaceAgentLog], new: Sequence[int], choice: Choice | None) -> NewLines:
-    if choice is None:
+def _filtered(
+    logs: list[WorkspaceAgentLog], new: Sequence[int], log_filter: LogFilter | None
+) -> NewLines:
+    if log_filter is None:
         return NewLines(logs, new, new)
-    wanted = choice.choose(logs)
+    wanted = log_filter.select(logs)
     return NewLines(wanted, [log.id for log in wanted], new)
 
 
-def _by_ids(messages: Sequence[bytes], new_among: NewAmong, choice: Choice | None) -> NewLines:
+def _by_ids(
+    messages: Sequence[bytes], new_among: NewAmong, log_filter: LogFilter | None
+) -> NewLines:
     parts: Sequence[bytes] = [part for message in messages for part in pieces(message)]
     try:
         ids_of_parts = [log_ids(part) for part in parts]
@@ -79,7 +83,7 @@ def _by_ids(messages: Sequence[bytes], new_among: NewAmong, choice: Choice | Non
     ids = list(itertools.chain.from_iterable(ids_of_parts))
     marks = new_among(ids)
     new = ids if marks is None else list(itertools.compress(ids, marks))
-    kept = new if choice is None else choice.among_ids(new)
+    kept = new if log_filter is None else log_filter.among_ids(new)
     if len(kept) < len(ids):
         chosen = set(kept)
         # A line that is there twice is new the first time alone.
@@ -87,7 +91,7 @@ def _by_ids(messages: Sequence[bytes], new_among: NewAmong, choice: Choice | Non
             number in chosen and is_new
             for number, is_new in zip(ids, marks or itertools.repeat(True), strict=False)
         ]
-    return _chosen(_marked(messages, parts, ids_of_parts, marks), new, choice)
+    return _filtered(_marked(messages, parts, ids_of_parts, marks), new, log_filter)
 
 
 def _marked(

@@ -24,7 +24,7 @@ from coder_agents.streams.ends import (
 )
 from coder_agents.streams.engine import Counts, EndedError
 from coder_agents.streams.fetch import Fetch
-from coder_agents.streams.filters import Choice
+from coder_agents.streams.filters import LogFilter
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.log_progress import LogProgress
 from coder_agents.streams.log_source import AgentLogSource
@@ -42,7 +42,7 @@ class LogFeed:
     Args:
         log: whose log it is.
         ledger: where to begin, and what is new.
-        choice: which lines are wanted; None for all.
+        log_filter: which lines are wanted; None for all.
         policy: what the end of a connection means.
         on_follow: called with the agent of the next log before its first line.
     """
@@ -52,13 +52,13 @@ class LogFeed:
         log: AgentLogSource,
         *,
         ledger: Ledger,
-        choice: Choice | None,
+        log_filter: LogFilter | None,
         policy: EndPolicy,
         options: StreamOptions,
         on_follow: Callable[[Any], object] | None = None,
     ) -> None:
         self._log = log
-        self._progress = LogProgress(log, ledger, choice, options)
+        self._progress = LogProgress(log, ledger, log_filter, options)
         self._policy = policy
         self._on_follow = on_follow
         self._connection: ReconnectingConnection[bytes] = ReconnectingConnection(

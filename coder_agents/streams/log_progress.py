@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Sequence
 
-from coder_agents.streams.filters import Choice
+from coder_agents.streams.filters import LogFilter
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.lines import NewLines, new_lines
 from coder_agents.streams.log_source import AgentLogSource
@@ -27,7 +27,7 @@ class LogProgress:
     Args:
         log: whose log it is.
         ledger: where to begin, and what is new.
-        choice: which lines are wanted; None for all.
+        log_filter: which lines are wanted; None for all.
 
     Attributes:
         ledger: as above; another one for each log.
@@ -37,11 +37,15 @@ class LogProgress:
     """
 
     def __init__(
-        self, log: AgentLogSource, ledger: Ledger, choice: Choice | None, options: StreamOptions
+        self,
+        log: AgentLogSource,
+        ledger: Ledger,
+        log_filter: LogFilter | None,
+        options: StreamOptions,
     ) -> None:
         self._log = log
         self.ledger = ledger
-        self._choice = choice
+        self._log_filter = log_filter
         self._options = options
         self._count = 0
         self._newest_before = 0
@@ -74,7 +78,7 @@ class LogProgress:
         self.ledger.yielded(position.ids)
         if position.new is not position.ids:
             handed_out = set(position.ids)
-            self.ledger.left_out([n for n in position.new if n not in handed_out])
+            self.ledger.skipped([n for n in position.new if n not in handed_out])
         self._warn_if_forgetful()
 
     def take(
@@ -88,24 +92,24 @@ class LogProgress:
 
         Raises *DecodeError*.
         """
-        choice, ledger = self._choice, self.ledger
-        lines = new_lines(messages, ledger.new_among, choice, ids_first=ids_first)
+        log_filter, ledger = self._log_filter, self.ledger
+        lines = new_lines(messages, ledger.new_among, log_filter, ids_first=ids_first)
         self._settles = requested
         self.found_new = bool(lines.new)
         if lines.new:
             newest = lines.new[0] if len(lines.new) == 1 else ledger.newest_of(lines.new)
             ledger.saw(newest, time.monotonic())
-        if choice is not None:
-            self._skip(lines, choice)
+        if log_filter is not None:
+            self._skip(lines, log_filter)
         return self._next(lines)
 
-    def _skip(self, lines: NewLines, choice: Choice) -> None:
-        if choice.tail is not None:
+    def _skip(self, lines: NewLines, log_filter: LogFilter) -> None:
+        if log_filter.tail is not None:
             # These were the lines that are there: what comes now is wanted whatever their number.
-            self.ledger.begin_behind(_before_tail(lines.ids, lines.new, choice.tail))
-            self._choice = choice.without_tail()
+            self.ledger.begin_after(_before_tail(lines.ids, lines.new, log_filter.tail))
+            self._log_filter = log_filter.without_tail()
         if not lines.ids:
-            self.ledger.left_out(lines.new)
+            self.ledger.skipped(lines.new)
             self._warn_if_forgetful()
 
     def _next(self, lines: NewLines) -> LogPosition:
@@ -142,8 +146,8 @@ class LogProgress:
         self._late_before = before.late_at(before.size)
         self._log = log
         self.ledger = Ledger(settle=self._options.settle, remember=self._options.remember)
-        if self._choice is not None:
-            self._choice = self._choice.for_next_build(log.log_sources)
+        if self._log_filter is not None:
+            self._log_filter = self._log_filter.for_next_build(log.log_sources)
         self._next(_NOTHING)
 
 

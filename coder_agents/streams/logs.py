@@ -14,7 +14,7 @@ from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.ends import EndPolicy, OneBuild
 from coder_agents.streams.engine import FeedEngine
-from coder_agents.streams.filters import Choice
+from coder_agents.streams.filters import LogFilter
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.log_feed import LogFeed
 from coder_agents.streams.log_source import AgentLogSource
@@ -64,7 +64,7 @@ def log_feed(
     *,
     after: int | str,
     options: StreamOptions,
-    choose: Callable[[], Choice | None] = _all,
+    bind: Callable[[], LogFilter | None] = _all,
     policy: EndPolicy | None = None,
     on_follow: Callable[[Any], object] | None = None,
 ) -> LogFeed:
@@ -74,7 +74,7 @@ def log_feed(
     Args:
         log: whose log it is.
         after: the id or the bookmark to begin after.
-        choose: returns what is wanted, None for all; called when *after* has proved good.
+        bind: returns what is wanted, None for all; called when *after* has proved good.
         policy: what the end of a connection means; None for the end of the build.
         on_follow: called with the agent of the next log before its first line.
     """
@@ -88,7 +88,7 @@ def log_feed(
     return LogFeed(
         log,
         ledger=ledger,
-        choice=choose(),
+        log_filter=bind(),
         policy=policy,
         options=options,
         on_follow=on_follow,

@@ -17,7 +17,7 @@ import attrs
 from coder_agents import transport
 
 if TYPE_CHECKING:
-    from coder_agents.releases import Capabilities, Route
+    from coder_agents.capabilities import Capabilities, Route
     from coder_agents.streams.options import StreamOptions
     from coder_agents.transport import HTTP, Source
 

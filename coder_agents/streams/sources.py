@@ -14,8 +14,8 @@ from coder_agents import transport
 from coder_agents.transport import quoted
 
 if TYPE_CHECKING:
+    from coder_agents.capabilities import Capabilities
     from coder_agents.errors import CoderError
-    from coder_agents.releases import Capabilities
     from coder_agents.streams.options import StreamOptions
     from coder_agents.transport import (
         HTTP,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from coder_agents import Client
 
 MEBIBYTE = 1_048_576
-REMEMBERED_REQUESTS = 10_000
+MAX_REQUESTS = 10_000
 
 
 @attrs.frozen
@@ -113,7 +113,7 @@ class Deployment:
         self._ping_interval = ping_interval
         self.pong_timeout = 15.0
         self.token = f"{secrets.token_hex(5)}-{secrets.token_hex(11)}"
-        self.requests: deque[RecordedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
+        self.requests: deque[RecordedRequest] = deque(maxlen=MAX_REQUESTS)
         self.ca_file: Path | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._tls = self._make_context() if tls is True else tls or None

@@ -140,14 +140,14 @@ class ScriptRun:
             selector.register(stderr, selectors.EVENT_READ, "stderr")
             selector.register(self._wake_reader, selectors.EVENT_READ, "exit")
             while selector.get_map():
-                ready = selector.select(self._patience())
+                ready = selector.select(self._time_left())
                 if not ready and self._is_given_up():
                     return False
                 for key, _ in ready:
                     self._read(selector, key)
         return True
 
-    def _patience(self) -> float | None:
+    def _time_left(self) -> float | None:
         left = self._deadline - time.monotonic()
         return None if left == math.inf else max(0.0, left)
 
@@ -164,8 +164,8 @@ class ScriptRun:
             selector.unregister(key.fileobj)
             self._exited = True
             killed = self._killed.is_set()
-            patience = PIPE_SECONDS_WHEN_KILLED if killed else PIPE_SECONDS
-            self._deadline = time.monotonic() + patience
+            seconds = PIPE_SECONDS_WHEN_KILLED if killed else PIPE_SECONDS
+            self._deadline = time.monotonic() + seconds
         elif data := os.read(key.fd, READ_SIZE):
             self._receive(key.data, data)
         else:

@@ -16,15 +16,15 @@ from coder_agents.testing import documents
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.connection import ServerStopping
 from coder_agents.testing.documents import compact
-from coder_agents.testing.exchange import (
+from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.http import Response
+from coder_agents.testing.message_streams import (
     POLICY_VIOLATION,
     PROTOCOL_ERROR,
     EventStream,
-    Exchange,
     Stream,
     WebSocketStream,
 )
-from coder_agents.testing.http import Response
 from coder_agents.testing.requirements import (
     Refusal,
     find_agent,

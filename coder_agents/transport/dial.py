@@ -235,7 +235,7 @@ def _tapped(tcp: socket.socket, tap: Tap) -> None:
 
 
 def _first_that_answers(connection: Any, deadline: Deadline, tap: Tap) -> DialSocket:
-    addresses = _look_up(connection)
+    addresses = _addresses_of(connection)
     failure: OSError | None = None
     try:
         for index, address in enumerate(addresses):
@@ -250,7 +250,7 @@ def _first_that_answers(connection: Any, deadline: Deadline, tap: Tap) -> DialSo
         failure = None  # or the exception, its traceback and this frame would be a cycle
 
 
-def _look_up(connection: Any) -> list[Any]:
+def _addresses_of(connection: Any) -> list[Any]:
     host = connection._dns_host.strip("[]")
     try:
         return socket.getaddrinfo(host, connection.port, allowed_gai_family(), socket.SOCK_STREAM)

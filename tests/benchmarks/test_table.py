@@ -94,22 +94,22 @@ def test_bounds_are_told_from_what_was_measured() -> None:
     """
     A ratio beyond its bound is called missed, one at its bound is not; a limit is called one.
     """
-    assert [one.verdict for one in table.judged(CONTEST, results(2.0, 1.0, 9.0))] == [
+    assert [one.verdict for one in table.compared(CONTEST, results(2.0, 1.0, 9.0))] == [
         "ok",
         "limit",
         "",
     ]
-    lines = table.judged(CONTEST, results(2.1, 1.0, 9.0))
+    lines = table.compared(CONTEST, results(2.1, 1.0, 9.0))
     assert table.missed(lines) == ["ours"]
-    assert table.missed(table.judged(CONTEST, results(2.1, 1.0, 9.0), slack=1.6)) == []
+    assert table.missed(table.compared(CONTEST, results(2.1, 1.0, 9.0), slack=1.6)) == []
 
 
-def test_memory_without_a_limit_is_judged_by_its_bytes() -> None:
+def test_memory_without_a_limit_is_compared_by_its_bytes() -> None:
     """
     Where there is nothing to compare with, the bound is what a piece may cost.
     """
     [contest] = [one for one in contests.CONTESTS if one.key == "kept"]
-    lines = table.judged(contest, results(280.0, 340.0, contest=contest))
+    lines = table.compared(contest, results(280.0, 340.0, contest=contest))
     assert [(one.cpu, one.bound, one.verdict) for one in lines] == [
         ("280 B", "290 B", "ok"),
         ("340 B", "330 B", "MISSED"),
@@ -120,18 +120,18 @@ def test_an_absent_contestant_is_shown_as_absent() -> None:
     """
     A peer that is not installed is a line that says so, and nothing else is touched by it.
     """
-    lines = table.judged(CONTEST, results(1.0, 1.0, "httpx not installed"))
+    lines = table.compared(CONTEST, results(1.0, 1.0, "httpx not installed"))
     assert lines[2] == table.Line("peer", absent="absent: httpx not installed")
     assert "  peer" in table.text([CONTEST], {"work": lines})
     assert "absent: httpx not installed" in table.text([CONTEST], {"work": lines})
     assert table.missed(lines) == []
 
 
-def test_without_its_limit_a_bound_is_not_judged() -> None:
+def test_without_its_limit_a_bound_is_not_compared() -> None:
     """
     Where Go is missing there is no ratio to it, and no failure.
     """
-    line = table.judged(CONTEST, results(1.0, "go is not on the path", 1.0))[0]
+    line = table.compared(CONTEST, results(1.0, "go is not on the path", 1.0))[0]
     assert (line.ratio, line.bound, line.verdict) == ("", "2.00", "")
 
 
@@ -165,7 +165,7 @@ def test_text_is_aligned_and_fits_a_terminal() -> None:
     Columns end where their headings end, and no line is longer than 120 columns.
     """
     lines = {
-        contest.key: table.judged(
+        contest.key: table.compared(
             contest,
             results(
                 *(number + 0.001 for number in range(1, len(contest.contestants) + 1)),
@@ -177,8 +177,8 @@ def test_text_is_aligned_and_fits_a_terminal() -> None:
     text = table.text(contests.CONTESTS, lines).splitlines()
     assert max(map(len, text)) <= 120
     bound = text[0].index("bound") + len("bound")
-    judged = [line for line in text if line.endswith(("  ok", "  MISSED"))]
-    assert {line.rindex("  ") for line in judged} == {bound}
+    compared = [line for line in text if line.endswith(("  ok", "  MISSED"))]
+    assert {line.rindex("  ") for line in compared} == {bound}
     for row in lines["logs"]:
         assert any(row.label in line and row.cpu in line for line in text)
 
@@ -187,7 +187,7 @@ def test_documentation_has_every_line() -> None:
     """
     The page's tables have the lines of the terminal's.
     """
-    text = table.rst([CONTEST], {"work": table.judged(CONTEST, results(1.5e-6, 1e-6, "gone"))})
+    text = table.rst([CONTEST], {"work": table.compared(CONTEST, results(1.5e-6, 1e-6, "gone"))})
     assert text.splitlines()[:2] == [".. list-table:: A work; a piece", "   :header-rows: 1"]
     assert "   * - ours\n     - 1.5 µs\n     - 3 µs\n     - 1.50\n     - 2.00\n     - ok" in text
     assert "   * - peer\n     -\n     -\n     -\n     -\n     - absent: gone" in text

@@ -72,19 +72,19 @@ def output(stream: Stream[WorkspaceAgentLog]) -> str:
     return log.output
 
 
-def looks(deployment: Deployment) -> int:
+def reads(deployment: Deployment) -> int:
     """
     Return how often a workspace was read by its id.
     """
     return sum(request.route == "workspace" for request in list(deployment.requests))
 
 
-def until_looked(deployment: Deployment, stream: Stream[WorkspaceAgentLog]) -> None:
+def until_read_again(deployment: Deployment, stream: Stream[WorkspaceAgentLog]) -> None:
     """
-    Read until the stream has looked for the next build some more times, and nothing came.
+    Read until the stream has read for the next build some more times, and nothing came.
     """
-    before = looks(deployment)
-    while looks(deployment) < before + 4:
+    before = reads(deployment)
+    while reads(deployment) < before + 4:
         assert stream.poll(0.02) is None
         assert stream.end is None
 
@@ -141,7 +141,7 @@ def test_what_the_old_agent_still_says_comes_while_the_build_is_under_way(
     with client.agent("dev").follow_logs(across_builds=True) as stream:
         assert output(stream) == "one"
         build = deployment.workspace().start_build()
-        until_looked(deployment, stream)
+        until_read_again(deployment, stream)
         old.push_logs("two")
         assert output(stream) == "two"
         build.begin()
@@ -151,7 +151,7 @@ def test_what_the_old_agent_still_says_comes_while_the_build_is_under_way(
         slow.commit()
         assert output(stream) == "three"
         assert stream.stats.late == 1
-        until_looked(deployment, stream)
+        until_read_again(deployment, stream)
         build.complete()
         build.agents[0].push_logs("five")
         assert output(stream) == "five"
@@ -190,8 +190,8 @@ def test_a_restart_by_stop_and_start_is_gone_through(
     with client.agent("dev").follow_logs(across_builds=True) as stream:
         assert output(stream) == "one"
         deployment.workspace().start_build("stop").complete()
-        before = looks(deployment)
-        while looks(deployment) < before + 2:
+        before = reads(deployment)
+        while reads(deployment) < before + 2:
             assert stream.poll(0.01) is None
         build = deployment.workspace().start_build()
         build.complete()
@@ -215,7 +215,7 @@ def test_a_workspace_that_is_stopped_or_deleted_ends_the_stream(
         build = deployment.workspace().start_build(transition)
         assert output(stream) == "one"
         build.begin()
-        until_looked(deployment, stream)
+        until_read_again(deployment, stream)
         old.push_logs("two")
         assert output(stream) == "two"
         build.complete()
@@ -234,7 +234,7 @@ def test_a_build_that_comes_to_nothing_ends_nothing(
     with client.agent("dev").follow_logs(across_builds=True) as stream:
         build = deployment.workspace().start_build()
         getattr(build, how)()
-        until_looked(deployment, stream)
+        until_read_again(deployment, stream)
         old.push_logs("one")
         assert output(stream) == "one"
         old.new_build().push_logs("two")
@@ -282,7 +282,7 @@ def test_a_sub_agent_is_waited_for(deployment: Deployment, client: Client) -> No
     with client.agent("dev.web").follow_logs(across_builds=True) as stream:
         assert output(stream) == "one"
         new = parent.new_build()
-        until_looked(deployment, stream)
+        until_read_again(deployment, stream)
         new.add_subagent("web").push_logs("two")
         assert output(stream) == "two"
 
@@ -366,7 +366,7 @@ def test_an_agent_that_is_gone_and_listed_is_an_error(
     assert stream.end is StreamEnd.FAILED
 
 
-def test_without_reconnecting_the_first_1000_is_looked_into(
+def test_without_reconnecting_the_first_1000_is_checked(
     deployment: Deployment, client: Client
 ) -> None:
     """
@@ -410,7 +410,7 @@ def test_a_workspace_that_cannot_be_read_for_long_is_given_up(
     )
     stream = client.agent("dev").follow_logs(across_builds=True, options=options)
     deployment.workspace().start_build()
-    until_looked(deployment, stream)
+    until_read_again(deployment, stream)
     deployment.faults.add("refuse", route="workspace", status=503, times=None)
     with pytest.raises(ServerError):
         stream.poll(LONGEST)
@@ -450,7 +450,7 @@ def test_a_sub_agent_that_is_made_anew_is_gone_on_with(
     with client.agent("dev.web").follow_logs(across_builds=True) as stream:
         assert output(stream) == "one"
         child.delete()
-        until_looked(deployment, stream)
+        until_read_again(deployment, stream)
         parent.add_subagent("web").push_logs("two")
         assert output(stream) == "two"
 
@@ -505,10 +505,10 @@ def test_closing_wakes_a_reader_that_waits_for_a_build(
     deployment.add_agent()
     stream = client.agent("dev").follow_logs(across_builds=True)
     deployment.workspace().start_build()
-    before = looks(deployment)
+    before = reads(deployment)
     reader = threading.Thread(target=lambda: list(stream))
     reader.start()
-    while looks(deployment) < before + 2:
+    while reads(deployment) < before + 2:
         threading.Event().wait(0.01)
     stream.close()
     reader.join(LONGEST)
@@ -526,7 +526,7 @@ def test_closing_wakes_a_reader_that_is_not_answered(
     deployment.add_agent()
     stream = client.agent("dev").follow_logs(across_builds=True)
     deployment.workspace().start_build()
-    until_looked(deployment, stream)
+    until_read_again(deployment, stream)
     fault = deployment.faults.add("silence", route=route, at="request")
     reader = threading.Thread(target=lambda: list(stream))
     reader.start()
@@ -547,7 +547,7 @@ def test_a_poll_waits_no_longer_than_it_is_told(
     deployment.add_agent()
     stream = client.agent("dev").follow_logs(across_builds=True)
     deployment.workspace().start_build()
-    until_looked(deployment, stream)
+    until_read_again(deployment, stream)
     monkeypatch.setattr("coder_agents.streams.builds._MAX_PAUSE", 3600.0)
     for timeout in (0, 0.01, 0.05):
         assert stream.poll(timeout) is None

@@ -26,7 +26,7 @@ from coder_agents import (
     StreamError,
     UnsupportedError,
 )
-from coder_agents.many import _Connections
+from coder_agents.batch import _Connections
 from coder_agents.schema import Number
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
 

@@ -60,7 +60,7 @@ def dev(embedded: EmbeddedAgent, monkeypatch: pytest.MonkeyPatch) -> Iterator[Em
     """
     The agent with a devcontainer; where it has to be looked at again and again, often.
     """
-    monkeypatch.setattr("coder_agents.agent._WAIT_INTERVAL", OFTEN)
+    monkeypatch.setattr("coder_agents.agent.containers._WAIT_INTERVAL", OFTEN)
     embedded.set_containers([MADE])
     embedded.set_devcontainers([DEV])
     yield embedded

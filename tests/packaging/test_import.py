@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import ast
 import json
+import pickle
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from coder_agents import errors
 
 from .checkout import CHECKOUT, run
 
@@ -123,10 +126,25 @@ def test_errors_takes_only_the_exceptions_of_requests() -> None:
     """
     The leaf of the package imports the standard library and `requests.exceptions`.
     """
-    source = (CHECKOUT / "coder_agents" / "errors.py").read_text(encoding="utf-8")
+    sources = (CHECKOUT / "coder_agents" / "errors").glob("*.py")
     others = {
         name
-        for name in imported_modules(source)
+        for source in sources
+        for name in imported_modules(source.read_text(encoding="utf-8"))
         if name.split(".")[0] not in sys.stdlib_module_names
     }
-    assert others == {"requests.exceptions"}
+    own = {name for name in others if name.startswith("coder_agents.")}
+    assert others - own == {"requests.exceptions"}
+    assert {name for name in own if not name.startswith("coder_agents.errors.")} == {
+        "coder_agents.lazy"
+    }
+
+
+def test_errors_are_named_as_users_import_them() -> None:
+    """
+    A traceback, a reference in the documentation and a pickle say `coder_agents.errors`.
+    """
+    for name in errors.__all__:
+        error = getattr(errors, name)
+        assert f"{error.__module__}.{error.__qualname__}" == f"coder_agents.errors.{name}"
+        assert pickle.loads(pickle.dumps(error)) is error

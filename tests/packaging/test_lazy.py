@@ -2,18 +2,32 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import coder_agents
+
 PACKAGES = [
     "coder_agents",
+    "coder_agents.readiness",
     "coder_agents.schema",
     "coder_agents.streams",
     "coder_agents.testing",
     "coder_agents.transport",
+]
+
+
+EVERY_PACKAGE = [
+    "coder_agents",
+    *(
+        found.name
+        for found in pkgutil.walk_packages(coder_agents.__path__, "coder_agents.")
+        if found.ispkg
+    ),
 ]
 
 
@@ -75,3 +89,25 @@ print(sorted(late & set(sys.modules)))
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("package", EVERY_PACKAGE)
+def test_a_package_lists_what_is_public_and_nothing_else(package: str) -> None:
+    """
+    The names that `dir` shows are those of ``__all__``, also once every module was imported.
+    """
+    module = importlib.import_module(package)
+    for found in pkgutil.iter_modules(module.__path__):
+        if found.name != "__main__":
+            importlib.import_module(f"{package}.{found.name}")
+
+    shown = {name for name in dir(module) if not name.startswith("_")}
+    assert shown == {name for name in module.__all__ if not name.startswith("__")}
+    assert all(hasattr(module, name) for name in shown)
+
+
+def test_every_package_is_checked() -> None:
+    """
+    The packages are found where they are, those of packages too.
+    """
+    assert {*PACKAGES, "coder_agents.testing.faults"} <= set(EVERY_PACKAGE)

@@ -42,7 +42,7 @@ CONNECTED = {
 }
 
 
-def judged(status: str, lifecycle: str, *, blocks: bool, blocking_only: bool) -> Verdict:
+def decided(status: str, lifecycle: str, *, blocks: bool, blocking_only: bool) -> Verdict:
     """
     Return the verdict about an agent with a script that blocks login, or one that does not.
     """
@@ -66,13 +66,13 @@ def test_the_table_has_every_state() -> None:
     ("blocks", "blocking_only", "column"),
     [(True, True, 0), (True, False, 0), (False, False, 0), (False, True, 1)],
 )
-def test_a_connected_agent_is_judged_by_its_lifecycle(
+def test_a_connected_agent_is_decided_by_its_lifecycle(
     lifecycle: str, wanted: tuple[Verdict, Verdict], blocks: bool, blocking_only: bool, column: int
 ) -> None:
     """
     Scripts are waited for unless none blocks login and only such are asked for.
     """
-    found = judged("connected", lifecycle, blocks=blocks, blocking_only=blocking_only)
+    found = decided("connected", lifecycle, blocks=blocks, blocking_only=blocking_only)
     assert found is wanted[column]
 
 
@@ -88,10 +88,10 @@ def test_an_agent_out_of_touch_is_waited_for_unless_it_shuts_down(
     """
     wanted = SHUT_DOWN if CONNECTED[lifecycle][0] is SHUT_DOWN else WAITING
     for blocks, blocking_only in itertools.product((True, False), repeat=2):
-        assert judged(status, lifecycle, blocks=blocks, blocking_only=blocking_only) is wanted
+        assert decided(status, lifecycle, blocks=blocks, blocking_only=blocking_only) is wanted
 
 
-def test_looks_become_rarer() -> None:
+def test_polls_become_rarer() -> None:
     """
     Half a second in the first minute, then twice as long, up to eight seconds.
     """
@@ -101,7 +101,7 @@ def test_looks_become_rarer() -> None:
 
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9))
-def test_looks_never_become_more_frequent(one: float, other: float) -> None:
+def test_polls_never_become_more_frequent(one: float, other: float) -> None:
     """
     And are half a second apart at least, eight at most.
     """

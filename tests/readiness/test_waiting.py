@@ -129,7 +129,7 @@ def test_a_log_that_is_always_written_holds_nobody_up(
     assert "does not come to rest" in caplog.text
 
 
-def test_a_long_backlog_does_not_keep_the_agent_from_being_looked_at(
+def test_a_long_backlog_does_not_keep_the_agent_from_being_read(
     deployment: Deployment, client: Client, heard: Heard
 ) -> None:
     """
@@ -581,7 +581,7 @@ def test_a_build_is_waited_for_by_name(each_release: Deployment, heard: Heard) -
 
 def test_a_build_that_fails_is_raised(deployment: Deployment, client: Client) -> None:
     """
-    As finding the agent raises it.
+    As resolving the agent raises it.
     """
     build = deployment.workspace("dev").start_build()
     timer = threading.Timer(0.3, build.fail, ["no quota"])

@@ -58,7 +58,7 @@ def test_colours_stay_on_a_terminal_only(colour: str) -> None:
         ("end\x1b[31", "end\\x1b[31"),
     ],
 )
-def test_what_looks_like_a_colour_but_is_none_is_shown(text: str, shown: str) -> None:
+def test_what_resembles_a_colour_but_is_none_is_shown(text: str, shown: str) -> None:
     """
     Titles, links, cursor moves, private modes and broken sequences have no effect left.
     """

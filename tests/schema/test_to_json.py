@@ -115,7 +115,7 @@ def test_what_may_be_absent_but_is_sent_is_sent() -> None:
         (WorkspaceAgentScript(), {"exit_code", "status"}),
     ],
 )
-def test_what_may_be_absent_is_left_out_when_empty(value: object, absent: set[str]) -> None:
+def test_what_may_be_absent_is_skipped_when_empty(value: object, absent: set[str]) -> None:
     """
     As Go's ``omitempty`` does.
     """

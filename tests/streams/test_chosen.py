@@ -42,9 +42,9 @@ def even(*ids: int) -> str:
     return to_json([WorkspaceAgentLog(id=each, level=levels[each % 2]) for each in ids])
 
 
-def asked_behind(requests: list[bytes]) -> list[int]:
+def asked_after(requests: list[bytes]) -> list[int]:
     """
-    Return the ids that the heads of *requests* ask behind.
+    Return the ids that the heads of *requests* ask after.
     """
     found = (re.search(rb"after=(\d+)", head) for head in requests)
     return [int(each[1]) if each else 0 for each in found]
@@ -96,7 +96,7 @@ def test_the_id_before_the_tail_is_the_floor_so_late_lines_still_come(serve: Ser
         assert [next(stream).id for _ in range(4)] == [5, 6, 4, 7]
         assert stream.stats.late == 1
         assert stream.last_id == 7
-    assert asked_behind(noting.heads) == [0, 3, 3]
+    assert asked_after(noting.heads) == [0, 3, 3]
 
 
 def test_the_tail_of_a_tail_that_is_not_full_may_grow(serve: Serve) -> None:
@@ -111,7 +111,7 @@ def test_the_tail_of_a_tail_that_is_not_full_may_grow(serve: Serve) -> None:
     )
     with agent.follow_logs(tail=3, level="error") as stream:
         assert [next(stream).id for _ in range(3)] == [4, 6, 2]
-    assert asked_behind(noting.heads) == [0, 0]
+    assert asked_after(noting.heads) == [0, 0]
 
 
 def test_the_tail_is_of_the_first_message_on_whichever_connection(serve: Serve) -> None:
@@ -122,11 +122,11 @@ def test_the_tail_is_of_the_first_message_on_whichever_connection(serve: Serve) 
     agent = serve(noting(), noting(logs(1, 2, 3)), noting(logs(4), stay=True), options=OPTIONS)
     with agent.follow_logs(tail=1) as stream:
         assert [next(stream).id for _ in range(2)] == [3, 4]
-    assert asked_behind(noting.heads) == [0, 0, 3]
+    assert asked_after(noting.heads) == [0, 0, 3]
 
 
 @pytest.mark.parametrize("settle", [0, 60])
-def test_what_is_left_out_is_done(serve: Serve, settle: float) -> None:
+def test_what_is_skipped_is_done(serve: Serve, settle: float) -> None:
     """
     Not asked for again where ids are trusted, never taken again, and in the bookmark.
     """
@@ -141,12 +141,12 @@ def test_what_is_left_out_is_done(serve: Serve, settle: float) -> None:
         assert stream.poll(0) is None
         assert (stream.stats.items, stream.stats.late, stream.last_id) == (1, 0, 8)
         done = Bookmark.read(stream.bookmark, AGENT)
-    assert asked_behind(noting.heads) == [0, 0 if settle else 5]
+    assert asked_after(noting.heads) == [0, 0 if settle else 5]
     expected = (0, [1, 3, 5, 7, 8, 9]) if settle else (9, [])
     assert (done.floor, list(done.ids())) == expected
 
 
-def test_lines_below_what_was_left_out_are_new(serve: Serve) -> None:
+def test_lines_below_what_was_skipped_are_new(serve: Serve) -> None:
     """
     And late only where one that was yielded is above them.
     """
@@ -159,11 +159,11 @@ def test_lines_below_what_was_left_out_are_new(serve: Serve) -> None:
 
 @pytest.mark.parametrize("settle", [0, 60])
 @pytest.mark.parametrize(
-    ("read", "behind"),
+    ("read", "after"),
     [(0, []), (1, [3, 4]), (2, [3, 4, 5, 6]), (3, [3, 4, 5, 6, 7, 8, 9])],
 )
 def test_a_bookmark_counts_what_was_passed_by(
-    serve: Serve, settle: float, read: int, behind: list[int]
+    serve: Serve, settle: float, read: int, after: list[int]
 ) -> None:
     """
     Up to the line that was yielded last, and all of a message with the last one of it.
@@ -175,11 +175,11 @@ def test_a_bookmark_counts_what_was_passed_by(
     for _ in range(read):
         next(stream)
     opened = Bookmark.read(stream.bookmark, AGENT)
-    assert {*range(opened.floor + 1), *opened.ids()}.issuperset(behind)
+    assert {*range(opened.floor + 1), *opened.ids()}.issuperset(after)
     stream.close()
     closed = Bookmark.read(stream.bookmark, AGENT)
-    top = max(behind, default=0)
-    expected = (0, behind) if settle else (top, [])
+    top = max(after, default=0)
+    expected = (0, after) if settle else (top, [])
     assert (closed.floor, list(closed.ids())) == expected
     assert not {*range(top + 1, 20)}.intersection(opened.ids())
 
@@ -195,7 +195,7 @@ def test_a_bookmark_within_the_tail_leaves_out_what_is_before_it(serve: Serve) -
     assert (marked.floor, list(marked.ids())) == (2, [3])
 
 
-def test_the_tail_behind_a_bookmark_is_of_what_is_new(serve: Serve) -> None:
+def test_the_tail_after_a_bookmark_is_of_what_is_new(serve: Serve) -> None:
     """
     Lines that were yielded before do not count.
     """
@@ -205,7 +205,7 @@ def test_the_tail_behind_a_bookmark_is_of_what_is_new(serve: Serve) -> None:
     assert [log.id for log in until_1000(agent.follow_logs(bookmark, tail=5))] == [3, 4, 7]
 
 
-def test_what_is_not_below_before_is_left_out_for_ever(serve: Serve) -> None:
+def test_what_is_not_below_before_is_skipped_for_ever(serve: Serve) -> None:
     """
     Then nothing comes any more, but for late lines; the stream ends as its log does.
     """
@@ -282,9 +282,9 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("wishes", "error", "says"), BAD)
-def test_bad_wishes_are_refused_before_any_io(
-    wishes: dict[str, Any], error: type[Exception], says: str
+@pytest.mark.parametrize(("filters", "error", "says"), BAD)
+def test_bad_filters_are_refused_before_any_io(
+    filters: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     """
     By both calls.
@@ -292,7 +292,7 @@ def test_bad_wishes_are_refused_before_any_io(
     agent = agent_at("http://127.0.0.1:9")  # where nobody listens
     for call in (agent.logs, agent.follow_logs):
         with pytest.raises(error, match=says):
-            call(**wishes)
+            call(**filters)
     with pytest.raises(ValueError, match="bookmark"):
         agent.follow_logs("1:nonsense", source="Missing")
 
@@ -328,7 +328,7 @@ def deployment() -> Iterator[Deployment]:
         yield made
 
 
-WISHES = st.fixed_dictionaries(
+FILTERS = st.fixed_dictionaries(
     {},
     optional={
         "grep": st.sampled_from(["line", "1", re.compile("[02]$"), "nothing"]),
@@ -354,11 +354,11 @@ class Choosing(Schedule):
         super().__init__(deployment, agent)
         self.first = agent.push_logs([f"line {number % 4}" for number in range(there)])
 
-    def check_chosen(self, agent: Agent, wishes: dict[str, Any], behind: int = 0) -> None:
+    def check_chosen(self, agent: Agent, filters: dict[str, Any], after: int = 0) -> None:
         """
-        Check that what came is what reading the log with the same wishes gives.
+        Check that what came is what reading the log with the same filters gives.
         """
-        chosen = {log.id for log in agent.logs(behind, **wishes)}
+        chosen = {log.id for log in agent.logs(after, **filters)}
         in_time = {*self.first}
         for writing in self.writings:
             in_time.update(writing.pending.ids if writing.in_time else ())
@@ -367,22 +367,22 @@ class Choosing(Schedule):
         assert chosen & in_time <= set(self.yielded)
 
 
-def wishes_at(agent: EmbeddedAgent, wishes: dict[str, Any]) -> dict[str, Any]:
+def filters_at(agent: EmbeddedAgent, filters: dict[str, Any]) -> dict[str, Any]:
     """
-    Return *wishes* with ``before`` counted from the agent's first line.
+    Return *filters* with ``before`` counted from the agent's first line.
     """
-    if "before" not in wishes:
-        return wishes
+    if "before" not in filters:
+        return filters
     first = agent.push_logs("line 0")[0]
-    return {**wishes, "before": first + wishes["before"]}
+    return {**filters, "before": first + filters["before"]}
 
 
 @QUIETLY
-@given(steps=STEPS, wishes=WISHES, there=st.integers(0, 9))
+@given(steps=STEPS, filters=FILTERS, there=st.integers(0, 9))
 def test_following_chosen_lines_is_reading_them_whatever_happens(
     deployment: Deployment,
     steps: list[tuple[str, int | str]],
-    wishes: dict[str, Any],
+    filters: dict[str, Any],
     there: int,
 ) -> None:
     """
@@ -391,43 +391,43 @@ def test_following_chosen_lines_is_reading_them_whatever_happens(
     embedded = deployment.add_agent(f"agent-{len(deployment.agents)}")
     embedded.push_logs("line 0")  # so that its source is known
     schedule = Choosing(deployment, embedded, there)
-    wishes = wishes_at(embedded, wishes)
+    filters = filters_at(embedded, filters)
     with deployment.client() as client:
         agent = client.agent(embedded.id)
-        with agent.follow_logs(options=SETTLING, **wishes) as stream:
+        with agent.follow_logs(options=SETTLING, **filters) as stream:
             for what, how in steps:
                 schedule.step(stream, what, how)
             schedule.finish(stream)
-        schedule.check_chosen(agent, wishes)
+        schedule.check_chosen(agent, filters)
 
 
 @QUIETLY
 @given(
     steps=STEPS,
-    wishes=WISHES,
+    filters=FILTERS,
     there=st.integers(0, 9),
     tail=st.integers(0, 6),
     stops=st.lists(st.integers(0, 24), max_size=2),
 )
-def test_a_tail_that_is_followed_is_read_behind_its_floor_whatever_happens(
+def test_a_tail_that_is_followed_is_read_after_its_floor_whatever_happens(
     deployment: Deployment,
     steps: list[tuple[str, int | str]],
-    wishes: dict[str, Any],
+    filters: dict[str, Any],
     there: int,
     tail: int,
     stops: list[int],
 ) -> None:
     """
-    Also where another stream goes on from its bookmark with the same wishes.
+    Also where another stream goes on from its bookmark with the same filters.
     """
     embedded = deployment.add_agent(f"agent-{len(deployment.agents)}")
     embedded.push_logs("line 0")
     schedule = Choosing(deployment, embedded, there)
-    wishes = wishes_at(embedded, wishes)
+    filters = filters_at(embedded, filters)
     with deployment.client() as client:
         agent = client.agent(embedded.id)
-        read = agent.logs(tail=tail, **wishes)
-        stream = agent.follow_logs(options=SETTLING, tail=tail, **wishes)
+        read = agent.logs(tail=tail, **filters)
+        stream = agent.follow_logs(options=SETTLING, tail=tail, **filters)
         schedule.yielded = [next(stream).id for _ in read]
         while not feed_of(stream).answered:  # what is there is in the first one
             assert stream.poll(0.01) is None
@@ -437,10 +437,10 @@ def test_a_tail_that_is_followed_is_read_behind_its_floor_whatever_happens(
             schedule.step(stream, what, how)
             if number in stops:
                 stream.close()
-                stream = agent.follow_logs(stream.bookmark, options=SETTLING, **wishes)
+                stream = agent.follow_logs(stream.bookmark, options=SETTLING, **filters)
         schedule.finish(stream)
         stream.close()
-        schedule.check_chosen(agent, wishes, floor)
+        schedule.check_chosen(agent, filters, floor)
 
 
 def floor_of(agent: Agent, schedule: Schedule, tail: int) -> int:
@@ -453,7 +453,7 @@ def floor_of(agent: Agent, schedule: Schedule, tail: int) -> int:
     return max((log.id for log in agent.logs() if log.id < below), default=0)
 
 
-def test_a_slow_writers_lines_come_behind_the_tail(deployment: Deployment) -> None:
+def test_a_slow_writers_lines_come_after_the_tail(deployment: Deployment) -> None:
     """
     They took their ids before the lines of the tail, and are committed after these were read.
     """

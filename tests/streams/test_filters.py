@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coder_agents.schema import LogLevel, WorkspaceAgentLog, WorkspaceAgentLogSource, to_json
-from coder_agents.streams.filters import Choice, LogFilter
+from coder_agents.streams.filters import LogFilter, Sources
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.lines import NewAmong, NewLines, new_lines
 
@@ -45,7 +45,7 @@ def a_log(draw: st.DrawFn) -> list[WorkspaceAgentLog]:
     return [attrs.evolve(draw(line), id=number) for number in ids]
 
 
-WISHES = st.fixed_dictionaries(
+FILTERS = st.fixed_dictionaries(
     {},
     optional={
         "tail": st.integers(0, 8),
@@ -59,11 +59,11 @@ WISHES = st.fixed_dictionaries(
 )
 
 
-def passes(log: WorkspaceAgentLog, wishes: dict[str, Any]) -> bool:
+def passes(log: WorkspaceAgentLog, filters: dict[str, Any]) -> bool:
     """
     Whether a line passes all predicates, in the plainest words.
     """
-    since, source, grep = wishes.get("since"), wishes.get("source"), wishes.get("grep")
+    since, source, grep = filters.get("since"), filters.get("source"), filters.get("grep")
     earliest = NOW - since if isinstance(since, timedelta) else since
     ids = {
         "Startup": {STARTUP, OTHER},
@@ -74,9 +74,9 @@ def passes(log: WorkspaceAgentLog, wishes: dict[str, Any]) -> bool:
     rank = {level: number for number, level in enumerate(LEVELS)}
     return (
         (earliest is None or log.created_at is None or log.created_at >= earliest)
-        and ("before" not in wishes or log.id < wishes["before"])
+        and ("before" not in filters or log.id < filters["before"])
         and (source is None or log.source_id in ids[str(source)])
-        and ("level" not in wishes or rank.get(log.level, 9) >= rank[wishes["level"]])
+        and ("level" not in filters or rank.get(log.level, 9) >= rank[filters["level"]])
         and (grep is None or re.search(grep, log.output) is not None)
     )
 
@@ -88,14 +88,14 @@ def all_new(ids: object) -> None:
 
 
 def chosen_of(
-    logs: list[WorkspaceAgentLog], choice: Choice, new_among: NewAmong = all_new
+    logs: list[WorkspaceAgentLog], log_filter: LogFilter, new_among: NewAmong = all_new
 ) -> NewLines:
     """
     Return what is chosen of a message of *logs*, read in either way, which have to agree.
     """
     message = to_json(logs).encode()
-    found = new_lines([message], new_among, choice, ids_first=False)
-    by_ids = new_lines([message], new_among, choice, ids_first=True)
+    found = new_lines([message], new_among, log_filter, ids_first=False)
+    by_ids = new_lines([message], new_among, log_filter, ids_first=True)
     assert (by_ids.logs, list(by_ids.ids), list(by_ids.new)) == (
         found.logs,
         list(found.ids),
@@ -105,52 +105,64 @@ def chosen_of(
     return found
 
 
-def wanted(logs: list[WorkspaceAgentLog], wishes: dict[str, Any]) -> list[WorkspaceAgentLog]:
+def wanted(logs: list[WorkspaceAgentLog], filters: dict[str, Any]) -> list[WorkspaceAgentLog]:
     """
     The lines that a filter shall choose.
     """
-    passing = [log for log in logs if passes(log, wishes)]
-    tail = wishes.get("tail")
+    passing = [log for log in logs if passes(log, filters)]
+    tail = filters.get("tail")
     return passing if tail is None else passing[len(passing) - min(tail, len(passing)) :]
 
 
-@given(logs=a_log(), wishes=WISHES)
+def selected(
+    asked: LogFilter, logs: list[WorkspaceAgentLog], sources: Sources, now: datetime
+) -> list[WorkspaceAgentLog]:
+    """
+    Return those of *logs*, of a log of *sources* read at the time *now*, that are wanted.
+    """
+    log_filter = asked.bind(sources, now)
+    return logs if log_filter is None else log_filter.select(logs)
+
+
+@given(logs=a_log(), filters=FILTERS)
 def test_every_predicate_has_to_hold_and_the_tail_is_of_what_passes(
-    logs: list[WorkspaceAgentLog], wishes: dict[str, Any]
+    logs: list[WorkspaceAgentLog], filters: dict[str, Any]
 ) -> None:
     """
     Also where the lines are chosen from JSON, and objects are made of few.
     """
-    asked = LogFilter(**wishes)
-    assert asked.choose(logs, SOURCES, NOW) == wanted(logs, wishes)
-    choice = asked.among(SOURCES, NOW)
-    assert (choice is None) is (not wishes)
-    if choice is not None:
-        assert chosen_of(logs, choice).logs == wanted(logs, wishes)
-        assert [log for log in logs if choice.wants(log)] == wanted(logs, {**wishes, "tail": None})
-        after = choice.without_tail()
-        assert after.choose(logs) == wanted(logs, {**wishes, "tail": None})
+    asked = LogFilter(**filters)
+    assert selected(asked, logs, SOURCES, NOW) == wanted(logs, filters)
+    log_filter = asked.bind(SOURCES, NOW)
+    assert (log_filter is None) is (not filters)
+    if log_filter is not None:
+        assert chosen_of(logs, log_filter).logs == wanted(logs, filters)
+        assert [log for log in logs if log_filter.wants(log)] == wanted(
+            logs, {**filters, "tail": None}
+        )
+        after = log_filter.without_tail()
+        assert after.select(logs) == wanted(logs, {**filters, "tail": None})
 
 
 @given(
     logs=a_log(),
-    wishes=WISHES,
+    filters=FILTERS,
     known=st.sets(st.integers(1, 60)),
     floor=st.integers(0, 30),
 )
 def test_only_new_lines_count_and_all_of_them_are_told(
-    logs: list[WorkspaceAgentLog], wishes: dict[str, Any], known: set[int], floor: int
+    logs: list[WorkspaceAgentLog], filters: dict[str, Any], known: set[int], floor: int
 ) -> None:
     """
     The tail is of what is new, and what is left out is told beside it.
     """
     ledger = Ledger(floor)
     ledger.restore(sorted(number for number in known if number > floor), 0.0)
-    choice = LogFilter(**{"tail": 99, **wishes}).among(SOURCES, NOW)
-    assert choice is not None
-    found = chosen_of(logs, choice, ledger.new_among)
+    log_filter = LogFilter(**{"tail": 99, **filters}).bind(SOURCES, NOW)
+    assert log_filter is not None
+    found = chosen_of(logs, log_filter, ledger.new_among)
     new = [log for log in logs if log.id > floor and log.id not in known]
-    assert found.logs == wanted(new, wishes)
+    assert found.logs == wanted(new, filters)
     assert list(found.new) == [log.id for log in new]
 
 
@@ -161,9 +173,9 @@ def test_a_message_of_many_pieces_has_one_tail(count: int, tail: int, before: in
     However it is cut to be read.
     """
     logs = [WorkspaceAgentLog(id=number, output="x" * 80) for number in range(1, count + 1)]
-    choice = LogFilter(tail=tail, before=before).among((), NOW)
-    assert choice is not None
-    chosen = chosen_of(logs, choice).logs
+    log_filter = LogFilter(tail=tail, before=before).bind((), NOW)
+    assert log_filter is not None
+    chosen = chosen_of(logs, log_filter).logs
     passing = [log for log in logs if log.id < before]
     assert chosen == passing[max(0, len(passing) - tail) :]
 
@@ -176,9 +188,9 @@ def test_pieces_without_a_wanted_line_are_not_decoded() -> None:
         f'{{"id": {number}, "output": "{"x" * 1000}"}}' for number in range(2, 600)
     )
     message = f"[{first}]".replace(": ", ":").encode()
-    choice = LogFilter(tail=1).among((), NOW)
-    assert choice is not None
-    found = new_lines([message], all_new, choice, ids_first=False)
+    log_filter = LogFilter(tail=1).bind((), NOW)
+    assert log_filter is not None
+    found = new_lines([message], all_new, log_filter, ids_first=False)
     assert list(found.ids) == [599]
     assert len(found.new) == 599
 
@@ -188,9 +200,9 @@ def test_lines_that_come_twice_in_a_message_are_one() -> None:
     Whatever a deployment does.
     """
     logs = [WorkspaceAgentLog(id=number) for number in (3, 5, 5, 4)]
-    choice = LogFilter(before=6).among((), NOW)
-    assert choice is not None
-    found = chosen_of(logs, choice, Ledger().new_among)
+    log_filter = LogFilter(before=6).bind((), NOW)
+    assert log_filter is not None
+    found = chosen_of(logs, log_filter, Ledger().new_among)
     assert [log.id for log in found.logs] == [3, 5, 4]
     assert list(found.new) == [3, 5, 4]
 
@@ -200,7 +212,7 @@ def test_the_tail_goes_by_id_and_keeps_the_order() -> None:
     Where a deployment sends lines out of order, the newest are those of the highest ids.
     """
     logs = [WorkspaceAgentLog(id=number) for number in (9, 3, 7, 5)]
-    assert [log.id for log in LogFilter(tail=2).choose(logs, (), NOW)] == [9, 7]
+    assert [log.id for log in selected(LogFilter(tail=2), logs, (), NOW)] == [9, 7]
 
 
 BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
@@ -228,15 +240,15 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("wishes", "error", "says"), BAD)
+@pytest.mark.parametrize(("filters", "error", "says"), BAD)
 def test_what_cannot_be_chosen_by_is_refused(
-    wishes: dict[str, Any], error: type[Exception], says: str
+    filters: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     """
     With what is wrong and what would be right.
     """
     with pytest.raises(error, match=re.escape(says)):
-        LogFilter(**wishes)
+        LogFilter(**filters)
 
 
 def test_a_name_that_no_source_has_is_refused_with_those_there_are() -> None:
@@ -245,12 +257,12 @@ def test_a_name_that_no_source_has_is_refused_with_those_there_are() -> None:
     """
     asked = LogFilter(source=["Startup", "Missing"])
     with pytest.raises(ValueError, match="no source 'Missing'; its sources are: 'External', 'S"):
-        asked.among(SOURCES, NOW)
+        asked.bind(SOURCES, NOW)
     hostile = WorkspaceAgentLogSource(display_name="\x1b[2J")
     with pytest.raises(ValueError, match=r"sources are: '\\x1b\[2J'"):
-        asked.among([hostile], NOW)
+        asked.bind([hostile], NOW)
     with pytest.raises(ValueError, match="its sources are: none"):
-        asked.among([], NOW)
+        asked.bind([], NOW)
 
 
 def test_an_id_need_not_be_listed() -> None:
@@ -259,7 +271,7 @@ def test_an_id_need_not_be_listed() -> None:
     """
     asked = LogFilter(source=STARTUP)
     logs = [WorkspaceAgentLog(id=1, source_id=STARTUP), WorkspaceAgentLog(id=2)]
-    assert [log.id for log in asked.choose(logs, (), NOW)] == [1]
+    assert [log.id for log in selected(asked, logs, (), NOW)] == [1]
 
 
 def test_since_is_the_earliest_time_itself() -> None:
@@ -269,28 +281,28 @@ def test_since_is_the_earliest_time_itself() -> None:
     log = WorkspaceAgentLog(id=1, created_at=NOW)
     elsewhere = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
     for since in (elsewhere, timedelta(), timedelta.max):
-        assert LogFilter(since=since).choose([log], (), NOW) == [log]
+        assert selected(LogFilter(since=since), [log], (), NOW) == [log]
     late = NOW + timedelta(microseconds=1)
-    assert LogFilter(since=late).choose([log], (), NOW) == []
-    assert LogFilter(since=timedelta()).choose([log], (), late) == []
+    assert selected(LogFilter(since=late), [log], (), NOW) == []
+    assert selected(LogFilter(since=timedelta()), [log], (), late) == []
 
 
 def test_the_next_builds_agent_has_sources_of_its_own() -> None:
     """
     A name means its ids there too; one that is missing there means what it meant before.
     """
-    choice = LogFilter(source=["Startup", "External"], tail=1).among(SOURCES, NOW)
-    assert choice is not None
+    log_filter = LogFilter(source=["Startup", "External"], tail=1).bind(SOURCES, NOW)
+    assert log_filter is not None
     new = UUID(int=9)
-    following = choice.for_next_build([WorkspaceAgentLogSource(id=new, display_name="Startup")])
+    following = log_filter.for_next_build([WorkspaceAgentLogSource(id=new, display_name="Startup")])
     logs = [
         WorkspaceAgentLog(id=number, source_id=source)
         for number, source in enumerate([new, EXTERNAL, UUID(int=7), STARTUP])
     ]
-    assert [log.id for log in following.choose(logs)] == [0, 1, 3]
-    everything = LogFilter(level="trace").among(SOURCES, NOW)
+    assert [log.id for log in following.select(logs)] == [0, 1, 3]
+    everything = LogFilter(level="trace").bind(SOURCES, NOW)
     assert everything is not None
-    assert everything.for_next_build(()).choose(logs) == logs
+    assert everything.for_next_build(()).select(logs) == logs
 
 
 def test_text_is_found_as_it_is_written() -> None:
@@ -298,5 +310,13 @@ def test_text_is_found_as_it_is_written() -> None:
     In that case, and not as a pattern.
     """
     logs = [WorkspaceAgentLog(output=text) for text in ("a.b", "acb", "A.B")]
-    assert LogFilter(grep="a.b").choose(logs, (), NOW) == logs[:1]
-    assert LogFilter(grep=re.compile("a.b")).choose(logs, (), NOW) == logs[:2]
+    assert selected(LogFilter(grep="a.b"), logs, (), NOW) == logs[:1]
+    assert selected(LogFilter(grep=re.compile("a.b")), logs, (), NOW) == logs[:2]
+
+
+def test_only_a_filter_that_is_bound_takes_lines() -> None:
+    """
+    Before that it knows neither the time nor the ids of the sources.
+    """
+    with pytest.raises(AssertionError, match="not bound"):
+        LogFilter(level="warn").wants(WorkspaceAgentLog())

@@ -497,9 +497,9 @@ class Spy:
     Looks at a stream before every bytecode of this package.
     """
 
-    def __init__(self, look: Callable[[types.FrameType], None]) -> None:
-        self._look = look
-        self.looks = 0
+    def __init__(self, check: Callable[[types.FrameType], None]) -> None:
+        self._check = check
+        self.checks = 0
 
     def __call__(self, frame: types.FrameType, event: str, arg: object) -> Any:
         """
@@ -509,8 +509,8 @@ class Spy:
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
-            self.looks += 1
-            self._look(frame)
+            self.checks += 1
+            self._check(frame)
         return self
 
     def __enter__(self) -> Spy:
@@ -544,7 +544,7 @@ def test_a_bookmark_is_right_at_every_bytecode(deployment: Deployment) -> None:
             right = [states(model)]
             handed_out = 0
 
-            def look(frame: types.FrameType) -> None:
+            def check(frame: types.FrameType) -> None:
                 seen = states(stream)
                 name = frame.f_code.co_name
                 # Taken and not yet returned: only the method that takes a line can be there.
@@ -557,11 +557,11 @@ def test_a_bookmark_is_right_at_every_bytecode(deployment: Deployment) -> None:
                     embedded.push_logs([f"line {number}"])
                 assert model.poll(LONG)
                 right.append(states(model))
-                with Spy(look) as spy:
+                with Spy(check) as spy:
                     log = stream.poll(LONG) if number % 2 else next(stream)
                     assert log is not None
                     handed_out += 1
-                assert spy.looks > 5
+                assert spy.checks > 5
     assert not wrong, wrong[:10]
 
 
@@ -581,14 +581,14 @@ def test_a_bookmark_is_right_at_every_bytecode_of_batches(deployment: Deployment
                 next(its_batches)
                 after = states(model)
 
-                def look(frame: types.FrameType) -> None:
+                def check(frame: types.FrameType) -> None:
                     seen = states(stream)
                     if seen not in (before, after):  # noqa: B023
                         wrong.append(f"{frame.f_code.co_name}:{frame.f_lineno} has {seen}")
 
-                with Spy(look) as spy:
+                with Spy(check) as spy:
                     assert len(next(batches)) == 4
-                assert spy.looks > 5
+                assert spy.checks > 5
                 assert states(stream) == after
     assert not wrong, wrong[:10]
 
@@ -612,14 +612,14 @@ def test_bookmarks_of_several_agents_are_right_at_every_bytecode(deployment: Dep
                 assert model.poll(LONG)
                 after = all_states(model)
 
-                def look(frame: types.FrameType) -> None:
+                def check(frame: types.FrameType) -> None:
                     seen = all_states(stream)
                     if seen not in (before, after):  # noqa: B023
                         wrong.append(f"{frame.f_code.co_name}:{frame.f_lineno} has {seen}")
 
-                with Spy(look) as spy:
+                with Spy(check) as spy:
                     assert stream.poll(LONG)
-                assert spy.looks > 5
+                assert spy.checks > 5
                 assert all_states(stream) == after
     assert not wrong, wrong[:10]
 

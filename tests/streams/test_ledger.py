@@ -82,43 +82,43 @@ class Server:
         self._lines = sorted(lines, key=lambda line: line.committed)
         self._times = [line.committed for line in self._lines]
 
-    def committed(self, behind: int, until: float) -> list[int]:
+    def committed(self, after: int, until: float) -> list[int]:
         """
-        Return the ids above *behind* of all lines that are there at the time *until*.
+        Return the ids above *after* of all lines that are there at the time *until*.
         """
-        return self._ids(behind, 0, bisect.bisect_right(self._times, until))
+        return self._ids(after, 0, bisect.bisect_right(self._times, until))
 
-    def new(self, behind: int, since: float, until: float) -> list[int]:
+    def new(self, after: int, since: float, until: float) -> list[int]:
         """
         Return those of them that were not there at the time *since*.
         """
         first = bisect.bisect_right(self._times, since)
-        return self._ids(behind, first, bisect.bisect_right(self._times, until))
+        return self._ids(after, first, bisect.bisect_right(self._times, until))
 
-    def next_commit(self, behind: int, since: float) -> float:
+    def next_commit(self, after: int, since: float) -> float:
         """
-        Return when the next line with an id above *behind* is committed.
+        Return when the next line with an id above *after* is committed.
         """
         for line in self._lines[bisect.bisect_right(self._times, since) :]:
-            if line.id > behind:
+            if line.id > after:
                 return line.committed
         return math.inf
 
-    def _ids(self, behind: int, first: int, last: int) -> list[int]:
-        return sorted(line.id for line in self._lines[first:last] if line.id > behind)
+    def _ids(self, after: int, first: int, last: int) -> list[int]:
+        return sorted(line.id for line in self._lines[first:last] if line.id > after)
 
 
 class Connection:
     """
-    First everything behind an id, then only what is above the newest id it has sent.
+    First everything after an id, then only what is above the newest id it has sent.
     """
 
-    def __init__(self, server: Server, world: World, behind: int, asked: float, dies: float):
+    def __init__(self, server: Server, world: World, after: int, asked: float, dies: float):
         self._server = server
         self._tick = world.tick
-        self._newest = behind
-        self._looked: float | None = None
-        self._first_look = asked + world.latency
+        self._newest = after
+        self._polled: float | None = None
+        self._first_poll = asked + world.latency
         self._dies = dies
         self.asked = asked
 
@@ -126,27 +126,27 @@ class Connection:
         """
         Return when the next message comes, and its ids; None where it comes after *until*.
         """
-        look = self._next_look()
-        if look > self._dies and self._dies <= max(now, until):
+        poll = self._next_poll()
+        if poll > self._dies and self._dies <= max(now, until):
             raise DroppedError("reset")
-        if look > max(now, until):
+        if poll > max(now, until):
             return until, None
-        if self._looked is None:
-            ids = self._server.committed(self._newest, look)
+        if self._polled is None:
+            ids = self._server.committed(self._newest, poll)
         else:
-            ids = self._server.new(self._newest, self._looked, look)
-        self._looked = look
+            ids = self._server.new(self._newest, self._polled, poll)
+        self._polled = poll
         self._newest = max([self._newest, *ids])
-        return max(now, look), ids
+        return max(now, poll), ids
 
-    def _next_look(self) -> float:
-        if self._looked is None:
-            return self._first_look
-        commit = self._server.next_commit(self._newest, self._looked)
+    def _next_poll(self) -> float:
+        if self._polled is None:
+            return self._first_poll
+        commit = self._server.next_commit(self._newest, self._polled)
         if commit == math.inf:
             return commit
-        ticks = math.ceil((commit - self._looked) / self._tick)
-        return max(commit, self._looked + ticks * self._tick)
+        ticks = math.ceil((commit - self._polled) / self._tick)
+        return max(commit, self._polled + ticks * self._tick)
 
     def death(self, now: float) -> float:
         """
@@ -175,8 +175,8 @@ class Follower:
         moments: the most moments that a ledger held.
         held: the most ids that a ledger held.
         forgot: whether a ledger gave up late lines.
-        left_out: the ids that the ledger was told to be wanted by nobody.
-        begun_behind: the id before the tail.
+        skipped: the ids that the ledger was told to be wanted by nobody.
+        begun_after: the id before the tail.
     """
 
     world: World
@@ -189,8 +189,8 @@ class Follower:
     moments: int = 0
     held: int = 0
     forgot: bool = False
-    left_out: set[int] = attrs.field(factory=set)
-    begun_behind: int = 0
+    skipped: set[int] = attrs.field(factory=set)
+    begun_after: int = 0
     _tail: int | None = attrs.field(init=False)
     _passed: dict[int, list[int]] = attrs.field(factory=dict)
     _now: float = 0.0
@@ -225,7 +225,7 @@ class Follower:
         assert number not in self.yielded, f"{number} came twice"
         self.yielded[number] = self._now
         self.late += self.ledger.yielded([number])
-        self._leave_out(self._passed.pop(number, []))
+        self._skip(self._passed.pop(number, []))
         self.forgot |= self.ledger.forgot
         self.held = max(self.held, self.ledger.held)
         self._now += self.world.dwell
@@ -301,7 +301,7 @@ class Follower:
         self._pending = self._wanted_of(new)
         self._passed = self._passed_with(new)
         if not self._pending:
-            self._leave_out(new)
+            self._skip(new)
 
     def _wanted_of(self, new: list[int]) -> list[int]:
         wanted = [number for number in new if self.world.wants(number)]
@@ -310,13 +310,13 @@ class Follower:
             return wanted
         kept = wanted[len(wanted) - tail :]
         first = min(kept, default=math.inf)
-        self.begun_behind = max((number for number in new if number < first), default=0)
-        self.ledger.begin_behind(self.begun_behind)
+        self.begun_after = max((number for number in new if number < first), default=0)
+        self.ledger.begin_after(self.begun_after)
         return kept
 
     def _passed_with(self, new: list[int]) -> dict[int, list[int]]:
         """
-        Return what is left out of *new* before each line that is wanted, or behind the last.
+        Return what is skipped of *new* before each line that is wanted, or after the last.
         """
         passed: dict[int, list[int]] = {number: [] for number in self._pending}
         for number in set(new).difference(passed):
@@ -325,10 +325,10 @@ class Follower:
                 passed[wanted].append(number)
         return passed
 
-    def _leave_out(self, numbers: list[int]) -> None:
-        assert self.left_out.isdisjoint(numbers), "what was left out came again"
-        self.left_out.update(numbers)
-        self.ledger.left_out(numbers)
+    def _skip(self, numbers: list[int]) -> None:
+        assert self.skipped.isdisjoint(numbers), "what was skipped came again"
+        self.skipped.update(numbers)
+        self.ledger.skipped(numbers)
 
 
 PAUSES = st.one_of(st.just(0.0), st.floats(0, 2), st.floats(0, 50))
@@ -399,13 +399,13 @@ def test_each_line_comes_once_whatever_breaks(world: World) -> None:
 @given(worlds(), st.integers(0, 9), st.none() | st.integers(0, 8))
 def test_what_a_filter_leaves_out_is_done(world: World, wanted: int, tail: int | None) -> None:
     """
-    What it wants comes once, behind the id before the tail; the rest is taken once, as well.
+    What it wants comes once, after the id before the tail; the rest is taken once, as well.
     """
     world = attrs.evolve(world, wanted=wanted, tail=tail)
     follower = Follower(world).run()
-    behind = {number for number in committed(world) if number > follower.begun_behind}
-    assert set(follower.yielded) == {number for number in behind if world.wants(number)}
-    assert follower.left_out >= behind - set(follower.yielded)
+    after = {number for number in committed(world) if number > follower.begun_after}
+    assert set(follower.yielded) == {number for number in after if world.wants(number)}
+    assert follower.skipped >= after - set(follower.yielded)
     assert follower.ledger.held == 0
     assert follower.ledger.check_at() is follower.ledger.settled_at() is None
     assert follower.ledger.floor == max(committed(world), default=0)
@@ -415,12 +415,12 @@ def test_what_a_filter_leaves_out_is_done(world: World, wanted: int, tail: int |
 @given(worlds(latest=0.0), st.integers(0, 9), st.none() | st.integers(0, 8))
 def test_a_filter_of_lines_that_come_in_order(world: World, wanted: int, tail: int | None) -> None:
     """
-    Without settle nothing is held for what is left out, either.
+    Without settle nothing is held for what is skipped, either.
     """
     world = attrs.evolve(world, wanted=wanted, tail=tail, settle=0)
     follower = Follower(world).run()
-    behind = {number for number in committed(world) if number > follower.begun_behind}
-    assert set(follower.yielded) == {number for number in behind if world.wants(number)}
+    after = {number for number in committed(world) if number > follower.begun_after}
+    assert set(follower.yielded) == {number for number in after if world.wants(number)}
     assert (follower.checks, follower.held) == (0, 0)
     assert follower.ledger.floor == max(committed(world), default=0)
 
@@ -743,7 +743,7 @@ def test_nothing_restored_is_nothing_seen() -> None:
     assert (ledger.floor, ledger.held) == (10, 0)
 
 
-def test_more_is_restored_than_is_remembered() -> None:
+def test_more_is_restored_than_is_held() -> None:
     """
     The lowest are forgotten, none comes twice, and the others never fill the memory.
     """

@@ -211,7 +211,7 @@ def test_a_line_that_cannot_be_decoded_is_reported_with_its_place() -> None:
     assert caught.value.path == marked.value.path == "$[1].output"
 
 
-def test_what_looked_like_a_piece_and_was_none_is_read_as_a_whole() -> None:
+def test_what_seemed_a_piece_and_was_none_is_read_as_a_whole() -> None:
     """
     Lines with more fields than are known may hold what looks like the space between two lines.
     """

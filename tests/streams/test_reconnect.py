@@ -305,7 +305,7 @@ def test_seconds_must_be_a_number(field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("field", ["initial", "maximum"])
-def test_only_giving_up_can_be_left_out(field: str) -> None:
+def test_only_giving_up_can_be_omitted(field: str) -> None:
     """
     None as *give_up_after* means never.
     """

@@ -631,17 +631,17 @@ def building(*agents: uuid.UUID) -> Script:
     return answering(to_json(Workspace(id=WORKSPACE, latest_build=build)).encode())
 
 
-def test_the_second_1000_of_a_known_workspace_is_looked_up(serve: Serve) -> None:
+def test_the_second_1000_of_a_known_workspace_is_read(serve: Serve) -> None:
     """
     An agent that the latest build does not list has ended.
     """
     asked: list[bytes] = []
 
-    def look(conversation: Conversation) -> None:
+    def read_workspace(conversation: Conversation) -> None:
         asked.append(conversation.read_head())
         building(uuid.UUID(int=8))(conversation)
 
-    agent = serve(saying(logs(1)), superseded(), look, refusing(401), options=OPTIONS)
+    agent = serve(saying(logs(1)), superseded(), read_workspace, refusing(401), options=OPTIONS)
     stream = known(agent).follow_logs()
     assert [log.id for log in stream] == [1]
     assert stream.end is StreamEnd.NOT_IN_LATEST_BUILD
@@ -669,7 +669,7 @@ def test_an_agent_in_the_latest_build_was_only_dropped(serve: Serve) -> None:
         assert [next(stream).id for _ in range(2)] == [1, 2]
 
 
-def test_a_look_that_fails_is_made_again(serve: Serve) -> None:
+def test_a_read_that_fails_is_made_again(serve: Serve) -> None:
     """
     The deployment may be restarting: no answer, half of one, too much, errors, another's page.
     """
@@ -708,7 +708,7 @@ def test_a_workspace_that_is_gone_takes_its_agents_along(serve: Serve, status: i
     assert stream.end is StreamEnd.AGENT_GONE
 
 
-def test_closing_wakes_a_reader_that_looks_at_the_build(serve: Serve) -> None:
+def test_closing_wakes_a_reader_that_reads_the_build(serve: Serve) -> None:
     """
     A deployment that does not answer holds nobody up.
     """
@@ -732,7 +732,7 @@ def test_closing_wakes_a_reader_that_looks_at_the_build(serve: Serve) -> None:
     assert open_sockets(agent) == before
 
 
-def test_the_build_is_looked_at_also_when_the_client_is_closed(serve: Serve) -> None:
+def test_the_build_is_read_also_when_the_client_is_closed(serve: Serve) -> None:
     """
     A stream outlives its client.
     """
@@ -899,7 +899,7 @@ def test_an_error_says_where_to_go_on(serve: Serve) -> None:
     assert raised.value.bookmark == stream.bookmark == str(Bookmark.of(AGENT, 0, [4, 6]))
 
 
-def test_more_lines_than_can_be_remembered_are_told_once(
+def test_more_lines_than_can_be_held_are_told_once(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
@@ -972,7 +972,7 @@ def test_overflowed_is_as_of_the_last_time_the_agent_was_read(serve: Serve) -> N
 
 
 @pytest.mark.parametrize("events", [(b"1", b"1", b"2"), (b"1", b"2")])
-def test_a_state_that_a_new_connection_repeats_is_left_out(
+def test_a_state_that_a_new_connection_repeats_is_skipped(
     serve: Serve, events: tuple[bytes, ...]
 ) -> None:
     """

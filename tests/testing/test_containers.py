@@ -45,7 +45,7 @@ def agent(deployment: Deployment) -> Any:
     An agent with two containers and a dev container.
     """
     made = deployment.add_agent()
-    made.set_containers([MADE, PLAIN, ORPHAN], warnings=["careful"])
+    made.set_containers([MADE, PLAIN, ORPHAN], warnings=["low on space"])
     made.set_devcontainers([DEVCONTAINER])
     return made
 
@@ -84,7 +84,7 @@ def test_all_labels_must_match(
     assert [each["name"] for each in answer["containers"]] == names
     assert [each["name"] for each in answer["devcontainers"]] == ["project"]
     assert answer["devcontainers"][0]["subagent_id"] is None
-    assert answer["warnings"] == ["careful"]
+    assert answer["warnings"] == ["low on space"]
 
 
 @pytest.mark.parametrize("label", ["team", "a=b=c", ""])
@@ -233,7 +233,7 @@ def test_watching_tells_each_change_once(agent: EmbeddedAgent, call: Any) -> Non
     watch = call.websocket(f"/workspaceagents/{agent.id}/containers/watch")
     first = json.loads(watch.recv())
     assert [each["id"] for each in first["containers"]] == ["abc", "plain1", "orphan1"]
-    agent.set_containers([MADE, PLAIN, ORPHAN], warnings=["careful"])
+    agent.set_containers([MADE, PLAIN, ORPHAN], warnings=["low on space"])
     agent.set_containers([PLAIN])
     second = json.loads(watch.recv())
     assert [each["id"] for each in second["containers"]] == ["plain1"]
@@ -251,7 +251,7 @@ def test_watching_ends_when_the_agent_is_out_of_touch(agent: EmbeddedAgent, call
     assert call.get(f"/workspaceagents/{agent.id}/containers/watch").status_code == 400
     agent.connect()
     again = call.websocket(f"/workspaceagents/{agent.id}/containers/watch")
-    assert json.loads(again.recv())["warnings"] == ["careful"]
+    assert json.loads(again.recv())["warnings"] == ["low on space"]
 
 
 def test_watching_tells_of_everything_that_is_set(agent: EmbeddedAgent, call: Any) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from coder_agents.testing import Deployment, Metadata
 from coder_agents.testing.connection import ServerStopping
-from coder_agents.testing.exchange import Stream
+from coder_agents.testing.message_streams import Stream
 from coder_agents.testing.metadata import MetadataBoard
 from coder_agents.testing.streaming import run_stream, send_metadata
 
@@ -107,7 +107,7 @@ def data_events(blocks: Iterable[bytes]) -> list[str]:
     return [block.decode() for block in blocks if block.startswith(b"event: data\n")]
 
 
-def test_a_change_comes_with_the_next_look(deployment: Deployment, call: Any) -> None:
+def test_a_change_comes_with_the_next_read(deployment: Deployment, call: Any) -> None:
     """
     A value that is set between two looks is in the next event.
     """
@@ -160,7 +160,7 @@ class RecordingStream(Stream):
         raise AssertionError
 
 
-def test_quiet_metadata_is_sent_again_after_six_looks() -> None:
+def test_quiet_metadata_is_sent_again_after_six_reads() -> None:
     """
     Six looks without a change bring an event all the same: no more, no fewer.
     """
@@ -168,11 +168,11 @@ def test_quiet_metadata_is_sent_again_after_six_looks() -> None:
         agent = deployment.add_agent(metadata=[Metadata("Load", "load")])
         stream = RecordingStream()
         run_stream(stream, partial(send_metadata, deployment._state, agent, stream, str))
-    assert [len(looks) for looks in stream.messages] == [6, 6]
+    assert [len(reads) for reads in stream.messages] == [6, 6]
     assert stream.finished
 
 
-def test_changed_metadata_is_sent_at_the_next_look() -> None:
+def test_changed_metadata_is_sent_at_the_next_read() -> None:
     """
     What changes before the second look is sent after it.
     """
@@ -180,7 +180,7 @@ def test_changed_metadata_is_sent_at_the_next_look() -> None:
         agent = deployment.add_agent(metadata=[Metadata("Load", "load")])
         stream = RecordingStream(2, lambda: agent.set_metadata("load", "new"))
         run_stream(stream, partial(send_metadata, deployment._state, agent, stream, str))
-    assert [len(looks) for looks in stream.messages] == [2, 6]
+    assert [len(reads) for reads in stream.messages] == [2, 6]
 
 
 def test_pings_have_no_data_line(deployment: Deployment, call: Any) -> None:

@@ -41,7 +41,7 @@ def test_a_token_is_demanded(deployment: Deployment, call: Any, headers: dict[st
     assert of_user.json()["detail"] == "API key is invalid."
 
 
-def test_the_token_looks_like_one() -> None:
+def test_the_token_has_the_form_of_one() -> None:
     """
     Ten characters, a hyphen, twenty-two characters; each deployment has its own.
     """

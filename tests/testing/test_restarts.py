@@ -278,7 +278,7 @@ def test_a_peer_that_answers_no_ping_is_closed(calls: Calls, release: str, reaso
 
 
 @pytest.mark.parametrize(("release", "answers"), [("2.24", False), ("2.31", True)])
-def test_a_peer_that_answers_or_is_not_looked_at_stays(
+def test_a_peer_that_answers_or_is_not_checked_stays(
     calls: Calls, release: str, answers: bool
 ) -> None:
     """

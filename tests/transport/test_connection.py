@@ -218,17 +218,17 @@ def test_it_wakes_before_it_is_dialled(source_at: MakeSource) -> None:
         assert peer.accepted == 0
 
 
-def test_a_wake_during_the_look_up_is_not_forgotten(
+def test_a_wake_during_the_dns_request_is_not_forgotten(
     source_at: MakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     It ends before the first address is tried.
     """
-    look_up = socket.getaddrinfo
+    getaddrinfo = socket.getaddrinfo
 
     def woken(*args: Any) -> Any:
         source.wake()
-        return look_up(*args)
+        return getaddrinfo(*args)
 
     with serving(stuck) as peer:
         source = source_at(peer.url)

@@ -147,7 +147,7 @@ def test_an_address_that_never_answers_leaves_time_for_the_next(
         source.free()
 
 
-def test_a_slow_look_up_counts(full_listener: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_dns_request_counts(full_listener: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Where it takes all the time there is, no address is tried.
     """

@@ -15,7 +15,10 @@ seed and the order in which the faults were added, so it is the same each time.
 
 from __future__ import annotations
 
+from coder_agents.lazy import listing
 from coder_agents.testing.faults.fault import Fault
 from coder_agents.testing.faults.queue import KINDS, Faults
 
 __all__ = ["KINDS", "Fault", "Faults"]
+
+__dir__ = listing(__name__)

@@ -8,8 +8,9 @@ import json
 from typing import Any
 
 from coder_agents.testing.connection import Connection, ConnectionEnded
-from coder_agents.testing.exchange import Exchange, WebSocketStream
+from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.faults.fault import ANYWHERE, AnywhereFault, Fault
+from coder_agents.testing.message_streams import WebSocketStream
 
 LOCAL_CLOSE_CODES = frozenset({1005, 1006, 1015})
 FOR_EVER = float("inf")

@@ -13,7 +13,7 @@ import pytest
 import responses
 
 from coder_agents import Agent, Capabilities, Client, NotFoundError, UnsupportedError
-from coder_agents.releases import naming
+from coder_agents.capabilities import naming
 
 URL = "https://coder.example.com"
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"

@@ -1,5 +1,5 @@
 """
-What a caller wants of waiting, checked, and how long that goes on.
+The options of waiting, checked, and its deadline.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def _truth(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
 
 
 @attrs.frozen(kw_only=True)
-class Wishes:
+class WaitOptions:
     """
-    What a caller wants; see `Agent.wait_ready`.
+    The options of waiting; see `Agent.wait_ready`.
 
     Raises *TypeError* or *ValueError* for what cannot be meant.
     """
@@ -53,7 +53,7 @@ class Wishes:
     strict: bool = attrs.field(validator=_truth)
 
 
-class Patience:
+class Deadline:
     """
     How long there is to wait, from when it is made.
 

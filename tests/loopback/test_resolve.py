@@ -155,9 +155,9 @@ def test_the_log_of_an_agent_ends_with_a_newer_build(
     assert next(stream).output == "one"
     embedded.new_build()
     assert [log.output for log in stream] == ["two"]
-    looked = "workspace" in asked(deployment)
+    has_read = "workspace" in asked(deployment)
     forgets = "2.35" in repr(deployment)
-    assert looked is not forgets
+    assert has_read is not forgets
     assert stream.end is (StreamEnd.AGENT_GONE if forgets else StreamEnd.NOT_IN_LATEST_BUILD)
     assert client.agent("dev").id != embedded.id
 

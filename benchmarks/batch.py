@@ -1,7 +1,7 @@
 """
 Read the metadata of many agents at once, and tell how long that takes and over how many connections.
 
-``python benchmarks/many.py`` prints it. The deployment runs in a process of its own.
+``python benchmarks/batch.py`` prints it. The deployment runs in a process of its own.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def _problem(what: str, name: str | None) -> str:
     return f"has {odd!r} in the name of its {what}, but names are letters, digits, '-' and '_'"
 
 
-def find_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace | None]:
+def resolve_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace | None]:
     """
     Return the agent that *ref* names, and the workspace it was found through, if any.
 
@@ -132,15 +132,15 @@ def find_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace | 
     Raises *FindingError*; *NotFoundError* for a UUID that is neither's.
     """
     if ref.id is None:
-        workspace = find_workspace(http, ref)
-        return choose_agent(workspace, ref.agent), workspace
+        workspace = resolve_workspace(http, ref)
+        return select_agent(workspace, ref.agent), workspace
     try:
         body = http.call("GET", quoted("workspaceagents", ref.id))
     except NotFoundError as error:
         workspace = _workspace_instead(http, ref.id, error)
     else:
         return from_json(body, WorkspaceAgent), None
-    return choose_agent(workspace), workspace
+    return select_agent(workspace), workspace
 
 
 def _workspace_instead(http: HTTP, id: uuid.UUID, missing: NotFoundError) -> Workspace:
@@ -153,7 +153,7 @@ def _workspace_instead(http: HTTP, id: uuid.UUID, missing: NotFoundError) -> Wor
     raise missing
 
 
-def find_workspace(http: HTTP, ref: Reference) -> Workspace:
+def resolve_workspace(http: HTTP, ref: Reference) -> Workspace:
     """
     Return the workspace that *ref* names; one call, a second one only where there is none.
 
@@ -199,7 +199,7 @@ def _not_found(error: APIError, ref: Reference, near: Sequence[str]) -> Workspac
     return WorkspaceNotFoundError(escape_controls(text), near=near)
 
 
-def find_workspaces(http: HTTP, query: str | None) -> Iterator[Workspace]:
+def search_workspaces(http: HTTP, query: str | None) -> Iterator[Workspace]:
     """
     Return a generator of the workspaces that *query* finds, None for the caller's own.
 
@@ -226,7 +226,7 @@ def _pages(http: HTTP, query: str) -> Iterator[Workspace]:
             return
 
 
-def choose_agent(workspace: Workspace, name: str = "") -> WorkspaceAgent:
+def select_agent(workspace: Workspace, name: str = "") -> WorkspaceAgent:
     """
     Return the agent called *name* of the latest build; its only one, or only root, for no name.
 

@@ -1,0 +1,113 @@
+"""
+What is known of an agent, and how it is reached.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Self
+
+from coder_agents import schema
+from coder_agents.capabilities import Capabilities
+from coder_agents.render import escape_controls
+from coder_agents.transport import HTTP, quoted
+
+if TYPE_CHECKING:
+    from coder_agents.schema import Workspace, WorkspaceAgent
+    from coder_agents.streams import StreamOptions
+    from coder_agents.streams.sources import AgentSources
+
+
+class BaseAgent:
+    """
+    An agent without the methods that need a part of the package of their own.
+    """
+
+    def __init__(
+        self,
+        id: uuid.UUID,
+        http: HTTP,
+        stream_options: StreamOptions,
+        capabilities: Capabilities,
+        *,
+        data: WorkspaceAgent | None = None,
+        workspace: Workspace | None = None,
+    ) -> None:
+        self.id = id
+        self._http = http
+        self._stream_options = stream_options
+        self._capabilities = capabilities
+        self._data = schema.WorkspaceAgent(id=id) if data is None else data
+        self._workspace = workspace
+
+    def __repr__(self) -> str:
+        from coder_agents.resolve import full_name
+
+        data, workspace = self._data, self._workspace
+        within = "" if workspace is None else f"{full_name(workspace)}."
+        words = f"{within}{data.name} {self.id} {data.status} {data.lifecycle_state}"
+        return f"<Agent {escape_controls(words)}>"
+
+    @property
+    def label(self) -> str:
+        """
+        What people call the agent, safe to print: ``workspace.agent``.
+
+        Its name alone where it was found by its own UUID.
+        """
+        within = "" if self._workspace is None else f"{self._workspace.name}."
+        return escape_controls(f"{within}{self._data.name}")
+
+    @property
+    def data(self) -> WorkspaceAgent:
+        """
+        The agent as it was last read.
+        """
+        return self._data
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """
+        The workspace, as it was when the agent was found through it.
+
+        None for an agent that was found by its own UUID: the deployment does not tell.
+        """
+        return self._workspace
+
+    def refresh(self) -> WorkspaceAgent:
+        """
+        Read the agent again and return it; also in `data` from then on.
+
+        `workspace` stays as it is.
+        """
+        self._data = schema.from_json(self._http.call("GET", self._path()), schema.WorkspaceAgent)
+        return self._data
+
+    def _path(self, *segments: str) -> str:
+        return quoted("workspaceagents", self.id, *segments)
+
+    def _sources(self, chosen: StreamOptions) -> AgentSources:
+        from coder_agents.streams.sources import AgentSources
+
+        return AgentSources(
+            http=self._http,
+            agent_id=self.id,
+            workspace_id=None if self._workspace is None else self._workspace.id,
+            capabilities=self._capabilities,
+            options=chosen,
+        )
+
+    def _chosen(self, options: StreamOptions | None) -> StreamOptions:
+        # A stream outlives its client, but is not opened by one that is closed.
+        self._http.check_open()
+        return options or self._stream_options
+
+    def _successor(self, workspace: Workspace, data: WorkspaceAgent) -> Self:
+        return type(self)(
+            data.id,
+            self._http,
+            self._stream_options,
+            self._capabilities,
+            data=data,
+            workspace=workspace,
+        )

@@ -1,0 +1,218 @@
+"""
+The log of an agent, and its start-up, which the log tells of.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from coder_agents import schema
+from coder_agents.agent.base import BaseAgent
+from coder_agents.config import function_or_none, whole_number
+from coder_agents.streams.sources import after as after_params
+
+if TYPE_CHECKING:
+    from coder_agents.agent import Agent
+    from coder_agents.readiness.report import StartupReport
+    from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
+    from coder_agents.streams import LogStream, StreamOptions
+    from coder_agents.streams.builds import AcrossBuilds
+    from coder_agents.streams.filters import LogFilter
+    from coder_agents.streams.log_feed import LogFeed
+    from coder_agents.streams.log_source import AgentLogSource
+
+
+class LogMethods(BaseAgent):
+    """
+    The methods of an agent that read its log.
+    """
+
+    def logs(
+        self,
+        after: int = 0,
+        *,
+        tail: int | None = None,
+        since: datetime | timedelta | None = None,
+        before: int | None = None,
+        source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
+        level: str | None = None,
+        grep: str | re.Pattern[str] | None = None,
+    ) -> list[WorkspaceAgentLog]:
+        """
+        Return the lines of the log whose ids are above *after*, by id.
+
+        A line has to pass all that is given besides; *tail* keeps the newest of those that do.
+        The deployment sends all lines behind *after*: they are chosen here.
+
+        *since* is the earliest time at which the deployment stored it, or how long ago, by the clock
+        of this machine. *before* is an id that its id is below. *source* is the id or the
+        display name of a source in `data`, or several of them. *level* is the least level; a level
+        that is not known passes. *grep* is text in its output, in that case, or a pattern that
+        is found there.
+
+        Raises *ValueError* or *TypeError* for what cannot be chosen by, before the log is asked
+        for. For a name that `data` does not have, the agent is read again before it is refused.
+        """
+        params = after_params(whole_number("after", after, least=0))
+        log_filter = _filtering(
+            self, tail=tail, since=since, before=before, source=source, level=level, grep=grep
+        )()
+        body = self._http.call("GET", self._path("logs"), params=params)
+        if log_filter is None:
+            return schema.from_json(body, list[schema.WorkspaceAgentLog])
+        from coder_agents.streams.lines import new_lines
+
+        return new_lines([body], lambda ids: None, log_filter, ids_first=False).logs
+
+    def follow_logs(
+        self,
+        after: int | str = 0,
+        *,
+        tail: int | None = None,
+        since: datetime | timedelta | None = None,
+        before: int | None = None,
+        source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
+        level: str | None = None,
+        grep: str | re.Pattern[str] | None = None,
+        across_builds: bool = False,
+        on_build: Callable[[Agent], object] | None = None,
+        options: StreamOptions | None = None,
+    ) -> LogStream:
+        """
+        Return a stream of the log's lines behind *after*: those there are, then the new
+        ones as they come.
+
+        *after* is an id, or the `LogStream.bookmark` of an earlier stream of this agent. The others
+        choose among the lines as they do in `logs`; *tail* among those that are there, what comes
+        behind them comes whatever its number. *since* counts from now.
+
+        With *across_builds* the stream goes on with the log of the agent of the same name that the
+        workspace's next build has; *on_build* is called with that agent before its first line. It
+        ends when the workspace is stopped for good or deleted. It needs `workspace`.
+
+        Raises *ValueError* or *TypeError* for what cannot be, before anything is sent; as `logs`
+        does for the name of a source.
+        """
+        bind = _filtering(
+            self, tail=tail, since=since, before=before, source=source, level=level, grep=grep
+        )
+        chosen = self._chosen(options)
+        policy = None
+        if across_builds or on_build is not None:
+            _require_builds(self, across_builds, on_build)
+            policy = _across_builds(self, chosen)
+        from coder_agents.streams.logs import follow_log, log_feed
+
+        log = self._log_source(chosen)
+        feed = log_feed(
+            log, after=after, options=chosen, bind=bind, policy=policy, on_follow=on_build
+        )
+        return follow_log(feed)
+
+    def _log_feed(self, after: int | str, chosen: StreamOptions) -> LogFeed:
+        """
+        Return the feed of the whole log, unopened.
+        """
+        from coder_agents.streams.logs import log_feed
+
+        return log_feed(self._log_source(chosen), after=after, options=chosen)
+
+    def _log_source(self, chosen: StreamOptions) -> AgentLogSource:
+        from coder_agents.streams.log_source import AgentLogSource
+
+        return AgentLogSource(
+            agent_id=self.id,
+            sources=self._sources(chosen),
+            overflowed=lambda: self._data.logs_overflowed,
+            agent=self,
+            log_sources=self._data.log_sources,
+        )
+
+    def wait_ready(
+        self,
+        timeout: float | None = 600,
+        *,
+        on_log: Callable[[WorkspaceAgentLog], object] | None = None,
+        on_state: Callable[[WorkspaceAgent], object] | None = None,
+        blocking_only: bool = True,
+        strict: bool = False,
+    ) -> WorkspaceAgent:
+        """
+        Wait until the agent can be used, by the rules of Coder's own command, and return it.
+
+        It has to be connected, and its startup scripts to be done. Where they failed or took
+        too long it can be used all the same, and a warning is logged.
+
+        Args:
+            timeout: seconds; None for without limit. Whatever it is, a request that is under way
+                is waited for, and up to 2 seconds for the last lines of the log.
+            on_log: called with each line of the log, in the order in which they come, those that
+                there are at first too. Without it the log is not followed.
+            on_state: called with the agent when it is first read, and whenever its status or its
+                lifecycle state is another.
+            blocking_only: do not wait for startup scripts where none blocks login.
+            strict: raise where a startup script is known to have failed or taken too long.
+
+        Raises *ReadyTimeoutError*, *AgentShutDownError*, and with *strict* *StartupError*. What
+        may pass, a lost connection and the statuses 429 and 5xx, is waited out; what *on_log* and
+        *on_state* raise passes through.
+        """
+        from coder_agents.readiness.options import Deadline, WaitOptions
+        from coder_agents.readiness.waiting import wait_ready
+
+        options = WaitOptions(
+            timeout=timeout,
+            on_log=on_log,
+            on_state=on_state,
+            blocking_only=blocking_only,
+            strict=strict,
+        )
+        return wait_ready(self, options, Deadline(timeout))
+
+    def startup_report(self) -> StartupReport:
+        """
+        Read the agent and its log, and return what each of its startup scripts did.
+
+        At any time: while they run, after they went well, and after they did not.
+        """
+        from coder_agents.readiness.report import report_startup
+
+        return report_startup(self.refresh(), self.logs())
+
+
+def _filtering(agent: BaseAgent, **asked: Any) -> Callable[[], LogFilter | None]:
+    from coder_agents.streams.filters import LogFilter
+
+    wanted = LogFilter(**asked)
+
+    def bind() -> LogFilter | None:
+        if wanted.unknown(agent.data.log_sources):
+            agent.refresh()  # sources are told of when they first print something
+        return wanted.bind(agent.data.log_sources, datetime.now(UTC))
+
+    return bind
+
+
+def _require_builds(agent: BaseAgent, across_builds: bool, on_build: object) -> None:
+    if not across_builds:
+        raise ValueError("on_build is called with the next build's agent: add across_builds=True")
+    function_or_none("on_build", on_build)
+    if agent.workspace is None:
+        raise ValueError(
+            "across_builds needs the agent's workspace, which nothing tells of an agent that was"
+            " found by its own UUID: find it by name, as client.agent('workspace.agent') does"
+        )
+
+
+def _across_builds(agent: LogMethods, options: StreamOptions) -> AcrossBuilds:
+    from coder_agents.streams.builds import AcrossBuilds
+
+    return AcrossBuilds(
+        agent.data,
+        next_log=lambda newer, data: agent._successor(newer, data)._log_source(options),
+        reconnects=options.reconnect is not None,
+    )

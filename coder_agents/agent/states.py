@@ -1,0 +1,112 @@
+"""
+The metadata of an agent, its ports, and tokens for its terminals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from coder_agents import schema
+from coder_agents.agent.base import BaseAgent
+from coder_agents.config import positive_seconds
+
+if TYPE_CHECKING:
+    from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentMetadata
+    from coder_agents.streams import MetadataStream, PortsStream, StreamOptions
+    from coder_agents.streams.metadata_routes import MetadataRoutes
+    from coder_agents.transport import Source
+
+
+class StateMethods(BaseAgent):
+    """
+    The methods of an agent that read its metadata and its ports.
+    """
+
+    def watch_metadata(self, *, options: StreamOptions | None = None) -> MetadataStream:
+        """
+        Return a stream of the agent's metadata; each item is the full list.
+
+        The route that this deployment has is found out by asking, once: server-sent events,
+        or a WebSocket where they are not there.
+        """
+        from coder_agents.streams.metadata import watch
+
+        return watch(self._metadata_routes("agent.watch_metadata()", self._chosen(options)))
+
+    def metadata(self, *, timeout: float = 10.0) -> list[WorkspaceAgentMetadata]:
+        """
+        Return the agent's metadata as it is now.
+
+        There is no call for that: the watch is opened, and closed after its first event.
+
+        Raises *RequestTimeoutError* where that is not there within *timeout* seconds, *StreamError*
+        where the connection breaks off before, *ServerEventError* where the deployment sends
+        an error.
+        """
+        return self._read_metadata("agent.metadata()", timeout, tell=lambda source: None)
+
+    def _read_metadata(
+        self, call: str, timeout: float, *, tell: Callable[[Source[Any]], object]
+    ) -> list[WorkspaceAgentMetadata]:
+        from coder_agents.streams.metadata import read_once
+
+        positive_seconds("timeout", timeout)
+        routes = self._metadata_routes(call, self._chosen(None))
+        return read_once(routes, timeout=timeout, tell=tell)
+
+    def _metadata_routes(self, call: str, options: StreamOptions) -> MetadataRoutes:
+        from coder_agents.streams.metadata_routes import MetadataRoutes
+
+        return MetadataRoutes(
+            http=self._http,
+            agent_id=self.id,
+            capabilities=self._capabilities,
+            options=options,
+            call=call,
+        )
+
+    def watch_listening_ports(
+        self, interval: float = 5.0, *, options: StreamOptions | None = None
+    ) -> PortsStream:
+        """
+        Return a stream of the ports that something in the workspace listens on; each item is
+        the full list.
+
+        No deployment tells of ports by itself: it is asked *interval* seconds after each answer.
+
+        Raises *AgentNotConnectedError* where the agent is not connected.
+        """
+        from coder_agents.streams.ports import watch_ports
+
+        positive_seconds("interval", interval)
+        return watch_ports(self._sources(self._chosen(options)), interval=interval)
+
+    def listening_ports(self) -> list[WorkspaceAgentListeningPort]:
+        """
+        Return the ports that something in the workspace listens on.
+
+        An empty list can also mean that the agent's platform cannot tell. The
+        deployment gives the agent 30 seconds to answer.
+
+        Raises *AgentNotConnectedError* where the agent is not connected.
+        """
+        body = self._http.call("GET", self._path("listening-ports"))
+        return list(schema.from_json(body, schema.WorkspaceAgentListeningPortsResponse).ports)
+
+    def issue_pty_signed_token(self, url: str) -> str:
+        """
+        Return a token that opens the agent's terminal at *url*, once.
+
+        *url* is the ``ws`` or ``wss`` URL of the terminal on a workspace proxy.
+
+        Raises *UnsupportedError* on open-source builds, which do not have the call.
+        """
+        if urlsplit(url).scheme not in ("ws", "wss"):
+            raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
+        request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
+        path = "/applications/reconnecting-pty-signed-token"
+        with self._capabilities.asking("pty_signed_token"):
+            body = self._http.call("POST", path, body=schema.to_json(request))
+        return schema.from_json(body, schema.IssueReconnectingPTYSignedTokenResponse).signed_token

@@ -1,0 +1,110 @@
+"""
+What the walk is shown on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from typing import TextIO
+
+import attrs
+
+from coder_agents.render import cut_to_width, escape_controls, render_table
+
+COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+
+
+@attrs.define
+class Screen:
+    """
+    A terminal, or what stands in for it: a file, a pipe.
+
+    Attributes:
+        out: what is written to.
+        live: whether lines can be written again in place.
+        colour: whether colours are welcome.
+    """
+
+    out: TextIO
+    live: bool
+    colour: bool
+    _written: int = 0
+    _spins: int = 0
+
+    @classmethod
+    def of(cls, out: TextIO) -> Screen:
+        """
+        Return what *out* and the environment allow.
+        """
+        live = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        return cls(out, live=live, colour=live and not os.environ.get("NO_COLOR"))
+
+    @property
+    def clear(self) -> str:
+        """
+        What empties the line that the cursor is in.
+        """
+        return "\r\x1b[K" if self.live else ""
+
+    def heading(self, text: str) -> None:
+        """
+        Begin a new part.
+        """
+        self.line()
+        self.line(f"\x1b[1m{text}\x1b[m" if self.colour else f"{text}\n{'-' * len(text)}")
+
+    def line(self, text: str = "") -> None:
+        """
+        Write a line, over what tells of progress.
+        """
+        self._write(f"{self.clear}{self._coloured(text)}\n")
+        self._written = 0
+
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str
+    ) -> None:
+        """
+        Write a table, or *empty* where it has no rows.
+        """
+        for line in render_table(columns, rows) if rows else [empty]:
+            self.line(line)
+
+    def in_place(self, lines: Sequence[str]) -> None:
+        """
+        Write *lines* in place of those that were the last to be written so.
+        """
+        columns, rows = shutil.get_terminal_size()
+        up = f"\x1b[{self._written}A" if self._written else ""
+        shown = [f"{cut_to_width(line, columns - 1)}\x1b[K\n" for line in lines[: rows - 2]]
+        self._write(up + "".join(shown))
+        self._written = len(shown)
+
+    def progress(self, text: str) -> None:
+        """
+        Say on a terminal that something goes on, in a line that the next one replaces.
+        """
+        if not self.live:
+            return
+        self._spins += 1
+        spinner = "|/-\\"[self._spins % 4]
+        width = shutil.get_terminal_size().columns - 1
+        self._write(f"\r{cut_to_width(f'{spinner} {escape_controls(text)}', width)}\x1b[K")
+
+    def red(self, text: str) -> str:
+        """
+        Return *text* in red, where colours are welcome.
+        """
+        return f"\x1b[31m{text}\x1b[m" if self.colour else text
+
+    def _coloured(self, text: str) -> str:
+        if not self.colour:
+            return COLOUR.sub("", text)
+        # A script may have left a colour switched on.
+        return f"{text}\x1b[m" if "\x1b" in text else text
+
+    def _write(self, text: str) -> None:
+        self.out.write(text)
+        self.out.flush()

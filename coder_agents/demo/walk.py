@@ -1,0 +1,167 @@
+"""
+The walk, as a user would write it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from coder_agents import Agent, PermissionDeniedError
+from coder_agents.demo.screen import Screen
+from coder_agents.render import escape_controls, render_table
+from coder_agents.schema import (
+    WorkspaceAgentContainer,
+    WorkspaceAgentLog,
+    WorkspaceAgentMetadata,
+)
+
+FIRST_STATE = 5.0  # seconds that the first metadata is waited for
+
+
+def walk(agent: Agent, screen: Screen, seconds: float) -> None:
+    """
+    Show what there is to see of *agent*; its metadata for *seconds*.
+    """
+    began = time.monotonic()
+    lines = follow_startup(agent, screen)
+    updates = watch_metadata(agent, screen, seconds)
+    show_ports(agent, screen)
+    show_containers(agent, screen)
+    screen.heading("That was it")
+    screen.line(
+        f"{lines} lines of log and {updates} updates of the metadata,"
+        f" in {time.monotonic() - began:.1f} seconds."
+    )
+
+
+def follow_startup(agent: Agent, screen: Screen) -> int:
+    """
+    Follow the log of *agent* until it is ready, and return how many lines there were.
+    """
+    screen.heading("The log of its startup scripts, as they run")
+    lines, settled = 0, False
+    with agent.follow_logs() as stream:
+        while stream.end is None:
+            log = stream.poll(0.25)
+            if log is not None:
+                lines += 1
+                show_log(log, agent, screen)
+            elif settled:
+                break
+            else:
+                # One more quiet moment after this: the last lines may be on their way.
+                settled = not is_starting(agent)
+            screen.progress(f"{agent.data.lifecycle_state}, {lines} lines")
+    screen.line(f"The agent is {escape_controls(agent.data.lifecycle_state)}.")
+    return lines
+
+
+def is_starting(agent: Agent) -> bool:
+    """
+    Ask whether *agent* may still get ready.
+    """
+    data = agent.refresh()
+    return data.lifecycle_state.starting and data.status in ("connecting", "connected")
+
+
+def show_log(log: WorkspaceAgentLog, agent: Agent, screen: Screen) -> None:
+    """
+    Show one line of the log of *agent*; ``str(log)`` makes safe what a script wrote.
+    """
+    sources = {source.id: source.display_name for source in agent.data.log_sources}
+    width = max(map(len, sources.values()), default=0)
+    moment = f"{log.created_at.astimezone():%H:%M:%S}" if log.created_at else ""
+    about = escape_controls(f"{moment}  {log.level:5}  {sources.get(log.source_id, ''):{width}}")
+    screen.line(f"{screen.red(about) if log.level == 'error' else about}  {log}")
+
+
+def watch_metadata(agent: Agent, screen: Screen, seconds: float) -> int:
+    """
+    Watch the metadata of *agent* for *seconds*, and return how many updates there were.
+    """
+    screen.heading(f"Its metadata, for {seconds:g} seconds")
+    updates, before = 0, dict[str, str]()
+    with agent.watch_metadata() as stream:
+        # The first state is on its way: the seconds begin with it.
+        items = stream.poll(FIRST_STATE)
+        deadline = time.monotonic() + seconds
+        while items is not None:
+            updates += 1
+            values = {name_of(item): value_of(item) for item in items}
+            show_metadata(before, values, screen)
+            before = values
+            items = stream.poll(max(0.0, deadline - time.monotonic()))
+    return updates
+
+
+def name_of(item: WorkspaceAgentMetadata) -> str:
+    """
+    Return what an item is called.
+    """
+    return item.description.display_name or item.description.key
+
+
+def value_of(item: WorkspaceAgentMetadata) -> str:
+    """
+    Return an item's value, or what is wrong with it, as one line.
+    """
+    if item.result.collected_at is None:
+        return "(not collected yet)"
+    error = f" ({item.result.error})" if item.result.error else ""
+    return " ".join(f"{item.result.value}{error}".split())
+
+
+def show_metadata(before: dict[str, str], values: dict[str, str], screen: Screen) -> None:
+    """
+    Show *values*: all of them in place on a terminal, elsewhere those that are new.
+    """
+    if screen.live:
+        screen.in_place(render_table(["Name", "Value"], values.items()))
+        return
+    changed = [f"{name}: {value}" for name, value in values.items() if before.get(name) != value]
+    if changed:
+        screen.line(escape_controls(", ".join(changed)))
+
+
+def show_ports(agent: Agent, screen: Screen) -> None:
+    """
+    Show on which ports something listens.
+    """
+    screen.heading("Ports on which something listens")
+    ports = agent.listening_ports()
+    rows = [(port.port, port.network, port.process_name or "(not told)") for port in ports]
+    screen.table(["Port", "Network", "Process"], rows, empty="None, or the agent cannot tell.")
+
+
+def show_containers(agent: Agent, screen: Screen) -> None:
+    """
+    Show the containers and dev containers.
+    """
+    screen.heading("Containers")
+    try:
+        found = agent.containers()
+    except PermissionDeniedError as error:
+        # The deployment's way to say that they are switched off for this agent.
+        screen.line(escape_controls(error.message))
+        return
+    screen.table(
+        ["Name", "Image", "Status", "Ports"],
+        [(each.name, each.image, each.status, ports_of(each)) for each in found.containers],
+        empty="None.",
+    )
+    screen.heading("Dev containers")
+    screen.table(
+        ["Name", "Folder", "Status"],
+        [(each.name, each.workspace_folder, each.status) for each in found.devcontainers],
+        empty="None.",
+    )
+
+
+def ports_of(container: WorkspaceAgentContainer) -> str:
+    """
+    Return the ports of *container*, as ``outside -> inside``.
+    """
+    return ", ".join(
+        f"{port.host_port} -> {port.port}" if port.host_port else str(port.port)
+        for port in container.ports
+    )

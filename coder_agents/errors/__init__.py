@@ -1,0 +1,100 @@
+"""
+Every exception that this package raises.
+
+A leaf: it imports nothing of the package but `coder_agents.lazy`, and of requests only the
+exceptions, so that old code which catches `requests.HTTPError` continues to work.
+
+All of them can be pickled: their first argument is their text and the rest are
+plain attributes.
+"""
+
+from __future__ import annotations
+
+from coder_agents.errors.api import (
+    AgentNotConnectedError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnsupportedError,
+)
+from coder_agents.errors.readiness import (
+    AgentShutDownError,
+    DevcontainerError,
+    DevcontainerTimeoutError,
+    ReadinessError,
+    ReadyTimeoutError,
+    StartupError,
+)
+from coder_agents.errors.resolve import (
+    AgentNotFoundError,
+    AmbiguousAgentError,
+    FindingError,
+    NoAgentsError,
+    WorkspaceFailedError,
+    WorkspaceNotFoundError,
+    WorkspacePendingError,
+    WorkspaceStoppedError,
+)
+from coder_agents.errors.root import (
+    CoderError,
+    ConfigError,
+    DecodeError,
+)
+from coder_agents.errors.streams import (
+    MessageTooLargeError,
+    ServerEventError,
+    StreamError,
+)
+from coder_agents.errors.transport import (
+    RequestTimeoutError,
+    TLSError,
+    TransportError,
+)
+from coder_agents.lazy import listing
+
+__all__ = [
+    "APIError",
+    "AgentNotConnectedError",
+    "AgentNotFoundError",
+    "AgentShutDownError",
+    "AmbiguousAgentError",
+    "AuthenticationError",
+    "BadRequestError",
+    "CoderError",
+    "ConfigError",
+    "ConflictError",
+    "DecodeError",
+    "DevcontainerError",
+    "DevcontainerTimeoutError",
+    "FindingError",
+    "MessageTooLargeError",
+    "NoAgentsError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ReadinessError",
+    "ReadyTimeoutError",
+    "RequestTimeoutError",
+    "ServerError",
+    "ServerEventError",
+    "StartupError",
+    "StreamError",
+    "TLSError",
+    "TransportError",
+    "UnsupportedError",
+    "WorkspaceFailedError",
+    "WorkspaceNotFoundError",
+    "WorkspacePendingError",
+    "WorkspaceStoppedError",
+]
+
+__dir__ = listing(__name__)
+
+# A traceback and a pickle name each class as users import it.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

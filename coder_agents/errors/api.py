@@ -1,0 +1,138 @@
+"""
+Answers of a deployment that are not success: one class for each status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from requests.exceptions import HTTPError
+
+from coder_agents.errors.root import CoderError
+
+if TYPE_CHECKING:
+    import requests
+
+
+class APIError(CoderError, HTTPError):
+    """
+    The deployment answered with a status that is not success.
+
+    It is also a `requests.HTTPError`. Its text is the one of Coder's Go client:
+    ``METHOD URL: unexpected status code N: MESSAGE: HELPER`` and a line for the
+    detail and for each validation.
+
+    Attributes:
+        status_code: the HTTP status.
+        method: the request's method.
+        url: the request's URL.
+        message: what the deployment says went wrong.
+        detail: more of it, or an empty string.
+        validations: pairs of a field's name and what is wrong with it.
+        retry_after: seconds the deployment asks to wait, None when it does not.
+        by_deployment: whether the body has the form of Coder's own errors; False for
+            the page of a proxy in between.
+        request: the request, without the token.
+        response: the response; its request is without the token, too.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        status_code: int = 0,
+        method: str = "",
+        url: str = "",
+        message: str = "",
+        detail: str = "",
+        validations: Sequence[tuple[str, str]] = (),
+        retry_after: float | None = None,
+        by_deployment: bool = True,
+        request: requests.PreparedRequest | None = None,
+        response: requests.Response | None = None,
+    ) -> None:
+        super().__init__(text, request=request, response=response)
+        self.status_code = status_code
+        self.method = method
+        self.url = url
+        self.message = message
+        self.detail = detail
+        self.validations = tuple(validations)
+        self.retry_after = retry_after
+        self.by_deployment = by_deployment
+
+
+class BadRequestError(APIError):
+    """
+    400: the deployment does not accept the request; ``validations`` may say why.
+    """
+
+
+class AgentNotConnectedError(BadRequestError):
+    """
+    400: the call needs a connected agent, and this one is not.
+    """
+
+
+class AuthenticationError(APIError):
+    """
+    401: no token, a wrong one, or one that has expired.
+    """
+
+
+class PermissionDeniedError(APIError):
+    """
+    403: the token's user may not do this.
+    """
+
+
+class NotFoundError(APIError):
+    """
+    404: there is no such object, or the token's user may not see it.
+    """
+
+
+class ConflictError(APIError):
+    """
+    409: the object is in a state that does not allow this now.
+    """
+
+
+class RateLimitError(APIError):
+    """
+    429: too many requests; `retry_after` says how long to wait.
+    """
+
+
+class ServerError(APIError):
+    """
+    500 to 599: the deployment or a proxy before it failed.
+    """
+
+
+class UnsupportedError(APIError):
+    """
+    404 ``Route not found.``: this deployment does not have the call.
+
+    Not a `NotFoundError`: no object is missing, the release is too old, too new,
+    or built without the feature.
+
+    Attributes:
+        call: the method that asks for it, such as ``agent.delete_devcontainer()``.
+        since: the release of Coder that brought it, such as ``2.30``; empty where that is
+            no matter of the release.
+    """
+
+    def __init__(self, text: str = "", *, call: str = "", since: str = "", **told: Any) -> None:
+        super().__init__(text, **told)
+        self.call = call
+        self.since = since
+
+    @property
+    def version(self) -> str:
+        """
+        What the deployment says it is, such as ``v2.24.0``; ``unknown`` where it does not.
+        """
+        headers = {} if self.response is None else self.response.headers
+        return headers.get("X-Coder-Build-Version") or "unknown"

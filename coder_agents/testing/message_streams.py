@@ -1,0 +1,272 @@
+"""
+The streams that a request is answered with: events, or a WebSocket.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+import time
+from collections.abc import Callable
+
+import wsproto
+from wsproto import events as frames
+
+from coder_agents.testing.connection import ConnectionEnded
+from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.http import LAST_CHUNK, encode_chunk, encode_head
+
+NORMAL_CLOSURE = 1000
+GOING_AWAY = 1001
+PROTOCOL_ERROR = 1002
+POLICY_VIOLATION = 1008
+
+OPCODE_BITS, TEXT_OPCODE = 0x0F, 0x01
+
+EVENT_STREAM_HEADERS = (
+    ("Cache-Control", "no-cache"),
+    ("Content-Type", "text/event-stream"),
+    ("X-Accel-Buffering", "no"),
+)
+
+
+class Stream(abc.ABC):
+    """
+    What events and WebSockets have in common: messages, pings and waiting.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self._next_ping = time.monotonic() + exchange.ping_interval
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        """
+        Makes the next `wait` return; callable from any thread.
+        """
+        return self.exchange.connection.wake
+
+    def send(self, text: str) -> None:
+        """
+        Send *text* as one message.
+        """
+        self.exchange.send_message(self.frame(self.exchange.payload(text.encode())))
+
+    def wait(self, deadline: float | None = None) -> None:
+        """
+        Wait for a wake-up, at most until *deadline* (of the monotonic clock).
+
+        It may return earlier. Pings are sent, and the peer's input is read.
+
+        Raises:
+            ConnectionEnded: the peer has gone.
+            ServerStopping: the server is being stopped.
+        """
+        now = time.monotonic()
+        if now >= self._next_ping:
+            self._next_ping = now + self.exchange.ping_interval
+            self.ping()
+        until = min(self._next_ping, self.alive_until, math.inf if deadline is None else deadline)
+        if self.exchange.connection.wait(max(0.0, until - now)):
+            self.receive()
+        # Only now: what has just been read may be the answer to a ping.
+        if time.monotonic() >= self.alive_until:
+            self.give_up()
+
+    @property
+    def alive_until(self) -> float:
+        """
+        Until when the peer may be silent.
+        """
+        return math.inf
+
+    def give_up(self) -> None:
+        """
+        End the stream, as the peer was silent for too long.
+        """
+        raise ConnectionEnded
+
+    @abc.abstractmethod
+    def frame(self, text: bytes) -> bytes:
+        """
+        The bytes of a message.
+        """
+
+    @abc.abstractmethod
+    def ping(self) -> None:
+        """
+        Send a ping.
+        """
+
+    @abc.abstractmethod
+    def receive(self) -> None:
+        """
+        Read what the peer sends and answer it as the protocol demands.
+        """
+
+    @abc.abstractmethod
+    def fail(self, problem: str) -> None:
+        """
+        Tell the peer of an error, given as a JSON document.
+        """
+
+    @abc.abstractmethod
+    def finish(self) -> None:
+        """
+        End the stream as a server does that is done.
+        """
+
+
+class EventStream(Stream):
+    """
+    Server-sent events.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        fields = [*EVENT_STREAM_HEADERS, *exchange.headers]
+        if exchange.chunked:
+            fields += [("Connection", "keep-alive"), ("Transfer-Encoding", "chunked")]
+        exchange.open(self, encode_head(200, fields))
+
+    def frame(self, text: bytes) -> bytes:
+        """
+        A data event.
+        """
+        return self._event("data", text)
+
+    def ping(self) -> None:
+        """
+        Send a ping event: it has no data line.
+        """
+        self.exchange.write(self._body(b"event: ping\n\n"))
+
+    def receive(self) -> None:
+        """
+        Read input that means nothing, but for its end.
+        """
+        if not self.exchange.connection.receive():
+            raise ConnectionEnded
+
+    def fail(self, problem: str) -> None:
+        """
+        Send an error event; the caller ends the stream.
+        """
+        self.exchange.write(self._event("error", problem.encode()))
+
+    def finish(self) -> None:
+        """
+        End the body.
+        """
+        self.exchange.write(LAST_CHUNK if self.exchange.chunked else b"")
+
+    def _event(self, name: str, text: bytes) -> bytes:
+        return self._body(b"event: %b\ndata: %b\n\n" % (name.encode(), text))
+
+    def _body(self, data: bytes) -> bytes:
+        return encode_chunk(data) if self.exchange.chunked else data
+
+
+class WebSocketStream(Stream):
+    """
+    A WebSocket on which only the server speaks.
+
+    A message of the peer is answered with the close code and reason *unexpected*.
+
+    Raises:
+        RemoteProtocolError: the request is no proper handshake; nothing was sent.
+    """
+
+    def __init__(self, exchange: Exchange, *, unexpected: tuple[int, str]) -> None:
+        super().__init__(exchange)
+        self._unexpected = unexpected
+        self._pings = 0
+        self._unanswered_since: float | None = None
+        self._protocol = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
+        self._protocol.initiate_upgrade_connection(
+            [(name.encode(), value.encode()) for name, value in exchange.request.headers.items()],
+            exchange.request.target,
+        )
+        head = self._protocol.send(
+            frames.AcceptConnection(
+                extra_headers=[(name.encode(), value.encode()) for name, value in exchange.headers]
+            )
+        )
+        exchange.open(self, head)
+
+    def frame(self, text: bytes) -> bytes:
+        """
+        A text frame.
+        """
+        # Not as a text message: wsproto would refuse to send what is not UTF-8.
+        data = bytearray(self._protocol.send(frames.BytesMessage(text)))
+        data[0] = data[0] & ~OPCODE_BITS | TEXT_OPCODE
+        return bytes(data)
+
+    @property
+    def alive_until(self) -> float:
+        """
+        Until when a ping has to be answered.
+        """
+        timeout, reason = self.exchange.liveness
+        if self._unanswered_since is None or not reason:
+            return math.inf
+        return self._unanswered_since + timeout
+
+    def give_up(self) -> None:
+        """
+        Close with 1001.
+        """
+        self.close(GOING_AWAY, self.exchange.liveness[1])
+        super().give_up()
+
+    def ping(self) -> None:
+        """
+        Send a ping; they are numbered.
+        """
+        self._pings += 1
+        if self._unanswered_since is None:
+            self._unanswered_since = time.monotonic()
+        self.exchange.write(self._protocol.send(frames.Ping(str(self._pings).encode())))
+
+    def receive(self) -> None:
+        """
+        Answer pings and a close; anything else ends the stream.
+        """
+        data = self.exchange.connection.receive()
+        if not data:
+            raise ConnectionEnded
+        self._protocol.receive_data(data)
+        for event in self._protocol.events():
+            self._answer(event)
+
+    def _answer(self, event: frames.Event) -> None:
+        if isinstance(event, frames.Ping):
+            self.exchange.write(self._protocol.send(event.response()))
+        elif isinstance(event, frames.Pong):
+            self._unanswered_since = None
+        elif isinstance(event, frames.CloseConnection):
+            # Also what a frame against the protocol is told as.
+            self.exchange.write(self._protocol.send(event.response()))
+            raise ConnectionEnded
+        elif isinstance(event, frames.Message):
+            self.close(*self._unexpected)
+            raise ConnectionEnded
+
+    def fail(self, problem: str) -> None:
+        """
+        Send an error message, as the metadata WebSocket does.
+        """
+        self.exchange.write(self.frame(f'{{"type":"error","data":{problem}}}\n'.encode()))
+
+    def finish(self) -> None:
+        """
+        Close with 1000 and no reason.
+        """
+        self.close(NORMAL_CLOSURE)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """
+        Send a close frame.
+        """
+        self.exchange.write(self._protocol.send(frames.CloseConnection(code, reason or None)))

@@ -1,0 +1,98 @@
+"""
+How long modules are, and how things are named.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .checkout import CHECKOUT
+
+MAX_LINES = 350
+MODULES = sorted((CHECKOUT / "coder_agents").rglob("*.py"))
+FOLDERS = ("benchmarks", "coder_agents", "tests", "tools")
+
+# Each of these words had a better one of the field: filter, after, skip, deadline, decide,
+# check, validate, cache.
+OLD_WORDS = re.compile(
+    r"_(begin_behind|careful|choices?|flat|judged?|judges|left_out|look|looks|looked|looking"
+    r"|patience|remembered|sieves?|wish|wishes)_"
+)
+OLD_MODULES = {"finding", "many", "wishes"}
+
+
+def named(source: str) -> Iterator[str]:
+    """
+    Yield the names that *source* gives to classes, functions, arguments, variables and attributes.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+def old_names(source: str) -> set[str]:
+    """
+    Return those of the names that have one of the old words among their own.
+    """
+    words = {name: re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in named(source)}
+    return {name for name, text in words.items() if OLD_WORDS.search(f"_{text}_")}
+
+
+def name_of(path: Path) -> str:
+    """
+    Return *path* as it is within the checkout.
+    """
+    return path.relative_to(CHECKOUT).as_posix()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_module_is_read_at_one_sitting(module: Path) -> None:
+    """
+    No module has more than 350 lines.
+    """
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_one_thing_has_one_name(folder: str) -> None:
+    """
+    No module, class, function, argument or variable is called by a word that was replaced.
+    """
+    for path in sorted((CHECKOUT / folder).rglob("*.py")):
+        assert path.stem.removeprefix("test_") not in OLD_MODULES, name_of(path)
+        assert old_names(path.read_text(encoding="utf-8")) == set(), name_of(path)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class LogChoice: ...",
+        "def _judge(): ...",
+        "def f(wishes): ...",
+        "wait.patience = 1",
+        "for look in (): ...",
+    ],
+)
+def test_an_old_name_is_seen_wherever_it_is_given(source: str) -> None:
+    """
+    Of a class, a function, an argument, an attribute and a variable.
+    """
+    assert len(old_names(source)) == 1
+
+
+def test_what_others_call_so_may_be_used() -> None:
+    """
+    A name that is only used, or has such a word in another one, is no old name.
+    """
+    assert old_names("random.choice(lookup)\nflatten = overlook = 1") == set()
