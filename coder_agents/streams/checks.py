@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import time
 from collections.abc import Callable
 
@@ -26,7 +27,8 @@ Seconds that the first dial may take: the log is not read meanwhile.
 
 _FIRST_PAUSE = 1.0  # seconds after a check that failed; doubled with each failure
 _MAX_PAUSE = 30.0
-_LENT_PAUSE = 0.25  # seconds until another look where all kept connections are in use
+_FIRST_LENT_PAUSE = 0.25  # seconds where all kept connections are in use; doubled each time
+_MAX_LENT_PAUSE = 4.0
 
 
 class LateLineCheck:
@@ -54,6 +56,7 @@ class LateLineCheck:
         self._request: KeptRequest | None = None
         self._not_before = 0.0
         self._failures = 0
+        self._lent_out = 0  # how often in a row all connections were in use
         self._received_before = 0
         self._woken = False
         self.count = 0
@@ -103,9 +106,13 @@ class LateLineCheck:
         if body is not None:
             self.requested = request.asked
             self._leave()
+            self._lent_out = 0
         elif request.lent_out:
             self._leave()
-            self._not_before = time.monotonic() + _LENT_PAUSE
+            self._lent_out += 1
+            pause = min(_FIRST_LENT_PAUSE * 2.0 ** min(self._lent_out - 1, 10), _MAX_LENT_PAUSE)
+            # Jitter, or a thousand logs that are due together would come back together.
+            self._not_before = time.monotonic() + pause * random.uniform(0.5, 1.0)
         return body
 
     def succeeded(self) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 import attrs
 
-from coder_agents.errors import MessageTooLargeError
 from coder_agents.transport.connection import DroppedError, Interest
 from coder_agents.transport.exchange import Head
 from coder_agents.transport.source import HTTPSource
@@ -48,15 +47,9 @@ class DocumentSource(HTTPSource[bytes]):
         """
         Return the whole body, None where it is not whole yet.
         """
-        while data := self._exchange.read():
-            self._body += data
-            if len(self._body) > self._max_message_size:
-                raise MessageTooLargeError(
-                    f"a document of more than {self._max_message_size} bytes"
-                )
-        if data is None:
-            self._check_silence()
-            if time.monotonic() >= self._answer_until:
-                raise DroppedError("the document was not whole in time")
-            return None
-        return bytes(self._body)
+        if self._exchange.read_into(self._body, self._max_message_size):
+            return bytes(self._body)
+        self._check_silence()
+        if time.monotonic() >= self._answer_until:
+            raise DroppedError("the document was not whole in time")
+        return None

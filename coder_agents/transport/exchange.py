@@ -12,9 +12,16 @@ from collections.abc import Mapping
 import h11
 import requests
 
+from coder_agents.errors import MessageTooLargeError
 from coder_agents.transport.connection import Connection, DroppedError
 
 Head = h11.Response | h11.InformationalResponse
+
+MAX_READS = 64
+"""
+How often one step reads before others get their turn: an answer may have millions of tiny chunks, or many
+megabytes.
+"""
 
 _MAX_HEAD = 65536  # bytes of a status line and headers, more than any server sends
 
@@ -62,6 +69,23 @@ class Exchange:
         if event is None:
             return None
         return bytes(event.data) if isinstance(event, h11.Data) else b""
+
+    def read_into(self, body: bytearray, max_size: int) -> bool:
+        """
+        Add to *body* what has come of it; return whether *body* is whole.
+
+        False also where more may be there: after *MAX_READS* others get their turn.
+
+        Raises *DroppedError* where it cannot be read, *MessageTooLargeError* past *max_size* bytes.
+        """
+        for _ in range(MAX_READS):
+            data = self.read()
+            if not data:
+                return data is not None
+            body += data
+            if len(body) > max_size:
+                raise MessageTooLargeError(f"a document of more than {max_size} bytes")
+        return False
 
     @property
     def beyond(self) -> bytes:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from coder_agents.errors import CoderError, DecodeError, MessageTooLargeError, TransportError
+from coder_agents.errors import CoderError, DecodeError, TransportError
 from coder_agents.render import escape_controls
 from coder_agents.transport.connection import ClosedError, DroppedError, Interest
 from coder_agents.transport.exchange import Exchange, Head, headers_of
@@ -139,13 +139,7 @@ class KeptRequest:
             return self._refusal_is_whole(exchange)
         if not self._body:
             self._check_kind(head)
-        while data := exchange.read():
-            self._body += data
-            if len(self._body) > self._max_message_size:
-                raise MessageTooLargeError(
-                    f"a document of more than {self._max_message_size} bytes"
-                )
-        return data is not None
+        return exchange.read_into(self._body, self._max_message_size)
 
     def _refusal_is_whole(self, exchange: Exchange) -> bool:
         try:

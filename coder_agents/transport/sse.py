@@ -16,7 +16,7 @@ from sseclient import SSEClient
 from coder_agents.errors import DecodeError, MessageTooLargeError
 from coder_agents.render import escape_controls
 from coder_agents.transport.connection import DroppedError
-from coder_agents.transport.exchange import Head, headers_of
+from coder_agents.transport.exchange import MAX_READS, Head, headers_of
 from coder_agents.transport.source import HTTPSource
 
 # Atomic, so that a CR LF is never taken for two ends of line.
@@ -130,7 +130,7 @@ class SSESource(HTTPSource[ServerSentEvent]):
         Return the next event; None where it is not whole yet, or where what came has no data, as
         Coder's pings.
         """
-        while True:
+        for _ in range(MAX_READS):
             if (block := self._blocks.next_block()) is not None:
                 if (event := parse_block(block)) is not None:
                     return event
@@ -145,6 +145,7 @@ class SSESource(HTTPSource[ServerSentEvent]):
             if (event := self._blocks.event_alone(data)) is not None:
                 return event
             self._blocks.feed(data)
+        return None  # others get their turn
 
 
 def parse_block(block: bytes) -> ServerSentEvent | None:

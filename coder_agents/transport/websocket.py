@@ -19,7 +19,7 @@ from websocket import ABNF, WebSocketException, frame_buffer
 
 from coder_agents.errors import MessageTooLargeError
 from coder_agents.transport.connection import ClosedError, DroppedError
-from coder_agents.transport.exchange import Head, headers_of
+from coder_agents.transport.exchange import MAX_READS, Head, headers_of
 from coder_agents.transport.source import HTTPSource
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
@@ -52,8 +52,10 @@ class _Inbox:
         Return the next *size* bytes; raises *_NotWholeError* where they have not come, and nothing
         is lost.
         """
+        reads = 0
         while self.size < size:
-            data = self._receive()
+            data = self._receive() if reads < MAX_READS else None  # others get their turn
+            reads += 1
             if not data:
                 if data is None:
                     raise _NotWholeError
