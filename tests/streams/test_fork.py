@@ -340,6 +340,55 @@ def test_a_child_that_ends_as_programs_do_disturbs_nothing(
     assert told.endswith(" 0 0\n")
 
 
+def test_a_callback_that_forks_ends_the_stream_in_the_child_alone(deployment: Deployment) -> None:
+    """
+    The child returns from the callback into the read that its parent began.
+    """
+    embedded = deployment.add_agent(workspace="forks")
+    embedded.push_logs(["one"])
+    deployment.faults.add("drop", route="logs", after=1)
+    program = textwrap.dedent(
+        """
+        import os, sys
+        from coder_agents import Client, Reconnect, StreamError, StreamOptions
+
+        children = []
+
+        def fork(*_):
+            children.append(os.fork())
+
+        client = Client(sys.argv[1], sys.argv[2], verify=sys.argv[3] or True)
+        options = StreamOptions(on_reconnect=fork, reconnect=Reconnect(initial=0.01))
+        stream = client.agent(sys.argv[4]).follow_logs(options=options)
+        assert next(stream).output == "one"
+        try:
+            second = next(stream).output
+        except StreamError as error:
+            assert children[-1] == 0, children
+            print("child", stream.end, "forked" in str(error), error.last_id is not None, flush=True)
+            sys.exit(0)
+        for child in children:
+            os.waitpid(child, 0)
+        print("parent", second, stream.end, flush=True)
+        stream.close()
+        """
+    )
+    flags = ["-W", "always", "-W", "ignore::DeprecationWarning"]
+    arguments = [deployment.url, deployment.token, str(deployment.ca_file or ""), str(embedded.id)]
+    with subprocess.Popen(
+        [sys.executable, *flags, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.readline() == "child forked True True\n"
+        embedded.push_logs(["two"])
+        assert running.stdout.read() == "parent two None\n"
+        assert running.stderr.read() == ""
+
+
 CALLS = 50
 CHILDREN = 4
 
