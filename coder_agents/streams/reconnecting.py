@@ -21,7 +21,7 @@ logger = logging.getLogger("coder_agents")
 M = TypeVar("M", bound=Sized)
 Broken = DroppedError | CoderError
 
-_MAX_BATCH = 128 * 1024  # bytes
+_MAX_BATCH = 16 * 1024  # bytes; larger ones gain nothing more, and leave the processor's caches
 _MAX_MESSAGES = 1000  # in a batch: an empty list is two bytes
 
 
@@ -129,7 +129,7 @@ class ReconnectingConnection(Generic[M]):
         message = source.receive()
         if message is not None:
             self.messages += 1
-            self.has_more = source.has_input
+            self.has_more = source.has_input and len(message) < _MAX_BATCH
             self.expects_break = False
         return message
 

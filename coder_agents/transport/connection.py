@@ -28,6 +28,7 @@ Seconds that output waits for a peer that takes none of it.
 """
 
 _BLOCK = 131_008  # bytes; one read takes what the kernel has, up to this
+_SMALL = 16_384  # bytes; where more come at once, still more are probably there by now
 
 
 class ClosedError(Exception):
@@ -175,7 +176,7 @@ class Connection:
         if data is not None:
             self.last_byte = time.monotonic()
             self.received += len(data)
-            self._is_drained = self._is_plain and 0 < len(data) < _BLOCK
+            self._is_drained = self._is_plain and 0 < len(data) < _SMALL
             return data
         if failure:
             raise DroppedError(failure)
