@@ -27,6 +27,9 @@ from coder_agents import demo
 from coder_agents.demo.embedded import uninterrupted
 from coder_agents.testing import Deployment, EmbeddedAgent
 
+# One process makes all runs.
+pytestmark = pytest.mark.xdist_group("demo")
+
 MARK = "CODER_AGENTS_DEMO_RUN"
 JSON = {"Content-Type": "application/json"}
 QUICK = ("--seconds", "1.2")

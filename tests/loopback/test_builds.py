@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from effort import times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -588,7 +589,7 @@ STEPS = st.lists(
 
 
 @settings(
-    max_examples=10,
+    max_examples=times(8, 40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -16,6 +16,9 @@ import coder_agents._version
 
 from .checkout import CHECKOUT, run
 
+# One process builds and installs the wheel.
+pytestmark = pytest.mark.xdist_group("wheel")
+
 BOUNDED = re.compile(r"[\w.-]+>=[\d.]+")
 
 

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+from effort import times
 
 import coder_agents
 from coder_agents import Client, StreamEnd
@@ -38,7 +39,7 @@ from .playing import (
     streams_gone,
 )
 
-ROUNDS = 150
+ROUNDS = times(30, 150)
 core_module: Any = importlib.import_module("coder_agents.streams.core")
 stream_module: Any = importlib.import_module("coder_agents.streams.stream")
 PACKAGE = os.path.dirname(coder_agents.__file__)

@@ -18,6 +18,7 @@ from typing import Any
 
 import attrs
 import pytest
+from effort import times
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -608,7 +609,7 @@ def test_closing_at_any_moment_is_the_end_and_no_error(
     chance = random.Random(3)
     given = found(client, 4)
     with nothing_left(deployment, client):
-        for _ in range(60):
+        for _ in range(times(20, 60)):
             deployment.faults.add("drop", route="logs_follow", after=1, times=2)
             stream = client.follow_logs(given)
             came: list[AgentLog[Agent]] = []

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from effort import times
 from peer import Conversation, Script
 
 from coder_agents import (
@@ -427,7 +428,7 @@ def test_many_closes_at_random_moments(serve: Serve) -> None:
     script: Any = telling(1)
     agent = serve(script)
     before = open_sockets(agent)
-    for number in range(200):
+    for number in range(times(60, 200)):
         stream = agent.watch_listening_ports(0.0001)
         thread, found = in_thread(stream)
         time.sleep(number % 20 * 0.0003)

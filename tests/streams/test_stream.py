@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from effort import times
 from peer import Conversation
 
 from coder_agents import (
@@ -514,9 +515,7 @@ def test_ctrl_c_while_it_connects_leaves_nothing_open(
     assert open_sockets(agent) <= before
 
 
-def test_a_thousand_closes_at_random_moments(
-    serve: Serve, kind: Kind, tls: ssl.SSLContext | None
-) -> None:
+def test_closes_at_random_moments(serve: Serve, kind: Kind, tls: ssl.SSLContext | None) -> None:
     """
     No open socket, no deadlock, no ciphertext in the parser: what is read is in order and
     the end is never an error.
@@ -526,7 +525,7 @@ def test_a_thousand_closes_at_random_moments(
     agent = serve(counting(kind, 100), tls=tls)
     before = open_sockets(agent)
     chance = random.Random(7)
-    for _ in range(400 if tls is None else 100):  # of two kinds: 1,000 in all
+    for _ in range(times(60, 400) if tls is None else times(20, 100)):
         stream = kind.open(agent)
         thread, found = in_thread(stream)
         time.sleep(chance.random() * 0.004)
