@@ -9,15 +9,15 @@ import contextlib
 import itertools
 import logging
 import random
-import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 import pytest
+from driving import signalled_when_waiting
 from effort import times
 from hypothesis import given
 from hypothesis import strategies as st
@@ -506,29 +506,13 @@ def test_lines_wait_for_an_agent_that_does_not_answer_but_not_for_long(
 
 
 @contextlib.contextmanager
-def interrupted(handler: Callable[..., object]) -> Iterator[None]:
-    """
-    Have a signal handler run soon, in this thread.
-    """
-    before = signal.signal(signal.SIGUSR1, handler)
-    here = threading.get_ident()
-    timer = threading.Timer(0.3, lambda: signal.pthread_kill(here, signal.SIGUSR1))
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.join()
-        signal.signal(signal.SIGUSR1, before)
-
-
-@contextlib.contextmanager
 def closing(how: str, stream: MergedLogStream[Agent]) -> Iterator[None]:
     """
     Have a thread or a signal handler close *stream* soon; check that nothing hangs then.
     """
     started = time.monotonic()
     if how == "signal":
-        with interrupted(lambda *_: stream.close()):
+        with signalled_when_waiting(lambda *_: stream.close()):
             yield
     else:
         threading.Timer(0.2, stream.close).start()
@@ -593,7 +577,7 @@ def test_ctrl_c_passes_through_and_leaves_nothing(
     agents = found(client, 12)
     if when == "opening":
         deployment.faults.add("silence", route="logs_follow", at="request", times=None)
-    with nothing_left(deployment, client), interrupted(signal.default_int_handler):
+    with nothing_left(deployment, client), signalled_when_waiting():
         with pytest.raises(KeyboardInterrupt):
             for _ in client.follow_logs(agents):
                 pass

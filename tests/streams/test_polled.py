@@ -4,10 +4,8 @@ Streams of what a deployment does not tell by itself: asked for again and again.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import itertools
-import signal
 import socket
 import threading
 import time
@@ -15,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from driving import signalled_when_waiting
 from effort import times
 from peer import Conversation, Script
 
@@ -128,20 +127,6 @@ def waiting(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Waiting]:
     with agent.watch_listening_ports(interval) as stream:
         assert numbers(next(stream)) == [1]
         yield agent, before, stream
-
-
-@contextlib.contextmanager
-def alarm(handler: Callable[..., object]) -> Iterator[None]:
-    """
-    Call *handler* in a signal, soon.
-    """
-    old = signal.signal(signal.SIGALRM, handler)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
 
 
 def test_only_what_changed_is_yielded(serve: Serve) -> None:
@@ -400,7 +385,7 @@ def test_close_in_a_signal_handler_wakes_the_reader(waiting: Waiting) -> None:
     The handler runs in the very thread that reads.
     """
     agent, before, stream = waiting
-    with alarm(lambda *_: stream.close()):
+    with signalled_when_waiting(lambda *_: stream.close()):
         assert list(stream) == []
     assert stream.end is StreamEnd.CLOSED
     assert open_sockets(agent) <= before
@@ -411,11 +396,7 @@ def test_ctrl_c_passes_through(waiting: Waiting) -> None:
     And leaves nothing open.
     """
     agent, before, stream = waiting
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with alarm(interrupt), pytest.raises(KeyboardInterrupt):
+    with signalled_when_waiting(), pytest.raises(KeyboardInterrupt):
         next(stream)
     assert stream.end is StreamEnd.INTERRUPTED
     assert open_sockets(agent) <= before

@@ -9,7 +9,6 @@ import itertools
 import math
 import os
 import random
-import signal
 import socket
 import ssl
 import stat
@@ -21,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from driving import signalled_when_waiting
 from effort import times
 from peer import Conversation
 
@@ -453,12 +453,8 @@ def test_close_in_a_signal_handler_wakes_a_blocked_reader(
     before = open_sockets(agent)
     stream = kind.open(agent)
     next(stream)
-    old = signal.signal(signal.SIGALRM, lambda *_: stream.close())
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
+    with signalled_when_waiting(lambda *_: stream.close()):
         assert list(stream) == []
-    finally:
-        signal.signal(signal.SIGALRM, old)
     assert stream.end is StreamEnd.CLOSED
     assert open_sockets(agent) <= before
 
@@ -473,17 +469,8 @@ def test_ctrl_c_passes_through_and_leaves_nothing_open(
     before = open_sockets(agent)
     stream = kind.open(agent)
     next(stream)
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    old = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        with pytest.raises(KeyboardInterrupt):
-            next(stream)
-    finally:
-        signal.signal(signal.SIGALRM, old)
+    with signalled_when_waiting(), pytest.raises(KeyboardInterrupt):
+        next(stream)
     assert stream.end is StreamEnd.INTERRUPTED
     assert list(stream) == []
     assert open_sockets(agent) <= before
@@ -501,17 +488,8 @@ def test_ctrl_c_while_it_connects_leaves_nothing_open(
 
     agent = serve(stuck, tls=tls)
     before = open_sockets(agent)
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    old = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        with pytest.raises(KeyboardInterrupt):
-            kind.open(agent)
-    finally:
-        signal.signal(signal.SIGALRM, old)
+    with signalled_when_waiting(), pytest.raises(KeyboardInterrupt):
+        kind.open(agent)
     assert open_sockets(agent) <= before
 
 
