@@ -8,11 +8,14 @@ repeats as often as it takes to trust the result alone, which takes some minutes
 from __future__ import annotations
 
 import os
+from typing import TypeVar
+
+T = TypeVar("T")
 
 VARIABLE = "CODER_AGENTS_THOROUGH"
 
 
-def times(ordinary: int, thorough: int) -> int:
+def times(ordinary: T, thorough: T) -> T:
     """
     Return how often to repeat: *ordinary* times, *thorough* times where that is requested.
     """

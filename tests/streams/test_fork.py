@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from effort import times
 
 from coder_agents import Agent, Client, StreamEnd, StreamError
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -340,7 +341,7 @@ def test_a_child_that_ends_as_programs_do_disturbs_nothing(
     assert told.endswith(" 0 0\n")
 
 
-CALLS = 50
+CALLS = times(15, 50)
 CHILDREN = 4
 
 

@@ -42,7 +42,7 @@ from .playing import (
     streams_gone,
 )
 
-ROUNDS = times(30, 150)
+ROUNDS = times(20, 150)
 core_module: Any = importlib.import_module("coder_agents.streams.core")
 stream_module: Any = importlib.import_module("coder_agents.streams.stream")
 PACKAGE = os.path.dirname(coder_agents.__file__)

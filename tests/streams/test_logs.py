@@ -8,6 +8,7 @@ import hashlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -386,6 +387,7 @@ def test_a_peer_that_does_not_read_cannot_hold_us(serve: Serve) -> None:
         conversation.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         while True:
             conversation.send(frame(9, b"x" * 125) * 500)
+            time.sleep(0.05)
 
     with pytest.raises(StreamError, match="does not read what it is sent"):
         next(serve(script).follow_logs())
