@@ -11,22 +11,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
 
 from coder_agents.errors import CoderError
 from coder_agents.streams.reconnect import requested_pause
+from coder_agents.streams.sources import AgentSources
 from coder_agents.transport import Interest, KeptRequest
 
 logger = logging.getLogger("coder_agents")
-
-FIRST_DIAL = 1.0
-"""
-Seconds that the first dial may take: the log is not read meanwhile.
-"""
-
-_FIRST_PAUSE = 1.0  # seconds after a check that failed; doubled with each failure
-_MAX_PAUSE = 30.0
-_LENT_PAUSE = 0.25  # seconds until another look where all kept connections are in use
 
 
 class LateLineCheck:
@@ -36,21 +27,19 @@ class LateLineCheck:
     What fails ends nothing: the check is made again later.
 
     Args:
-        new_request: makes the request for the lines after an id.
+        sources: makes the requests.
         what: names the log in messages.
-        connect_timeout: seconds that a dial may take after many failures.
 
     Attributes:
         count: how many were answered.
         requested: when the one that was answered last had been sent, by `time.monotonic`.
     """
 
-    def __init__(
-        self, new_request: Callable[[int], KeptRequest], *, what: str, connect_timeout: float
-    ) -> None:
-        self._new_request = new_request
+    def __init__(self, sources: AgentSources, *, what: str) -> None:
+        self._new_request = sources.check_log
         self._what = what
-        self._connect_timeout = connect_timeout
+        self._connect_timeout = sources.connect_timeout
+        self._pauses = sources.options._pauses
         self._request: KeptRequest | None = None
         self._not_before = 0.0
         self._failures = 0
@@ -96,7 +85,8 @@ class LateLineCheck:
             if self._woken:  # whoever wakes from now on finds the request
                 request.wake()
         try:
-            body = request.receive(min(FIRST_DIAL * 2.0**self._failures, self._connect_timeout))
+            dial = self._pauses.check_dial * 2.0**self._failures
+            body = request.receive(min(dial, self._connect_timeout))
         except CoderError as error:
             self.failed(error)
             return None
@@ -105,7 +95,7 @@ class LateLineCheck:
             self._leave()
         elif request.lent_out:
             self._leave()
-            self._not_before = time.monotonic() + _LENT_PAUSE
+            self._not_before = time.monotonic() + self._pauses.check_lent
         return body
 
     def succeeded(self) -> None:
@@ -119,7 +109,8 @@ class LateLineCheck:
         """
         Leave the check in flight for *error*; also where its answer could not be read.
         """
-        pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _MAX_PAUSE)
+        pause = self._pauses.check_retry * 2.0 ** min(self._failures, 10)
+        pause = min(pause, self._pauses.max_check_retry)
         pause = max(pause, requested_pause(error))
         logger.debug("%s: no check for late lines for %.1f s: %s", self._what, pause, str(error))
         self._leave()

@@ -21,6 +21,7 @@ from driving import signalled_when_waiting
 from effort import times
 from hypothesis import given
 from hypothesis import strategies as st
+from paced import paced
 
 from coder_agents import (
     Agent,
@@ -467,7 +468,8 @@ def test_a_connection_that_hangs_holds_up_no_other_agent(
     """
     agents = add(deployment, 2)
     given = found(client, 2)
-    options = attrs.evolve(QUICK, settle=0.2 if why == "check" else 0)
+    options = paced(QUICK, first_answers=0.5)
+    options = attrs.evolve(options, settle=0.2 if why == "check" else 0)
     if why == "again":
         deployment.faults.add("drop", route="logs_follow", after=1)
     with nothing_left(deployment, client), client.follow_logs(given, options=options) as stream:
@@ -491,17 +493,17 @@ def test_a_connection_that_hangs_holds_up_no_other_agent(
 
 
 def test_lines_wait_for_an_agent_that_does_not_answer_but_not_for_long(
-    deployment: Deployment, client: Client, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, client: Client
 ) -> None:
     """
     What there is of it comes when it comes.
     """
-    monkeypatch.setattr("coder_agents.streams.merged_engine._FIRST_ANSWERS", 0.5)
+    options = paced(QUICK, first_answers=0.5)
     agents = add(deployment, 2)
     for agent in agents:
         agent.push_logs(["one"])
     silent = deployment.faults.add("silence", route="logs_follow", pings=True)
-    with client.follow_logs(found(client, 2)) as stream:
+    with client.follow_logs(found(client, 2), options=options) as stream:
         assert stream.poll(0) is None
         first = take(stream, 1)
         assert stream.poll(0.1) is None
@@ -762,18 +764,16 @@ def test_a_break_is_told_quietly_only_where_nobody_was_reading(
     deployment: Deployment,
     client: Client,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
     absent: bool,
     level: int,
 ) -> None:
     """
     A quiet agent in a stream that is read is no neglected one.
     """
-    monkeypatch.setattr("coder_agents.streams.engine.LONG_ABSENCE", 0.3)
-    monkeypatch.setattr("coder_agents.streams.merged_engine.LONG_ABSENCE", 0.3)
     caplog.set_level(logging.DEBUG, "coder_agents")
     add(deployment, 1)
-    with client.follow_logs(found(client, 1)) as stream:
+    options = paced(QUICK, long_absence=0.3)
+    with client.follow_logs(found(client, 1), options=options) as stream:
         assert stream.poll(0.1) is None
         (time.sleep if absent else stream.poll)(0.8)
         deployment.faults.clear()
