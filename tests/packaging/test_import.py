@@ -18,9 +18,6 @@ from coder_agents import errors
 
 from .checkout import CHECKOUT, run
 
-# One process builds and installs the wheel.
-pytestmark = pytest.mark.xdist_group("wheel")
-
 WATCH = Path(__file__).with_name("import_watch.py")
 
 # What only some users have, or want to pay for.

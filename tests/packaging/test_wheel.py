@@ -16,9 +16,6 @@ import coder_agents._version
 
 from .checkout import CHECKOUT, run
 
-# One process builds and installs the wheel.
-pytestmark = pytest.mark.xdist_group("wheel")
-
 BOUNDED = re.compile(r"[\w.-]+>=[\d.]+")
 
 

