@@ -31,9 +31,15 @@ help:  ## show this list
 demo: $(VENV)/.with-testing  ## watch an agent start, its log and its metadata, on this machine alone
 	@$(BIN)/python -m coder_agents.demo $(ARGS)
 
+# Most tests wait most of the time: three processes a core keep two cores busy. Those of one file stay
+# together, as far as that keeps nobody idle, and share what is made once for a file.
+PARALLEL ?= -n 6 --dist worksteal
+# Otherwise each process rewrites the assertions of all tests anew.
+PYTEST_ENV := PYTHONDONTWRITEBYTECODE=
+
 test: $(VENV)/.with-tests  ## run every test; fails under 100 % branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 4 $(ARGS)
+	@$(PYTEST_ENV) $(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -94,8 +100,14 @@ test-all:  ## run the tests on each Python, 3.11 and newer, that this machine ha
 	done
 
 # The suite alone, without coverage, in the environment that VENV names.
-pytest: $(VENV)/.with-tests
-	@$(BIN)/python -m pytest -n 4 $(ARGS)
+py# Most tests wait most of the time: three processes a core keep two cores busy. Those of one file stay
+# together, as far as that keeps nobody idle, and share what is made once for a file.
+PARALLEL ?= -n 6 --dist worksteal
+# Otherwise each process rewrites the assertions of all tests anew.
+PYTEST_ENV := PYTHONDONTWRITEBYTECODE=
+
+test: $(VENV)/.with-tests
+	@$(PYTEST_ENV) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 build: $(VENV)/.with-dev  ## make the wheel and the source archive in dist/
 	@rm -rf build dist

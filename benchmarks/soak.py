@@ -30,7 +30,8 @@ from coder_agents.testing import Deployment, EmbeddedAgent, PendingLogs
 
 REPORT = Path(__file__).parent.parent / "docs" / "soak_report.rst"
 KINDS = ("drop", "reset", "cut", "close")
-QUIET = 2.0  # times *settle* without a new line after which the stream has given all it will
+QUIET = 2.0  # times *settle* without a new line after which nothing comes twice any more
+LOST = 30.0  # seconds without a new line after which the lines that have not come are lost
 
 
 @attrs.frozen
@@ -140,10 +141,11 @@ def numbers(
     """
     Yield the ids of the lines, until the writers are done and it stays quiet.
     """
-    written = False
+    came, written = 0, False
     while True:
-        log = stream.poll(QUIET * plan.settle)
+        log = stream.poll(QUIET * plan.settle if came >= plan.lines or not written else LOST)
         if log is not None:
+            came += 1
             yield log.id
         elif written:
             return

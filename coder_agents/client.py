@@ -171,9 +171,10 @@ class Client:
             on_state=on_state,
             blocking_only=blocking_only,
             strict=strict,
+            pauses=self._stream_options._pauses,
         )
         deadline = Deadline(timeout)
-        agent = await_build(lambda: self.agent(ref), deadline)
+        agent = await_build(lambda: self.agent(ref), options, deadline)
         wait_ready(agent, options, deadline)
         return agent
 

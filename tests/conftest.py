@@ -20,11 +20,16 @@ from typing import Any
 
 import pytest
 import trustme
+from effort import times
+from hypothesis import settings
 
 VARIABLE = "CODER_AGENTS_RECORDINGS"
 RELEASES = ("2.24", "2.31")
 
 Recording = dict[str, Any]
+
+settings.register_profile("suite", max_examples=times(25, 100), deadline=None)
+settings.load_profile("suite")
 
 
 def recordings_folder() -> Path:
@@ -33,6 +38,17 @@ def recordings_folder() -> Path:
     """
     beside = Path(__file__).resolve().parents[2] / "shared" / "wire"
     return Path(os.environ.get(VARIABLE) or beside)
+
+
+def pytest_collection_finish() -> None:
+    """
+    Let the garbage collector pass by what lives as long as the session: modules and collected tests.
+
+    Many tests collect garbage before they count what is left, which takes a tenth of a second each
+    time where all of that is walked through.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @cache

@@ -4,10 +4,13 @@ Reads what never waits by itself, as a stream's poller would.
 
 from __future__ import annotations
 
+import contextlib
 import selectors
+import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from coder_agents.transport import HTTPSource, Interest, KeptRequest, Source
@@ -16,6 +19,10 @@ from coder_agents.transport.connection import Connection
 T = TypeVar("T")
 
 LIMIT = 20.0  # seconds after which a test has failed
+WAITS = ("selectors.py", "threading.py", "ssl.py", "socket.py", "connection.py")
+"""
+The files whose code waits for the system: for sockets, threads and handshakes.
+"""
 
 
 def wait(interest: Interest | None, deadline: float) -> None:
@@ -121,3 +128,51 @@ def reached(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < until, "it was never reached"
         time.sleep(0.002)
+
+
+def _place(thread: int) -> tuple[int, int] | None:
+    """
+    Return where *thread* waits for the system; None where it does something else.
+    """
+    frame = sys._current_frames()[thread]
+    if frame.f_code.co_filename.endswith(WAITS):
+        return id(frame), frame.f_lasti
+    return None
+
+
+@contextlib.contextmanager
+def signalled_when_waiting(
+    handler: Callable[..., object] = signal.default_int_handler,
+) -> Iterator[None]:
+    """
+    Call *handler* once, as a signal handler, when this thread waits for the system; as Ctrl-C does
+    where none is given.
+
+    The signal is sent until it is handled: the system call that a thread is about to make does not
+    see one that comes just before it.
+    """
+    here = threading.get_ident()
+    done = threading.Event()
+
+    def handle(*words: object) -> None:
+        if not done.is_set():
+            done.set()
+            handler(*words)
+
+    def send() -> None:
+        before = None
+        while not done.wait(0.01):
+            place = _place(here)
+            if place is not None and place == before:
+                signal.pthread_kill(here, signal.SIGUSR1)
+            before = place
+
+    old = signal.signal(signal.SIGUSR1, handle)
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        done.set()
+        sender.join()
+        signal.signal(signal.SIGUSR1, old)

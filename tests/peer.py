@@ -129,6 +129,7 @@ class Peer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as Go's servers do
             script = self._scripts[min(self.accepted, len(self._scripts) - 1)]
             self.accepted += 1
             self._open.append(sock)

@@ -1,8 +1,7 @@
 """
 The demo, run as a newcomer runs it.
 
-Whole runs take a few seconds each, so they are made at the same time, once for all tests, while
-those tests that need no run go on.
+Whole runs take a few seconds each, so they are made at the same time, once for all tests.
 """
 
 from __future__ import annotations
@@ -113,7 +112,7 @@ def processes_marked(mark: str) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def runs(ctrl_c: None) -> Iterator[dict[str, Future[Run]]]:
     """
     All runs, under way at the same time.
@@ -354,8 +353,10 @@ def test_pipe_gets_only_values_that_changed(runs: dict[str, Future[Run]]) -> Non
     The size of the disk is told once, the clock each time.
     """
     output = runs["pipe"].result().output
+    found = UPDATES.search(output)
+    assert found
     assert output.count("Disk: ") == 1
-    assert output.count("Clock: ") >= 2
+    assert output.count("Clock: ") >= min(2, int(found[2]))  # a slow machine sees one alone
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="ports are read from /proc")

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from coder_agents.streams import ContainersStream, StreamOptions
     from coder_agents.transport import Params
 
-_WAIT_INTERVAL = 2.0  # seconds between two reads of a devcontainer
-
 
 class ContainerMethods(BaseAgent):
     """
@@ -98,7 +96,8 @@ class ContainerMethods(BaseAgent):
         *DevcontainerTimeoutError*; *NotFoundError* where the agent lists no such devcontainer, or
         no longer; and what `watch_containers` raises.
         """
-        watch = partial(self.watch_containers, interval=_WAIT_INTERVAL)
+        interval = self._stream_options._pauses.devcontainer_read
+        watch = partial(self.watch_containers, interval=interval)
         return self._devcontainers().wait(which, timeout, watch)
 
     def _devcontainers(self) -> Devcontainers:

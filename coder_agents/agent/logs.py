@@ -111,7 +111,7 @@ class LogMethods(BaseAgent):
         feed = log_feed(
             log, after=after, options=chosen, bind=bind, policy=policy, on_follow=on_build
         )
-        return follow_log(feed)
+        return follow_log(feed, chosen)
 
     def _log_feed(self, after: int | str, chosen: StreamOptions) -> LogFeed:
         """
@@ -170,6 +170,7 @@ class LogMethods(BaseAgent):
             on_state=on_state,
             blocking_only=blocking_only,
             strict=strict,
+            pauses=self._stream_options._pauses,
         )
         return wait_ready(self, options, Deadline(timeout))
 
@@ -215,4 +216,5 @@ def _across_builds(agent: LogMethods, options: StreamOptions) -> AcrossBuilds:
         agent.data,
         next_log=lambda newer, data: agent._successor(newer, data)._log_source(options),
         reconnects=options.reconnect is not None,
+        pauses=options._pauses,
     )

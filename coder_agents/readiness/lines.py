@@ -16,16 +16,12 @@ from coder_agents.render import escape_controls
 from coder_agents.schema import Workspace, WorkspaceAgent, WorkspaceAgentLog
 from coder_agents.streams import LogStream
 from coder_agents.streams.bookmark import Bookmark
+from coder_agents.streams.pauses import PAUSES, Pauses
 from coder_agents.streams.reconnect import is_resumable
 
 logger = logging.getLogger("coder_agents")
 
 T = TypeVar("T")
-
-# An agent sends its lines a quarter of a second after they were printed, and does not wait for
-# that before it says that it is ready. Twice that without a new line is the end.
-_DRAIN_PAUSE = 0.5
-_LONGEST_DRAIN = 2.0  # seconds; something may write for ever
 
 
 class WaitedAgent(Protocol):
@@ -126,7 +122,8 @@ class FollowedLines:
     what was passed on. At the end the deployment is asked for what the stream did not bring.
     """
 
-    def __init__(self, agent: WaitedAgent, on_log: OnLog) -> None:
+    def __init__(self, agent: WaitedAgent, on_log: OnLog, pauses: Pauses = PAUSES) -> None:
+        self._pauses = pauses
         self._agent = agent
         self._name = name_of(agent)
         self._on_log = on_log
@@ -160,10 +157,11 @@ class FollowedLines:
         The deployment is asked again and again until two answers are equal, 2 seconds at most.
         """
         floor, known = self._where_it_stands()
-        stop_at = time.monotonic() + _LONGEST_DRAIN
+        pause = self._pauses.drain
+        stop_at = time.monotonic() + self._pauses.max_drain
         answer = self._pass_on(floor, known)
-        while time.monotonic() + _DRAIN_PAUSE < stop_at:
-            time.sleep(_DRAIN_PAUSE)
+        while time.monotonic() + pause < stop_at:
+            time.sleep(pause)
             before, answer = answer, self._pass_on(floor, known)
             if answer is not None and answer == before:
                 return

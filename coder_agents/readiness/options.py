@@ -13,6 +13,7 @@ import attrs
 
 from coder_agents.config import function_or_none, seconds_or_none
 from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
+from coder_agents.streams.pauses import PAUSES, Pauses
 
 OnLog = Callable[[WorkspaceAgentLog], object]
 """
@@ -51,6 +52,7 @@ class WaitOptions:
     on_state: OnState | None = attrs.field(validator=_callable_or_none)
     blocking_only: bool = attrs.field(validator=_truth)
     strict: bool = attrs.field(validator=_truth)
+    pauses: Pauses = PAUSES
 
 
 class Deadline:

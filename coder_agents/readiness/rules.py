@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 
 from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLifecycle, WorkspaceAgentStatus
+from coder_agents.streams.pauses import PAUSES, Pauses
 
 
 class Verdict(enum.Enum):
@@ -47,15 +48,11 @@ def verdict(agent: WorkspaceAgent, *, blocking_only: bool) -> Verdict:
     return Verdict.READY if state == WorkspaceAgentLifecycle.READY else Verdict.WARNED
 
 
-# Seconds of waiting up to which an interval holds, and that interval.
-_INTERVALS = ((60.0, 0.5), (120.0, 1.0), (300.0, 2.0), (600.0, 4.0))
-_LONGEST_INTERVAL = 8.0
-
-
-def poll_interval(waited: float) -> float:
+def poll_interval(waited: float, pauses: Pauses = PAUSES) -> float:
     """
     Return the seconds until the next look, *waited* seconds after the first.
 
     Half a second in the first minute, then 1, 2 and 4, and 8 after ten minutes.
     """
-    return next((pause for until, pause in _INTERVALS if waited < until), _LONGEST_INTERVAL)
+    found = (pause for until, pause in pauses.ready_reads if waited < until)
+    return next(found, pauses.max_ready_read)

@@ -53,7 +53,9 @@ def wait_ready(agent: WaitedAgent, options: WaitOptions, deadline: Deadline) -> 
     """
     Return *agent* as it was read once it is ready; see `Agent.wait_ready`.
     """
-    lines: Lines = UnreadLines() if options.on_log is None else FollowedLines(agent, options.on_log)
+    lines: Lines = UnreadLines()
+    if options.on_log is not None:
+        lines = FollowedLines(agent, options.on_log, options.pauses)
     with contextlib.closing(lines):
         return _Wait(agent, options, deadline, lines).run()
 
@@ -83,7 +85,7 @@ class _Wait:
                 return self._conclude(agent, found)
             if not self._deadline.left:
                 raise self._timed_out() from self._trouble
-            pause = poll_interval(time.monotonic() - began)
+            pause = poll_interval(time.monotonic() - began, self._options.pauses)
             if self._trouble is not None:
                 pause = max(pause, requested_pause(self._trouble))
             self._lines.wait(min(pause, self._deadline.left))
@@ -229,7 +231,7 @@ def _what_it_waits_for(agent: WorkspaceAgent) -> str:
     return f"; one of its startup scripts runs still: {', '.join(scripts)}" if scripts else ""
 
 
-def await_build(find: Callable[[], T], deadline: Deadline) -> T:
+def await_build(find: Callable[[], T], options: WaitOptions, deadline: Deadline) -> T:
     """
     Return what *find* gives, once its workspace's build is through.
 
@@ -252,7 +254,7 @@ def await_build(find: Callable[[], T], deadline: Deadline) -> T:
             waited = deadline.waited
             text = f"no agent after {waited:.1f} s: {trouble}"
             raise ReadyTimeoutError(text, waited=waited) from trouble
-        pause = max(poll_interval(deadline.waited), requested_pause(trouble))
+        pause = max(poll_interval(deadline.waited, options.pauses), requested_pause(trouble))
         time.sleep(min(pause, deadline.left))
 
 

@@ -23,18 +23,14 @@ from coder_agents.streams.ends import (
 )
 from coder_agents.streams.log_source import AgentLogSource
 from coder_agents.streams.options import StreamEnd
+from coder_agents.streams.pauses import PAUSES, Pauses
 from coder_agents.streams.reconnect import without_frames
 from coder_agents.streams.reconnecting import Broken
 from coder_agents.transport import is_gone
 
 logger = logging.getLogger("coder_agents")
 
-_FIRST_PAUSE = 0.5  # seconds between two reads; longer and longer while they show the same
-_GROWTH = 1.5
-_MAX_PAUSE = 2.0  # while a build is under way: what a stop script prints can be had no longer
-_MAX_PAUSE_AT_REST = 10.0  # otherwise
-_MAX_SETTLING = 8.0  # seconds that late lines are waited for when the next build is there
-_STOPPED_FOR = 10.0  # seconds; a restart is a stop, and then a start that somebody has to request
+_GROWTH = 1.5  # of the pause between two reads, while they show the same
 
 _ENDS_OF_A_BUILD = frozenset(
     {StreamEnd.NOT_IN_LATEST_BUILD, StreamEnd.SERVER_CLOSED, StreamEnd.AGENT_GONE}
@@ -54,6 +50,7 @@ class _Watch:
 
     Attributes:
         ended: how it was over.
+        pauses: how long to wait between two reads.
         readable: whether the deployment still has the log.
         quiet: whether its newest answer had nothing new.
         status: of the workspace, when it was last read; None before.
@@ -62,6 +59,7 @@ class _Watch:
     """
 
     ended: End
+    pauses: Pauses
     readable: bool = True
     quiet: bool = False
     status: WorkspaceStatus | None = None
@@ -85,14 +83,15 @@ class _Watch:
         """
         Note that something happens: the next read comes soon.
         """
-        self._pause = _FIRST_PAUSE
+        self._pause = self.pauses.build_read
 
     def pause(self) -> float:
         """
         Return the seconds until the next read.
         """
         pause = self._pause
-        limit = _MAX_PAUSE_AT_REST if self.status in _AT_REST else _MAX_PAUSE
+        at_rest = self.status in _AT_REST
+        limit = self.pauses.max_read_at_rest if at_rest else self.pauses.max_build_read
         self._pause = min(pause * _GROWTH, limit)
         return pause
 
@@ -122,6 +121,7 @@ class AcrossBuilds:
         agent: the first agent.
         next_log: makes the log of an agent of a newer build; no input or output.
         reconnects: whether a broken connection is made again at all.
+        pauses: how long to wait between two reads, and for what.
     """
 
     def __init__(
@@ -130,8 +130,10 @@ class AcrossBuilds:
         *,
         next_log: Callable[[Workspace, WorkspaceAgent], AgentLogSource],
         reconnects: bool,
+        pauses: Pauses = PAUSES,
     ) -> None:
         self._agent = agent
+        self._pauses = pauses
         self._next_log = next_log
         self._reconnects = reconnects
         self._of_build = self._new_policy(agent.id)
@@ -140,7 +142,11 @@ class AcrossBuilds:
     def _new_policy(self, agent_id: uuid.UUID) -> OneBuild:
         # Late lines are waited for while the next build is.
         return OneBuild(
-            agent_id, knows_workspace=True, reconnects=self._reconnects, waits_for_late=False
+            agent_id,
+            knows_workspace=True,
+            reconnects=self._reconnects,
+            waits_for_late=False,
+            pauses=self._pauses,
         )
 
     def broke(self, broken: Broken, facts: Facts) -> Decision:
@@ -155,7 +161,7 @@ class AcrossBuilds:
     def _watched(self, decision: Decision) -> Decision:
         if not isinstance(decision, End):
             return decision
-        self._watch = _Watch(decision)
+        self._watch = _Watch(decision, self._pauses)
         return ReadLog()
 
     def workspace(self, answer: Workspace | CoderError, facts: Facts) -> Decision:
@@ -212,9 +218,9 @@ class AcrossBuilds:
         Whether nothing more is to be expected of the log that is over, nor a start after a stop.
         """
         seconds = facts.now - watch.since
-        if watch.outcome == End(StreamEnd.WORKSPACE_STOPPED) and seconds < _STOPPED_FOR:
+        if watch.outcome == End(StreamEnd.WORKSPACE_STOPPED) and seconds < self._pauses.stopped_for:
             return False
-        if not watch.readable or seconds >= _MAX_SETTLING:
+        if not watch.readable or seconds >= self._pauses.max_settling:
             return True
         return watch.quiet and facts.settled_at is None
 

@@ -12,23 +12,13 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable
 
 from coder_agents.errors import CoderError
 from coder_agents.streams.reconnect import requested_pause
+from coder_agents.streams.sources import AgentSources
 from coder_agents.transport import Interest, KeptRequest
 
 logger = logging.getLogger("coder_agents")
-
-FIRST_DIAL = 1.0
-"""
-Seconds that the first dial may take: the log is not read meanwhile.
-"""
-
-_FIRST_PAUSE = 1.0  # seconds after a check that failed; doubled with each failure
-_MAX_PAUSE = 30.0
-_FIRST_LENT_PAUSE = 0.25  # seconds where all kept connections are in use; doubled each time
-_MAX_LENT_PAUSE = 4.0
 
 
 class LateLineCheck:
@@ -38,21 +28,19 @@ class LateLineCheck:
     What fails ends nothing: the check is made again later.
 
     Args:
-        new_request: makes the request for the lines after an id.
+        sources: makes the requests.
         what: names the log in messages.
-        connect_timeout: seconds that a dial may take after many failures.
 
     Attributes:
         count: how many were answered.
         requested: when the one that was answered last had been sent, by `time.monotonic`.
     """
 
-    def __init__(
-        self, new_request: Callable[[int], KeptRequest], *, what: str, connect_timeout: float
-    ) -> None:
-        self._new_request = new_request
+    def __init__(self, sources: AgentSources, *, what: str) -> None:
+        self._new_request = sources.check_log
         self._what = what
-        self._connect_timeout = connect_timeout
+        self._connect_timeout = sources.connect_timeout
+        self._pauses = sources.options._pauses
         self._request: KeptRequest | None = None
         self._not_before = 0.0
         self._failures = 0
@@ -99,7 +87,8 @@ class LateLineCheck:
             if self._woken:  # whoever wakes from now on finds the request
                 request.wake()
         try:
-            body = request.receive(min(FIRST_DIAL * 2.0**self._failures, self._connect_timeout))
+            dial = self._pauses.check_dial * 2.0**self._failures
+            body = request.receive(min(dial, self._connect_timeout))
         except CoderError as error:
             self.failed(error)
             return None
@@ -110,7 +99,8 @@ class LateLineCheck:
         elif request.lent_out:
             self._leave()
             self._lent_out += 1
-            pause = min(_FIRST_LENT_PAUSE * 2.0 ** min(self._lent_out - 1, 10), _MAX_LENT_PAUSE)
+            first, maximum = self._pauses.check_lent, self._pauses.max_check_lent
+            pause = min(first * 2.0 ** min(self._lent_out - 1, 10), maximum)
             # Jitter, or a thousand logs that are due together would come back together.
             self._not_before = time.monotonic() + pause * random.uniform(0.5, 1.0)
         return body
@@ -126,7 +116,8 @@ class LateLineCheck:
         """
         Leave the check in flight for *error*; also where its answer could not be read.
         """
-        pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _MAX_PAUSE)
+        pause = self._pauses.check_retry * 2.0 ** min(self._failures, 10)
+        pause = min(pause, self._pauses.max_check_retry)
         pause = max(pause, requested_pause(error))
         logger.debug("%s: no check for late lines for %.1f s: %s", self._what, pause, str(error))
         self._leave()

@@ -106,7 +106,7 @@ def watch_containers(sources: AgentSources, *, interval: float) -> ContainersStr
         options=sources.options,
         connect_timeout=sources.connect_timeout,
     )
-    return opened(ContainersStream, FeedEngine(feed))
+    return opened(ContainersStream, FeedEngine(feed, pauses=sources.options._pauses))
 
 
 def _changes(before: Containers | None, after: Containers) -> Sequence[ContainerChange]:

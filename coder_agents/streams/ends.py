@@ -16,6 +16,7 @@ import attrs
 from coder_agents.errors import CoderError
 from coder_agents.schema import Workspace
 from coder_agents.streams.options import StreamEnd
+from coder_agents.streams.pauses import PAUSES, Pauses
 from coder_agents.streams.reconnecting import Broken
 from coder_agents.transport import DroppedError, is_gone
 
@@ -23,10 +24,6 @@ NORMAL = 1000
 """
 The close code for an end that is no failure: RFC 6455, section 7.4.1.
 """
-
-_SECOND_TRY = 0.5  # seconds after the first 1000
-_THIRD_TRY = 5.0  # seconds after the second
-_MAX_SETTLING = 8.0  # seconds after the first 1000 that late lines are waited for
 
 
 @attrs.frozen
@@ -130,6 +127,7 @@ class OneBuild:
         knows_workspace: whether the agent's workspace can be read.
         reconnects: whether a broken connection is made again at all.
         waits_for_late: whether the log is read once more when its late lines are settled.
+        pauses: how long to wait before another try, and for late lines.
     """
 
     def __init__(
@@ -139,11 +137,13 @@ class OneBuild:
         knows_workspace: bool,
         reconnects: bool,
         waits_for_late: bool = True,
+        pauses: Pauses = PAUSES,
     ) -> None:
         self._agent_id = agent_id
         self._knows_workspace = knows_workspace
         self._reconnects = reconnects
         self._waits_for_late = waits_for_late
+        self._pauses = pauses
         self._normal_closes = 0
         self._first_at = 0.0
         self._ending: StreamEnd | None = None
@@ -170,11 +170,11 @@ class OneBuild:
         if not self._reconnects:
             return ReadWorkspace() if self._knows_workspace else ConnectAgain()
         if self._normal_closes == 1:
-            return ConnectAgain(_SECOND_TRY)
+            return ConnectAgain(self._pauses.second_try)
         if self._knows_workspace:
             return ReadWorkspace()
         if self._normal_closes == 2:
-            return ConnectAgain(_THIRD_TRY)
+            return ConnectAgain(self._pauses.third_try)
         return self._over(StreamEnd.SERVER_CLOSED, facts)
 
     def workspace(self, answer: Workspace | CoderError, facts: Facts) -> Decision:
@@ -204,6 +204,5 @@ class OneBuild:
         if facts.settled_at is None or not (self._waits_for_late and self._reconnects):
             return End(end)
         self._ending = end
-        return ConnectAgain(
-            max(0.0, min(facts.settled_at, self._first_at + _MAX_SETTLING) - facts.now)
-        )
+        until = min(facts.settled_at, self._first_at + self._pauses.max_settling)
+        return ConnectAgain(max(0.0, until - facts.now))

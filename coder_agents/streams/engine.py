@@ -16,14 +16,10 @@ import attrs
 
 from coder_agents.errors import CoderError
 from coder_agents.streams.options import StreamEnd
+from coder_agents.streams.pauses import PAUSES, Pauses
 from coder_agents.streams.poller import Poller, single_selector
 from coder_agents.streams.position import Position
 from coder_agents.transport import ClosedError, Interest
-
-LONG_ABSENCE = 10.0
-"""
-Seconds without a reader after which a broken connection is expected.
-"""
 
 T = TypeVar("T")
 
@@ -183,8 +179,9 @@ class FeedEngine(Generic[T]):
     An engine over one feed: it steps, and waits for what the feed waits for.
     """
 
-    def __init__(self, feed: Feed[T]) -> None:
+    def __init__(self, feed: Feed[T], *, pauses: Pauses = PAUSES) -> None:
         self._feed = feed
+        self._pauses = pauses
         self._poller: Poller[int] = Poller(single_selector())
         self._left_at = math.inf
         self._woken = False
@@ -212,7 +209,7 @@ class FeedEngine(Generic[T]):
         """
         Return the next position; see `Engine.read`.
         """
-        if time.monotonic() - self._left_at > LONG_ABSENCE:
+        if time.monotonic() - self._left_at > self._pauses.long_absence:
             self._feed.expect_break()
         try:
             is_last = False

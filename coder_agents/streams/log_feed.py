@@ -77,10 +77,7 @@ class LogFeed:
         self._earlier = Counts()
 
     def _new_check(self) -> LateLineCheck:
-        sources = self._log.sources
-        return LateLineCheck(
-            sources.check_log, what=self._log.what, connect_timeout=sources.connect_timeout
-        )
+        return LateLineCheck(self._log.sources, what=self._log.what)
 
     @property
     def what(self) -> str:

@@ -84,6 +84,7 @@ def log_feed(
             log.agent_id,
             knows_workspace=log.sources.workspace_id is not None,
             reconnects=options.reconnect is not None,
+            pauses=options._pauses,
         )
     return LogFeed(
         log,
@@ -95,11 +96,11 @@ def log_feed(
     )
 
 
-def follow_log(feed: LogFeed) -> LogStream:
+def follow_log(feed: LogFeed, options: StreamOptions) -> LogStream:
     """
     Return the stream of *feed*, connected.
     """
-    return opened(LogStream, FeedEngine(feed))
+    return opened(LogStream, FeedEngine(feed, pauses=options._pauses))
 
 
 def _ledger(agent_id: uuid.UUID, after: int | str, options: StreamOptions) -> Ledger:

@@ -92,6 +92,7 @@ def follow_merged(
         on_failure=on_failure,
         on_reconnect=options.on_reconnect,
         reported=reported,
+        pauses=options._pauses,
     )
     return opened(MergedLogStream, engine)
 

@@ -19,17 +19,17 @@ from typing import Generic
 
 from coder_agents.errors import CoderError
 from coder_agents.streams.diallers import Diallers
-from coder_agents.streams.engine import LONG_ABSENCE, Counts, EndedError
+from coder_agents.streams.engine import Counts, EndedError
 from coder_agents.streams.member import Member
 from coder_agents.streams.merged_position import A, AgentLog, MergedPosition, in_order_of_ids
 from coder_agents.streams.options import StreamEnd
+from coder_agents.streams.pauses import PAUSES, Pauses
 from coder_agents.streams.poller import Poller
 from coder_agents.streams.position import LogPosition
 from coder_agents.streams.reconnect import without_frames
 from coder_agents.transport import ClosedError
 
 _MAX_DIALLERS = 8  # threads
-_FIRST_ANSWERS = 5.0  # seconds that lines wait for the first answers of other agents
 _MAX_NOTES = 10
 
 
@@ -43,6 +43,7 @@ class MergedEngine(Generic[A]):
             reads.
         on_reconnect: called for each entry of *reported*, by the thread that reads.
         reported: where the feeds put the arguments of their own calls of it.
+        pauses: how long to wait for the first answers, and which absence is long.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class MergedEngine(Generic[A]):
         on_failure: Callable[[A, CoderError], object] | None,
         on_reconnect: Callable[[str, int, float], object] | None,
         reported: collections.deque[tuple[str, int, float]],
+        pauses: Pauses = PAUSES,
     ) -> None:
         self.members = members
         self._on_failure = on_failure
         self._on_reconnect = on_reconnect
         self._reported = reported
+        self._pauses = pauses
         self._earlier = [member.feed.position() for member in members]
         self._agents = [member.agent for member in members]
         self._batch: dict[int, LogPosition] = {}
@@ -118,7 +121,7 @@ class MergedEngine(Generic[A]):
         for member, work in zip(self.members, opened, strict=True):
             self._note_opened(member, work)
         self._check_any_opened()
-        self._first_answers_until = time.monotonic() + _FIRST_ANSWERS
+        self._first_answers_until = time.monotonic() + self._pauses.first_answers
 
     def _note_opened(self, member: Member[A], work: Future[None]) -> None:
         try:
@@ -157,7 +160,7 @@ class MergedEngine(Generic[A]):
         """
         Return the next batch of lines in the order of their ids; see `Engine.read`.
         """
-        if time.monotonic() - self._left_at > LONG_ABSENCE:
+        if time.monotonic() - self._left_at > self._pauses.long_absence:
             for member in self.members:
                 member.feed.expect_break()
         try:

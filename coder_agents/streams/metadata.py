@@ -108,7 +108,7 @@ def watch(routes: MetadataRoutes) -> MetadataStream:
         options=routes.options,
         connect_timeout=routes.http.settings.connect_timeout,
     )
-    return opened(MetadataStream, FeedEngine(feed))
+    return opened(MetadataStream, FeedEngine(feed, pauses=routes.options._pauses))
 
 
 def read_once(

@@ -79,7 +79,7 @@ def watch_ports(sources: AgentSources, *, interval: float) -> PortsStream:
         options=sources.options,
         connect_timeout=sources.connect_timeout,
     )
-    return opened(PortsStream, FeedEngine(feed))
+    return opened(PortsStream, FeedEngine(feed, pauses=sources.options._pauses))
 
 
 def _changes(before: Ports | None, after: Ports) -> Sequence[PortChange]:

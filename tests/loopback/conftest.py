@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from paced import paced
 
 from coder_agents import Agent
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -44,7 +45,7 @@ def embedded(deployment: Deployment) -> EmbeddedAgent:
 @pytest.fixture
 def agent(deployment: Deployment, embedded: EmbeddedAgent) -> Iterator[Agent]:
     """
-    The same agent, as a client sees it.
+    The same agent, as a client sees it that reads a dev container often.
     """
-    with deployment.client() as client:
+    with deployment.client(stream=paced(devcontainer_read=0.02)) as client:
         yield client.agent(embedded.id)

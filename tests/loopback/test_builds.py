@@ -4,12 +4,16 @@ A log that is followed across the builds of a workspace, against the embedded de
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 
+import attrs
 import pytest
+from effort import times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from paced import PacedOptions, paced
 
 from coder_agents import (
     Agent,
@@ -20,16 +24,24 @@ from coder_agents import (
     ServerError,
     StreamEnd,
     StreamError,
-    StreamOptions,
 )
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams import Stream
 from coder_agents.streams.bookmark import Bookmark
+from coder_agents.streams.pauses import Pauses
 from coder_agents.testing import Deployment, EmbeddedBuild, PendingLogs, Script
 
-OPTIONS = StreamOptions(
-    reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=20), settle=0.1
+SOON = functools.partial(
+    PacedOptions,
+    pauses=Pauses(
+        second_try=0.02,
+        build_read=0.02,
+        max_build_read=0.05,
+        max_read_at_rest=0.05,
+        stopped_for=0.5,
+    ),
 )
+OPTIONS = SOON(reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=20), settle=0.1)
 LONGEST = 20.0  # seconds that nothing here may take
 
 
@@ -49,18 +61,6 @@ def client(deployment: Deployment) -> Iterator[Client]:
     """
     with deployment.client(stream=OPTIONS) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    Looks follow each other soon.
-    """
-    monkeypatch.setattr("coder_agents.streams.ends._SECOND_TRY", 0.02)
-    monkeypatch.setattr("coder_agents.streams.builds._FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("coder_agents.streams.builds._MAX_PAUSE", 0.05)
-    monkeypatch.setattr("coder_agents.streams.builds._MAX_PAUSE_AT_REST", 0.05)
-    monkeypatch.setattr("coder_agents.streams.builds._STOPPED_FOR", 0.5)
 
 
 def output(stream: Stream[WorkspaceAgentLog]) -> str:
@@ -372,7 +372,7 @@ def test_without_reconnecting_the_first_1000_is_checked(
     """
     It is a drop where there is no newer build; what cannot be read then is raised.
     """
-    options = StreamOptions(reconnect=None, settle=0)
+    options = SOON(reconnect=None, settle=0)
     agents = [deployment.add_agent()]
     agents[0].push_logs("one")
 
@@ -405,9 +405,7 @@ def test_a_workspace_that_cannot_be_read_for_long_is_given_up(
     As any stream gives up, with the error.
     """
     deployment.add_agent()
-    options = StreamOptions(
-        reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=0.5), settle=0
-    )
+    options = SOON(reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=0.5), settle=0)
     stream = client.agent("dev").follow_logs(across_builds=True, options=options)
     deployment.workspace().start_build()
     until_read_again(deployment, stream)
@@ -419,15 +417,14 @@ def test_a_workspace_that_cannot_be_read_for_long_is_given_up(
 
 @pytest.mark.parametrize("readable", [True, False])
 def test_the_next_build_is_not_kept_waiting_for_long(
-    deployment: Deployment, client: Client, monkeypatch: pytest.MonkeyPatch, readable: bool
+    deployment: Deployment, client: Client, readable: bool
 ) -> None:
     """
     By lines that might yet come, or by a log that cannot be read just now.
     """
-    monkeypatch.setattr("coder_agents.streams.builds._MAX_SETTLING", 0.3)
     old = deployment.add_agent()
     old.push_logs("one")
-    options = StreamOptions(reconnect=OPTIONS.reconnect, settle=3600)
+    options = paced(attrs.evolve(OPTIONS, settle=3600), max_settling=0.3)
     with client.agent("dev").follow_logs(across_builds=True, options=options) as stream:
         assert output(stream) == "one"
         if not readable:
@@ -462,7 +459,7 @@ def test_a_stream_that_went_on_says_of_which_log_it_is(
     In its text and in the errors it raises.
     """
     old = deployment.add_agent()
-    options = StreamOptions(reconnect=None, settle=0)
+    options = SOON(reconnect=None, settle=0)
     with client.agent("dev").follow_logs(across_builds=True, options=options) as stream:
         new = old.new_build()
         new.push_logs("one")
@@ -495,15 +492,14 @@ def test_the_workspace_has_to_be_known(deployment: Deployment, client: Client) -
 
 
 def test_closing_wakes_a_reader_that_waits_for_a_build(
-    deployment: Deployment, client: Client, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, client: Client
 ) -> None:
     """
     From another thread, without an error, long before the next look.
     """
-    for name in ("_FIRST_PAUSE", "_MAX_PAUSE"):
-        monkeypatch.setattr(f"coder_agents.streams.builds.{name}", 3600.0)
     deployment.add_agent()
-    stream = client.agent("dev").follow_logs(across_builds=True)
+    seldom = paced(OPTIONS, build_read=3600.0, max_build_read=3600.0)
+    stream = client.agent("dev").follow_logs(across_builds=True, options=seldom)
     deployment.workspace().start_build()
     before = reads(deployment)
     reader = threading.Thread(target=lambda: list(stream))
@@ -538,17 +534,17 @@ def test_closing_wakes_a_reader_that_is_not_answered(
     assert stream.end is StreamEnd.CLOSED
 
 
-def test_a_poll_waits_no_longer_than_it_is_told(
-    deployment: Deployment, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_poll_waits_no_longer_than_it_is_told(deployment: Deployment, client: Client) -> None:
     """
     Between two looks, too; and after the end it returns at once.
     """
     deployment.add_agent()
-    stream = client.agent("dev").follow_logs(across_builds=True)
+    seldom = paced(OPTIONS, build_read=3600.0, max_build_read=3600.0)
+    stream = client.agent("dev").follow_logs(across_builds=True, options=seldom)
     deployment.workspace().start_build()
-    until_read_again(deployment, stream)
-    monkeypatch.setattr("coder_agents.streams.builds._MAX_PAUSE", 3600.0)
+    before = reads(deployment)
+    while reads(deployment) < before + 2:
+        assert stream.poll(0.02) is None
     for timeout in (0, 0.01, 0.05):
         assert stream.poll(timeout) is None
     stream.close()
@@ -588,7 +584,7 @@ STEPS = st.lists(
 
 
 @settings(
-    max_examples=10,
+    max_examples=times(8, 40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -9,6 +9,7 @@ import time
 import uuid
 
 import pytest
+from paced import paced
 
 from coder_agents import (
     Agent,
@@ -163,16 +164,12 @@ def test_signed_tokens_need_a_licence(deployment: Deployment, agent: Agent) -> N
     assert agent.issue_pty_signed_token(url)
 
 
-def test_a_newer_build_ends_the_log(
-    agent: Agent, embedded: EmbeddedAgent, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_newer_build_ends_the_log(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
     Without an error, with every line; how depends on what the release still answers.
     """
-    monkeypatch.setattr("coder_agents.streams.ends._THIRD_TRY", 0.1)
-    monkeypatch.setattr("coder_agents.streams.ends._MAX_SETTLING", 1.0)
     embedded.push_logs(["one", "two"])
-    stream = agent.follow_logs()
+    stream = agent.follow_logs(options=paced(third_try=0.1, max_settling=1.0))
     assert next(stream).output == "one"
     embedded.new_build()
     assert [log.output for log in stream] == ["two"]

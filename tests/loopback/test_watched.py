@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
+from paced import paced
 
 from coder_agents import (
     Agent,
@@ -40,7 +41,9 @@ from coder_agents.schema import (
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 OFTEN = 0.02
-QUICK = StreamOptions(reconnect=Reconnect(initial=0.02, maximum=0.05))
+QUICK = paced(
+    StreamOptions(reconnect=Reconnect(initial=0.02, maximum=0.05)), devcontainer_read=OFTEN
+)
 STATUS = WorkspaceAgentDevcontainerStatus
 
 MADE = WorkspaceAgentContainer(
@@ -56,11 +59,10 @@ DEV = WorkspaceAgentDevcontainer(
 
 
 @pytest.fixture
-def dev(embedded: EmbeddedAgent, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAgent]:
+def dev(embedded: EmbeddedAgent) -> Iterator[EmbeddedAgent]:
     """
-    The agent with a devcontainer; where it has to be looked at again and again, often.
+    The agent with a devcontainer.
     """
-    monkeypatch.setattr("coder_agents.agent.containers._WAIT_INTERVAL", OFTEN)
     embedded.set_containers([MADE])
     embedded.set_devcontainers([DEV])
     yield embedded
@@ -274,7 +276,7 @@ def test_a_time_out_without_any_state_says_so(deployment: Deployment, dev: Embed
     """
     There is no devcontainer to tell of; where not even a head comes, it is the request's own.
     """
-    agent = deployment.client(timeout=(10, 0.2)).agent(dev.id)
+    agent = deployment.client(timeout=(10, 0.2), stream=QUICK).agent(dev.id)
     for route in ("containers", "containers_watch"):
         deployment.faults.add("silence", route=route, times=None, pings=True)
     with pytest.raises(TimeoutError) as raised:

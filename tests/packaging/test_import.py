@@ -54,47 +54,57 @@ def unwanted(modules: list[str]) -> list[str]:
     ]
 
 
-def test_import_touches_no_file_socket_or_environment(installed: Path) -> None:
+@pytest.fixture(scope="module")
+def seen(installed: Path) -> dict[str, Any]:
+    """
+    What was seen while the package was imported.
+    """
+    return watch_import(installed)
+
+
+def test_import_touches_no_file_socket_or_environment(seen: dict[str, Any]) -> None:
     """
     No code of the package opens a file or a socket, or reads the environment.
     """
-    assert watch_import(installed)["deeds"] == []
+    assert seen["deeds"] == []
 
 
-def test_import_loads_nothing_optional(installed: Path) -> None:
+def test_import_loads_nothing_optional(seen: dict[str, Any]) -> None:
     """
     Neither the rooms for extras nor the libraries of the extras are imported.
     """
-    modules = watch_import(installed)["modules"]
+    modules = seen["modules"]
     assert "coder_agents.schema" in modules
     assert unwanted(modules) == []
 
 
-@pytest.mark.parametrize(
-    ("line", "deed"),
-    [
-        ("open(__file__).close()", "open"),
-        ("import pathlib; pathlib.Path(__file__).read_text()", "open"),
-        ("import os; os.listdir('.')", "os.listdir"),
-        ("import socket; socket.socket().close()", "socket.__new__"),
-        ("import os; os.getenv('HOME')", "environment HOME"),
-        ("import os; 'HOME' in os.environ", "environment HOME"),
-        ("import os; dict(os.environ)", "environment all of it"),
-        ("import os; os.environ.setdefault('PATH', '')", "environment PATH"),
-        ("import urllib.request; urllib.request.getproxies()", "environment all of it"),
-    ],
-)
-def test_watch_sees_what_it_is_there_to_see(
-    installed: Path, tmp_path: Path, line: str, deed: str
-) -> None:
+DEEDS = [
+    ("open(__file__).close()", "open"),
+    ("import pathlib; pathlib.Path(__file__).read_text()", "open"),
+    ("import os; os.listdir('.')", "os.listdir"),
+    ("import socket; socket.socket().close()", "socket.__new__"),
+    ("import os; os.getenv('HOME')", "environment HOME"),
+    ("import os; 'HOME' in os.environ", "environment HOME"),
+    ("import os; dict(os.environ)", "environment all of it"),
+    ("import os; os.environ.setdefault('PATH', '')", "environment PATH"),
+    ("import urllib.request; urllib.request.getproxies()", "environment all of it"),
+]
+
+
+def test_watch_sees_what_it_is_there_to_see(installed: Path, tmp_path: Path) -> None:
     """
     A package that does one of these things while it is imported is caught.
     """
     shutil.copytree(installed, tmp_path, dirs_exist_ok=True)
-    with (tmp_path / "coder_agents" / "__init__.py").open("a") as module:
-        module.write(f"\n{line}\n")
-    deeds = watch_import(tmp_path)["deeds"]
-    assert any(seen.startswith(deed) for seen in deeds)
+    module = tmp_path / "coder_agents" / "__init__.py"
+    clean = module.read_text(encoding="utf-8")
+    # A mark before each line says which deeds are that line's.
+    lines = [f"import os; os.getenv('MARK'); {line}" for line, _ in DEEDS]
+    module.write_text("\n".join([clean, *lines, ""]), encoding="utf-8")
+    before, *caught = " | ".join(watch_import(tmp_path)["deeds"]).split("environment MARK")
+    assert before == ""
+    for (line, deed), seen in zip(DEEDS, caught, strict=True):
+        assert f"| {deed}" in seen, line
 
 
 def test_watch_sees_unwanted_modules(installed: Path, tmp_path: Path) -> None:

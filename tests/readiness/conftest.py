@@ -4,15 +4,18 @@ An embedded deployment of each release, and what is passed on while an agent is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
+from paced import paced
 
 from coder_agents import Client
 from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
 from coder_agents.testing import Deployment
 
 RELEASES = ("2.24", "2.31", "2.35")
+OFTEN = paced(ready_reads=((math.inf, 0.05),))
 
 
 class Heard:
@@ -78,5 +81,5 @@ def client(deployment: Deployment) -> Iterator[Client]:
     """
     A client of the usual release, which tries nothing again by itself.
     """
-    with deployment.client(retries=0) as made:
+    with deployment.client(retries=0, stream=OFTEN) as made:
         yield made

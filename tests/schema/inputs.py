@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from effort import times
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from coder_agents.schema import shapes
 from coder_agents.schema.fields import Int64, json_name
 
 SLOW = settings(
-    max_examples=50,
+    max_examples=times(6, 50),
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,

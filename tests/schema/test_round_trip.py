@@ -7,6 +7,7 @@ from uuid import UUID
 
 import attrs
 import pytest
+from effort import times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +59,7 @@ def test_every_class_survives_a_round_trip(cls: Any) -> None:
     """
 
     @settings(
-        max_examples=30,
+        max_examples=times(5, 30),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

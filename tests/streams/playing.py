@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import attrs
+from paced import PacedOptions
 
-from coder_agents import Agent, Client, Reconnect, StreamOptions
+from coder_agents import Agent, Client, Reconnect
+from coder_agents.streams.pauses import Pauses
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 LONG = 40.0
@@ -25,8 +27,19 @@ ON_TIME = 8.0
 Seconds that nothing here may be late by, however slow the machine; what would be wrong takes 60.
 """
 
-QUICK = StreamOptions(
-    reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=LONG), settle=0, idle_timeout=600
+QUICK = PacedOptions(
+    reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=LONG),
+    settle=0,
+    idle_timeout=600,
+    pauses=Pauses(
+        second_try=0.02,
+        third_try=0.1,
+        build_read=0.02,
+        max_build_read=0.1,
+        max_read_at_rest=0.1,
+        check_retry=0.05,
+        check_lent=0.02,
+    ),
 )
 """
 Streams that reconnect at once and make no check.

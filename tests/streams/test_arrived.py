@@ -15,7 +15,8 @@ from peer import Conversation
 
 from coder_agents import Agent, DecodeError, LogStream, StreamError
 from coder_agents.streams import reconnecting
-from streams.conftest import feed_of, logs, until_1000
+
+from .conftest import feed_of, logs, until_1000
 
 Serve = Callable[..., Agent]
 

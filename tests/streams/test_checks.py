@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
+from paced import paced
 from peer import Conversation, serving
 
 from coder_agents import Client, StreamEnd
@@ -34,8 +35,11 @@ from .playing import (
 # A hanging check is worth a test only where nothing else ends it soon.
 PATIENT = (60, 60)
 
+# Dials that nobody answers hold up the reader, each longer than the one before it.
+HANGING = paced(CHECKING, check_dial=0.05, check_retry=1.0)
+
 # A line that is late by less than this has to be found.
-UNHURRIED = attrs.evolve(CHECKING, settle=2)
+UNHURRIED = attrs.evolve(CHECKING, settle=1)
 
 Hang = Callable[[Deployment], contextlib.AbstractContextManager[Callable[[], bool]]]
 
@@ -64,7 +68,7 @@ def never_accepted(deployment: Deployment) -> Iterator[Callable[[], bool]]:
         deployment.connections.close_idle()
         begun = time.monotonic()
         # The check is due; that it connects can be seen by nobody.
-        yield lambda: time.monotonic() > begun + 1
+        yield lambda: time.monotonic() > begun + 0.5
 
 
 HANGS: dict[str, Hang] = {
@@ -115,7 +119,7 @@ def test_a_check_that_hangs_delays_no_line(
     """
     Lines come as they are written, over the same connection, while the check waits.
     """
-    with deployment.client(timeout=PATIENT, stream=CHECKING) as client:
+    with deployment.client(timeout=PATIENT, stream=HANGING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             with hang(deployment) as hangs:
                 embedded.push_logs(["first"])
@@ -138,12 +142,12 @@ def test_a_check_that_hangs_does_not_hold_up_a_poll(
     """
     poll(0.1) and poll(0) return on time, again and again.
     """
-    with deployment.client(timeout=PATIENT, stream=CHECKING) as client:
+    with deployment.client(timeout=PATIENT, stream=HANGING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             with hang(deployment) as hangs:
                 embedded.push_logs(["first"])
                 assert poll_until(stream, hangs)
-                for timeout in [0.1, 0] * 10:
+                for timeout in [0.1, 0] * 4:
                     began = time.monotonic()
                     assert stream.poll(timeout) is None
                     assert time.monotonic() - began < ON_TIME
@@ -155,7 +159,7 @@ def test_lines_of_several_agents_are_not_delayed(deployment: Deployment, hang: H
     However many checks hang, the lines of all agents come.
     """
     agents = add_agents(deployment, 10)
-    with deployment.client(timeout=PATIENT, stream=CHECKING) as client:
+    with deployment.client(timeout=PATIENT, stream=HANGING) as client:
         with client.follow_logs(found(client, agents)) as stream:
             with hang(deployment) as hangs:
                 for each in agents:
@@ -215,7 +219,8 @@ def test_a_late_line_is_found_after_a_check_that_hung(
     """
     What hangs is given up after the read time-out, and the next check finds the line.
     """
-    with deployment.client(timeout=(60, 1), stream=CHECKING) as client:
+    soon = paced(CHECKING, check_dial=0.05)
+    with deployment.client(timeout=(60, 0.5), stream=soon) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             with hang(deployment) as hangs:
                 late = embedded.begin_logs(["late"])
@@ -256,7 +261,7 @@ def test_a_stream_is_closed_at_once_while_a_check_hangs(
     """
     Closing wakes the reader, and no connection is left, neither the stream's nor the check's.
     """
-    with deployment.client(timeout=PATIENT, stream=CHECKING) as client:
+    with deployment.client(timeout=PATIENT, stream=HANGING) as client:
         stream = client.agent(embedded.id).follow_logs()
         with hang(deployment) as hangs:
             embedded.push_logs(["first"])
@@ -303,20 +308,20 @@ def test_a_check_that_fails_ends_nothing(
     """
     It is made again, and finds the late line; the stream is not touched.
     """
-    failing = deployment.faults.add(kind, route="logs", **options)
-    limited = attrs.evolve(UNHURRIED, max_message_size=100_000)
+    failing = deployment.faults.add(kind, route="logs", times=None, **options)
+    limited = attrs.evolve(CHECKING, max_message_size=100_000)
     with deployment.client(timeout=PATIENT, stream=limited) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             late = embedded.begin_logs(["late"])
             embedded.push_logs(["in time"])
-            poll_until(stream, lambda: stream.stats.items)
+            poll_until(stream, lambda: stream.stats.items and failing.struck)
             late.commit()
+            deployment.faults.clear()
             poll_until(stream, lambda: stream.stats.items == 2)
             assert stream.stats.late == 1
             assert stream.stats.reconnects == 0
             assert stream.stats.checks >= 1
             assert stream.end is None
-    assert failing.struck == 1
     assert only_one_stream(deployment)
 
 
@@ -328,17 +333,17 @@ def test_a_check_whose_tls_fails_ends_nothing(
     """
     A handshake that is refused, or an answer that cannot be decrypted, is a check that failed.
     """
-    with deployment.client(timeout=PATIENT, stream=UNHURRIED) as client:
+    with deployment.client(timeout=PATIENT, stream=CHECKING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             options: dict[str, Any] = {"at": "request"} if route == "logs" else {}
-            failing = deployment.faults.add("tls_error", route=route, **options)
+            failing = deployment.faults.add("tls_error", route=route, times=None, **options)
             deployment.connections.close_idle()
             late = embedded.begin_logs(["late"])
             embedded.push_logs(["in time"])
-            poll_until(stream, lambda: stream.stats.items)
+            poll_until(stream, lambda: stream.stats.items and failing.struck)
             late.commit()
+            deployment.faults.clear()
             poll_until(stream, lambda: stream.stats.items == 2)
-            assert failing.struck == 1
             assert stream.stats.reconnects == 0
     assert only_one_stream(deployment)
 
@@ -351,7 +356,7 @@ def test_a_check_is_not_repeated_before_retry_after(
     """
     The deployment says in how many seconds it wants to see another one.
     """
-    headers = {"Retry-After": "3"}
+    headers = {"Retry-After": "2"}
     failing = deployment.faults.add("refuse", route="logs", status=status, headers=headers)
     with deployment.client(stream=CHECKING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
@@ -359,7 +364,7 @@ def test_a_check_is_not_repeated_before_retry_after(
             poll_until(stream, lambda: failing.struck)
             refused = time.monotonic()
             poll_until(stream, lambda: len(routes(deployment, "logs")) == 2)
-            assert time.monotonic() - refused > 2.5
+            assert time.monotonic() - refused > 1.5
             assert stream.stats.reconnects == 0
 
 
@@ -429,7 +434,7 @@ def test_a_quiet_agent_costs_no_request(deployment: Deployment, embedded: Embedd
     """
     with deployment.client(stream=CHECKING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
-            assert stream.poll(1) is None
+            assert stream.poll(0.6) is None
             assert not routes(deployment, "logs")
             embedded.push_logs(["line"])
             poll_until(stream, lambda: stream.stats.checks)
@@ -438,9 +443,9 @@ def test_a_quiet_agent_costs_no_request(deployment: Deployment, embedded: Embedd
             while checks < stream.stats.checks:
                 assert time.monotonic() < until
                 checks = stream.stats.checks
-                assert stream.poll(2) is None
+                assert stream.poll(0.6) is None
             requested = len(deployment.requests)
-            assert stream.poll(2) is None
+            assert stream.poll(0.6) is None
             assert len(deployment.requests) == requested
 
 
@@ -458,7 +463,7 @@ def test_without_settling_nothing_is_checked(
                 assert stream.poll(LONG)
                 embedded.push_logs([f"line {number}"])
             assert stream.poll(LONG)
-            assert stream.poll(1) is None
+            assert stream.poll(0.5) is None
             assert stream.stats.checks == 0
     assert not routes(deployment, "logs")
 
@@ -505,11 +510,11 @@ def test_a_late_answer_is_not_taken_for_the_next_one(sent_before: int) -> None:
         conversation.until_gone()
 
     with serving(follow, hanging_check, good_check) as peer:
-        agent = agent_at(peer.url, options=CHECKING, timeout=(10, 1))
+        agent = agent_at(peer.url, options=CHECKING, timeout=(10, 0.5))
         with agent.follow_logs() as stream:
             came = poll_until(stream, lambda: stream.stats.items == 2)
             assert [log.id for log in came] == [1, 2]
-            assert stream.poll(0.5) is None
+            assert stream.poll(0.3) is None
             assert stream.stats.reconnects == 0
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import pytest
 import responses
+from effort import times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peer import Conversation, Script
@@ -339,7 +340,7 @@ FILTERS = st.fixed_dictionaries(
     },
 )
 QUIETLY = settings(
-    max_examples=8,
+    max_examples=times(5, 20),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -31,7 +31,7 @@ from coder_agents import (
 )
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-from .playing import CHECKING, LONG, QUICK, add_agents, found, poll_until, routes
+from .playing import LONG, QUICK, add_agents, found, poll_until, routes
 
 # Gives up soon, but not before it has tried again.
 BRIEF = attrs.evolve(
@@ -283,7 +283,7 @@ def test_a_long_retry_after_does_not_end_a_stream(
     with deployment.client(stream=StreamOptions(on_reconnect=pauses)) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             poll_until(stream, lambda: len(pauses.seconds) == 2)
-            assert stream.poll(1) is None
+            assert stream.poll(0.3) is None
             assert stream.end is None
     assert 200 < pauses.seconds[1] <= 300
 
@@ -578,14 +578,14 @@ def cost_per_line(deployment: Deployment, count: int, read: Callable[[Any], obje
     """
     embedded = deployment.add_agent(workspace=f"w{len(deployment.agents)}")
     embedded.push_logs(["x"] * count)
-    with deployment.client(stream=CHECKING if count < 0 else QUICK) as client:
+    with deployment.client(stream=QUICK) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             assert stream.poll(LONG) is not None
-            began = time.process_time()
+            began = time.thread_time()
             for _ in range(count - 1):
                 next(stream)
                 read(stream)
-            taken = time.process_time() - began
+            taken = time.thread_time() - began
             assert stream.poll(0) is None
     return taken / count
 
@@ -601,10 +601,10 @@ def test_a_property_costs_the_same_at_each_line(
     deployment: Deployment, read: Callable[[Any], object]
 ) -> None:
     """
-    A line of a backlog of 16,000 costs what one of 4,000 costs.
+    A line of a backlog of 8,000 costs what one of 1,000 costs.
     """
-    small = min(cost_per_line(deployment, 4_000, read) for _ in range(3))
-    large = min(cost_per_line(deployment, 16_000, read) for _ in range(3))
+    small = min(cost_per_line(deployment, 1_000, read) for _ in range(3))
+    large = min(cost_per_line(deployment, 8_000, read) for _ in range(3))
     assert large < 3 * small
 
 
@@ -614,19 +614,19 @@ def test_properties_of_several_agents_cost_the_same_at_each_line(deployment: Dep
     """
 
     def cost(count: int) -> float:
-        agents = [deployment.add_agent(workspace=f"s{count}{n}") for n in range(2)]
+        agents = [deployment.add_agent(workspace=f"w{len(deployment.agents)}") for _ in range(2)]
         for each in agents:
             each.push_logs(["x"] * count)
         with deployment.client(stream=QUICK) as client:
             with client.follow_logs(found(client, agents)) as stream:
                 assert stream.poll(LONG) is not None
-                began = time.process_time()
+                began = time.thread_time()
                 for _ in range(2 * count - 1):
                     next(stream)
                     assert stream.stats.items
-                return (time.process_time() - began) / count
+                return (time.thread_time() - began) / count
 
-    assert cost(8_000) < 3 * cost(2_000)
+    assert cost(4_000) < 3 * min(cost(500) for _ in range(3))
 
 
 def test_agents_without_a_failure_have_none(client_of: Callable[[Deployment], Client]) -> None:

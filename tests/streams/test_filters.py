@@ -11,6 +11,7 @@ from uuid import UUID
 
 import attrs
 import pytest
+from effort import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,7 +167,7 @@ def test_only_new_lines_count_and_all_of_them_are_told(
     assert list(found.new) == [log.id for log in new]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=times(4, 20), deadline=None)
 @given(count=st.integers(1_000, 3_000), tail=st.integers(0, 2_000), before=st.integers(1, 4_000))
 def test_a_message_of_many_pieces_has_one_tail(count: int, tail: int, before: int) -> None:
     """

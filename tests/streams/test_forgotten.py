@@ -5,7 +5,6 @@ Streams that nobody refers to any more: they close at once, without the garbage 
 from __future__ import annotations
 
 import itertools
-import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
+from driving import signalled_when_waiting
 
 from coder_agents import Client, CoderError, StreamEnd
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -404,27 +404,22 @@ def test_ctrl_c_while_a_loop_waits(
     The stream has ended then, whoever keeps the exception: there is nothing to warn of.
     """
     kept: list[BaseException] = []
-    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
-        with deployment.client(stream=QUICK) as client:
-            stream_of = opener(kind, client, embedded)
+    with deployment.client(stream=QUICK) as client:
+        stream_of = opener(kind, client, embedded)
 
-            def wait() -> None:
-                stream = stream_of()
-                signal.setitimer(signal.ITIMER_REAL, 0.3)
+        def wait() -> None:
+            stream = stream_of()
+            with signalled_when_waiting():
                 for _ in stream.batches() if batches else stream:
                     pass
 
-            with warned(0):
-                try:
-                    wait()
-                except KeyboardInterrupt as error:
-                    kept.append(error)
-                assert streams_gone(deployment)
-            assert kept[0].__traceback__ is not None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
+        with warned(0):
+            try:
+                wait()
+            except KeyboardInterrupt as error:
+                kept.append(error)
+            assert streams_gone(deployment)
+        assert kept[0].__traceback__ is not None
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -435,26 +430,21 @@ def test_a_stream_that_is_kept_by_the_traceback_alone(
     After Ctrl-C in a poll between drops, nothing is left open.
     """
     kept: list[BaseException] = []
-    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
     if again:
         deployment.faults.add("drop", route="logs_follow", after=1, times=None)
-    try:
-        with deployment.client(stream=QUICK) as client:
-            stream_of = opener("logs", client, embedded)
-            with warned(0):
-                try:
-                    stream = stream_of()
-                    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    with deployment.client(stream=QUICK) as client:
+        stream_of = opener("logs", client, embedded)
+        with warned(0):
+            try:
+                stream = stream_of()
+                with signalled_when_waiting():
                     while True:
                         stream.poll(60)
-                except KeyboardInterrupt as error:
-                    kept.append(error)
-                assert stream.end is StreamEnd.INTERRUPTED
-                del stream
-                assert streams_gone(deployment)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
+            except KeyboardInterrupt as error:
+                kept.append(error)
+            assert stream.end is StreamEnd.INTERRUPTED
+            del stream
+            assert streams_gone(deployment)
 
 
 @pytest.mark.parametrize("kind", ["logs", "metadata", "containers", "several"])

@@ -5,7 +5,9 @@ Ctrl-C at any moment: it passes through, and leaves nothing open, locked or lost
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
+import functools
 import importlib
 import inspect
 import itertools
@@ -23,6 +25,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+from driving import signalled_when_waiting
+from effort import times
 
 import coder_agents
 from coder_agents import Client, StreamEnd
@@ -38,7 +42,7 @@ from .playing import (
     streams_gone,
 )
 
-ROUNDS = 150
+ROUNDS = times(20, 150)
 core_module: Any = importlib.import_module("coder_agents.streams.core")
 stream_module: Any = importlib.import_module("coder_agents.streams.stream")
 PACKAGE = os.path.dirname(coder_agents.__file__)
@@ -102,6 +106,15 @@ def by_thread(seconds: float) -> Callable[[], None]:
     thread = threading.Thread(target=send)
     thread.start()
     return thread.join
+
+
+def when_waiting() -> Callable[[], None]:
+    """
+    The same when this thread waits for something to come.
+    """
+    interrupting = contextlib.ExitStack()
+    interrupting.enter_context(signalled_when_waiting())
+    return interrupting.close
 
 
 def read_until_interrupted(
@@ -251,7 +264,9 @@ def test_an_interrupt_while_nothing_comes_ends_the_stream(
     got: list[Any] = []
     with deployment.client(stream=QUICK) as client:
         stream = client.agent(embedded.id).follow_logs()
-        read_until_interrupted(got, READERS[reader](stream), lambda: by_timer(0.2))
+        # A reader that never waits is interrupted at some moment.
+        interrupt = functools.partial(by_timer, 0.2) if reader == "poll(0)" else when_waiting
+        read_until_interrupted(got, READERS[reader](stream), interrupt)
         assert [log.output for log in got] == ["line"]
         if reader == "poll(0)" and stream.end is None:  # it came between two polls
             assert stream.poll(0) is None
@@ -286,8 +301,7 @@ def test_an_interrupt_while_it_connects_leaves_nothing(
             lambda: next(client.follow_logs(followed)),
         ]
         for act in opening:
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
-            with pytest.raises(KeyboardInterrupt):
+            with signalled_when_waiting(), pytest.raises(KeyboardInterrupt):
                 act()
             assert streams_gone(deployment)
 
@@ -349,7 +363,7 @@ def test_the_traceback_of_ctrl_c_is_short(
     """
     with deployment.client(stream=QUICK) as client:
         stream = every_stream(client, deployment)[kind]()
-        error = read_until_interrupted([], READERS[reader](stream), lambda: by_timer(0.5))
+        error = read_until_interrupted([], READERS[reader](stream), when_waiting)
         stream.close()
     frames = traceback.extract_tb(error.__traceback__)
     ours = [each for each in frames if each.filename.startswith(PACKAGE)]

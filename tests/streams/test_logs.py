@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -383,6 +384,7 @@ def test_a_peer_that_does_not_read_cannot_hold_us(serve: Serve) -> None:
         conversation.accept_websocket()
         while True:
             conversation.send(frame(9, b"x" * 125) * 500)
+            time.sleep(0.05)
 
     with pytest.raises(StreamError, match="does not read what it is sent"):
         next(serve(script).follow_logs())

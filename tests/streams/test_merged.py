@@ -9,17 +9,19 @@ import contextlib
 import itertools
 import logging
 import random
-import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 import pytest
+from driving import signalled_when_waiting
+from effort import times
 from hypothesis import given
 from hypothesis import strategies as st
+from paced import paced
 
 from coder_agents import (
     Agent,
@@ -187,29 +189,33 @@ def read_all(stream: MergedLogStream[Agent], writers: Writers) -> dict[uuid.UUID
     return came
 
 
+AGENTS = times(20, 50)
+BATCHES = AGENTS * 10
+
+
 @pytest.mark.parametrize("release", RELEASES)
 def test_nothing_is_lost_or_comes_twice(release: str) -> None:
     """
-    Of 50 agents, through drops of every kind, while writers commit late.
+    Of many agents, through drops of every kind, while writers commit late.
     """
     options = attrs.evolve(QUICK, settle=3)  # ten times what a line is late
     with Deployment(release=release, ping_interval=0.5) as deployment:
-        agents = add(deployment, 50)
+        agents = add(deployment, AGENTS)
         for agent in agents:
             agent.push_logs(["before"])
         faults = [
             deployment.faults.add(kind, route="logs_follow", after=after, times=times)
             for kind, after, times in itertools.product(
-                ("drop", "reset", "cut", "close"), (1, 2), (10,)
+                ("drop", "reset", "cut", "close"), (1, 2), (AGENTS // 5,)
             )
         ]
         with deployment.client(stream=options) as client:
-            writers = Writers(agents, 500, late=0.3)
+            writers = Writers(agents, BATCHES, late=0.3)
             for agent in agents:
                 writers.committed[agent.id] += [
                     log.id for log in client.agent(agent.id).logs() if log.output == "before"
                 ]
-            with client.follow_logs(found(client, 50)) as stream:
+            with client.follow_logs(found(client, AGENTS)) as stream:
                 writers.start()
                 came = read_all(stream, writers)
                 stats, bookmarks = stream.stats, stream.bookmarks
@@ -217,10 +223,10 @@ def test_nothing_is_lost_or_comes_twice(release: str) -> None:
     assert {key: sorted(ids) for key, ids in came.items()} == {
         key: sorted(ids) for key, ids in writers.committed.items()
     }
-    assert stats.items == count(came) == 2050
+    assert stats.items == count(came) == AGENTS + 4 * BATCHES
     # Some strike a connection that a look for late lines takes the place of.
-    assert sum(fault.struck for fault in faults) >= 50
-    assert stats.reconnects >= 25
+    assert sum(fault.struck for fault in faults) >= AGENTS
+    assert stats.reconnects >= AGENTS // 2
     assert stats.late > 0
     assert set(bookmarks) == {agent.id for agent in agents}
 
@@ -462,7 +468,8 @@ def test_a_connection_that_hangs_holds_up_no_other_agent(
     """
     agents = add(deployment, 2)
     given = found(client, 2)
-    options = attrs.evolve(QUICK, settle=0.2 if why == "check" else 0)
+    options = paced(QUICK, first_answers=0.5)
+    options = attrs.evolve(options, settle=0.2 if why == "check" else 0)
     if why == "again":
         deployment.faults.add("drop", route="logs_follow", after=1)
     with nothing_left(deployment, client), client.follow_logs(given, options=options) as stream:
@@ -486,38 +493,22 @@ def test_a_connection_that_hangs_holds_up_no_other_agent(
 
 
 def test_lines_wait_for_an_agent_that_does_not_answer_but_not_for_long(
-    deployment: Deployment, client: Client, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, client: Client
 ) -> None:
     """
     What there is of it comes when it comes.
     """
-    monkeypatch.setattr("coder_agents.streams.merged_engine._FIRST_ANSWERS", 0.5)
+    options = paced(QUICK, first_answers=0.5)
     agents = add(deployment, 2)
     for agent in agents:
         agent.push_logs(["one"])
     silent = deployment.faults.add("silence", route="logs_follow", pings=True)
-    with client.follow_logs(found(client, 2)) as stream:
+    with client.follow_logs(found(client, 2), options=options) as stream:
         assert stream.poll(0) is None
         first = take(stream, 1)
         assert stream.poll(0.1) is None
         silent.release()
         assert sorted(first + take(stream, 1)) == ["w0.main | one", "w1.main | one"]
-
-
-@contextlib.contextmanager
-def interrupted(handler: Callable[..., object]) -> Iterator[None]:
-    """
-    Have a signal handler run soon, in this thread.
-    """
-    before = signal.signal(signal.SIGUSR1, handler)
-    here = threading.get_ident()
-    timer = threading.Timer(0.3, lambda: signal.pthread_kill(here, signal.SIGUSR1))
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.join()
-        signal.signal(signal.SIGUSR1, before)
 
 
 @contextlib.contextmanager
@@ -527,7 +518,7 @@ def closing(how: str, stream: MergedLogStream[Agent]) -> Iterator[None]:
     """
     started = time.monotonic()
     if how == "signal":
-        with interrupted(lambda *_: stream.close()):
+        with signalled_when_waiting(lambda *_: stream.close()):
             yield
     else:
         threading.Timer(0.2, stream.close).start()
@@ -592,7 +583,7 @@ def test_ctrl_c_passes_through_and_leaves_nothing(
     agents = found(client, 12)
     if when == "opening":
         deployment.faults.add("silence", route="logs_follow", at="request", times=None)
-    with nothing_left(deployment, client), interrupted(signal.default_int_handler):
+    with nothing_left(deployment, client), signalled_when_waiting():
         with pytest.raises(KeyboardInterrupt):
             for _ in client.follow_logs(agents):
                 pass
@@ -608,7 +599,7 @@ def test_closing_at_any_moment_is_the_end_and_no_error(
     chance = random.Random(3)
     given = found(client, 4)
     with nothing_left(deployment, client):
-        for _ in range(60):
+        for _ in range(times(20, 60)):
             deployment.faults.add("drop", route="logs_follow", after=1, times=2)
             stream = client.follow_logs(given)
             came: list[AgentLog[Agent]] = []
@@ -773,18 +764,16 @@ def test_a_break_is_told_quietly_only_where_nobody_was_reading(
     deployment: Deployment,
     client: Client,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
     absent: bool,
     level: int,
 ) -> None:
     """
     A quiet agent in a stream that is read is no neglected one.
     """
-    monkeypatch.setattr("coder_agents.streams.engine.LONG_ABSENCE", 0.3)
-    monkeypatch.setattr("coder_agents.streams.merged_engine.LONG_ABSENCE", 0.3)
     caplog.set_level(logging.DEBUG, "coder_agents")
     add(deployment, 1)
-    with client.follow_logs(found(client, 1)) as stream:
+    options = paced(QUICK, long_absence=0.3)
+    with client.follow_logs(found(client, 1), options=options) as stream:
         assert stream.poll(0.1) is None
         (time.sleep if absent else stream.poll)(0.8)
         deployment.faults.clear()

@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 import pytest
+from paced import paced
 from peer import Conversation
 
 from coder_agents import (
@@ -74,11 +75,28 @@ def test_what_is_woken_before_it_connects_does_not_connect() -> None:
     fetch.wake()
     with pytest.raises(ClosedError):
         fetch.receive()
-    check = LateLineCheck(log.sources.check_log, what="it", connect_timeout=1)
+    check = LateLineCheck(log.sources, what="it")
     check.wake()
     with pytest.raises(ClosedError):
         check.receive(0)
     check.free()
+
+
+def test_a_log_asks_less_and_less_often_for_a_connection_that_is_lent() -> None:
+    """
+    Where all kept connections hang, a thousand logs may wait for one.
+    """
+    log = log_source()
+    kept = log.sources.http.kept
+    lent = [kept.take(object()) for _ in range(8)]
+    assert all(lent)
+    check = LateLineCheck(log.sources, what="it")
+    pauses = []
+    for _ in range(8):
+        began = time.monotonic()
+        assert check.receive(0) is None
+        pauses.append(check.due_at(0.0) - began)
+    assert pauses[0] < 1 < max(pauses)
 
 
 def test_a_member_that_was_left_does_nothing_any_more() -> None:
@@ -299,7 +317,8 @@ def test_several_agents_are_polled_on_time_while_one_floods(serve: Callable[...,
     agent = serve(flood)
     other = attrs.evolve(agent._data, id=uuid.UUID(int=9))
     second = Agent(other.id, agent._http, RAISING, agent._capabilities, data=other)
-    client = Client(agent._http.settings.url, TOKEN, stream=StreamOptions(settle=0))
+    soon = paced(StreamOptions(settle=0), first_answers=0.5)
+    client = Client(agent._http.settings.url, TOKEN, stream=soon)
     with client.follow_logs([agent, second]) as stream:
         began = time.monotonic()
         found = None

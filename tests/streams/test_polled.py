@@ -4,10 +4,8 @@ Streams of what a deployment does not tell by itself: asked for again and again.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import itertools
-import signal
 import socket
 import threading
 import time
@@ -15,6 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from driving import signalled_when_waiting
+from effort import times
 from peer import Conversation, Script
 
 from coder_agents import (
@@ -127,20 +127,6 @@ def waiting(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Waiting]:
     with agent.watch_listening_ports(interval) as stream:
         assert numbers(next(stream)) == [1]
         yield agent, before, stream
-
-
-@contextlib.contextmanager
-def alarm(handler: Callable[..., object]) -> Iterator[None]:
-    """
-    Call *handler* in a signal, soon.
-    """
-    old = signal.signal(signal.SIGALRM, handler)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
 
 
 def test_only_what_changed_is_yielded(serve: Serve) -> None:
@@ -399,7 +385,7 @@ def test_close_in_a_signal_handler_wakes_the_reader(waiting: Waiting) -> None:
     The handler runs in the very thread that reads.
     """
     agent, before, stream = waiting
-    with alarm(lambda *_: stream.close()):
+    with signalled_when_waiting(lambda *_: stream.close()):
         assert list(stream) == []
     assert stream.end is StreamEnd.CLOSED
     assert open_sockets(agent) <= before
@@ -410,11 +396,7 @@ def test_ctrl_c_passes_through(waiting: Waiting) -> None:
     And leaves nothing open.
     """
     agent, before, stream = waiting
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with alarm(interrupt), pytest.raises(KeyboardInterrupt):
+    with signalled_when_waiting(), pytest.raises(KeyboardInterrupt):
         next(stream)
     assert stream.end is StreamEnd.INTERRUPTED
     assert open_sockets(agent) <= before
@@ -427,7 +409,7 @@ def test_many_closes_at_random_moments(serve: Serve) -> None:
     script: Any = telling(1)
     agent = serve(script)
     before = open_sockets(agent)
-    for number in range(200):
+    for number in range(times(60, 200)):
         stream = agent.watch_listening_ports(0.0001)
         thread, found = in_thread(stream)
         time.sleep(number % 20 * 0.0003)

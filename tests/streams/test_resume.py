@@ -4,6 +4,7 @@ A stream that breaks off goes on: nothing lost, nothing twice, and it says why i
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import re
@@ -16,6 +17,8 @@ from typing import Any
 
 import attrs
 import pytest
+from effort import times
+from paced import PacedOptions, paced
 from peer import Conversation, Script
 
 from coder_agents import (
@@ -30,7 +33,6 @@ from coder_agents import (
     ServerEventError,
     StreamEnd,
     StreamError,
-    StreamOptions,
     TransportError,
     UnsupportedError,
 )
@@ -43,6 +45,7 @@ from coder_agents.schema import (
     to_json,
 )
 from coder_agents.streams.bookmark import Bookmark
+from coder_agents.streams.pauses import Pauses
 
 from .conftest import (
     AGENT,
@@ -61,13 +64,8 @@ from .test_stream import counting, in_thread, open_sockets
 Serve = Callable[..., Agent]
 
 QUICK = Reconnect(initial=0.01, maximum=0.05, give_up_after=20)
-OPTIONS = StreamOptions(reconnect=QUICK, settle=0)
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coder_agents.streams.ends._SECOND_TRY", 0.02)
-    monkeypatch.setattr("coder_agents.streams.ends._THIRD_TRY", 0.05)
+SOON = functools.partial(PacedOptions, pauses=Pauses(second_try=0.02, third_try=0.05))
+OPTIONS = SOON(reconnect=QUICK, settle=0)
 
 
 def refusing(
@@ -147,7 +145,7 @@ def test_a_broken_connection_is_made_again(serve: Serve, kind: Kind, how: Script
     """
     Cut, reset, ended, silent: the next item comes all the same, each once.
     """
-    options = StreamOptions(reconnect=QUICK, settle=0, idle_timeout=0.3)
+    options = SOON(reconnect=QUICK, settle=0, idle_timeout=0.3)
     with kind.open(serve(breaking(kind, how), going_on(kind), options=options)) as stream:
         assert [kind.read(next(stream)) for _ in range(2)] == [1, 2]
         assert stream.stats.reconnects == 1
@@ -249,7 +247,7 @@ def test_what_cannot_be_decoded_is_raised_at_once(serve: Serve) -> None:
         conversation.send_chunk(event)
         conversation.until_gone()
 
-    small = StreamOptions(reconnect=QUICK, max_message_size=100)
+    small = SOON(reconnect=QUICK, max_message_size=100)
     with pytest.raises(DecodeError):
         next(serve(saying("[{"), options=OPTIONS).follow_logs())
     with pytest.raises(MessageTooLargeError):
@@ -280,7 +278,7 @@ def test_a_resume_asks_behind_the_floor_and_leaves_out_what_is_known(serve: Serv
         conversation.text(logs(5, 7, 8, 9))
         conversation.until_gone()
 
-    options = StreamOptions(reconnect=QUICK, settle=30)
+    options = SOON(reconnect=QUICK, settle=30)
     agent = serve(saying(logs(5, 9), code=1001), again, options=options)
     with agent.follow_logs(4) as stream:
         assert [next(stream).id for _ in range(4)] == [5, 9, 7, 8]
@@ -326,7 +324,7 @@ def test_reconnects_are_told(serve: Serve, kind: Kind, caplog: pytest.LogCapture
     """
     caplog.set_level(logging.DEBUG, logger="coder_agents")
     told: list[tuple[str, int, float]] = []
-    options = StreamOptions(reconnect=QUICK, settle=0, on_reconnect=lambda *what: told.append(what))
+    options = SOON(reconnect=QUICK, settle=0, on_reconnect=lambda *what: told.append(what))
     agent = serve(breaking(kind, hang_up), refusing(503), hang_up, going_on(kind), options=options)
     with kind.open(agent) as stream:
         next(stream)
@@ -340,14 +338,14 @@ def test_reconnects_are_told(serve: Serve, kind: Kind, caplog: pytest.LogCapture
 
 
 def test_a_slow_loop_body_costs_a_quiet_reconnect(
-    serve: Serve, kind: Kind, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, kind: Kind, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
     Where the server gave up on us meanwhile, that is worth a debug record only.
     """
-    monkeypatch.setattr("coder_agents.streams.engine.LONG_ABSENCE", 0.05)
     caplog.set_level(logging.DEBUG, logger="coder_agents")
-    agent = serve(breaking(kind, hang_up), going_on(kind), options=OPTIONS)
+    options = paced(OPTIONS, long_absence=0.05)
+    agent = serve(breaking(kind, hang_up), going_on(kind), options=options)
     with kind.open(agent) as stream:
         next(stream)
         time.sleep(0.1)
@@ -361,9 +359,7 @@ def test_it_gives_up_when_there_was_no_progress_for_long(serve: Serve, kind: Kin
     With the last reason; the end says so.
     """
     policy = Reconnect(initial=0.02, maximum=0.05, jitter=0, give_up_after=0.3)
-    agent = serve(
-        breaking(kind, hang_up), refusing(503), options=StreamOptions(reconnect=policy, settle=0)
-    )
+    agent = serve(breaking(kind, hang_up), refusing(503), options=SOON(reconnect=policy, settle=0))
     stream = kind.open(agent)
     next(stream)
     with pytest.raises(ServerError, match="503"):
@@ -382,7 +378,7 @@ def test_connections_that_give_nothing_are_no_progress(serve: Serve) -> None:
         conversation.accept_websocket()
         conversation.text("[]")
 
-    agent = serve(flap, options=StreamOptions(reconnect=policy))
+    agent = serve(flap, options=SOON(reconnect=policy))
     stream = agent.follow_logs()
     with pytest.raises(StreamError, match="without a close frame") as raised:
         next(stream)
@@ -405,7 +401,7 @@ def test_a_connection_that_lived_to_see_a_ping_is_progress(serve: Serve, kind: K
         else:
             conversation.send_chunk(b"event: ping\n\n")
 
-    agent = serve(*[pinging] * 6, going_on(kind), options=StreamOptions(reconnect=policy, settle=0))
+    agent = serve(*[pinging] * 6, going_on(kind), options=SOON(reconnect=policy, settle=0))
     with kind.open(agent) as stream:
         next(stream)
         assert stream.stats.reconnects == 6
@@ -416,7 +412,7 @@ def test_a_longer_pause_that_is_requested_is_kept(serve: Serve, kind: Kind) -> N
     Retry-After goes before the back-off, but not past the time of the last try.
     """
     pauses: list[float] = []
-    options = StreamOptions(
+    options = SOON(
         reconnect=Reconnect(initial=0.01, jitter=0, give_up_after=2),
         settle=0,
         on_reconnect=lambda *what: pauses.append(what[2]),
@@ -434,9 +430,7 @@ def test_a_back_off_is_waited_out_across_polls(serve: Serve, kind: Kind) -> None
     Each poll returns on time; the try is made when it is due.
     """
     policy = Reconnect(initial=0.4, jitter=0)
-    agent = serve(
-        breaking(kind, hang_up), going_on(kind), options=StreamOptions(reconnect=policy, settle=0)
-    )
+    agent = serve(breaking(kind, hang_up), going_on(kind), options=SOON(reconnect=policy, settle=0))
     with kind.open(agent) as stream:
         next(stream)
         polls = 0
@@ -467,9 +461,7 @@ def test_close_wakes_whoever_backs_off_or_reconnects(
     From another thread: the iteration ends, no socket stays.
     """
     policy = Reconnect(initial=30, maximum=30) if reached is _asleep else QUICK
-    agent = serve(
-        breaking(kind, hang_up), script, options=StreamOptions(reconnect=policy, settle=0)
-    )
+    agent = serve(breaking(kind, hang_up), script, options=SOON(reconnect=policy, settle=0))
     before = open_sockets(agent)
     stream = kind.open(agent)
     thread, found = in_thread(stream)
@@ -496,9 +488,7 @@ def test_close_in_a_signal_handler_wakes_a_pause_and_a_dial(
     In the very thread that waits; no deadlock.
     """
     policy = Reconnect(initial=30, maximum=30) if backing_off else QUICK
-    agent = serve(
-        breaking(kind, hang_up), script, options=StreamOptions(reconnect=policy, settle=0)
-    )
+    agent = serve(breaking(kind, hang_up), script, options=SOON(reconnect=policy, settle=0))
     before = open_sockets(agent)
     stream = kind.open(agent)
     old = signal.signal(signal.SIGALRM, lambda *_: stream.close())
@@ -516,10 +506,10 @@ def test_closes_at_random_moments_of_a_flapping_connection(serve: Serve, kind: K
     Dialling, reading, backing off, checking: whenever it comes, nothing stays open.
     """
     policy = Reconnect(initial=0.001, maximum=0.002)
-    options = StreamOptions(reconnect=policy, settle=0.001)
+    options = SOON(reconnect=policy, settle=0.001)
     agent = serve(breaking(kind, hang_up), options=options)
     before = open_sockets(agent)
-    for step in range(100):
+    for step in range(0, 100, times(4, 1)):
         stream = kind.open(agent)
         thread, found = in_thread(stream)
         time.sleep(step * 0.0002)
@@ -743,7 +733,7 @@ def test_the_build_is_read_also_when_the_client_is_closed(serve: Serve) -> None:
     assert stream.end is StreamEnd.NOT_IN_LATEST_BUILD
 
 
-SETTLING = StreamOptions(reconnect=QUICK, settle=0.3)
+SETTLING = SOON(reconnect=QUICK, settle=0.3)
 
 
 def test_late_lines_are_waited_for_at_the_end(serve: Serve) -> None:
@@ -795,7 +785,7 @@ def test_a_late_line_is_found_by_a_check(serve: Serve) -> None:
         conversation.send(json_answer(logs(5, 7, 9)))
         conversation.until_gone()
 
-    agent = serve(live, checked, options=StreamOptions(reconnect=None, settle=0.2))
+    agent = serve(live, checked, options=SOON(reconnect=None, settle=0.2))
     with agent.follow_logs(4) as stream:
         assert [next(stream).id for _ in range(3)] == [5, 9, 7]
         assert (stream.stats.checks, stream.stats.late) == (1, 1)
@@ -820,7 +810,7 @@ def test_a_quiet_stream_requests_nothing_once_its_lines_are_settled(serve: Serve
         conversation.send(json_answer(logs(5)))
         requests.append(conversation.until_gone())
 
-    agent = serve(script, checked, options=StreamOptions(reconnect=None, settle=0.05))
+    agent = serve(script, checked, options=SOON(reconnect=None, settle=0.05))
     with agent.follow_logs() as stream:
         next(stream)
         assert stream.poll(1.0) is None
@@ -851,7 +841,7 @@ def test_a_check_that_fails_leaves_the_connection_alone(serve: Serve) -> None:
         conversation.send(json_answer(logs(4, 5, 6)))
         conversation.until_gone()
 
-    agent = serve(live, refuse, checked, options=StreamOptions(reconnect=None, settle=0.1))
+    agent = serve(live, refuse, checked, options=SOON(reconnect=None, settle=0.1))
     with agent.follow_logs() as stream:
         assert [next(stream).id for _ in range(3)] == [5, 6, 4]
         assert stream.stats.checks == 1
@@ -868,7 +858,7 @@ def test_a_bookmark_goes_on_where_the_stream_stopped(serve: Serve) -> None:
         conversation.text(logs(*(n for n in (2, 3, 8, 9, 11) if n > after)))
         conversation.until_gone()
 
-    agent = serve(server, options=StreamOptions(reconnect=None))
+    agent = serve(server, options=SOON(reconnect=None))
     for stop in range(1, 6):
         with agent.follow_logs() as stream:
             before = [next(stream).id for _ in range(stop)]
@@ -905,7 +895,7 @@ def test_more_lines_than_can_be_held_are_told_once(
     """
     Lateness is given up with a warning, never repetition.
     """
-    options = StreamOptions(reconnect=QUICK, remember=10)
+    options = SOON(reconnect=QUICK, remember=10)
     numbers = range(1, 51)
     agent = serve(
         saying(logs(*numbers), code=1001), saying(logs(*numbers, 51), code=None), options=options
@@ -1029,7 +1019,7 @@ def test_options_of_one_containers_watch_go_before_the_clients(serve: Serve) -> 
     As with the other streams.
     """
     agent = serve(saying(containers("a"), code=1001), options=OPTIONS)
-    stream = agent.watch_containers(options=StreamOptions(reconnect=None))
+    stream = agent.watch_containers(options=SOON(reconnect=None))
     next(stream)
     with pytest.raises(StreamError, match="close code 1001"):
         next(stream)
@@ -1040,7 +1030,7 @@ def test_a_pause_of_any_length_can_be_waited(serve: Serve, kind: Kind) -> None:
     Longer than any system waits at once; close() ends it all the same.
     """
     policy = Reconnect(initial=1e12, maximum=1e12, give_up_after=None)
-    options = StreamOptions(reconnect=policy, settle=0, idle_timeout=1e12)
+    options = SOON(reconnect=policy, settle=0, idle_timeout=1e12)
     stream = kind.open(serve(breaking(kind, hang_up), options=options))
     next(stream)
     thread, found = in_thread(stream)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import attrs
 import pytest
+from effort import times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from soak import Plan, soak
@@ -132,7 +133,7 @@ class Schedule:
 
 
 @settings(
-    max_examples=8,
+    max_examples=times(5, 20),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -154,7 +155,7 @@ def test_each_line_comes_once_whatever_happens(
 
 
 @settings(
-    max_examples=4,
+    max_examples=times(4, 20),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -191,10 +192,11 @@ def test_a_short_soak_loses_and_repeats_nothing() -> None:
     """
     Dozens of drops, thousands of lines, three writers that commit late.
     """
-    report = soak(Plan(lines=6_000, drops=60, rate=5_000, settle=1.0, late=0.9))
-    assert report.committed == 6_000
+    plan = Plan(lines=times(2_500, 6_000), drops=times(25, 60), rate=2_500, settle=0.5, late=0.4)
+    report = soak(plan)
+    assert report.committed == plan.lines
     assert report.repeated == 0
     # A machine that is too busy to commit in time breaks the promise's condition, not the promise.
-    assert report.lost == 0 or report.latest >= 1.0
-    assert report.reconnects >= 10
+    assert report.lost == 0 or report.latest >= plan.settle
+    assert report.reconnects > 0
     assert report.late > 0

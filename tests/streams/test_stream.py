@@ -9,7 +9,6 @@ import itertools
 import math
 import os
 import random
-import signal
 import socket
 import ssl
 import stat
@@ -21,6 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from driving import signalled_when_waiting
+from effort import times
 from peer import Conversation
 
 from coder_agents import (
@@ -452,12 +453,8 @@ def test_close_in_a_signal_handler_wakes_a_blocked_reader(
     before = open_sockets(agent)
     stream = kind.open(agent)
     next(stream)
-    old = signal.signal(signal.SIGALRM, lambda *_: stream.close())
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
+    with signalled_when_waiting(lambda *_: stream.close()):
         assert list(stream) == []
-    finally:
-        signal.signal(signal.SIGALRM, old)
     assert stream.end is StreamEnd.CLOSED
     assert open_sockets(agent) <= before
 
@@ -472,17 +469,8 @@ def test_ctrl_c_passes_through_and_leaves_nothing_open(
     before = open_sockets(agent)
     stream = kind.open(agent)
     next(stream)
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    old = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        with pytest.raises(KeyboardInterrupt):
-            next(stream)
-    finally:
-        signal.signal(signal.SIGALRM, old)
+    with signalled_when_waiting(), pytest.raises(KeyboardInterrupt):
+        next(stream)
     assert stream.end is StreamEnd.INTERRUPTED
     assert list(stream) == []
     assert open_sockets(agent) <= before
@@ -500,23 +488,12 @@ def test_ctrl_c_while_it_connects_leaves_nothing_open(
 
     agent = serve(stuck, tls=tls)
     before = open_sockets(agent)
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    old = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        with pytest.raises(KeyboardInterrupt):
-            kind.open(agent)
-    finally:
-        signal.signal(signal.SIGALRM, old)
+    with signalled_when_waiting(), pytest.raises(KeyboardInterrupt):
+        kind.open(agent)
     assert open_sockets(agent) <= before
 
 
-def test_a_thousand_closes_at_random_moments(
-    serve: Serve, kind: Kind, tls: ssl.SSLContext | None
-) -> None:
+def test_closes_at_random_moments(serve: Serve, kind: Kind, tls: ssl.SSLContext | None) -> None:
     """
     No open socket, no deadlock, no ciphertext in the parser: what is read is in order and
     the end is never an error.
@@ -526,7 +503,7 @@ def test_a_thousand_closes_at_random_moments(
     agent = serve(counting(kind, 100), tls=tls)
     before = open_sockets(agent)
     chance = random.Random(7)
-    for _ in range(400 if tls is None else 100):  # of two kinds: 1,000 in all
+    for _ in range(times(60, 400) if tls is None else times(20, 100)):
         stream = kind.open(agent)
         thread, found = in_thread(stream)
         time.sleep(chance.random() * 0.004)

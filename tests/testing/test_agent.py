@@ -150,7 +150,7 @@ def test_too_many_lines_overflow(calls: Any) -> None:
     What a script writes beyond the limit is refused, which only the agent tells.
     """
     with Deployment(log_limit=100) as deployment:
-        agent = deployment.add_agent(scripts=["yes | head -c 400000"])
+        agent = deployment.add_agent(scripts=["yes | head -c 20000"])
         assert agent.wait_started() == "ready"
         assert agent.push_logs(["x"]) == []
         data = calls(deployment).get(f"/workspaceagents/{agent.id}").json()

@@ -14,7 +14,6 @@ from driving import open_source, wait
 from peer import Conversation, Script, serving
 
 from coder_agents import Client
-from coder_agents.testing import Deployment
 from coder_agents.transport import DocumentSource, KeptRequest, Source, SSESource
 from coder_agents.transport.exchange import MAX_READS
 from coder_agents.transport.websocket import _Inbox, _NotWholeError
@@ -94,30 +93,3 @@ def test_a_message_of_many_reads_is_read_in_turns() -> None:
         except _NotWholeError:
             turns += 1
     assert turns == 1000 // MAX_READS
-
-
-def test_many_checks_at_once_do_not_keep_coming_back_together() -> None:
-    """
-    Where all kept connections hang, a log that looks for late lines asks for one less and less often.
-    """
-    from coder_agents.streams.checks import LateLineCheck
-
-    with Deployment() as deployment, deployment.client() as client:
-        kept = client._http.kept
-        owners = [object() for _ in range(8)]
-        lent = [kept.take(owner) for owner in owners]
-        check = LateLineCheck(
-            lambda floor: KeptRequest(kept, "/a", max_message_size=100),
-            what="a log",
-            connect_timeout=5,
-        )
-        pauses = []
-        for _ in range(8):
-            assert check.receive(0) is None
-            pauses.append(check.due_at(0.0))
-        assert all(lent)
-        gaps = [after - before for before, after in itertools.pairwise(pauses)]
-        assert max(gaps) > 1
-        for each in lent:
-            assert each is not None
-            kept.discard(each)
