@@ -317,7 +317,7 @@ def test_a_wait_goes_on_through_a_drop(
             dev.set_devcontainers([DEV])
 
     options = attrs.evolve(QUICK, on_reconnect=note)
-    agent = deployment.client(stream=options).agent(dev.id)
+    agent = deployment.client(stream_options=options).agent(dev.id)
     dev.set_devcontainers([attrs.evolve(DEV, status=STATUS.STARTING)])
     route = "containers" if release == "2.24" else "containers_watch"
     dropped = deployment.faults.add("drop", route=route, after=1)

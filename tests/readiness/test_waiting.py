@@ -457,7 +457,7 @@ def test_lines_go_on_where_they_were_after_a_break(
         else:
             embedded.set_lifecycle("ready")
 
-    with deployment.client(stream=StreamOptions(reconnect=None)) as client:
+    with deployment.client(stream_options=StreamOptions(reconnect=None)) as client:
         client.agent("dev").wait_ready(30, on_log=push_another)
     assert heard.outputs == ["1", "2", "3", "4", "5", "6"]
     assert drop.struck == 3
@@ -495,7 +495,7 @@ def test_a_log_that_ends_is_not_the_end(deployment: Deployment, heard: Heard) ->
             timer.start()
 
     timer = threading.Timer(0.7, embedded.set_lifecycle, ["ready"])
-    with deployment.client(stream=StreamOptions(reconnect=None)) as client:
+    with deployment.client(stream_options=StreamOptions(reconnect=None)) as client:
         client.agent("dev").wait_ready(30, on_log=heard.on_log, on_state=finish_later)
     timer.join()
     assert close.struck == 1
@@ -511,7 +511,7 @@ def test_a_message_that_is_too_large_is_raised(deployment: Deployment) -> None:
     embedded = deployment.add_agent(scripts=[SLEEPS])
     embedded.push_logs(["x" * 1000])
     options = StreamOptions(max_message_size=200)
-    with deployment.client(stream=options) as client, pytest.raises(MessageTooLargeError):
+    with deployment.client(stream_options=options) as client, pytest.raises(MessageTooLargeError):
         client.agent("dev").wait_ready(30, on_log=print)
 
 
