@@ -117,7 +117,7 @@ def run(plan: Plan, name: str, follow: Followed) -> None:
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, plan), daemon=True)
     process.start()
-    client = Client(*ours.recv(), stream=OPTIONS)
+    client = Client(*ours.recv(), stream_options=OPTIONS)
     agents = list(client.agents())
     count = plan.agents * plan.lines
     lap = Lap()

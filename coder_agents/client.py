@@ -4,25 +4,20 @@ Settings in, agents out.
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import attrs
 
 from coder_agents import schema
 from coder_agents.agent import Agent
-from coder_agents.capabilities import Capabilities
-from coder_agents.config import Cert, check_settings, from_environment
-from coder_agents.errors import ConfigError
-from coder_agents.streams import StreamOptions
-from coder_agents.transport import HTTP
+from coder_agents.base_client import BaseClient
+from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
-    import requests
-
     from coder_agents.batch import MetadataOfAgents
+    from coder_agents.capabilities import Capabilities
     from coder_agents.errors import CoderError
     from coder_agents.schema import (
         BuildInfoResponse,
@@ -31,10 +26,10 @@ if TYPE_CHECKING:
         WorkspaceAgent,
         WorkspaceAgentLog,
     )
-    from coder_agents.streams import MergedLogStream
+    from coder_agents.streams import MergedLogStream, StreamOptions
 
 
-class Client:
+class Client(BaseClient):
     """
     A Coder deployment, as one token's user sees it.
 
@@ -44,87 +39,26 @@ class Client:
     Args:
         url: the deployment's URL; a path prefix is kept.
         token: a session token, as ``coder tokens create`` prints it.
-        timeout: seconds, or a pair: seconds to connect and seconds without an answer.
+        timeout: seconds, or a pair: seconds to connect and seconds without an answer; at most 24
+            days.
         retries: how often a GET is tried again after a lost connection, 502, 503, 504,
-            or 429 with ``Retry-After``. All waiting together is no longer than the
-            read time-out.
-        verify: False, or a file of certificate authorities, as in requests.
+            or 429 with ``Retry-After``; 3 unless given. All waiting together is no longer than
+            the read time-out.
+        verify: False, or a file or folder of certificate authorities, as in requests; True unless
+            given.
         cert: a client certificate: a file, or a pair of certificate and key.
         headers: sent with every request.
         proxies: as in requests; without it the environment's proxy variables hold.
         user_agent: the ``User-Agent`` header.
-        stream: how this client's streams behave.
+        stream_options: how this client's streams behave.
         session: an old code base's own session. REST calls go through it as it is,
             with its cookies, netrc and retries; streams take TLS settings, proxies and
-            headers from it. It is neither changed nor closed, and *verify*, *cert* and
-            *proxies* are its own.
+            headers from it. It is neither changed nor closed: cookies that the deployment sets
+            are not put into its jar. *retries*, *verify*, *cert* and *proxies* are its own;
+            *headers* and *user_agent* are sent with each request all the same.
 
     Raises *ConfigError*, *ValueError* or *TypeError* for settings that cannot work.
     """
-
-    def __init__(
-        self,
-        url: str,
-        token: str,
-        *,
-        timeout: float | tuple[float, float] = (10, 60),
-        retries: int = 3,
-        verify: bool | str | os.PathLike[str] = True,
-        cert: Cert | None = None,
-        headers: Mapping[str, str] | None = None,
-        proxies: Mapping[str, str] | None = None,
-        user_agent: str | None = None,
-        stream: StreamOptions = StreamOptions(),  # noqa: B008 (frozen)
-        session: requests.Session | None = None,
-    ) -> None:
-        settings = check_settings(
-            url,
-            token,
-            timeout=timeout,
-            retries=retries,
-            verify=verify,
-            cert=cert,
-            headers=headers,
-            proxies=proxies,
-            user_agent=user_agent,
-        )
-        if session is not None and (verify is not True or cert or proxies):
-            raise ConfigError(
-                "verify, cert and proxies are the session's own: set them on the session"
-            )
-        self._http = HTTP(settings, session)
-        self._stream_options = stream
-        self._capabilities = Capabilities()
-
-    @classmethod
-    def from_env(cls, url: str | None = None, token: str | None = None, **options: Any) -> Self:
-        """
-        Return a client as Coder's CLI would find its deployment.
-
-        In this order: the arguments, ``CODER_URL`` and ``CODER_SESSION_TOKEN``, the
-        files that ``coder login`` wrote. *options* are those of `Client`; they go before
-        ``CODER_HEADER``, ``CODER_CLIENT_TLS_CA_FILE``, ``CODER_CLIENT_TLS_CERT_FILE`` and
-        ``CODER_CLIENT_TLS_KEY_FILE``.
-
-        Raises *ConfigError* that names every place it looked at.
-        """
-        found = from_environment(os.environ, url=url, token=token)
-        return cls(**{**found, **options})
-
-    def __repr__(self) -> str:
-        return f"<Client {self._http.settings.url}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """
-        Close the connections that are kept for the next REST call.
-        """
-        self._http.close()
 
     def agent(self, ref: uuid.UUID | str) -> Agent:
         """
@@ -235,13 +169,14 @@ class Client:
         from coder_agents.streams.merged import follow_merged
 
         self._http.check_open()
+        chosen = choose_options(options, self._stream_options)
         followed, begin = list(agents), dict(after or {})
         self._check_followed(followed, begin)
         return follow_merged(
             followed,
             lambda agent, chosen: agent._log_feed(begin.get(agent.id, 0), chosen),
             on_failure=on_failure,
-            options=options or self._stream_options,
+            options=chosen,
         )
 
     def _check_followed(self, agents: list[Agent], after: Mapping[uuid.UUID, int | str]) -> None:

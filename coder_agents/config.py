@@ -1,7 +1,5 @@
 """
-Where the deployment's URL, its token and its TLS settings come from.
-
-Everything a user can set is checked here, once, before any input or output.
+What a user can set, checked once, before any input or output.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,11 +22,20 @@ The header that carries the token, on REST calls and on WebSocket handshakes.
 """
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_FIELD_VALUE = re.compile(r"[!-~]([\t -~]*[!-~])?|")  # section 5.5, without letters outside ASCII
 _HOSTILE = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
+
+DEFAULT_RETRIES = 3
+MAX_TIMEOUT = (2**31 - 1) // 1000
+"""
+The longest time-out, in seconds: sockets are waited for by poll(), which counts milliseconds in 32
+bits.
+"""
 
 T = TypeVar("T")
 
-Cert = str | tuple[str, str]
+File = str | os.PathLike[str]
+Cert = File | tuple[File, File]
 
 
 @attrs.frozen(kw_only=True)
@@ -46,7 +52,7 @@ class Settings:
     read_timeout: float
     retries: int
     verify: bool | str
-    cert: Cert | None = attrs.field(repr=False)
+    cert: str | tuple[str, str] | None = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)
     proxies: Mapping[str, str] | None = attrs.field(repr=False)
     user_agent: str | None
@@ -57,8 +63,8 @@ def check_settings(
     token: str,
     *,
     timeout: float | tuple[float, float],
-    retries: int,
-    verify: bool | str | os.PathLike[str],
+    retries: int | None,
+    verify: bool | File | None,
     cert: Cert | None,
     headers: Mapping[str, str] | None,
     proxies: Mapping[str, str] | None,
@@ -76,11 +82,11 @@ def check_settings(
         token=_token(token),
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
-        retries=_retries(retries),
-        verify=verify if isinstance(verify, bool) else os.fspath(verify),
-        cert=cert,
-        headers=_headers(headers or {}),
-        proxies=None if proxies is None else dict(proxies),
+        retries=DEFAULT_RETRIES if retries is None else whole_number("retries", retries, least=0),
+        verify=_verify(verify),
+        cert=_cert(cert),
+        headers=_headers({} if headers is None else headers),
+        proxies=None if proxies is None else _proxies(proxies),
         user_agent=user_agent,
     )
 
@@ -151,7 +157,14 @@ def _timeouts(timeout: float | tuple[float, float]) -> tuple[float, float]:
     if len(pair) != 2:
         raise ValueError("timeout must be seconds, or a pair: seconds to connect and to read")
     connect, read = pair
-    return positive_seconds("timeout", connect), positive_seconds("timeout", read)
+    return _timeout(connect), _timeout(read)
+
+
+def _timeout(value: float) -> float:
+    seconds = positive_seconds("timeout", value)
+    if seconds > MAX_TIMEOUT:
+        raise ValueError(f"timeout must be at most {MAX_TIMEOUT} seconds (24 days), not {value}")
+    return seconds
 
 
 def positive_seconds(name: str, value: float) -> float:
@@ -199,13 +212,46 @@ def whole_number(name: str, value: int, *, least: int) -> int:
     return value
 
 
-def _retries(retries: int) -> int:
-    return whole_number("retries", retries, least=0)
+def _verify(verify: bool | File | None) -> bool | str:
+    if verify is None:
+        return True
+    return verify if isinstance(verify, bool) else _file("verify", verify, "True, False or a path")
+
+
+def _cert(cert: Cert | None) -> str | tuple[str, str] | None:
+    wanted = "a path or a pair of paths: certificate and key"
+    if cert is None:
+        return None
+    if not isinstance(cert, tuple):
+        return _file("cert", cert, wanted)
+    if len(cert) != 2:
+        raise ValueError(f"cert must be {wanted}")
+    certificate, key = cert
+    return _file("cert", certificate, wanted), _file("cert", key, wanted)
+
+
+def _file(setting: str, value: object, wanted: str) -> str:
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{setting} must be {wanted}, not {type(value).__name__}")
+    path = os.fsdecode(value)
+    if not path:  # which requests takes for False
+        raise ConfigError(f"{setting} must be {wanted}, not an empty path")
+    return path
+
+
+def _proxies(proxies: Mapping[str, str]) -> dict[str, str]:
+    _require_mapping("proxies", proxies, "schemes to URLs")
+    for scheme, url in proxies.items():
+        # The URL is not shown: it may hold a password.
+        if not isinstance(scheme, str) or not isinstance(url, str):
+            raise TypeError("proxies must be a mapping of schemes to URLs, all of them text")
+    return dict(proxies)
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:
+    _require_mapping("headers", headers, "names to values")
     for name, value in headers.items():
-        if not _is_field_name(name):
+        if not is_field_name(name):
             raise ConfigError(f"{name!r} is not the name of an HTTP header")
         if name.lower() == TOKEN_HEADER.lower():
             raise ConfigError(f"pass the token as token=, not as the header {TOKEN_HEADER}")
@@ -213,96 +259,22 @@ def _headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-def _is_field_name(name: object) -> bool:
+def _require_mapping(setting: str, value: object, of: str) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{setting} must be a mapping of {of}, not {type(value).__name__}")
+
+
+def is_field_name(name: object) -> bool:
+    """
+    Whether *name* can be the name of an HTTP header.
+    """
     return isinstance(name, str) and bool(_FIELD_NAME.fullmatch(name))
 
 
 def _field_value(what: str, value: object) -> None:
-    # A line break would smuggle in another header.
-    if not isinstance(value, str) or any(c in value for c in "\r\n\0"):
-        raise ConfigError(f"{what} must be text without line breaks")
-
-
-def from_environment(
-    environ: Mapping[str, str], *, url: str | None, token: str | None
-) -> dict[str, object]:
-    """
-    Return the keyword arguments of a client that *environ* and the files of
-    Coder's CLI hold.
-
-    In this order: what is given here, ``CODER_URL`` and ``CODER_SESSION_TOKEN``,
-    the files ``url`` and ``session`` in the CLI's folder. ``CODER_HEADER`` and
-    ``CODER_CLIENT_TLS_*`` are read as the CLI reads them.
-
-    Raises *ConfigError*, naming each place, where there is no URL or no token.
-    """
-    folder = config_folder(environ)
-    return {
-        "url": _find("URL", url, environ, "CODER_URL", folder / "url"),
-        "token": _find("token", token, environ, "CODER_SESSION_TOKEN", folder / "session"),
-        **_environment_headers(environ),
-        **_environment_tls(environ),
-    }
-
-
-def config_folder(environ: Mapping[str, str]) -> Path:
-    """
-    Return the folder in which Coder's CLI keeps its URL and token.
-    """
-    if named := environ.get("CODER_CONFIG_DIR"):
-        return Path(named)
-    if sys.platform == "win32":  # pragma: no cover (only on Windows)
-        return Path(environ.get("APPDATA", "~")).expanduser() / "coderv2"
-    if sys.platform == "darwin":  # pragma: no cover (only on macOS)
-        return Path("~/Library/Application Support/coderv2").expanduser()
-    base = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "coderv2"
-
-
-def _find(
-    what: str, given: str | None, environ: Mapping[str, str], variable: str, file: Path
-) -> str:
-    if given is not None:
-        return given
-    if found := environ.get(variable):
-        return found
-    if found := _file_text(file):
-        return found
-    raise ConfigError(
-        f"no {what} of a Coder deployment: no argument was given,"
-        f" the environment variable {variable} is not set,"
-        f" and the file {file} (made by `coder login`) is not there or empty"
-    )
-
-
-def _file_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _environment_headers(environ: Mapping[str, str]) -> dict[str, object]:
-    pair = environ.get("CODER_HEADER")
-    if not pair:
-        return {}
-    name, equals, value = pair.partition("=")
-    if not equals:
-        raise ConfigError("the environment variable CODER_HEADER must be like name=value")
-    return {"headers": {name: value}}
-
-
-def _environment_tls(environ: Mapping[str, str]) -> dict[str, object]:
-    settings: dict[str, object] = {}
-    if authority := environ.get("CODER_CLIENT_TLS_CA_FILE"):
-        settings["verify"] = authority
-    certificate = environ.get("CODER_CLIENT_TLS_CERT_FILE")
-    key = environ.get("CODER_CLIENT_TLS_KEY_FILE")
-    if bool(certificate) != bool(key):
+    # A line break would smuggle in another header. The value is not shown: it may be a secret.
+    if not isinstance(value, str) or not _FIELD_VALUE.fullmatch(value):
         raise ConfigError(
-            "CODER_CLIENT_TLS_CERT_FILE and CODER_CLIENT_TLS_KEY_FILE go together:"
-            " set both or neither"
+            f"{what} must be text in ASCII without line breaks or other control characters, and"
+            " without white space at its ends"
         )
-    if certificate and key:
-        settings["cert"] = (certificate, key)
-    return settings

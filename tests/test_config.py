@@ -5,12 +5,18 @@ Settings are checked once, before any input or output.
 from __future__ import annotations
 
 import math
+import select
+import socket
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from coder_agents import Client, ConfigError
-from coder_agents.config import config_folder, from_environment
+from coder_agents import Client, ConfigError, Reconnect, StreamOptions
+from coder_agents.config import MAX_TIMEOUT
+from coder_agents.testing import Deployment
 
 URL = "https://coder.example.com"
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
@@ -118,8 +124,20 @@ def test_retries_are_a_whole_number_of_zero_or_more() -> None:
 @pytest.mark.parametrize(
     ("headers", "says"),
     [
-        ({"X-A": "a\r\nX-B: b"}, "without line breaks"),
-        ({"X-A": 1}, "without line breaks"),
+        ({"X-A": "s3cret\r\nX-B: b"}, "X-A must be text in ASCII without line breaks"),
+        ({"X-A": "s3cret\nX-B: b"}, "X-A must be text in ASCII without line breaks"),
+        ({"X-A": " s3cret"}, "without white space at its ends"),
+        ({"X-A": "\ts3cret"}, "without white space at its ends"),
+        ({"X-A": "s3cret "}, "without white space at its ends"),
+        ({"X-A": "s3cret\n"}, "without white space at its ends"),
+        ({"X-A": " "}, "without white space at its ends"),
+        ({"X-A": "s3cret\x00"}, "or other control characters"),
+        ({"X-A": "s3\x1bcret"}, "or other control characters"),
+        ({"X-A": "s3cr\u00e9t"}, "X-A must be text in ASCII"),
+        ({"X-A": "s3\u2028cret"}, "X-A must be text in ASCII"),
+        ({"X-A": 1}, "X-A must be text"),
+        ({"X-A": b"s3cret"}, "X-A must be text"),
+        ({"X-A": None}, "X-A must be text"),
         ({"X A": "a"}, "not the name of an HTTP header"),
         ({"": "a"}, "not the name of an HTTP header"),
         ({"coder-session-token": "a"}, "pass the token as token="),
@@ -127,18 +145,161 @@ def test_retries_are_a_whole_number_of_zero_or_more() -> None:
 )
 def test_headers_that_cannot_be_sent_are_refused(headers: dict[str, str], says: str) -> None:
     """
-    A header cannot smuggle in another one, nor stand in for the token.
+    A header cannot smuggle in another one, nor stand in for the token, and its value is never shown.
     """
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=says) as raised:
         Client(URL, TOKEN, headers=headers)
+    assert "cret" not in str(raised.value)
 
 
-def test_a_user_agent_with_a_line_break_is_refused() -> None:
+@pytest.mark.parametrize("value", ["", "a", "a b", "a\tb", "~!", '{"a": "b, c"}'])
+def test_a_header_that_can_be_sent_is_kept_as_it_is(value: str) -> None:
+    """
+    White space within a value is part of it, and a value may be empty.
+    """
+    client = Client(URL, TOKEN, headers={"X-A": value}, user_agent=value)
+    assert client._http.settings.headers == {"X-A": value}
+    assert client._http.request_headers()["User-Agent"] == value
+
+
+@pytest.mark.parametrize("value", ["me\nX: y", " me", "m\u00e9"])
+def test_a_user_agent_is_checked_as_a_header_is(value: str) -> None:
     """
     The user agent is a header like any other.
     """
-    with pytest.raises(ConfigError, match="user_agent must be text without line breaks"):
-        Client(URL, TOKEN, user_agent="me\nX: y")
+    with pytest.raises(ConfigError, match="user_agent must be text in ASCII without line breaks"):
+        Client(URL, TOKEN, user_agent=value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"headers": ["X-A"]}, "headers must be a mapping of names to values, not list"),
+        ({"headers": "X-A: b"}, "headers must be a mapping of names to values, not str"),
+        ({"headers": ()}, "headers must be a mapping of names to values, not tuple"),
+        ({"proxies": "http://p"}, "proxies must be a mapping of schemes to URLs, not str"),
+        (
+            {"proxies": {"https": 1}},
+            "proxies must be a mapping of schemes to URLs, all of them text",
+        ),
+        ({"proxies": {1: "http://p"}}, "proxies must be a mapping of schemes to URLs, all of them"),
+        ({"verify": 1}, "verify must be True, False or a path, not int"),
+        ({"verify": ["ca.pem"]}, "verify must be True, False or a path, not list"),
+        ({"cert": 1}, "cert must be a path or a pair of paths: certificate and key, not int"),
+        (
+            {"cert": ["c", "k"]},
+            "cert must be a path or a pair of paths: certificate and key, not lis",
+        ),
+        (
+            {"cert": ("c", None)},
+            "cert must be a path or a pair of paths: certificate and key, not No",
+        ),
+        ({"stream_options": {}}, "stream_options must be a StreamOptions or None, not dict"),
+        ({"stream_options": False}, "stream_options must be a StreamOptions or None, not bool"),
+        (
+            {"stream_options": Reconnect()},
+            "stream_options must be a StreamOptions or None, not Rec",
+        ),
+        (
+            {"stream_options": StreamOptions},
+            "stream_options must be a StreamOptions or None, not typ",
+        ),
+        ({"session": object()}, "session must be a requests.Session, not object"),
+        ({"session": "https"}, "session must be a requests.Session, not str"),
+    ],
+)
+def test_a_setting_of_another_type_is_a_type_error(settings: dict[str, Any], says: str) -> None:
+    """
+    A setting of a wrong type is refused when the client is made, with what it must be.
+    """
+    with pytest.raises(TypeError, match=says):
+        Client(URL, TOKEN, **settings)
+
+
+@pytest.mark.parametrize("value", [("a",), (), ("a", "b", "c")])
+def test_a_certificate_and_its_key_are_two_paths(value: Any) -> None:
+    """
+    A tuple of any other length is refused.
+    """
+    with pytest.raises(ValueError, match="cert must be a path or a pair of paths"):
+        Client(URL, TOKEN, cert=value)
+
+
+@pytest.mark.parametrize("settings", [{"verify": ""}, {"cert": ""}, {"cert": ("c.pem", "")}])
+def test_an_empty_path_is_refused(settings: dict[str, Any]) -> None:
+    """
+    An empty path, which would switch the check of the certificate off, is refused.
+    """
+    with pytest.raises(ConfigError, match="not an empty path"):
+        Client(URL, TOKEN, **settings)
+
+
+def test_paths_may_be_path_objects() -> None:
+    """
+    Text and Path mean the same, for verify and for each part of cert.
+    """
+    settings = Client(URL, TOKEN, verify=Path("ca.pem"), cert=Path("c.pem"))._http.settings
+    assert (settings.verify, settings.cert) == ("ca.pem", "c.pem")
+    settings = Client(URL, TOKEN, cert=(Path("c.pem"), "k.pem"))._http.settings
+    assert (settings.verify, settings.cert) == (True, ("c.pem", "k.pem"))
+
+
+@pytest.mark.parametrize("timeout", [1e10, 2_147_484, (1e10, 1), (1, 2**63)])
+def test_a_timeout_that_no_socket_takes_is_refused(timeout: Any) -> None:
+    """
+    A time-out of more than 24 days is refused when the client is made.
+    """
+    with pytest.raises(ValueError, match=r"timeout must be at most 2147483 seconds \(24 days\)"):
+        Client(URL, TOKEN, timeout=timeout)
+
+
+def test_the_longest_timeout_is_one_that_can_be_waited_for() -> None:
+    """
+    The longest time-out that is allowed works; a second more is too long for poll(), which waits for sockets.
+    """
+    with Deployment() as deployment, deployment.client(timeout=MAX_TIMEOUT) as client:
+        assert client.me().username == "tester"
+    ours, peer = socket.socketpair()
+    with ours, peer:
+        peer.send(b"!")
+        poll = select.poll()
+        poll.register(ours, select.POLLIN)
+        assert poll.poll(MAX_TIMEOUT * 1000)
+        with pytest.raises(OverflowError):
+            poll.poll((MAX_TIMEOUT + 1) * 1000)
+
+
+@pytest.mark.parametrize("options", [{}, 0, "", True, Reconnect(), StreamOptions])
+@pytest.mark.parametrize(
+    "name", ["follow_logs", "watch_metadata", "watch_containers", "ports", "all"]
+)
+def test_the_options_of_a_stream_are_checked_before_any_request(name: str, options: Any) -> None:
+    """
+    Options of a wrong type are refused by every method that opens a stream, before it sends anything.
+    """
+    with Deployment() as deployment, deployment.client() as client:
+        agent = client.agent(deployment.add_agent().id)
+        sent = len(deployment.requests)
+        opens: dict[str, Callable[..., object]] = {
+            "follow_logs": agent.follow_logs,
+            "watch_metadata": agent.watch_metadata,
+            "watch_containers": agent.watch_containers,
+            "ports": agent.watch_listening_ports,
+            "all": partial(client.follow_logs, [agent]),
+        }
+        with pytest.raises(TypeError, match="options must be a StreamOptions or None, not"):
+            opens[name](options=options)
+        assert len(deployment.requests) == sent
+
+
+def test_no_stream_options_are_the_defaults() -> None:
+    """
+    None stands for the defaults, for a client as for one stream.
+    """
+    assert Client(URL, TOKEN)._stream_options == StreamOptions()
+    assert Client(URL, TOKEN, stream_options=None)._stream_options == StreamOptions()
+    chosen = StreamOptions(settle=1)
+    assert Client(URL, TOKEN, stream_options=chosen)._stream_options is chosen
 
 
 def test_no_secret_is_in_the_settings_repr() -> None:
@@ -154,80 +315,3 @@ def test_no_secret_is_in_the_settings_repr() -> None:
     text = repr(client) + repr(client._http) + repr(client._http.settings)
     assert TOKEN not in text
     assert "h1dden" not in text
-
-
-def test_arguments_go_before_the_environment_before_files(tmp_path: Path) -> None:
-    """
-    Argument, environment, file: the first that is there is taken.
-    """
-    (tmp_path / "url").write_text("https://from.file\n")
-    (tmp_path / "session").write_text(" token-from-file \n")
-    environ = {"CODER_CONFIG_DIR": str(tmp_path)}
-    found = from_environment(environ, url=None, token=None)
-    assert found == {"url": "https://from.file", "token": "token-from-file"}
-    environ |= {"CODER_URL": "https://from.env", "CODER_SESSION_TOKEN": "token-from-env"}
-    found = from_environment(environ, url=None, token=None)
-    assert found == {"url": "https://from.env", "token": "token-from-env"}
-    found = from_environment(environ, url="https://given", token="given")
-    assert found == {"url": "https://given", "token": "given"}
-
-
-def test_the_cli_folder_is_found_as_the_cli_finds_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    CODER_CONFIG_DIR goes before XDG_CONFIG_HOME before the home folder.
-    """
-    monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert config_folder({"CODER_CONFIG_DIR": "/a", "XDG_CONFIG_HOME": "/b"}) == Path("/a")
-    assert config_folder({"XDG_CONFIG_HOME": "/b"}) == Path("/b/coderv2")
-    assert config_folder({}) == tmp_path / ".config" / "coderv2"
-
-
-def test_a_missing_url_or_token_names_every_place_it_read(tmp_path: Path) -> None:
-    """
-    The error names the argument, the variable and the file.
-    """
-    environ = {"CODER_CONFIG_DIR": str(tmp_path)}
-    with pytest.raises(ConfigError, match=r"no URL .* argument .* CODER_URL .*/url"):
-        from_environment(environ, url=None, token=None)
-    (tmp_path / "session").write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match=r"no token .* CODER_SESSION_TOKEN .*/session"):
-        from_environment(environ, url=URL, token=None)
-
-
-def test_header_and_tls_variables_are_read_as_the_cli_reads_them() -> None:
-    """
-    CODER_HEADER is name=value; certificate and key go together.
-    """
-    base = {"CODER_URL": URL, "CODER_SESSION_TOKEN": TOKEN}
-    tls = {
-        "CODER_HEADER": "X-Gate=a=b",
-        "CODER_CLIENT_TLS_CA_FILE": "ca.pem",
-        "CODER_CLIENT_TLS_CERT_FILE": "cert.pem",
-        "CODER_CLIENT_TLS_KEY_FILE": "key.pem",
-    }
-    found = from_environment(base | tls, url=None, token=None)
-    assert found["headers"] == {"X-Gate": "a=b"}
-    assert found["verify"] == "ca.pem"
-    assert found["cert"] == ("cert.pem", "key.pem")
-    with pytest.raises(ConfigError, match="name=value"):
-        from_environment(base | {"CODER_HEADER": "broken"}, url=None, token=None)
-    with pytest.raises(ConfigError, match="go together"):
-        from_environment(base | {"CODER_CLIENT_TLS_KEY_FILE": "k"}, url=None, token=None)
-
-
-def test_from_env_takes_options_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    What is passed to from_env goes before what the environment says.
-    """
-    monkeypatch.setenv("CODER_URL", URL)
-    monkeypatch.setenv("CODER_SESSION_TOKEN", TOKEN)
-    monkeypatch.setenv("CODER_CLIENT_TLS_CA_FILE", "ca.pem")
-    with Client.from_env(verify=False, timeout=3) as client:
-        assert client._http.settings.verify is False
-        assert client._http.settings.read_timeout == 3
-    with Client.from_env(url="https://other.example.com") as client:
-        assert repr(client) == "<Client https://other.example.com>"
-        assert client._http.settings.verify == "ca.pem"

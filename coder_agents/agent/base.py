@@ -98,9 +98,11 @@ class BaseAgent:
         )
 
     def _chosen(self, options: StreamOptions | None) -> StreamOptions:
+        from coder_agents.streams.options import choose_options
+
         # A stream outlives its client, but is not opened by one that is closed.
         self._http.check_open()
-        return options or self._stream_options
+        return choose_options(options, self._stream_options)
 
     def _successor(self, workspace: Workspace, data: WorkspaceAgent) -> Self:
         return type(self)(

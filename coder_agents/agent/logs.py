@@ -18,7 +18,7 @@ from coder_agents.streams.sources import after as after_params
 if TYPE_CHECKING:
     from coder_agents.agent import Agent
     from coder_agents.readiness.report import StartupReport
-    from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
+    from coder_agents.schema import LogLevel, LogLevelName, WorkspaceAgent, WorkspaceAgentLog
     from coder_agents.streams import LogStream, StreamOptions
     from coder_agents.streams.builds import AcrossBuilds
     from coder_agents.streams.filters import LogFilter
@@ -39,7 +39,7 @@ class LogMethods(BaseAgent):
         since: datetime | timedelta | None = None,
         before: int | None = None,
         source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
-        level: str | None = None,
+        level: LogLevel | LogLevelName | None = None,
         grep: str | re.Pattern[str] | None = None,
     ) -> list[WorkspaceAgentLog]:
         """
@@ -76,7 +76,7 @@ class LogMethods(BaseAgent):
         since: datetime | timedelta | None = None,
         before: int | None = None,
         source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
-        level: str | None = None,
+        level: LogLevel | LogLevelName | None = None,
         grep: str | re.Pattern[str] | None = None,
         across_builds: bool = False,
         on_build: Callable[[Agent], object] | None = None,

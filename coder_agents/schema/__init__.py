@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         DisplayApp,
         JobErrorCode,
         LogLevel,
+        LogLevelName,
         OpenEnumeration,
         ProvisionerJobStatus,
         ServerSentEventType,
@@ -104,6 +105,7 @@ __all__ = [
     "IssueReconnectingPTYSignedTokenResponse",
     "JobErrorCode",
     "LogLevel",
+    "LogLevelName",
     "Number",
     "OpenEnumeration",
     "ProvisionerJob",
@@ -164,8 +166,8 @@ __getattr__, __dir__ = exports(
         "converter": "to_json",
         "deployment": "BuildInfoResponse Response ServerSentEvent ValidationError",
         "enumerations": (
-            "AgentSubsystem BuildReason DisplayApp JobErrorCode LogLevel OpenEnumeration "
-            "ProvisionerJobStatus ServerSentEventType UserStatus "
+            "AgentSubsystem BuildReason DisplayApp JobErrorCode LogLevel LogLevelName "
+            "OpenEnumeration ProvisionerJobStatus ServerSentEventType UserStatus "
             "WorkspaceAgentDevcontainerStatus WorkspaceAgentLifecycle "
             "WorkspaceAgentLifecycleOrder WorkspaceAgentScriptStatus "
             "WorkspaceAgentStartupScriptBehavior WorkspaceAgentStatus WorkspaceAppHealth "

@@ -9,7 +9,7 @@ as its text, is written back as it came, and says ``known`` False.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 
 class OpenEnumeration(StrEnum):
@@ -205,6 +205,11 @@ class LogLevel(OpenEnumeration):
         """
         return _SEVERITY.get(self, len(_SEVERITY))
 
+
+LogLevelName = Literal["trace", "debug", "info", "warn", "error"]
+"""
+The text of a `LogLevel`, for annotations: what takes a level takes either.
+"""
 
 _SEVERITY = {level: rank for rank, level in enumerate(LogLevel)}
 

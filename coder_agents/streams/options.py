@@ -96,6 +96,21 @@ class StreamOptions:
         return PAUSES  # a subclass in the tests has others
 
 
+def choose_options(
+    given: StreamOptions | None, default: StreamOptions, *, name: str = "options"
+) -> StreamOptions:
+    """
+    Return *given*, or *default* where it is None.
+
+    Raises *TypeError* where *given*, the argument *name*, is neither.
+    """
+    if given is None:
+        return default
+    if not isinstance(given, StreamOptions):
+        raise TypeError(f"{name} must be a StreamOptions or None, not {type(given).__name__}")
+    return given
+
+
 @attrs.frozen(kw_only=True)
 class StreamStats:
     """

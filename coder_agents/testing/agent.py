@@ -11,6 +11,7 @@ from uuid import UUID
 
 from coder_agents.schema import (
     LogLevel,
+    LogLevelName,
     WorkspaceAgentContainer,
     WorkspaceAgentDevcontainer,
     WorkspaceAgentListeningPort,
@@ -144,7 +145,9 @@ class EmbeddedAgent(ReportedAgent):
         self.build.remove_agent(self)
         self.kill()
 
-    def push_logs(self, lines: str | Iterable[str], level: str = "info") -> list[int]:
+    def push_logs(
+        self, lines: str | Iterable[str], level: LogLevel | LogLevelName = "info"
+    ) -> list[int]:
         """
         Store log lines, in one batch, as a program of the workspace can.
 
@@ -158,7 +161,9 @@ class EmbeddedAgent(ReportedAgent):
         pending = self.begin_logs(lines, level)
         return pending.ids if pending.commit() else []
 
-    def begin_logs(self, lines: str | Iterable[str], level: str = "info") -> PendingLogs:
+    def begin_logs(
+        self, lines: str | Iterable[str], level: LogLevel | LogLevelName = "info"
+    ) -> PendingLogs:
         """
         Take the ids of log lines and store the lines later, as a writer that is slow.
 

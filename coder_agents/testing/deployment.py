@@ -221,8 +221,12 @@ class Deployment:
     def set_clock(self, offset: timedelta) -> None:
         """
         Set the deployment's clock *offset* ahead of the true time, or back if negative.
+
+        Raises:
+            TypeError: *offset* is no timedelta.
+            ValueError: it is more than 1,000 years.
         """
-        self._state.clock_offset = offset
+        self._state.set_clock(offset)
 
     def restart(self, *, down: float = 0.0) -> None:
         """

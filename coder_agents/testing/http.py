@@ -127,11 +127,13 @@ class RequestReader:
             parser.receive_data(self._rest)
         try:
             head, body = self._read_events(parser)
-        except h11.RemoteProtocolError:
+            keep_alive = parser.their_state is not h11.MUST_CLOSE
+            request = _request(head, body, keep_alive=keep_alive)
+        except (h11.RemoteProtocolError, ValueError):  # the latter of a target that is no URL
             self._connection.send(encode_head(400, [("Connection", "close")]))
             raise ConnectionEnded from None
         self._rest = parser.trailing_data[0]
-        return _request(head, body, keep_alive=parser.their_state is not h11.MUST_CLOSE)
+        return request
 
     def _read_events(self, parser: h11.Connection) -> tuple[h11.Request, bytes]:
         head: h11.Request | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 import abc
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import wsproto
 from wsproto import events as frames
@@ -184,8 +184,7 @@ class WebSocketStream(Stream):
         self._unanswered_since: float | None = None
         self._protocol = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
         self._protocol.initiate_upgrade_connection(
-            [(name.encode(), value.encode()) for name, value in exchange.request.headers.items()],
-            exchange.request.target,
+            _handshake(exchange.request.headers), exchange.request.target
         )
         head = self._protocol.send(
             frames.AcceptConnection(
@@ -270,3 +269,12 @@ class WebSocketStream(Stream):
         Send a close frame.
         """
         self.exchange.write(self._protocol.send(frames.CloseConnection(code, reason or None)))
+
+
+def _handshake(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """
+    The headers of a handshake as wsproto can read them.
+    """
+    # It decodes the host as IDNA, which not every host is; a real server takes those too.
+    known = {**headers, "host": "localhost"} if "host" in headers else headers
+    return [(name.encode(), value.encode("latin-1")) for name, value in known.items()]

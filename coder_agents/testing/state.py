@@ -17,6 +17,7 @@ from coder_agents.testing.releases import Release
 from coder_agents.testing.workspace import EmbeddedWorkspace
 
 USER_NAME = "tester"
+MAX_CLOCK_OFFSET = timedelta(days=365_000)
 
 
 @attrs.frozen
@@ -72,6 +73,20 @@ class State:
         The deployment's time.
         """
         return datetime.now(UTC) + self.clock_offset
+
+    def set_clock(self, offset: timedelta) -> None:
+        """
+        Set how far the clock is ahead of the true time.
+
+        Raises:
+            TypeError: *offset* is no timedelta.
+            ValueError: it is more than 1,000 years, so that not every time has a date.
+        """
+        if not isinstance(offset, timedelta):
+            raise TypeError(f"offset must be a timedelta, not {type(offset).__name__}")
+        if abs(offset) > MAX_CLOCK_OFFSET:
+            raise ValueError(f"offset must be {MAX_CLOCK_OFFSET.days} days at most, not {offset}")
+        self.clock_offset = offset
 
     def new_id(self) -> UUID:
         """

@@ -166,7 +166,7 @@ def _accept(
             raise _refusal(426, f'{name} header "{value}" does not contain {wanted}')
     try:
         return WebSocketStream(exchange, unexpected=unexpected)
-    except wsproto.utilities.RemoteProtocolError as error:
+    except (wsproto.utilities.RemoteProtocolError, UnicodeError) as error:
         raise _refusal(400, str(error)) from None
 
 

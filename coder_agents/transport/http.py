@@ -23,6 +23,7 @@ from coder_agents._version import __version__
 from coder_agents.config import TOKEN_HEADER, Settings
 from coder_agents.errors import ConfigError
 from coder_agents.transport import fork
+from coder_agents.transport.cookies import hooks_without_cookies
 from coder_agents.transport.failures import api_error, transport_error
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("coder_agents")
 
 Params = Sequence[tuple[str, str]]
+
+# Connections that are kept for the next call: one for each thread that calls at the same time. With
+# more threads than that urllib3 closes what it cannot keep, and warns each time.
+_POOL_SIZE = 256
 
 
 class GetRetry(urllib3.Retry):
@@ -93,13 +98,16 @@ class HTTP:
     """
     One deployment's REST calls.
 
-    Owns its session unless it was handed one, which it neither changes nor closes.
+    Owns its session unless it was handed one, which it neither changes nor closes. A copy, such as a
+    pickled one, has no connections.
 
     Attributes:
         owns_session: whether the session is its own.
     """
 
     def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
+        if session is not None and not isinstance(session, requests.Session):
+            raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
         self.settings = settings
         self.owns_session = session is None
         self.session = _new_session(settings) if session is None else session
@@ -111,6 +119,9 @@ class HTTP:
 
     def __repr__(self) -> str:
         return f"<HTTP {self.settings.url}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_kept": {}}
 
     def close(self) -> None:
         """
@@ -261,6 +272,7 @@ class HTTP:
                 headers=headers,
                 timeout=(self.settings.connect_timeout, self.settings.read_timeout),
                 allow_redirects=False,
+                hooks=None if self.owns_session else hooks_without_cookies(self.session),
                 verify=self._verify,
                 cert=self._cert,
             )
@@ -285,7 +297,8 @@ def _new_session(settings: Settings) -> requests.Session:
     session.headers["User-Agent"] = f"coder-agents/{__version__}"
     session.headers["Accept"] = "application/json"
     session.proxies.update(settings.proxies or {})
-    adapter = requests.adapters.HTTPAdapter(max_retries=_retry_policy(settings))
+    retries = _retry_policy(settings)
+    adapter = requests.adapters.HTTPAdapter(max_retries=retries, pool_maxsize=_POOL_SIZE)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

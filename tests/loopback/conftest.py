@@ -47,5 +47,5 @@ def agent(deployment: Deployment, embedded: EmbeddedAgent) -> Iterator[Agent]:
     """
     The same agent, as a client sees it that reads a dev container often.
     """
-    with deployment.client(stream=paced(devcontainer_read=0.02)) as client:
+    with deployment.client(stream_options=paced(devcontainer_read=0.02)) as client:
         yield client.agent(embedded.id)

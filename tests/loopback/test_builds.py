@@ -59,7 +59,7 @@ def client(deployment: Deployment) -> Iterator[Client]:
     """
     A client of it whose streams come back soon.
     """
-    with deployment.client(stream=OPTIONS) as made:
+    with deployment.client(stream_options=OPTIONS) as made:
         yield made
 
 
@@ -595,7 +595,10 @@ def test_each_line_of_each_build_comes_once_whatever_happens(
     """
     Where deployments tell the old log till the end: writers, builds that fail, and drops.
     """
-    with Deployment(release="2.31") as deployment, deployment.client(stream=OPTIONS) as client:
+    with (
+        Deployment(release="2.31") as deployment,
+        deployment.client(stream_options=OPTIONS) as client,
+    ):
         deployment.add_agent()
         seen = client.agent("dev")
         builds = Builds(deployment)

@@ -44,7 +44,7 @@ def client(deployment: Deployment) -> Iterator[Client]:
     """
     A client of it.
     """
-    with deployment.client(stream=QUICK) as made:
+    with deployment.client(stream_options=QUICK) as made:
         yield made
 
 

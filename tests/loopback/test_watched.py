@@ -276,7 +276,7 @@ def test_a_time_out_without_any_state_says_so(deployment: Deployment, dev: Embed
     """
     There is no devcontainer to tell of; where not even a head comes, it is the request's own.
     """
-    agent = deployment.client(timeout=(10, 0.2), stream=QUICK).agent(dev.id)
+    agent = deployment.client(timeout=(10, 0.2), stream_options=QUICK).agent(dev.id)
     for route in ("containers", "containers_watch"):
         deployment.faults.add("silence", route=route, times=None, pings=True)
     with pytest.raises(TimeoutError) as raised:
@@ -319,7 +319,7 @@ def test_a_wait_goes_on_through_a_drop(
             dev.set_devcontainers([DEV])
 
     options = attrs.evolve(QUICK, on_reconnect=note)
-    agent = deployment.client(stream=options).agent(dev.id)
+    agent = deployment.client(stream_options=options).agent(dev.id)
     dev.set_devcontainers([attrs.evolve(DEV, status=STATUS.STARTING)])
     route = "containers" if release == "2.24" else "containers_watch"
     dropped = deployment.faults.add("drop", route=route, after=1)

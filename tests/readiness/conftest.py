@@ -81,5 +81,5 @@ def client(deployment: Deployment) -> Iterator[Client]:
     """
     A client of the usual release, which tries nothing again by itself.
     """
-    with deployment.client(retries=0, stream=OFTEN) as made:
+    with deployment.client(retries=0, stream_options=OFTEN) as made:
         yield made

@@ -51,7 +51,7 @@ def test_an_agent_that_starts_is_returned_when_it_is_ready(
     With every line of its scripts passed on once, and every state.
     """
     embedded = each_release.add_agent(scripts=["echo one; sleep 0.7; echo two; echo three"])
-    with each_release.client(stream=OFTEN) as client:
+    with each_release.client(stream_options=OFTEN) as client:
         agent = client.agent("dev")
         data = agent.wait_ready(30, on_log=heard.on_log, on_state=heard.on_state)
     assert data is agent.data
@@ -185,7 +185,7 @@ def test_a_start_that_went_wrong_is_a_warning(
     The agent can be used.
     """
     each_release.add_agent(scripts=[script]).wait_started()
-    with each_release.client(stream=OFTEN) as client:
+    with each_release.client(stream_options=OFTEN) as client:
         assert client.agent("dev").wait_ready().lifecycle_state == state
     assert f"agent tester/dev.main can be used, but {text} ({state})" in caplog.text
 
@@ -199,7 +199,7 @@ def test_strict_raises_the_script_that_failed(
     wrong = Script("echo before; echo 'no \x1b[31mspace' >&2; exit 3", "Install")
     right = Script("sleep 0.3; echo fine", "Other", start_blocks_login=False)
     each_release.add_agent(scripts=[right, wrong])
-    with each_release.client(stream=OFTEN) as client, pytest.raises(StartupError) as caught:
+    with each_release.client(stream_options=OFTEN) as client, pytest.raises(StartupError) as caught:
         client.agent("dev").wait_ready(strict=True, on_log=heard.on_log)
     error = caught.value
     tells = release == "2.35"
@@ -305,7 +305,7 @@ def test_a_timeout_says_what_hangs(each_release: Deployment, release: str, heard
     """
     quick = Script("echo done", "Quick")
     each_release.add_agent(scripts=[quick, Script("echo busy; sleep 60", "Slow")])
-    with each_release.client(stream=OFTEN) as client, pytest.raises(ReadyTimeoutError) as caught:
+    with each_release.client(stream_options=OFTEN) as client, pytest.raises(ReadyTimeoutError) as caught:
         client.agent("dev").wait_ready(2, on_log=heard.on_log)
     error = caught.value
     tells = release == "2.35"
@@ -458,7 +458,7 @@ def test_lines_go_on_where_they_were_after_a_break(
         else:
             embedded.set_lifecycle("ready")
 
-    with deployment.client(stream=attrs.evolve(OFTEN, reconnect=None)) as client:
+    with deployment.client(stream_options=attrs.evolve(OFTEN, reconnect=None)) as client:
         client.agent("dev").wait_ready(30, on_log=push_another)
     assert heard.outputs == ["1", "2", "3", "4", "5", "6"]
     assert drop.struck == 3
@@ -496,7 +496,7 @@ def test_a_log_that_ends_is_not_the_end(deployment: Deployment, heard: Heard) ->
             timer.start()
 
     timer = threading.Timer(0.7, embedded.set_lifecycle, ["ready"])
-    with deployment.client(stream=attrs.evolve(OFTEN, reconnect=None)) as client:
+    with deployment.client(stream_options=attrs.evolve(OFTEN, reconnect=None)) as client:
         client.agent("dev").wait_ready(30, on_log=heard.on_log, on_state=finish_later)
     timer.join()
     assert close.struck == 1
@@ -512,7 +512,7 @@ def test_a_message_that_is_too_large_is_raised(deployment: Deployment) -> None:
     embedded = deployment.add_agent(scripts=[SLEEPS])
     embedded.push_logs(["x" * 1000])
     options = StreamOptions(max_message_size=200)
-    with deployment.client(stream=options) as client, pytest.raises(MessageTooLargeError):
+    with deployment.client(stream_options=options) as client, pytest.raises(MessageTooLargeError):
         client.agent("dev").wait_ready(30, on_log=print)
 
 
@@ -568,7 +568,7 @@ def test_a_build_is_waited_for_by_name(each_release: Deployment, heard: Heard) -
     completed = threading.Timer(0.6, build.complete)
     began.start()
     completed.start()
-    with each_release.client(stream=OFTEN) as client:
+    with each_release.client(stream_options=OFTEN) as client:
         with pytest.raises(WorkspacePendingError):
             client.agent("dev")
         agent = client.wait_ready("dev", 30, on_log=heard.on_log, on_state=heard.on_state)

@@ -167,5 +167,5 @@ def agent_at(
     """
     Return an agent without asking the deployment for it.
     """
-    client = Client(url, TOKEN, stream=options, **settings)
+    client = Client(url, TOKEN, stream_options=options, **settings)
     return Agent(AGENT, client._http, client._stream_options, client._capabilities)

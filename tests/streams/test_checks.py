@@ -119,7 +119,7 @@ def test_a_check_that_hangs_delays_no_line(
     """
     Lines come as they are written, over the same connection, while the check waits.
     """
-    with deployment.client(timeout=PATIENT, stream=HANGING) as client:
+    with deployment.client(timeout=PATIENT, stream_options=HANGING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             with hang(deployment) as hangs:
                 embedded.push_logs(["first"])
@@ -142,7 +142,7 @@ def test_a_check_that_hangs_does_not_hold_up_a_poll(
     """
     poll(0.1) and poll(0) return on time, again and again.
     """
-    with deployment.client(timeout=PATIENT, stream=HANGING) as client:
+    with deployment.client(timeout=PATIENT, stream_options=HANGING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             with hang(deployment) as hangs:
                 embedded.push_logs(["first"])
@@ -159,7 +159,7 @@ def test_lines_of_several_agents_are_not_delayed(deployment: Deployment, hang: H
     However many checks hang, the lines of all agents come.
     """
     agents = add_agents(deployment, 10)
-    with deployment.client(timeout=PATIENT, stream=HANGING) as client:
+    with deployment.client(timeout=PATIENT, stream_options=HANGING) as client:
         with client.follow_logs(found(client, agents)) as stream:
             with hang(deployment) as hangs:
                 for each in agents:
@@ -220,7 +220,7 @@ def test_a_late_line_is_found_after_a_check_that_hung(
     What hangs is given up after the read time-out, and the next check finds the line.
     """
     soon = paced(CHECKING, check_dial=0.05)
-    with deployment.client(timeout=(60, 0.5), stream=soon) as client:
+    with deployment.client(timeout=(60, 0.5), stream_options=soon) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             with hang(deployment) as hangs:
                 late = embedded.begin_logs(["late"])
@@ -245,7 +245,7 @@ def test_a_broken_stream_is_mended_while_a_check_hangs(
     """
     deployment.faults.add("silence", route="logs", at="request", times=None)
     deployment.faults.add("drop", route="logs_follow", after=3)
-    with deployment.client(timeout=PATIENT, stream=CHECKING) as client:
+    with deployment.client(timeout=PATIENT, stream_options=CHECKING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             embedded.push_logs(["one"])
             poll_until(stream, lambda: routes(deployment, "logs"))
@@ -261,7 +261,7 @@ def test_a_stream_is_closed_at_once_while_a_check_hangs(
     """
     Closing wakes the reader, and no connection is left, neither the stream's nor the check's.
     """
-    with deployment.client(timeout=PATIENT, stream=HANGING) as client:
+    with deployment.client(timeout=PATIENT, stream_options=HANGING) as client:
         stream = client.agent(embedded.id).follow_logs()
         with hang(deployment) as hangs:
             embedded.push_logs(["first"])
@@ -310,7 +310,7 @@ def test_a_check_that_fails_ends_nothing(
     """
     failing = deployment.faults.add(kind, route="logs", times=None, **options)
     limited = attrs.evolve(CHECKING, max_message_size=100_000)
-    with deployment.client(timeout=PATIENT, stream=limited) as client:
+    with deployment.client(timeout=PATIENT, stream_options=limited) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             late = embedded.begin_logs(["late"])
             embedded.push_logs(["in time"])
@@ -333,7 +333,7 @@ def test_a_check_whose_tls_fails_ends_nothing(
     """
     A handshake that is refused, or an answer that cannot be decrypted, is a check that failed.
     """
-    with deployment.client(timeout=PATIENT, stream=CHECKING) as client:
+    with deployment.client(timeout=PATIENT, stream_options=CHECKING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             options: dict[str, Any] = {"at": "request"} if route == "logs" else {}
             failing = deployment.faults.add("tls_error", route=route, times=None, **options)
@@ -358,7 +358,7 @@ def test_a_check_is_not_repeated_before_retry_after(
     """
     headers = {"Retry-After": "2"}
     failing = deployment.faults.add("refuse", route="logs", status=status, headers=headers)
-    with deployment.client(stream=CHECKING) as client:
+    with deployment.client(stream_options=CHECKING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             embedded.push_logs(["line"])
             poll_until(stream, lambda: failing.struck)
@@ -372,7 +372,7 @@ def test_checks_use_one_connection_again(deployment: Deployment, embedded: Embed
     """
     Many checks of one log go over one connection, which is not the stream's.
     """
-    with deployment.client(stream=CHECKING) as client:
+    with deployment.client(stream_options=CHECKING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             for number in range(6):
                 embedded.push_logs([f"line {number}"])
@@ -392,7 +392,7 @@ def test_checks_of_streams_one_after_the_other_share_a_connection(
     A connection that is kept belongs to the client, not to a stream.
     """
     embedded.push_logs(["line"])
-    with deployment.client(stream=CHECKING) as client:
+    with deployment.client(stream_options=CHECKING) as client:
         for _ in range(3):
             with client.agent(embedded.id).follow_logs() as stream:
                 poll_until(stream, lambda: stream.stats.checks)
@@ -406,7 +406,7 @@ def test_a_kept_connection_that_was_closed_costs_nothing(
     """
     The check is made on another one, and is no failure.
     """
-    with deployment.client(stream=UNHURRIED) as client:
+    with deployment.client(stream_options=UNHURRIED) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             embedded.push_logs(["one"])
             poll_until(stream, lambda: stream.stats.checks)
@@ -432,7 +432,7 @@ def test_a_quiet_agent_costs_no_request(deployment: Deployment, embedded: Embedd
     """
     Where nothing was written nothing is checked, and nothing again once all is settled.
     """
-    with deployment.client(stream=CHECKING) as client:
+    with deployment.client(stream_options=CHECKING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             assert stream.poll(0.6) is None
             assert not routes(deployment, "logs")
@@ -457,7 +457,7 @@ def test_without_settling_nothing_is_checked(
     settle=0 trusts the order of the ids.
     """
     embedded.push_logs(["line"])
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             for number in range(3):
                 assert stream.poll(LONG)
@@ -559,7 +559,7 @@ def test_many_agents_keep_few_connections(deployment: Deployment) -> None:
     def checks() -> list[Any]:
         return routes(deployment, "logs")
 
-    with deployment.client(stream=CHECKING) as client:
+    with deployment.client(stream_options=CHECKING) as client:
         with client.follow_logs(found(client, agents)) as stream:
             for number in range(3):
                 for each in agents:
@@ -576,7 +576,7 @@ def test_each_agent_is_checked_once(deployment: Deployment) -> None:
     An answer that settles everything leaves nothing to be requested, also among several agents.
     """
     agents = add_agents(deployment, 3)
-    with deployment.client(stream=CHECKING) as client:
+    with deployment.client(stream_options=CHECKING) as client:
         with client.follow_logs(found(client, agents)) as stream:
             for each in agents:
                 each.push_logs(["line"])
@@ -607,7 +607,7 @@ def test_streams_in_many_threads_keep_few_connections(deployment: Deployment) ->
         except BaseException as error:
             wrong.append(error)
 
-    with deployment.client(stream=UNHURRIED) as client:
+    with deployment.client(stream_options=UNHURRIED) as client:
         readers = [threading.Thread(target=read, args=(client, each)) for each in agents]
         for reader in readers:
             reader.start()

@@ -136,7 +136,7 @@ def test_an_error_that_ends_a_log_has_its_bookmark(
     Whatever its class, it says where to continue, and nothing is lost or repeated there.
     """
     act(deployment)
-    with deployment.client(stream=options) as client:
+    with deployment.client(stream_options=options) as client:
         agent = client.agent(embedded.id)
         got = []
         with pytest.raises(kind) as raised:
@@ -171,7 +171,7 @@ def test_the_failure_of_one_of_several_has_its_bookmark(
     """
     act(deployment)
     told: list[tuple[Agent, Any]] = []
-    with deployment.client(stream=options) as client:
+    with deployment.client(stream_options=options) as client:
         (agent,) = found(client, [embedded])
         with client.follow_logs(
             [agent], on_failure=lambda agent, error: told.append((agent, error))
@@ -197,7 +197,7 @@ def test_an_error_before_the_first_line_has_a_bookmark_too(
     It is where the stream was to begin; for a poll as for next.
     """
     deployment.faults.add("invalid_json", route="logs_follow")
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         with client.agent(embedded.id).follow_logs(after=1) as stream:
             with pytest.raises(DecodeError) as raised:
                 stream.poll(LONG) if waiting else next(stream)
@@ -215,7 +215,7 @@ def test_an_error_across_builds_has_a_bookmark(
     """
     It is one of the agent whose log was followed at last.
     """
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         (agent,) = found(client, [embedded])
         with pytest.raises(AuthenticationError) as raised:
             with agent.follow_logs(across_builds=True) as stream:
@@ -239,7 +239,7 @@ def test_an_error_of_a_stream_without_ids_has_none(
     route = "watch_metadata" if kind == "metadata" else "containers_watch"
     deployment.faults.add("reset", route=route, after=1)
     deployment.faults.add("refuse", route=route, status=401, message="who", times=None)
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         agent = client.agent(embedded.id)
         with pytest.raises(AuthenticationError) as raised:
             with agent.watch_metadata() if kind == "metadata" else agent.watch_containers() as s:
@@ -280,7 +280,7 @@ def test_a_long_retry_after_does_not_end_a_stream(
         "refuse", route="logs_follow", status=status, headers={"Retry-After": retry_after}
     )
     pauses = Pauses()
-    with deployment.client(stream=StreamOptions(on_reconnect=pauses)) as client:
+    with deployment.client(stream_options=StreamOptions(on_reconnect=pauses)) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             poll_until(stream, lambda: len(pauses.seconds) == 2)
             assert stream.poll(0.3) is None
@@ -302,7 +302,7 @@ def test_one_more_try_is_made_before_giving_up(
         reconnect=Reconnect(initial=0.01, maximum=0.02, give_up_after=3),
         on_reconnect=pauses,
     )
-    with deployment.client(stream=options) as client:
+    with deployment.client(stream_options=options) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             poll_until(stream, lambda: stream.stats.reconnects == 1)
             embedded.push_logs(["three"])
@@ -319,7 +319,7 @@ def test_a_stream_gives_up_after_its_time(deployment: Deployment, embedded: Embe
         "refuse", route="logs_follow", status=503, headers={"Retry-After": "301"}, times=None
     )
     options = attrs.evolve(QUICK, reconnect=Reconnect(initial=0.01, maximum=0.02, give_up_after=1))
-    with deployment.client(stream=options) as client:
+    with deployment.client(stream_options=options) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             assert [next(stream).output for _ in range(2)] == ["one", "two"]
             began = time.monotonic()
@@ -339,7 +339,7 @@ def test_a_retry_after_that_is_short_is_kept(
     deployment.faults.add("drop", route="logs_follow", after=1)
     deployment.faults.add("refuse", route="logs_follow", status=503, headers={"Retry-After": "2"})
     pauses = Pauses()
-    with deployment.client(stream=attrs.evolve(QUICK, on_reconnect=pauses)) as client:
+    with deployment.client(stream_options=attrs.evolve(QUICK, on_reconnect=pauses)) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             poll_until(stream, lambda: stream.stats.reconnects == 1)
     assert pauses.seconds[1] == 2
@@ -371,7 +371,7 @@ def test_no_pause_that_a_stream_makes_is_longer_than_the_maximum(
         reconnect=Reconnect(initial=0.001, maximum=0.02, jitter=0.99, give_up_after=LONG),
         on_reconnect=pauses,
     )
-    with deployment.client(stream=options) as client:
+    with deployment.client(stream_options=options) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             poll_until(stream, lambda: stream.stats.reconnects == 1)
     assert len(pauses.seconds) == 61
@@ -418,7 +418,7 @@ def test_throw_is_what_it_is_for_a_generator(
     """
     made: Any = generator()
     next(made)
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream: Any = client.agent(embedded.id).follow_logs()
         next(stream)
         caught: list[BaseException] = []
@@ -447,7 +447,7 @@ def test_1000_without_reconnecting_is_raised(
     An agent that is in the latest build has more to say: the close is a drop.
     """
     deployment.faults.add("close", route="logs_follow", after=1, code=1000)
-    with deployment.client(stream=RAISING) as client:
+    with deployment.client(stream_options=RAISING) as client:
         for agent in (*found(client, [embedded]), client.agent(embedded.id)):
             deployment.faults.clear()
             deployment.faults.add("close", route="logs_follow", after=1, code=1000)
@@ -465,7 +465,7 @@ def test_1000_without_reconnecting_is_the_end_of_a_superseded_agent(
     """
     An agent that is not in the latest build has nothing more to say.
     """
-    with deployment.client(stream=RAISING) as client:
+    with deployment.client(stream_options=RAISING) as client:
         (agent,) = found(client, [embedded])
         embedded.new_build()
         with agent.follow_logs() as stream:
@@ -494,7 +494,7 @@ def test_a_workspace_that_cannot_be_decoded_does_not_end_a_stream_across_builds(
     It is read again, and the log of the next build's agent follows.
     """
     failing = deployment.faults.add(kind, route="workspace", times=2, **options)
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         (agent,) = found(client, [embedded])
         with agent.follow_logs(across_builds=True) as stream:
             assert [next(stream).output for _ in range(2)] == ["one", "two"]
@@ -514,7 +514,7 @@ def test_a_workspace_that_cannot_be_decoded_does_not_end_a_log(
     """
     failing = deployment.faults.add(kind, route="workspace", **options)
     deployment.faults.add("rolling_restart", route="logs_follow", times=2)
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         (agent,) = found(client, [embedded])
         with agent.follow_logs() as stream:
             poll_until(stream, lambda: failing.struck)
@@ -550,7 +550,7 @@ def test_a_page_during_a_reconnect_is_a_drop(
     route = {"metadata": "watch_metadata", "containers": "containers_watch"}.get(
         kind, "logs_follow"
     )
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         (agent,) = found(client, [embedded])
         opened: dict[str, Callable[[], Any]] = {
             "logs": agent.follow_logs,
@@ -578,7 +578,7 @@ def cost_per_line(deployment: Deployment, count: int, read: Callable[[Any], obje
     """
     embedded = deployment.add_agent(workspace=f"w{len(deployment.agents)}")
     embedded.push_logs(["x"] * count)
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         with client.agent(embedded.id).follow_logs() as stream:
             assert stream.poll(LONG) is not None
             began = time.thread_time()
@@ -617,7 +617,7 @@ def test_properties_of_several_agents_cost_the_same_at_each_line(deployment: Dep
         agents = [deployment.add_agent(workspace=f"w{len(deployment.agents)}") for _ in range(2)]
         for each in agents:
             each.push_logs(["x"] * count)
-        with deployment.client(stream=QUICK) as client:
+        with deployment.client(stream_options=QUICK) as client:
             with client.follow_logs(found(client, agents)) as stream:
                 assert stream.poll(LONG) is not None
                 began = time.thread_time()
@@ -652,7 +652,7 @@ def client_of() -> Iterator[Callable[[Deployment], Client]]:
     made: list[Client] = []
 
     def make(deployment: Deployment) -> Client:
-        made.append(deployment.client(stream=QUICK))
+        made.append(deployment.client(stream_options=QUICK))
         return made[-1]
 
     yield make

@@ -176,7 +176,7 @@ def test_a_forgotten_stream_is_closed_at_once(
     """
     The connection is gone as soon as the last reference is, and a warning names the line.
     """
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream_of = opener(kind, client, embedded)
         with warned():
             forget(stream_of)
@@ -281,7 +281,7 @@ def test_a_stream_with_a_history_is_closed_at_once(
     Whatever was handled before, no exception that came through keeps the stream.
     """
     options = CHECKING if "check" in history.__name__ else QUICK
-    with deployment.client(stream=options, timeout=(60, 60)) as client:
+    with deployment.client(stream_options=options, timeout=(60, 60)) as client:
         stream_of = opener(kind, client, embedded)
         spoil = history(deployment, embedded)
 
@@ -303,7 +303,7 @@ def test_a_stream_whose_connection_failed_once_is_closed_at_once(
     The same where a connection failed before its request: in TLS where there is TLS.
     """
     fails = "tls_error" if deployment.ca_file is not None else "drop"
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream_of = opener(kind, client, embedded)
 
         def forget() -> None:
@@ -328,7 +328,7 @@ def test_several_agents_of_which_one_has_failed(deployment: Deployment) -> None:
         each.push_logs(["line"])
     deployment.faults.add("refuse", route="logs_follow", status=401, message="who are you")
     kept: list[CoderError] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         followed = found(client, agents)
 
         def forget() -> None:
@@ -355,7 +355,7 @@ def test_failures_that_are_kept_keep_no_stream(deployment: Deployment) -> None:
         each.push_logs(["line"])
     deployment.faults.add("refuse", route="logs_follow", status=401, message="who are you")
     kept: list[Any] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         followed = found(client, agents)
 
         def forget() -> None:
@@ -379,7 +379,7 @@ def test_ctrl_c_in_a_loop_that_has_no_name_for_its_stream(
     The traceback that a notebook keeps of Ctrl-C in the body keeps no stream.
     """
     kept: list[BaseException] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream_of = opener(kind, client, embedded)
 
         def interrupted_in_the_body() -> None:
@@ -404,7 +404,7 @@ def test_ctrl_c_while_a_loop_waits(
     The stream has ended then, whoever keeps the exception: there is nothing to warn of.
     """
     kept: list[BaseException] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream_of = opener(kind, client, embedded)
 
         def wait() -> None:
@@ -432,7 +432,7 @@ def test_a_stream_that_is_kept_by_the_traceback_alone(
     kept: list[BaseException] = []
     if again:
         deployment.faults.add("drop", route="logs_follow", after=1, times=None)
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream_of = opener("logs", client, embedded)
         with warned(0):
             try:
@@ -458,7 +458,7 @@ def test_an_error_that_is_kept_keeps_no_stream(
         kind, "logs_follow"
     )
     kept: list[BaseException] = []
-    with deployment.client(stream=attrs.evolve(QUICK, reconnect=None)) as client:
+    with deployment.client(stream_options=attrs.evolve(QUICK, reconnect=None)) as client:
         stream_of = opener(kind, client, embedded)
         deployment.faults.add("drop", route=route, after=1)
 
@@ -488,7 +488,7 @@ def test_a_stream_that_is_never_opened_leaves_nothing(
         kind, "logs_follow"
     )
     kept: list[BaseException] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream_of = opener(kind, client, embedded)
         deployment.faults.add("refuse", route=route, status=status, message="no")
         with warned(0):
@@ -506,7 +506,7 @@ def test_a_stream_that_is_closed_properly_warns_of_nothing(
     """
     With `with` or close there is no warning when the stream goes.
     """
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         for kind in KINDS:
             stream_of = opener(kind, client, embedded)
             with warned(0):
@@ -525,7 +525,7 @@ def test_a_forgotten_stream_frees_what_it_checked_with(
     """
     The kept connection goes back to the client, which another stream then uses.
     """
-    with deployment.client(stream=CHECKING) as client:
+    with deployment.client(stream_options=CHECKING) as client:
         stream_of = opener("logs", client, embedded)
 
         def forget() -> None:
@@ -545,7 +545,7 @@ def test_many_forgotten_streams_leave_nothing(
     """
     Forty loops that break: at no time is more than one connected.
     """
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream_of = opener("logs", client, embedded)
         for _ in range(40):
             with warned():

@@ -104,7 +104,7 @@ def client(deployment: Deployment) -> Iterator[Client]:
     """
     A client of it.
     """
-    with deployment.client(stream=QUICK) as made:
+    with deployment.client(stream_options=QUICK) as made:
         yield made
 
 
@@ -401,7 +401,7 @@ def test_a_client_gives_right_answers_in_parent_and_children(deployment: Deploym
     agents = add_agents(deployment, 5)
     for each in agents:
         each.push_logs([f"of {each.id}"])
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         followed = found(client, agents)
         for agent in followed:
             agent.logs()
@@ -427,7 +427,7 @@ def test_processes_share_no_connection(deployment: Deployment, embedded: Embedde
     """
     Each dials its own, and goes on with it.
     """
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         agent = client.agent(embedded.id)
         deployment.requests.clear()
         children = [Child(lambda: [len(agent.logs()) for _ in range(3)]) for _ in range(2)]
@@ -478,7 +478,7 @@ def test_checks_go_on_in_parent_and_child(deployment: Deployment, embedded: Embe
     """
     The kept connection of the parent's checks is not the child's.
     """
-    with deployment.client(stream=CHECKING) as client:
+    with deployment.client(stream_options=CHECKING) as client:
         agent = client.agent(embedded.id)
         with agent.follow_logs() as stream:
             poll_until(stream, lambda: stream.stats.checks)
@@ -537,7 +537,7 @@ def test_a_fork_while_several_agents_reconnect(deployment: Deployment) -> None:
     Threads that connect are not in the child; closing the stream there waits for none.
     """
     agents = add_agents(deployment, 4)
-    with deployment.client(stream=QUICK, timeout=(60, 60)) as client:
+    with deployment.client(stream_options=QUICK, timeout=(60, 60)) as client:
         followed = found(client, agents)
         with client.follow_logs(followed) as stream:
             for each in agents:

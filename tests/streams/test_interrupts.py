@@ -175,7 +175,7 @@ def test_no_interrupt_loses_a_line_or_locks_a_stream(
     feed = Feed([embedded])
     got: list[Any] = []
     kept: list[Any] = []  # what a user may keep: it keeps no socket
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         agent = client.agent(embedded.id)
         stream = agent.follow_logs()
         for _ in range(ROUNDS):
@@ -232,7 +232,7 @@ def test_no_interrupt_loses_a_line_of_several_agents(
     feed = Feed(agents)
     got: list[Any] = []
     kept: list[Any] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         followed = found(client, agents)
         stream = client.follow_logs(followed)
         for _ in range(ROUNDS // 2):
@@ -262,7 +262,7 @@ def test_an_interrupt_while_nothing_comes_ends_the_stream(
     embedded = deployment.add_agent()
     embedded.push_logs(["line"])
     got: list[Any] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream = client.agent(embedded.id).follow_logs()
         # A reader that never waits is interrupted at some moment.
         interrupt = functools.partial(by_timer, 0.2) if reader == "poll(0)" else when_waiting
@@ -294,7 +294,7 @@ def test_an_interrupt_while_it_connects_leaves_nothing(
     """
     agents = add_agents(deployment, 3)
     deployment.faults.add(kind, route="logs_follow", times=None, **options)
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         followed = found(client, agents)
         opening: list[Callable[[], Any]] = [
             lambda: next(followed[0].follow_logs()),
@@ -343,7 +343,7 @@ def test_ctrl_c_in_the_body_of_a_with(
     """
     The end is "interrupted"; for any other exception it is a close by this program.
     """
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream = every_stream(client, deployment)[kind]()
         with pytest.raises(error):
             with stream:
@@ -361,7 +361,7 @@ def test_the_traceback_of_ctrl_c_is_short(
     """
     It has the user's frames and at most three of ours, and no second exception.
     """
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         stream = every_stream(client, deployment)[kind]()
         error = read_until_interrupted([], READERS[reader](stream), when_waiting)
         stream.close()
@@ -552,7 +552,7 @@ def test_a_bookmark_is_right_at_every_bytecode(deployment: Deployment) -> None:
     embedded = deployment.add_agent()
     embedded.push_logs([f"line {number}" for number in range(6)])
     wrong: list[str] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         agent = client.agent(embedded.id)
         with agent.follow_logs() as model, agent.follow_logs() as stream:
             right = [states(model)]
@@ -585,7 +585,7 @@ def test_a_bookmark_is_right_at_every_bytecode_of_batches(deployment: Deployment
     """
     embedded = deployment.add_agent()
     wrong: list[str] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         agent = client.agent(embedded.id)
         with agent.follow_logs() as model, agent.follow_logs() as stream:
             batches, its_batches = stream.batches(), model.batches()
@@ -613,7 +613,7 @@ def test_bookmarks_of_several_agents_are_right_at_every_bytecode(deployment: Dep
     """
     agents = add_agents(deployment, 2)
     wrong: list[str] = []
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         followed = found(client, agents)
         with client.follow_logs(followed) as model, client.follow_logs(followed) as stream:
 
@@ -650,7 +650,7 @@ def test_a_signal_handler_reads_what_is_right(deployment: Deployment, interrupts
     def save(number: int, frame: object) -> None:
         seen.append((stream.stats.items, stream.bookmark, stream.last_id))
 
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         agent = client.agent(embedded.id)
         stream = agent.follow_logs()
         signal.signal(signal.SIGALRM, save)
@@ -678,7 +678,7 @@ def test_closing_in_a_signal_handler_ends_the_loop(
     """
     embedded = deployment.add_agent()
     feed = Feed([embedded])
-    with deployment.client(stream=QUICK) as client:
+    with deployment.client(stream_options=QUICK) as client:
         for _ in range(30):
             stream = client.agent(embedded.id).follow_logs()
             signal.signal(signal.SIGALRM, lambda *_: stream.close())  # noqa: B023

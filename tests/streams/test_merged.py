@@ -63,7 +63,7 @@ def client(deployment: Deployment) -> Iterator[Client]:
     """
     A client of it, whose streams come back quickly and check nothing.
     """
-    with deployment.client(stream=QUICK) as made:
+    with deployment.client(stream_options=QUICK) as made:
         yield made
 
 
@@ -209,7 +209,7 @@ def test_nothing_is_lost_or_comes_twice(release: str) -> None:
                 ("drop", "reset", "cut", "close"), (1, 2), (AGENTS // 5,)
             )
         ]
-        with deployment.client(stream=options) as client:
+        with deployment.client(stream_options=options) as client:
             writers = Writers(agents, BATCHES, late=0.3)
             for agent in agents:
                 writers.committed[agent.id] += [
@@ -236,7 +236,10 @@ def test_a_late_line_of_a_quiet_agent_comes() -> None:
     It is looked for when it is time, though no socket has anything.
     """
     options = attrs.evolve(QUICK, settle=0.2)
-    with Deployment(ping_interval=1000) as deployment, deployment.client(stream=options) as client:
+    with (
+        Deployment(ping_interval=1000) as deployment,
+        deployment.client(stream_options=options) as client,
+    ):
         agents = add(deployment, 2)
         late = agents[0].begin_logs(["late"])
         agents[0].push_logs(["in time"])
@@ -382,7 +385,7 @@ def test_one_that_fails_later_is_told_and_the_others_go_on(deployment: Deploymen
     for agent in agents:
         agent.push_logs(["one"])
     deployment.faults.add("close", route="logs_follow", after=1, code=1001)
-    with deployment.client(stream=RAISING) as client:
+    with deployment.client(stream_options=RAISING) as client:
         told: list[tuple[Agent, CoderError]] = []
         given = found(client, 3)
         with client.follow_logs(given, on_failure=lambda *words: told.append(words)) as stream:
@@ -408,7 +411,7 @@ def test_nobody_has_to_hear_of_failures(deployment: Deployment) -> None:
     """
     add(deployment, 2)
     deployment.faults.add("close", route="logs_follow", after=1, code=1001, times=2)
-    with deployment.client(stream=RAISING) as client:
+    with deployment.client(stream_options=RAISING) as client:
         stream = client.follow_logs(found(client, 2))
         assert list(stream) == []
         assert stream.end is StreamEnd.ALL_ENDED
@@ -667,7 +670,7 @@ def test_what_happens_is_told_by_the_thread_that_reads(deployment: Deployment) -
     options = attrs.evolve(QUICK, on_reconnect=lambda *_: told.append(threading.get_ident()))
     deployment.faults.add("drop", route="logs_follow", after=1, times=4)
     deployment.faults.add("drop", route="logs_follow", at="request", times=4)
-    with deployment.client(stream=options) as client:
+    with deployment.client(stream_options=options) as client:
         with client.follow_logs(found(client, 4)) as stream:
             while len(told) < 8:
                 assert stream.poll(0.1) is None
@@ -688,7 +691,7 @@ def test_an_error_of_on_failure_passes_through(deployment: Deployment, moment: s
         deployment.faults.add("html", route="logs_follow")
     else:
         deployment.faults.add("drop", route="logs_follow", after=1)
-    with deployment.client(stream=RAISING) as client:
+    with deployment.client(stream_options=RAISING) as client:
         agents = found(client, 3)
         with nothing_left(deployment, client), pytest.raises(ZeroDivisionError):
             for _ in client.follow_logs(agents, on_failure=raise_it):
@@ -705,7 +708,7 @@ def test_on_failure_may_raise_the_error_itself(deployment: Deployment) -> None:
     def raise_it(agent: Agent, error: CoderError) -> None:
         raise error
 
-    with deployment.client(stream=RAISING) as client:
+    with deployment.client(stream_options=RAISING) as client:
         stream = client.follow_logs(found(client, 3), on_failure=raise_it)
         with pytest.raises(StreamError):
             next(stream)
@@ -719,7 +722,7 @@ def test_on_failure_may_close_the_stream(deployment: Deployment) -> None:
     """
     add(deployment, 3)
     deployment.faults.add("drop", route="logs_follow", after=1)
-    with deployment.client(stream=RAISING) as client:
+    with deployment.client(stream_options=RAISING) as client:
         stream = client.follow_logs(found(client, 3), on_failure=lambda *_: stream.close())
         assert list(stream) == []
     assert stream.end is StreamEnd.CLOSED
@@ -746,7 +749,7 @@ def test_whole_logs_come_over_tls() -> None:
     """
     What lies in TLS or in a parser is read before anything is waited for.
     """
-    with Deployment(tls=True) as deployment, deployment.client(stream=QUICK) as client:
+    with Deployment(tls=True) as deployment, deployment.client(stream_options=QUICK) as client:
         agents = add(deployment, 4)
         given = found(client, 4)
         with nothing_left(deployment, client), client.follow_logs(given) as stream:
@@ -788,7 +791,7 @@ def test_a_deployment_that_is_not_there_is_told() -> None:
     By the error of the first agent.
     """
     with Deployment() as deployment:
-        client = deployment.client(stream=QUICK)
+        client = deployment.client(stream_options=QUICK)
         add(deployment, 2)
         agents = found(client, 2)
     with nothing_left(deployment, client), pytest.raises(TransportError, match=str(agents[0].id)):

@@ -318,7 +318,7 @@ def test_several_agents_are_polled_on_time_while_one_floods(serve: Callable[...,
     other = attrs.evolve(agent._data, id=uuid.UUID(int=9))
     second = Agent(other.id, agent._http, RAISING, agent._capabilities, data=other)
     soon = paced(StreamOptions(settle=0), first_answers=0.5)
-    client = Client(agent._http.settings.url, TOKEN, stream=soon)
+    client = Client(agent._http.settings.url, TOKEN, stream_options=soon)
     with client.follow_logs([agent, second]) as stream:
         began = time.monotonic()
         found = None
@@ -465,7 +465,7 @@ def test_an_agent_that_always_has_something_is_stepped_once_at_a_time(
     agent = serve(burst)
     data = [attrs.evolve(agent._data, id=uuid.UUID(int=number)) for number in (8, 9)]
     agents = [Agent(each.id, agent._http, RAISING, agent._capabilities, data=each) for each in data]
-    client = Client(agent._http.settings.url, TOKEN, stream=StreamOptions(settle=0))
+    client = Client(agent._http.settings.url, TOKEN, stream_options=StreamOptions(settle=0))
     came: dict[uuid.UUID, list[int]] = {each.id: [] for each in data}
     with client.follow_logs(agents) as stream:
         until = time.monotonic() + 20

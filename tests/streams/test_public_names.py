@@ -33,7 +33,7 @@ def client() -> Iterator[Client]:
     """
     A client of a deployment with an agent in the workspace ``w0``.
     """
-    with Deployment() as deployment, deployment.client(stream=QUICK) as made:
+    with Deployment() as deployment, deployment.client(stream_options=QUICK) as made:
         (embedded,) = add_agents(deployment, 1)
         embedded.set_metadata("key", "value")
         embedded.set_containers([])

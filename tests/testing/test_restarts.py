@@ -260,6 +260,30 @@ def test_the_clock_can_jump(calls: Calls, hours: int) -> None:
         assert (jumped[1] > jumped[0]) is (hours > 0)
 
 
+@pytest.mark.parametrize("offset", [5, 1.5, "1h", None, datetime.now(UTC), 0])
+def test_the_clock_is_set_by_a_timedelta(offset: Any) -> None:
+    """
+    Anything else is refused where it is given, and not when a line is stored.
+    """
+    with Deployment() as deployment:
+        with pytest.raises(TypeError, match="offset must be a timedelta, not"):
+            deployment.set_clock(offset)
+        assert len(deployment.add_agent().push_logs("stored")) == 1
+
+
+@pytest.mark.parametrize("offset", [timedelta.max, timedelta.min, timedelta(days=365_001)])
+def test_the_clock_is_set_to_a_time_that_has_a_date(offset: timedelta) -> None:
+    """
+    An offset that leads out of the calendar is refused where it is given.
+    """
+    with Deployment() as deployment:
+        with pytest.raises(ValueError, match="offset must be 365000 days at most"):
+            deployment.set_clock(offset)
+        deployment.set_clock(timedelta(days=-365_000))
+        deployment.set_clock(timedelta(days=365_000))
+        assert len(deployment.add_agent().push_logs("stored")) == 1
+
+
 @pytest.mark.parametrize(
     ("release", "reason"), [("2.31", b"Ping failed"), ("2.35", b"liveness probe failed")]
 )

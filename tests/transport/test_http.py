@@ -436,43 +436,6 @@ def test_a_closed_client_says_so(client: Client) -> None:
 
 
 @responses.activate
-def test_an_own_session_is_used_as_it_is_and_left_alone() -> None:
-    """
-    Its headers, cookies and auth hold; it is neither changed nor closed.
-    """
-    responses.get(f"{API}/users/me", json=ME, headers={"Set-Cookie": "theirs=1"})
-    session = requests.Session()
-    session.headers["X-Theirs"] = "1"
-    session.auth = ("user", "password")
-    closed: list[bool] = []
-    session.close = lambda: closed.append(True)  # type: ignore[method-assign]
-    headers = dict(session.headers)
-    adapters = dict(session.adapters)
-    with Client(URL, TOKEN, session=session) as client:
-        client.me()
-        client.me()
-    sent = responses.calls[1].request.headers
-    assert sent["X-Theirs"] == "1"
-    assert sent["Authorization"].startswith("Basic ")
-    assert sent["Cookie"] == "theirs=1"
-    assert sent["Coder-Session-Token"] == TOKEN
-    assert dict(session.headers) == headers
-    assert dict(session.adapters) == adapters
-    assert closed == []
-
-
-@pytest.mark.parametrize(
-    "settings", [{"verify": False}, {"cert": "c.pem"}, {"proxies": {"http": "http://p"}}]
-)
-def test_tls_and_proxies_of_an_own_session_are_its_own(settings: dict[str, object]) -> None:
-    """
-    Two places for one setting are refused.
-    """
-    with pytest.raises(ConfigError, match="set them on the session"):
-        Client(URL, TOKEN, session=requests.Session(), **settings)  # type: ignore[arg-type]
-
-
-@responses.activate
 @pytest.mark.parametrize(
     ("status", "body", "gone"),
     [

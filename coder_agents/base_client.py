@@ -1,0 +1,133 @@
+"""
+The settings of a client: from arguments, or from the environment as Coder's command reads it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+from coder_agents.capabilities import Capabilities
+from coder_agents.config import Cert, File, check_settings, deployment_url
+from coder_agents.environment import Environment
+from coder_agents.errors import ConfigError
+from coder_agents.streams.options import StreamOptions, choose_options
+from coder_agents.transport import HTTP
+
+if TYPE_CHECKING:
+    import requests
+
+
+class BaseClient:
+    """
+    A client without the methods that read something of the deployment.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        timeout: float | tuple[float, float] = (10, 60),
+        retries: int | None = None,
+        verify: bool | File | None = None,
+        cert: Cert | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
+        stream_options: StreamOptions | None = None,
+        session: requests.Session | None = None,
+    ) -> None:
+        settings = check_settings(
+            url,
+            token,
+            timeout=timeout,
+            retries=retries,
+            verify=verify,
+            cert=cert,
+            headers=headers,
+            proxies=proxies,
+            user_agent=user_agent,
+        )
+        if session is not None:
+            _refuse_what_the_session_has(retries=retries, verify=verify, cert=cert, proxies=proxies)
+        self._stream_options = choose_options(
+            stream_options, StreamOptions(), name="stream_options"
+        )
+        self._http = HTTP(settings, session)
+        self._capabilities = Capabilities()
+
+    @classmethod
+    def from_env(
+        cls,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        timeout: float | tuple[float, float] = (10, 60),
+        retries: int | None = None,
+        verify: bool | File | None = None,
+        cert: Cert | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
+        stream_options: StreamOptions | None = None,
+        session: requests.Session | None = None,
+    ) -> Self:
+        """
+        Return a client as Coder's command would find its deployment.
+
+        The URL and the token are the arguments, else ``CODER_URL`` and ``CODER_SESSION_TOKEN``, else what
+        is in the files that ``coder login`` wrote. The other arguments are those of `Client`, and
+        each takes precedence over its variable, which is then not read: *headers* over
+        ``CODER_HEADER`` and ``CODER_HEADER_COMMAND``, *verify* over ``CODER_CLIENT_TLS_CA_FILE``,
+        *cert* over ``CODER_CLIENT_TLS_CERT_FILE`` and ``CODER_CLIENT_TLS_KEY_FILE``, and
+        *session* over all three TLS variables. None means "not given".
+
+        Raises *ConfigError* that names every place it read, or the variable or file that is wrong,
+        and what `Client` raises.
+        """
+        environment = Environment(os.environ)
+        url = deployment_url(environment.url() if url is None else url)
+        token = environment.token() if token is None else token
+        if headers is None:
+            headers = environment.headers(url)
+        if session is None:
+            verify = environment.verify() if verify is None else verify
+            cert = environment.cert() if cert is None else cert
+        return cls(
+            url,
+            token,
+            timeout=timeout,
+            retries=retries,
+            verify=verify,
+            cert=cert,
+            headers=headers,
+            proxies=proxies,
+            user_agent=user_agent,
+            stream_options=stream_options,
+            session=session,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Client {self._http.settings.url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """
+        Close the connections that are kept for the next REST call.
+        """
+        self._http.close()
+
+
+def _refuse_what_the_session_has(**settings: object) -> None:
+    given = [name for name, value in settings.items() if value is not None]
+    if given:
+        raise ConfigError(
+            f"{' and '.join(given)} cannot be given beside session=: set them on the session"
+        )
