@@ -9,7 +9,7 @@ from uuid import UUID
 
 import attrs
 
-from coder_agents.render.escape import escape_controls, terminal_safe
+from coder_agents.render.escape import escape_controls, last_state, terminal_safe
 from coder_agents.schema.enumerations import LogLevel
 from coder_agents.schema.fields import NIL_UUID, Int64
 from coder_agents.schema.times import format_time
@@ -22,8 +22,9 @@ class WorkspaceAgentLog:
     """
     One line that a script of an agent printed.
 
-    ``str(log)`` is the line made safe for a terminal: colours stay, every other control
-    character but tab is shown as ``\\xNN``.
+    ``str(log)`` is one line, made safe for a terminal. Colours and tabs stay. Every other
+    character that could move, break or reorder the line is shown by its code, as ``\\xNN`` or
+    ``\\uNNNN``. A progress bar, which is drawn with carriage returns, shows its last state.
 
     Attributes:
         id: from one sequence of the whole deployment, so ids of one agent have gaps. Sort by it.
@@ -48,21 +49,22 @@ class WorkspaceAgentLog:
         return len(self.output) == _LONGEST_OUTPUT
 
     def __str__(self) -> str:
-        return terminal_safe(self.output)
+        return terminal_safe(last_state(self.output))
 
     def text(self, agent_name: str = "", source_name: str = "", *, raw: bool = False) -> str:
         """
         The line as the deployment writes it in a plain text log, without a newline.
 
         For instance ``2026-11-22T08:36:52Z [info] [agent.main|Startup] hello``; ``.main`` and
-        ``|Startup`` are left out with *agent_name* and *source_name*. Every control character
-        but tab, colours included, is shown as ``\\xNN``. With *raw* all stay as they are, which
+        ``|Startup`` are left out with *agent_name* and *source_name*. It is one line, as ``str(log)``
+        is, but colours are shown by their codes too. With *raw* every character stays as it is, which
         is what the deployment does, and not safe for a terminal.
         """
         moment = format_time(self.created_at, "seconds")
         agent = f".{agent_name}" if agent_name else ""
         source = f"|{source_name}" if source_name else ""
-        line = f"{moment} [{self.level}] [agent{agent}{source}] {self.output}"
+        output = self.output if raw else last_state(self.output)
+        line = f"{moment} [{self.level}] [agent{agent}{source}] {output}"
         return line if raw else escape_controls(line)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from characters import UNSAFE
 
 from coder_agents.schema import (
     NIL_UUID,
@@ -183,6 +184,23 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
     """
     assert to_json(WorkspaceAgentLog(output="a\ud800b")).encode()
     assert written(WorkspaceAgentLog(output="a\ud800b"))["output"] == "a\ufffdb"
+
+
+def test_json_is_one_line_of_json_lines() -> None:
+    """
+    Every character at which some reader ends a line is escaped, in values and in keys; others stay.
+    """
+    whole = "".join(sorted(each for each in UNSAFE if not "\ud800" <= each <= "\udfff"))
+
+    text = to_json({whole: WorkspaceAgentLog(output=f"{whole}ש")})
+
+    assert len(f"{text}\n".splitlines()) == 1
+    assert "\\u0085" in text
+    assert "\\u2028" in text
+    assert "\\u2029" in text
+    assert "ש" in text
+    [(key, log)] = json.loads(text).items()
+    assert key + "ש" == log["output"] == f"{whole}ש"
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
