@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from coder_agents import schema
 from coder_agents.capabilities import Capabilities
 from coder_agents.render import escape_controls
+from coder_agents.schema.source_names import SourceNames
 from coder_agents.transport import HTTP, quoted
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class BaseAgent:
     def __repr__(self) -> str:
         from coder_agents.resolve import full_name
 
+        self._source_names = SourceNames()
         data, workspace = self._data, self._workspace
         within = "" if workspace is None else f"{full_name(workspace)}."
         words = f"{within}{data.name} {self.id} {data.status} {data.lifecycle_state}"
@@ -111,3 +113,4 @@ class BaseAgent:
             data=data,
             workspace=workspace,
         )
+        self._source_names.learn(self._data.log_sources)
