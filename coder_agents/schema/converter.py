@@ -71,6 +71,20 @@ def to_json(value: object) -> str:
     return documents.without_surrogates(_on_one_line(text))
 
 
+def to_dict(value: object) -> dict[str, Any]:
+    """
+    *value*, an object of a schema class, as `to_json` writes it, in plain dicts, lists and values.
+
+    Names and formats are those of the deployment: times and UUIDs are strings.
+
+    Raises TypeError where *value* is of no schema class, ValueError as `to_json` does.
+    """
+    if not shapes.is_class(type(value)):
+        raise TypeError(f"value must be an object of a schema class, not a {type(value).__name__}")
+    found: dict[str, Any] = json.loads(to_json(value))
+    return found
+
+
 def _on_one_line(text: str) -> str:
     """
     Return the JSON *text* with every character escaped at which `str.splitlines` would cut it.

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coder_agents import schema
-from coder_agents.schema import from_json, shapes, to_json, validating
+from coder_agents.schema import from_json, shapes, to_dict, to_json, validating
 from coder_agents.schema.fields import NO_AGE, Age, Int64
 
 CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
@@ -70,5 +70,6 @@ def test_every_class_survives_a_round_trip(cls: Any) -> None:
         assert from_json(text.encode(), cls) == value
         assert validating.read(json.loads(text), cls, "$") == value
         assert to_json(from_json(text, cls)) == text
+        assert to_dict(value) == json.loads(text)
 
     holds()

@@ -26,11 +26,13 @@ from coder_agents.schema import (
     WorkspaceAgentMetadata,
     WorkspaceAgentScript,
     WorkspaceApp,
+    to_dict,
     to_json,
 )
 
 SOME = UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
 NIL = str(NIL_UUID)
+SCRIPT = WorkspaceAgentScript(display_name="Install")
 NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -184,6 +186,28 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
     """
     assert to_json(WorkspaceAgentLog(output="a\ud800b")).encode()
     assert written(WorkspaceAgentLog(output="a\ud800b"))["output"] == "a\ufffdb"
+
+
+def test_an_object_is_a_dict_of_what_json_has() -> None:
+    """
+    By the names of the wire, in plain values; what is in it, too.
+    """
+    request = IssueReconnectingPTYSignedTokenRequest(url="wss://x", agent_id=SOME)
+    agent = WorkspaceAgent(created_at=datetime(2026, 11, 22, tzinfo=UTC), scripts=(SCRIPT,))
+
+    assert to_dict(request) == {"url": "wss://x", "agentID": str(SOME)}
+    assert to_dict(agent)["created_at"] == "2026-11-22T00:00:00Z"
+    assert to_dict(agent)["scripts"] == [written(SCRIPT)]
+    assert type(to_dict(WorkspaceAgentLog(level=LogLevel.INFO))["level"]) is str
+
+
+@pytest.mark.parametrize("value", [[WorkspaceAgentLog()], {}, None, WorkspaceAgentLog])
+def test_only_an_object_of_the_schema_is_a_dict(value: object) -> None:
+    """
+    A list is none, nor is a class: TypeError says what was given.
+    """
+    with pytest.raises(TypeError, match=f"not a {type(value).__name__}"):
+        to_dict(value)
 
 
 def test_json_is_one_line_of_json_lines() -> None:
