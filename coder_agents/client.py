@@ -66,6 +66,8 @@ class Client(BaseClient):
 
         *ref* is ``[owner/]workspace[.agent]``, or the UUID of an agent or of a workspace. Without
         an agent's name it is the workspace's only agent, or the only one that is not a sub-agent.
+        Names as other programs show them will do: ``@alice/dev``, ``alice--dev``, and the host names
+        of Coder Connect, ``dev.coder`` and ``main.dev.alice.coder``.
         One request; two for the UUID of a workspace, which looks like an agent's: agents are
         tried first.
 
@@ -73,7 +75,8 @@ class Client(BaseClient):
         *NotFoundError* for a UUID that is neither an agent's nor a workspace's; *ValueError* or
         *TypeError*, before any request, where *ref* can be neither.
         """
-        from coder_agents.resolve import parse_reference, resolve_agent
+        from coder_agents.references import parse_reference
+        from coder_agents.resolve import resolve_agent
 
         return self._agent(*resolve_agent(self._http, parse_reference(ref)))
 
@@ -197,11 +200,15 @@ class Client(BaseClient):
 
         Raises *WorkspaceNotFoundError*; *ValueError* or *TypeError* as `agent` does.
         """
-        from coder_agents.resolve import parse_reference, resolve_workspace
+        from coder_agents.references import parse_reference
+        from coder_agents.resolve import resolve_workspace
 
         reference = parse_reference(ref)
         if reference.agent:
-            raise ValueError(f"{ref!r} names an agent; leave out .{reference.agent}")
+            raise ValueError(
+                f"{ref!r} names an agent; leave out .{reference.agent}: the workspace is"
+                f" {reference.owner}/{reference.workspace}"
+            )
         return resolve_workspace(self._http, reference)
 
     def workspaces(self, query: str | None = None) -> Iterator[Workspace]:

@@ -8,12 +8,9 @@ workspace has read the agent: one call is enough.
 from __future__ import annotations
 
 import difflib
-import re
 import shlex
 import uuid
 from collections.abc import Iterator, Sequence
-
-import attrs
 
 from coder_agents.errors import (
     AgentNotFoundError,
@@ -28,6 +25,7 @@ from coder_agents.errors import (
     WorkspacePendingError,
     WorkspaceStoppedError,
 )
+from coder_agents.references import Reference
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
     Workspace,
@@ -42,13 +40,6 @@ from coder_agents.transport import HTTP, is_gone, quoted
 _PAGE = 100  # workspaces; each is some 20 KB of JSON
 _MINE = "owner:me"
 
-_FORMS = (
-    "an agent is named [owner/]workspace[.agent], such as dev, dev.main or alice/dev.main,"
-    " or by a UUID such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-)
-# More than any release allows (only agents have ever had underscores): the server knows better.
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
-
 _UNDER_WAY = frozenset(
     {
         WorkspaceStatus.PENDING,
@@ -58,69 +49,6 @@ _UNDER_WAY = frozenset(
         WorkspaceStatus.DELETING,
     }
 )
-
-
-@attrs.frozen(kw_only=True)
-class Reference:
-    """
-    What a user wrote, taken apart.
-
-    Attributes:
-        id: of an agent or a workspace; None where it is a name.
-        owner: a user's name, or ``me``.
-        workspace: the workspace's name; empty where there is an id.
-        agent: the agent's name, or empty.
-    """
-
-    id: uuid.UUID | None = None
-    owner: str = "me"
-    workspace: str = ""
-    agent: str = ""
-
-
-def parse_reference(ref: uuid.UUID | str) -> Reference:
-    """
-    Take *ref* apart: a UUID, or ``[owner/]workspace[.agent]``.
-
-    Raises *TypeError* where it is no text, *ValueError* where it can be no such name.
-    """
-    if isinstance(ref, uuid.UUID):
-        return Reference(id=ref)
-    if not isinstance(ref, str):
-        raise TypeError(
-            f"agents and workspaces are named by text or UUID, not by a {type(ref).__name__}"
-        )
-    try:
-        return Reference(id=uuid.UUID(ref))
-    except ValueError:
-        pass
-    owner, slash, rest = ref.rpartition("/")
-    workspace, dot, agent = rest.partition(".")
-    parts = {"owner": owner if slash else None, "workspace": workspace}
-    _refuse_malformed(ref, {**parts, "agent": agent if dot else None})
-    return Reference(owner=owner or "me", workspace=workspace, agent=agent)
-
-
-def _refuse_malformed(ref: str, parts: dict[str, str | None]) -> None:
-    problem = ""
-    if ref.count("/") > 1:
-        problem = "has more than one '/'"
-    elif (parts["agent"] or "").count(".") > 0:
-        problem = "has more than one '.' behind the workspace"
-    else:
-        for what, name in parts.items():
-            problem = problem or _problem(what, name)
-    if problem:
-        raise ValueError(f"{ref!r} {problem}; {_FORMS}")
-
-
-def _problem(what: str, name: str | None) -> str:
-    if name is None or _NAME.fullmatch(name):
-        return ""
-    if not name:
-        return f"says no {what}"
-    odd = _NAME.sub("", name)[0]
-    return f"has {odd!r} in the name of its {what}, but names are letters, digits, '-' and '_'"
 
 
 def resolve_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace | None]:
@@ -133,7 +61,7 @@ def resolve_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace
     """
     if ref.id is None:
         workspace = resolve_workspace(http, ref)
-        return select_agent(workspace, ref.agent), workspace
+        return select_agent(workspace, _agent_name(workspace, ref)), workspace
     try:
         body = http.call("GET", quoted("workspaceagents", ref.id))
     except NotFoundError as error:
@@ -141,6 +69,13 @@ def resolve_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace
     else:
         return from_json(body, WorkspaceAgent), None
     return select_agent(workspace), workspace
+
+
+def _agent_name(workspace: Workspace, ref: Reference) -> str:
+    # ``dev.coder`` is a host name, unless the workspace has an agent called coder.
+    if ref.suffix and _called(ref.suffix, workspace.latest_build.agents):
+        return ref.suffix
+    return ref.agent
 
 
 def _workspace_instead(http: HTTP, id: uuid.UUID, missing: NotFoundError) -> Workspace:

@@ -113,6 +113,27 @@ FOUND = [
     row("dev.main", agent_document("Main"), MAIN, finds="main"),
     row("dev.my_agent", agent_document("my_agent"), finds="my_agent"),
     row("dev.a-1", agent_document("a-1"), MAIN, finds="a-1"),
+    # As the dashboard, ssh and Coder Connect show names.
+    row("@alice/dev", MAIN, finds="main", path="/users/alice/workspace/dev"),
+    row("@alice/dev.gpu", MAIN, GPU, finds="gpu", path="/users/alice/workspace/dev"),
+    row("@me/dev", MAIN, finds="main"),
+    row("alice--dev", MAIN, finds="main", path="/users/alice/workspace/dev"),
+    row("alice--dev.gpu", MAIN, GPU, finds="gpu", path="/users/alice/workspace/dev"),
+    row("alice--dev--gpu", MAIN, GPU, finds="gpu", path="/users/alice/workspace/dev"),
+    row("alice/dev--gpu", MAIN, GPU, finds="gpu", path="/users/alice/workspace/dev"),
+    row("dev.a--b", agent_document("a--b"), MAIN, finds="a--b"),
+    row("dev.coder", MAIN, finds="main"),
+    row("dev.coder", MAIN, SUB, finds="main"),
+    row("DEV.CODER", MAIN, finds="main", path="/users/me/workspace/DEV"),
+    row("alice--dev.coder", MAIN, finds="main", path="/users/alice/workspace/dev"),
+    row("alice--dev--gpu.coder", MAIN, GPU, finds="gpu", path="/users/alice/workspace/dev"),
+    row("gpu.dev.alice.coder", MAIN, GPU, finds="gpu", path="/users/alice/workspace/dev"),
+    row("gpu.dev.me.coder", MAIN, GPU, finds="gpu"),
+    # An agent of that name is meant first: the form of this package goes before the others.
+    row("dev.coder", MAIN, agent_document("coder"), finds="coder"),
+    row("dev.Coder", MAIN, agent_document("coder"), finds="coder"),
+    row("coder.dev.me.coder", MAIN, agent_document("coder"), finds="coder"),
+    row("coder.coder", MAIN, finds="main", path="/users/me/workspace/coder"),
     # Several agents, and one of them is the template's own.
     row("dev", MAIN, SUB, finds="main"),
     row("dev", SUB, SECOND_SUB, MAIN, finds="main"),
@@ -314,7 +335,26 @@ MALFORMED = {
     "dev.ma in": "has ' ' in the name of its agent, but names are letters, digits, '-' and '_'",
     "dév": "has 'é' in the name of its workspace, but names are letters, digits, '-' and '_'",
     "dev?x=1": "has '?' in the name of its workspace, but names are letters, digits, '-' and '_'",
-    "@me/dev": "has '@' in the name of its owner, but names are letters, digits, '-' and '_'",
+    "al@me/dev": "has '@' in the name of its owner, but names are letters, digits, '-' and '_'",
+    "@@me/dev": "has '@' in the name of its owner, but names are letters, digits, '-' and '_'",
+    "dev@me": "has '@' in the name of its workspace, but names are letters, digits, '-' and '_'",
+    "@alice": "says no workspace",
+    "@alice/": "says no workspace",
+    "@/dev": "says no owner",
+    "@alice/dev/main": "has more than one '/'",
+    "--dev": "says no owner",
+    "alice--": "says no workspace",
+    "alice--dev--": "says no agent",
+    "alice--dev.main.x": "has more than one '.' behind the workspace",
+    ".coder": "says no workspace",
+    "..coder": "has more than one '.' behind the workspace",
+    "dev.main.coder": "has more than one '.' behind the workspace",
+    "main.dev..coder": "says no owner",
+    "main..alice.coder": "says no workspace",
+    ".dev.alice.coder": "says no agent",
+    "x.main.dev.alice.coder": "has more than one '.' behind the workspace",
+    "main.dev.alice.corp": "has more than one '.' behind the workspace",
+    "alice/dev.main.coder": "has more than one '.' behind the workspace",
 }
 
 
@@ -333,8 +373,30 @@ def test_a_workspace_is_not_named_with_an_agent(client: Client) -> None:
     """
     Refused before any I/O.
     """
-    with pytest.raises(ValueError, match=r"'dev.main' names an agent; leave out .main"):
+    text = "names an agent; leave out .main: the workspace is"
+    with pytest.raises(ValueError, match=f"'dev.main' {text} me/dev"):
         client.workspace("dev.main")
+    with pytest.raises(ValueError, match=f"'main.dev.alice.coder' {text} alice/dev"):
+        client.workspace("main.dev.alice.coder")
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("ref", "path"),
+    [
+        ("@alice/dev", "/users/alice/workspace/dev"),
+        ("alice--dev", "/users/alice/workspace/dev"),
+        ("dev.coder", "/users/me/workspace/dev"),
+    ],
+)
+def test_a_workspace_is_named_as_other_programs_show_it(
+    client: Client, ref: str, path: str
+) -> None:
+    """
+    Also by its host name, which names no agent.
+    """
+    responses.get(API + path, json=workspace_document(MAIN))
+    assert client.workspace(ref).id == WORKSPACE
 
 
 @pytest.mark.parametrize("ref", [None, 5, b"dev"])

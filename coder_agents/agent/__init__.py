@@ -18,6 +18,7 @@ class Agent(LogMethods, StateMethods, ContainerMethods):
     """
     A workspace agent.
 
-    Found by `Client.agent` and `Client.agents`. Every method raises *APIError* where the deployment says no
+    Found by `Client.agent` and `Client.agents`. Two are equal where they are the same agent of the
+    same deployment, whatever was last read of it. Every method raises *APIError* where the deployment says no
     and *TransportError* where it does not answer.
     """

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Self
 from coder_agents import schema
 from coder_agents.capabilities import Capabilities
 from coder_agents.render import escape_controls
+from coder_agents.schema.source_names import SourceNames
 from coder_agents.transport import HTTP, quoted
 
 if TYPE_CHECKING:
-    from coder_agents.schema import Workspace, WorkspaceAgent
+    from coder_agents.schema import (
+        Workspace,
+        WorkspaceAgent,
+        WorkspaceAgentLifecycle,
+        WorkspaceAgentStatus,
+    )
     from coder_agents.streams import StreamOptions
     from coder_agents.streams.sources import AgentSources
 
@@ -38,7 +44,20 @@ class BaseAgent:
         self._stream_options = stream_options
         self._capabilities = capabilities
         self._data = schema.WorkspaceAgent(id=id) if data is None else data
+        self._source_names = SourceNames()
         self._workspace = workspace
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BaseAgent):
+            return NotImplemented
+        return self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[uuid.UUID, str]:
+        return self.id, self._http.settings.url
 
     def __repr__(self) -> str:
         from coder_agents.resolve import full_name
@@ -57,6 +76,27 @@ class BaseAgent:
         """
         within = "" if self._workspace is None else f"{self._workspace.name}."
         return escape_controls(f"{within}{self._data.name}")
+
+    @property
+    def name(self) -> str:
+        """
+        What the agent is called in its workspace, as it was last read.
+        """
+        return self._data.name
+
+    @property
+    def status(self) -> WorkspaceAgentStatus:
+        """
+        Whether the deployment is in touch with the agent, as it was last read.
+        """
+        return self._data.status
+
+    @property
+    def lifecycle_state(self) -> WorkspaceAgentLifecycle:
+        """
+        How far the agent has come with its scripts, as it was last read.
+        """
+        return self._data.lifecycle_state
 
     @property
     def data(self) -> WorkspaceAgent:
@@ -81,6 +121,7 @@ class BaseAgent:
         `workspace` stays as it is.
         """
         self._data = schema.from_json(self._http.call("GET", self._path()), schema.WorkspaceAgent)
+        self._source_names.learn(self._data.log_sources)
         return self._data
 
     def _path(self, *segments: str) -> str:

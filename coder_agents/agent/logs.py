@@ -62,11 +62,10 @@ class LogMethods(BaseAgent):
             self, tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )()
         body = self._http.call("GET", self._path("logs"), params=params)
-        if log_filter is None:
-            return schema.from_json(body, list[schema.WorkspaceAgentLog])
-        from coder_agents.streams.lines import new_lines
-
-        return new_lines([body], lambda ids: None, log_filter, ids_first=False).logs
+        logs = _decoded(body, log_filter)
+        self._source_names.learn(self._data.log_sources)
+        self._source_names.give(logs)
+        return logs
 
     def follow_logs(
         self,
@@ -124,12 +123,14 @@ class LogMethods(BaseAgent):
     def _log_source(self, chosen: StreamOptions) -> AgentLogSource:
         from coder_agents.streams.log_source import AgentLogSource
 
+        self._source_names.learn(self._data.log_sources)
         return AgentLogSource(
             agent_id=self.id,
             sources=self._sources(chosen),
             overflowed=lambda: self._data.logs_overflowed,
             agent=self,
             log_sources=self._data.log_sources,
+            source_names=self._source_names,
         )
 
     def wait_ready(
@@ -183,6 +184,14 @@ class LogMethods(BaseAgent):
         from coder_agents.readiness.report import report_startup
 
         return report_startup(self.refresh(), self.logs())
+
+
+def _decoded(body: bytes, log_filter: LogFilter | None) -> list[WorkspaceAgentLog]:
+    if log_filter is None:
+        return schema.from_json(body, list[schema.WorkspaceAgentLog])
+    from coder_agents.streams.lines import new_lines
+
+    return new_lines([body], lambda ids: None, log_filter, ids_first=False).logs
 
 
 def _filtering(agent: BaseAgent, **asked: Any) -> Callable[[], LogFilter | None]:

@@ -16,8 +16,8 @@ from coder_agents import Agent, Client, CoderError
 from coder_agents.demo import walk
 from coder_agents.demo.embedded import embedded_agent
 from coder_agents.demo.screen import Screen
+from coder_agents.references import parse_reference
 from coder_agents.render import escape_controls
-from coder_agents.resolve import parse_reference
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import attrs
 
-from coder_agents.render import cut_to_width, escape_controls
+from coder_agents.render import cut_to_width, escape_controls, last_state
 from coder_agents.schema import (
     LogLevel,
     WorkspaceAgent,
@@ -133,5 +133,6 @@ def quoted_lines(lines: Sequence[WorkspaceAgentLog], what: str) -> str:
     """
     if not lines:
         return ""
-    shown = (cut_to_width(escape_controls(log.output), _WIDEST_LINE) for log in lines)
-    return "".join([f"\n{what}:", *(f"\n  {line}" for line in shown)])
+    shown = (escape_controls(last_state(log.output)) for log in lines)
+    cut = (cut_to_width(line, _WIDEST_LINE) for line in shown)
+    return "".join([f"\n{what}:", *(f"\n  {line}" for line in cut)])

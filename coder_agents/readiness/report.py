@@ -17,7 +17,13 @@ from coder_agents.readiness.evidence import (
     source_name,
     startup_scripts,
 )
-from coder_agents.render import cut_to_width, escape_controls, render_table, text_width
+from coder_agents.render import (
+    cut_to_width,
+    escape_controls,
+    last_state,
+    render_table,
+    text_width,
+)
 from coder_agents.render.html import render_html_table
 from coder_agents.schema import (
     WorkspaceAgent,
@@ -125,7 +131,7 @@ class StartupReport:
 
     def _repr_html_(self) -> str:
         columns = ("Script", "Conclusion", "Exit", "Blocks login", "Took ≥", "Last lines")
-        rows = ((*_cells(each), [log.output for log in each.last_lines]) for each in self.scripts)
+        rows = ((*_cells(each), _states(each.last_lines)) for each in self.scripts)
         return render_html_table(columns, rows, caption=self._heading())
 
     def _heading(self) -> str:
@@ -147,8 +153,12 @@ def _cells(report: ScriptReport) -> tuple[object, ...]:
 
 
 def _last_line(report: ScriptReport, room: int) -> str:
-    line = report.last_lines[-1].output if report.last_lines else ""
+    line = "".join(_states(report.last_lines[-1:]))
     return cut_to_width(escape_controls(line), room)
+
+
+def _states(logs: Sequence[WorkspaceAgentLog]) -> list[str]:
+    return [last_state(log.output) for log in logs]
 
 
 def report_startup(agent: WorkspaceAgent, logs: Sequence[WorkspaceAgentLog]) -> StartupReport:

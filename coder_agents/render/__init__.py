@@ -7,9 +7,16 @@ A leaf: it knows no class of this package.
 from __future__ import annotations
 
 from coder_agents.lazy import listing
-from coder_agents.render.escape import escape_controls, terminal_safe
+from coder_agents.render.escape import escape_controls, last_state, terminal_safe
 from coder_agents.render.table import cut_to_width, render_table, text_width
 
-__all__ = ["cut_to_width", "escape_controls", "render_table", "terminal_safe", "text_width"]
+__all__ = [
+    "cut_to_width",
+    "escape_controls",
+    "last_state",
+    "render_table",
+    "terminal_safe",
+    "text_width",
+]
 
 __dir__ = listing(__name__)

@@ -25,7 +25,8 @@ def render_html_table(
 
     Numbers stand on the right, everything else on the left; None is empty. A list or tuple is
     lines of output, one below the other. Whatever the text is, it stays text: markup is
-    escaped, and control characters are shown as ``\\xNN``.
+    escaped, and characters that could break or reorder it are shown by their codes (see
+    `escape_controls`).
 
     Raises *ValueError* for a row with more or fewer cells than there are columns.
     """

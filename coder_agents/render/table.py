@@ -23,8 +23,9 @@ def render_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> li
     """
     The lines of a table: the names of *columns*, a rule, and each of *rows*.
 
-    Numbers stand on the right, everything else on the left; None is empty. Control
-    characters are shown as ``\\xNN``, tabs as spaces, so a row is always one line.
+    Numbers stand on the right, everything else on the left; None is empty. Characters
+    that could move, break or reorder it are shown by their codes (see `escape_controls`), tabs as
+    spaces, so a row is always one line.
 
     Raises *ValueError* for a row with more or fewer cells than there are columns.
     """

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         WorkspaceAgentDevcontainerAgent,
         WorkspaceAgentListContainersResponse,
     )
-    from coder_agents.schema.converter import to_json
+    from coder_agents.schema.converter import to_dict, to_json
     from coder_agents.schema.deployment import (
         BuildInfoResponse,
         Response,
@@ -151,6 +151,7 @@ __all__ = [
     "WorkspaceTransition",
     "WorkspacesResponse",
     "from_json",
+    "to_dict",
     "to_json",
 ]
 
@@ -163,7 +164,7 @@ __getattr__, __dir__ = exports(
             "WorkspaceAgentContainer WorkspaceAgentContainerPort WorkspaceAgentDevcontainer "
             "WorkspaceAgentDevcontainerAgent WorkspaceAgentListContainersResponse"
         ),
-        "converter": "to_json",
+        "converter": "to_dict to_json",
         "deployment": "BuildInfoResponse Response ServerSentEvent ValidationError",
         "enumerations": (
             "AgentSubsystem BuildReason DisplayApp JobErrorCode LogLevel LogLevelName "

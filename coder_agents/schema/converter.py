@@ -23,7 +23,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 
 from coder_agents.schema import documents, generated, scalars, shapes, validating
 from coder_agents.schema.enumerations import OpenEnumeration
-from coder_agents.schema.fields import is_skipped_when_empty, json_name
+from coder_agents.schema.fields import Age, is_skipped_when_empty, json_name
 from coder_agents.schema.generated import Readers
 from coder_agents.schema.scalars import Mismatch
 from coder_agents.schema.times import format_time, to_nanoseconds
@@ -33,6 +33,9 @@ T = TypeVar("T")
 Hook = Callable[..., Any]
 
 converter = Converter(detailed_validation=False)
+
+# Only strings can hold them.
+_SEPARATORS = {"\u0085": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 _FEW = 5  # below this number of objects a call for each costs less than lists of their values
 
@@ -58,13 +61,39 @@ def to_json(value: object) -> str:
     The JSON of *value*: of a schema class, or of lists, tuples and maps with such inside.
 
     Compact, with the names and the formats the deployment uses; it leaves out what
-    the deployment leaves out. The text can always be encoded: half a surrogate pair becomes U+FFFD.
+    the deployment leaves out. The text is one line: what else ends a line than a newline, U+0085,
+    U+2028 and U+2029, is escaped. It can always be encoded: half a surrogate pair becomes U+FFFD.
 
     Raises ValueError for a time without a zone and a number that is not finite.
     """
     document = converter.unstructure(value)
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return documents.without_surrogates(text)
+    return documents.without_surrogates(_on_one_line(text))
+
+
+def to_dict(value: object) -> dict[str, Any]:
+    """
+    *value*, an object of a schema class, as `to_json` writes it, in plain dicts, lists and values.
+
+    Names and formats are those of the deployment: times and UUIDs are strings.
+
+    Raises TypeError where *value* is of no schema class, ValueError as `to_json` does.
+    """
+    if not shapes.is_class(type(value)):
+        raise TypeError(f"value must be an object of a schema class, not a {type(value).__name__}")
+    found: dict[str, Any] = json.loads(to_json(value))
+    return found
+
+
+def _on_one_line(text: str) -> str:
+    """
+    Return the JSON *text* with every character escaped at which `str.splitlines` would cut it.
+    """
+    if text.isascii():
+        return text  # `json` has escaped the others
+    for separator, escape in _SEPARATORS.items():
+        text = text.replace(separator, escape)
+    return text
 
 
 @lru_cache
@@ -167,6 +196,7 @@ def _register() -> None:
     converter.register_structure_hook(OpenEnumeration, scalars.read_enumeration)
     converter.register_unstructure_hook_factory(_holds(shapes.optional_of), _optional_writer)
     converter.register_unstructure_hook_factory(shapes.is_class, _class_writer)
+    converter.register_unstructure_hook_func(partial(eq, Age), scalars.write_age)
     converter.register_unstructure_hook(OpenEnumeration, str.__str__)
     converter.register_unstructure_hook(UUID, str)
     converter.register_unstructure_hook(timedelta, to_nanoseconds)

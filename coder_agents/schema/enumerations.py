@@ -11,6 +11,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, Self
 
+from coder_agents.schema.ordering import Ordered
+
 
 class OpenEnumeration(StrEnum):
     """
@@ -59,11 +61,13 @@ class WorkspaceAgentStatus(OpenEnumeration):
     TIMEOUT = "timeout"
 
 
-class WorkspaceAgentLifecycle(OpenEnumeration):
+class WorkspaceAgentLifecycle(Ordered, OpenEnumeration):
     """
     How far an agent has come with its startup scripts, or with its shutdown scripts.
 
     An agent in start_timeout or start_error is usable, only its scripts were too slow or failed.
+    States compare in the order in which an agent passes through them; an unknown one raises
+    *ValueError* then.
     """
 
     CREATED = "created"
@@ -182,12 +186,13 @@ _TRANSITIONING = frozenset(
 )
 
 
-class LogLevel(OpenEnumeration):
+class LogLevel(Ordered, OpenEnumeration):
     """
-    How grave a log line is.
+    The severity of a log line.
 
-    As everything of a startup script's standard error is an error here, many errors are
-    none. Levels compare as the words they are: use `severity` to rank them.
+    As everything of a startup script's standard error is an error here, many errors are none.
+    Levels compare by `severity`, also with plain text: ``log.level >= "warn"``. Comparing with an
+    unknown level raises *ValueError*; to sort levels, use ``key=lambda level: level.severity``.
     """
 
     TRACE = "trace"
@@ -204,6 +209,9 @@ class LogLevel(OpenEnumeration):
         So a filter for "warn and worse" does not hide what it does not understand.
         """
         return _SEVERITY.get(self, len(_SEVERITY))
+
+    def _rank(self) -> int:
+        return self.severity
 
 
 LogLevelName = Literal["trace", "debug", "info", "warn", "error"]

@@ -20,6 +20,16 @@ Int64 = Annotated[int, "at most 64 bits"]
 The type of an id that is a number: an integer of at most 64 bits.
 """
 
+NO_AGE = 9_223_372_036
+"""
+The age on the wire of what never was: the whole seconds of Go's longest duration.
+"""
+
+Age = Annotated[int | None, "9223372036 for None"]
+"""
+The type of an age in whole seconds, None for what never was.
+"""
+
 NIL_UUID = UUID(int=0)
 """
 The UUID of nothing: what a UUID that was not sent reads as.

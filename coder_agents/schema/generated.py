@@ -23,7 +23,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.schema import scalars, shapes
-from coder_agents.schema.fields import Int64, is_skipped_when_empty, json_name
+from coder_agents.schema.fields import NO_AGE, Age, Int64, is_skipped_when_empty, json_name
 from coder_agents.schema.times import parse_time, parse_times
 
 Names = dict[str, Any]
@@ -38,6 +38,7 @@ _INLINE: dict[Any, str] = {
         f" or not {scalars.LEAST} <= v{{at}} <= {scalars.GREATEST}:"
         " v{at} = read_int64(v{at})"
     ),
+    Age: (f"if v{{at}}.__class__ is not int or v{{at}} == {NO_AGE}: v{{at}} = read_age(v{{at}})"),
     float: (
         "if v{at}.__class__ is not float"
         f" or not {-sys.float_info.max!r} <= v{{at}} <= {sys.float_info.max!r}:"
@@ -50,6 +51,7 @@ _READERS: Names = {
     "read_text": scalars.read_text,
     "read_integer": scalars.read_integer,
     "read_int64": scalars.read_int64,
+    "read_age": scalars.read_age,
     "read_number": scalars.read_number,
     "read_boolean": scalars.read_boolean,
     "read_duration": scalars.read_duration,

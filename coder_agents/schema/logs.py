@@ -5,25 +5,29 @@ Log lines of an agent, and the sources they come from.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import attrs
 
-from coder_agents.render.escape import escape_controls, terminal_safe
+from coder_agents.render.escape import escape_controls, last_state, terminal_safe
 from coder_agents.schema.enumerations import LogLevel
 from coder_agents.schema.fields import NIL_UUID, Int64
+from coder_agents.schema.source_names import HasSource, name_of_source, restore_name
 from coder_agents.schema.times import format_time
 
 _LONGEST_OUTPUT = 1024  # code points
+_NAME = "source_name"  # in the state of a line that is pickled or copied
 
 
 @attrs.frozen(kw_only=True)
-class WorkspaceAgentLog:
+class WorkspaceAgentLog(HasSource):
     """
     One line that a script of an agent printed.
 
-    ``str(log)`` is the line made safe for a terminal: colours stay, every other control
-    character but tab is shown as ``\\xNN``.
+    ``str(log)`` is one line, made safe for a terminal. Colours and tabs stay. Every other
+    character that could move, break or reorder the line is shown by its code, as ``\\xNN`` or
+    ``\\uNNNN``. A progress bar, which is drawn with carriage returns, shows its last state.
 
     Attributes:
         id: from one sequence of the whole deployment, so ids of one agent have gaps. Sort by it.
@@ -40,6 +44,24 @@ class WorkspaceAgentLog:
     source_id: UUID = NIL_UUID
 
     @property
+    def source_name(self) -> str:
+        """
+        The display name of the source that the line came from, for instance of a script.
+
+        Empty where it is not known: of a line that no agent's method returned, and while the
+        `Agent.data` of its agent does not list the source.
+        """
+        return name_of_source(self, self.source_id)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**attrs.asdict(self, recurse=False), _NAME: self.source_name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for field in attrs.fields(type(self)):
+            object.__setattr__(self, field.name, state[field.name])
+        restore_name(self, self.source_id, state[_NAME])
+
+    @property
     def truncated(self) -> bool:
         """
         Whether the deployment may have cut the line: it has exactly 1,024 code points, the
@@ -48,21 +70,26 @@ class WorkspaceAgentLog:
         return len(self.output) == _LONGEST_OUTPUT
 
     def __str__(self) -> str:
-        return terminal_safe(self.output)
+        return terminal_safe(last_state(self.output))
 
-    def text(self, agent_name: str = "", source_name: str = "", *, raw: bool = False) -> str:
+    def text(
+        self, agent_name: str = "", source_name: str | None = None, *, raw: bool = False
+    ) -> str:
         """
         The line as the deployment writes it in a plain text log, without a newline.
 
         For instance ``2026-11-22T08:36:52Z [info] [agent.main|Startup] hello``; ``.main`` and
-        ``|Startup`` are left out with *agent_name* and *source_name*. Every control character
-        but tab, colours included, is shown as ``\\xNN``. With *raw* all stay as they are, which
+        ``|Startup`` are left out where *agent_name* and *source_name* are empty; without
+        *source_name* it is `source_name`. It is one line, as ``str(log)``
+        is, but colours are shown by their codes too. With *raw* every character stays as it is, which
         is what the deployment does, and not safe for a terminal.
         """
         moment = format_time(self.created_at, "seconds")
         agent = f".{agent_name}" if agent_name else ""
-        source = f"|{source_name}" if source_name else ""
-        line = f"{moment} [{self.level}] [agent{agent}{source}] {self.output}"
+        name = self.source_name if source_name is None else source_name
+        source = f"|{name}" if name else ""
+        output = self.output if raw else last_state(self.output)
+        line = f"{moment} [{self.level}] [agent{agent}{source}] {output}"
         return line if raw else escape_controls(line)
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from coder_agents.schema.fields import Age
+
 if TYPE_CHECKING:
     from coder_agents.schema.numbers import Number
 
@@ -23,13 +25,13 @@ class WorkspaceAgentMetadataResult:
     Attributes:
         collected_at: when it ran; None while it never has.
         age: whole seconds from then to when the deployment sent this, by the deployment's clock;
-            9223372036 while it never ran.
+            None while it never ran, which is 9223372036 on the wire.
         value: what the script printed, usually with a newline at the end; cut at 2,048 bytes.
         error: why there is no good value, also that it was cut; or empty.
     """
 
     collected_at: datetime | None = None
-    age: int = 0
+    age: Age = None
     value: str = ""
     error: str = ""
 
@@ -69,10 +71,12 @@ class WorkspaceAgentMetadata:
         Whether a newer value is overdue, by the rule of the deployment's own dashboard.
 
         That is when the item is collected regularly and its age passes an interval and two
-        time-outs, and 5 seconds.
+        time-outs, and 5 seconds, or when it was never collected.
         """
-        due = self.description.interval + 2 * self.description.timeout
-        return self.description.interval > 0 and self.result.age > max(due, _ALWAYS_FRESH)
+        description, age = self.description, self.result.age
+        if description.interval <= 0 or age is None:
+            return description.interval > 0
+        return age > max(description.interval + 2 * description.timeout, _ALWAYS_FRESH)
 
     @property
     def pending(self) -> bool:

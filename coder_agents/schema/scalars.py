@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from coder_agents.schema.enumerations import OpenEnumeration
-from coder_agents.schema.fields import NIL_UUID, Int64
+from coder_agents.schema.fields import NIL_UUID, NO_AGE, Age, Int64
 from coder_agents.schema.times import from_nanoseconds, parse_time
 
 LEAST, GREATEST = -(2**63), 2**63 - 1  # of an integer of 64 bits
@@ -74,6 +74,23 @@ def read_int64(value: object, _: object = None) -> int:
     if LEAST <= number <= GREATEST:
         return number
     raise Mismatch
+
+
+def read_age(value: object, _: object = None) -> int | None:
+    """
+    An age in whole seconds; None for null and for the age of what never was.
+    """
+    if value is None:
+        return None
+    number = read_integer(value)
+    return None if number == NO_AGE else number
+
+
+def write_age(age: int | None) -> int:
+    """
+    An age as it is on the wire.
+    """
+    return NO_AGE if age is None else age
 
 
 def read_number(value: object, _: object = None) -> float:
@@ -152,6 +169,7 @@ SCALARS: dict[Any, tuple[Callable[..., Any], str]] = {
     bool: (read_boolean, "true or false"),
     int: (read_integer, "an integer"),
     Int64: (read_int64, "an integer of at most 64 bits"),
+    Age: (read_age, "an integer"),
     float: (read_number, "a number"),
     UUID: (read_uuid, "a UUID"),
     TIME: (read_time, "a time with its zone (RFC 3339)"),

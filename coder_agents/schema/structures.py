@@ -18,7 +18,7 @@ import attrs
 import msgspec
 
 from coder_agents.schema import scalars, shapes
-from coder_agents.schema.fields import Int64, json_name
+from coder_agents.schema.fields import NO_AGE, Age, Int64, json_name
 from coder_agents.schema.generated import Names, compiled, draft_of
 from coder_agents.schema.times import ZERO, from_nanoseconds
 
@@ -107,6 +107,8 @@ def _made(kind: Any, names: Names) -> str:
         return "f if f is not None and f > YEAR_2 else without_zero(f)"
     if kind is timedelta:
         return "from_nanoseconds(f)"
+    if kind == Age:
+        return f"None if f == {NO_AGE} else f"
     make = f"make{len(names)}"
     if shapes.is_class(kind):
         names[make] = maker(kind)

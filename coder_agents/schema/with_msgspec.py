@@ -23,6 +23,7 @@ import msgspec
 
 from coder_agents.schema import structures
 from coder_agents.schema.containers import WorkspaceAgentListContainersResponse
+from coder_agents.schema.fields import NO_AGE
 from coder_agents.schema.logs import LogLineID, WorkspaceAgentLog
 from coder_agents.schema.metadata import WorkspaceAgentMetadata
 from coder_agents.schema.ports import WorkspaceAgentListeningPortsResponse
@@ -102,6 +103,10 @@ def _checked_ids(lines: list[Line]) -> list[Line]:
 
 def _checked_metadata(items: list[WorkspaceAgentMetadata]) -> list[WorkspaceAgentMetadata]:
     results = [item.result for item in items]
+    if NO_AGE in [result.age for result in results]:
+        for result in results:
+            if result.age == NO_AGE:
+                object.__setattr__(result, "age", None)  # nobody else has this object yet
     if len(items) < _FEW or not _all_late([result.collected_at for result in results]):
         for result in results:
             _clear_zero_time(result, result.collected_at, "collected_at")

@@ -21,6 +21,14 @@ _LARGEST_ID = 2**63 - 1  # ids are 64 bits wide
 _MOST_IDS = 10_000_000  # more than any stream remembers; a damaged text may say anything
 
 
+def check_id(number: int) -> None:
+    """
+    Raise *ValueError* where *number*, after which somebody reads, is larger than any id.
+    """
+    if number > _LARGEST_ID:
+        raise ValueError(f"after must be an id, which is below 2**63, not {number}")
+
+
 @attrs.frozen
 class Bookmark:
     """
@@ -28,7 +36,7 @@ class Bookmark:
     """
 
     agent_id: uuid.UUID
-    floor: int
+    floor: int = attrs.field(validator=lambda bookmark, field, floor: check_id(floor))
     ranges: tuple[tuple[int, int], ...]
 
     @classmethod

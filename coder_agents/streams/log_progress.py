@@ -94,6 +94,8 @@ class LogProgress:
         """
         log_filter, ledger = self._log_filter, self.ledger
         lines = new_lines(messages, ledger.new_among, log_filter, ids_first=ids_first)
+        if self._log.source_names.own is not None:
+            self._log.source_names.give(lines.logs)
         self._settles = requested
         self.found_new = bool(lines.new)
         if lines.new:

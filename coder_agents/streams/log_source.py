@@ -12,6 +12,7 @@ import attrs
 
 from coder_agents.errors import CoderError, DecodeError
 from coder_agents.schema import Workspace, WorkspaceAgentLogSource, from_json
+from coder_agents.schema.source_names import SourceNames
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.reconnect import without_frames
 from coder_agents.streams.sources import AgentSources
@@ -29,6 +30,7 @@ class AgentLogSource:
         overflowed: whether the log was full when the agent was last read.
         agent: the agent as users know it, for callbacks.
         log_sources: what its lines come from, as it was last read.
+        source_names: the names of these, and of those that are read later.
     """
 
     agent_id: uuid.UUID
@@ -36,6 +38,7 @@ class AgentLogSource:
     overflowed: Callable[[], bool] = bool
     agent: Any = None
     log_sources: Sequence[WorkspaceAgentLogSource] = ()
+    source_names: SourceNames = attrs.field(factory=SourceNames)
 
     @property
     def what(self) -> str:

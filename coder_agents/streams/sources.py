@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from coder_agents import transport
+from coder_agents.streams.bookmark import check_id
 from coder_agents.transport import quoted
 
 if TYPE_CHECKING:
@@ -130,5 +131,8 @@ class AgentSources:
 def after(floor: int) -> Params:
     """
     Return the parameters of a request for the lines after the id *floor*.
+
+    Raises *ValueError* for one that is larger than any id.
     """
+    check_id(floor)
     return [("after", str(floor))] if floor else []

@@ -40,6 +40,11 @@ class Stream(Generator[T, None, None]):
         state = "open" if core.end is None else f"ended: {core.end}"
         return f"<{type(self).__name__} of {core.engine.what}, {state}>"
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} cannot be pickled or copied: it holds a connection"
+        )
+
     @property
     def end(self) -> StreamEnd | None:
         """

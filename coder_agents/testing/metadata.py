@@ -18,7 +18,6 @@ from coder_agents.schema import (
 )
 
 MAXIMUM_BYTES = 2_048
-NEVER_COLLECTED_AGE = 9_223_372_036
 
 
 @attrs.frozen
@@ -100,7 +99,7 @@ class MetadataBoard:
     def _result(self, key: str) -> WorkspaceAgentMetadataResult:
         result = self._results.get(key)
         if result is None or result.collected_at is None:
-            return WorkspaceAgentMetadataResult(age=NEVER_COLLECTED_AGE)
+            return WorkspaceAgentMetadataResult()
         age = self._now() - result.collected_at
         return attrs.evolve(result, age=int(age.total_seconds()))
 

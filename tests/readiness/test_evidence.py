@@ -155,10 +155,10 @@ def test_a_script_without_a_name_is_called_as_its_source_is() -> None:
 
 def test_quoted_lines_are_harmless_and_no_longer_than_needed() -> None:
     """
-    One of output is one of text.
+    One of output is one of text, and of a progress bar the last state is shown.
     """
-    shown = quoted_lines([line(1, "a\rb"), line(1, "x" * 500)], "Its end")
+    shown = quoted_lines([line(1, "9%\ra\nb\u2028"), line(1, "x" * 500)], "Its end")
     heading, first, second = shown.splitlines()[1:]
-    assert (heading, first) == ("Its end:", r"  a\x0db")
+    assert (heading, first) == ("Its end:", r"  a\x0ab\u2028")
     assert len(second) == 202
     assert quoted_lines([], "Its end") == ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
+from characters import UNSAFE, is_safe_line
 
 from coder_agents import ScriptConclusion, StartupReport
 from coder_agents.readiness.report import report_startup
@@ -173,6 +174,21 @@ def test_the_text_is_a_table_that_fits_a_terminal() -> None:
     assert all(text_width(each) <= 80 for each in (columns, rule, *rows))
     assert text_width(rows[1]) == 80
     assert "\x1b" not in str(example())
+
+
+def test_no_output_breaks_or_reorders_a_report_and_a_bar_shows_its_last_state() -> None:
+    """
+    In the table and in HTML each line of output is one line, and of a progress bar the last state.
+    """
+    whole = "".join(sorted(UNSAFE - {"\r"}))
+    first = script(1, "exit_failure", display_name=whole, exit_code=3)
+    logs = [line(1, f"{whole}<"), line(1, " 9%\r100%\r")]
+    report = report_startup(agent("start_error", first, name=whole), logs)
+
+    assert all(map(is_safe_line, str(report).split("\n")))
+    assert str(report).endswith("  100%")
+    assert all(map(is_safe_line, report._repr_html_().split("\n")))
+    assert "&lt;\n100%</pre>" in report._repr_html_()
 
 
 def test_the_html_shows_the_last_lines_as_text() -> None:

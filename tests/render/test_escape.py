@@ -1,29 +1,44 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 import pytest
+from characters import EVERY, UNSAFE, is_safe_line
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coder_agents.render import escape_controls, terminal_safe
+from coder_agents.render import escape_controls, last_state, terminal_safe
 
-CONTROLS = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Cc"]
 SGR = re.compile(r"\x1b\[[0-9;:]*m")
+# What some versions of Unicode call assigned and others not; deprecated, and escaped everywhere.
+DEPRECATED = set("\u206a\u206b\u206c\u206d\u206e\u206f")
 
-hostile = st.text(alphabet=st.sampled_from("\x1b[]0;:9m?>\x9b\x07\x08\r\n\t aé😀\\x"), max_size=40)
+hostile = st.text(
+    alphabet=st.sampled_from("\x1b[]0;:9mKG?>\x9b\x07\x08\r\n\t aé😀\\x\u202e\u2066\u2028"),
+    max_size=40,
+)
 
 
-@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: f"U+{ord(control):04X}")
-def test_every_control_character_but_tab_is_shown(control: str) -> None:
+def code_of(character: str) -> str:
     """
-    Each character of category Cc becomes its code, in both functions, and a tab stays.
+    How a character that is not let through is shown.
     """
-    expected = control if control == "\t" else f"\\x{ord(control):02x}"
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
-    assert escape_controls(f"a{control}b") == f"a{expected}b"
-    assert terminal_safe(f"a{control}b") == f"a{expected}b"
+
+def test_every_character_that_moves_breaks_or_reorders_a_line_is_shown() -> None:
+    """
+    Of all of Unicode these characters become their codes, in both functions, and no others do.
+    """
+    changed = set(EVERY).difference(escape_controls(EVERY))
+
+    assert changed == UNSAFE | DEPRECATED
+    assert {"\u0085", "\u2028", "\u2029", "\u202e", "\u2066", "\u200f", "\x7f", "\r"} <= changed
+    assert "\t" not in changed
+    for each in changed:
+        assert escape_controls(f"a{each}b") == f"a{code_of(each)}b"
+        assert terminal_safe(f"a{each}b") == f"a{code_of(each)}b"
 
 
 @pytest.mark.parametrize(
@@ -69,11 +84,21 @@ def test_what_resembles_a_colour_but_is_none_is_shown(text: str, shown: str) -> 
 @example("\x1b[" + "1" * 100_000)
 def test_nothing_but_colours_is_left_of_any_text(text: str) -> None:
     """
-    Without its colour sequences safe text holds no control character but tab.
+    Without its colour sequences safe text is one line that nothing moves or reorders.
     """
-    left = SGR.sub("", terminal_safe(text))
+    assert is_safe_line(SGR.sub("", terminal_safe(text)))
+    assert is_safe_line(escape_controls(text))
 
-    assert [char for char in left if unicodedata.category(char) == "Cc" and char != "\t"] == []
+
+@given(st.text(alphabet=st.characters()))
+def test_text_of_any_characters_becomes_one_line(text: str) -> None:
+    """
+    Whatever characters of Unicode a text has, safe text has no second line, and can be encoded.
+    """
+    for safe in (escape_controls(text), SGR.sub("", terminal_safe(text))):
+        assert is_safe_line(safe)
+        assert len(safe.splitlines()) <= 1
+        assert safe.encode() or not text
 
 
 @given(hostile)
@@ -85,9 +110,54 @@ def test_safe_text_is_safe_already(text: str) -> None:
     assert escape_controls(escape_controls(text)) == escape_controls(text)
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cc"])))
-def test_text_without_control_characters_is_untouched(text: str) -> None:
+@given(
+    st.text(
+        alphabet=st.characters(
+            exclude_categories=["Cs"], exclude_characters=sorted((UNSAFE | DEPRECATED) - {"\t"})
+        )
+    )
+)
+@example("שלום, עולם")
+@example("\u200d👩‍💻")
+def test_text_without_such_characters_is_untouched(text: str) -> None:
     """
     Letters of any script and emoji come through as they are.
     """
     assert terminal_safe(text) == escape_controls(text) == text
+
+
+@pytest.mark.parametrize(
+    ("drawn", "shown"),
+    [
+        (" 10%\r 55%\r100%", "100%"),
+        ("\r 10%\r100%\r", "100%"),
+        ("done\r", "done"),
+        ("10%\r\x1b[K55%\r\x1b[2K100%", "100%"),
+        ("\x1b[2K\x1b[1G 10%\x1b[2K\x1b[1G100%\x1b[0K", "100%"),
+        ("\x1b[G10%\x1b[0G20%", "20%"),
+        ("100%|####|\r          \r", "100%|####|"),
+        ("\x1b[?25l10%\r100%\r\x1b[?25h", "100%"),
+        ("\x1b[31m10%\x1b[0m\r\x1b[32m100%\r\x1b[0m", "\x1b[32m100%\x1b[0m"),
+        ("\r \r", ""),
+        ("rm -rf /\r$ ls", "$ ls"),
+        ("no bar\x1b[K\x08", "no bar\x1b[K\x08"),
+        ("", ""),
+    ],
+)
+def test_of_a_line_that_is_drawn_again_the_last_state_is_left(drawn: str, shown: str) -> None:
+    """
+    A progress bar becomes what it shows at the end, without what erased the states before.
+    """
+    assert last_state(drawn) == shown
+
+
+@given(hostile)
+def test_the_last_state_has_no_return_and_is_its_own_last_state(text: str) -> None:
+    """
+    Nothing that is left takes the cursor to the beginning of the line; other text is untouched.
+    """
+    left = last_state(text)
+
+    assert not re.search(r"\r|\x1b\[[01]?G", left)
+    assert last_state(left) == left
+    assert left == text or re.search(r"\r|\x1b\[[01]?G", text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
+from characters import UNSAFE, is_safe_line
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +62,17 @@ def test_text_stays_text(text: str, lines: list[str]) -> None:
     shown = escape_controls(text)
     assert parsed.tags <= {"table", "caption", "thead", "tbody", "tr", "th", "td", "pre"}
     assert parsed.cells == ["x" + shown, shown, shown, "\n".join(map(escape_controls, lines))]
+    assert all(is_safe_line(line) for cell in parsed.cells for line in cell.split("\n"))
+
+
+def test_no_character_of_unicode_breaks_or_reorders_a_cell() -> None:
+    """
+    In a cell, in one of its lines and in the caption such characters are shown by their codes.
+    """
+    whole = "".join(sorted(UNSAFE))
+    parsed = Cells(render_html_table([whole], [(whole,), ([whole],)], caption=f"x{whole}"))
+    assert len(parsed.cells) == 4
+    assert all(map(is_safe_line, parsed.cells))
 
 
 def test_rows_of_another_length_are_refused() -> None:

@@ -5,6 +5,7 @@ Tables of plain text.
 from __future__ import annotations
 
 import pytest
+from characters import UNSAFE, is_safe_line
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,11 +63,22 @@ def test_rows_of_another_length_are_refused() -> None:
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=5))
 def test_every_row_is_one_line_of_printable_text(rows: list[tuple[object, object]]) -> None:
     """
-    Whatever the cells hold, there is a line for each row and no control character in it.
+    Whatever the cells hold, there is a line for each row, and nothing that breaks or reorders it.
     """
     lines = render_table(["A", "B"], rows)
     assert len(lines) == 2 + len(rows)
-    assert all(ord(character) >= 32 for line in lines for character in line)
+    assert all(len(line.splitlines()) <= 1 for line in lines)
+    assert all(map(is_safe_line, lines))
+    assert "\t" not in "".join(lines)
+
+
+def test_no_character_of_unicode_breaks_or_reorders_a_row() -> None:
+    """
+    Each character at which a line could end, or after which it could run backwards, is shown.
+    """
+    lines = render_table(["A", "B"], [(f"a{each}b", 1) for each in sorted(UNSAFE)])
+    assert len(lines) == 2 + len(UNSAFE)
+    assert all(map(is_safe_line, lines))
 
 
 @given(st.text(), st.integers(min_value=1, max_value=20))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from coder_agents.errors import DecodeError
 from coder_agents.schema import shapes
-from coder_agents.schema.fields import Int64, json_name
+from coder_agents.schema.fields import NO_AGE, Age, Int64, json_name
 
 SLOW = settings(
     max_examples=times(6, 50),
@@ -80,7 +80,22 @@ IDS = [
     "00000000-0000-0000-0000-000000000000",
 ]
 NUMBERS = st.integers() | st.sampled_from(
-    [2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**400, 0, 1, True, 1.0, -0.0, 1e300, 0.5]
+    [
+        NO_AGE,
+        float(NO_AGE),
+        2**63 - 1,
+        2**63,
+        -(2**63),
+        -(2**63) - 1,
+        10**400,
+        0,
+        1,
+        True,
+        1.0,
+        -0.0,
+        1e300,
+        0.5,
+    ]
 )
 TEXTS = st.sampled_from([*TIMES, *IDS, "info", "fatal", "", "é\u2028\x1b[0m\\"]) | st.text(
     max_size=6
@@ -101,6 +116,7 @@ def proper(kind: Any) -> st.SearchStrategy[Any]:
         bool: st.booleans(),
         int: st.integers(-(2**70), 2**70),
         Int64: st.integers(-(2**63), 2**63 - 1),
+        Age: st.integers(-(2**70), 2**70) | st.sampled_from([None, NO_AGE]),
         float: st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**20), 10**20),
         UUID: st.sampled_from(IDS[:3]) | st.uuids().map(str),
         Any: ANYTHING,

@@ -116,16 +116,16 @@ def test_a_container_matches_its_id_and_its_name() -> None:
 @pytest.mark.parametrize(
     ("interval", "timeout", "age", "stale"),
     [
-        (0, 1, 9223372036, False),
+        (0, 1, None, False),
         (1, 1, 5, False),
         (1, 1, 6, True),
         (10, 3, 16, False),
         (10, 3, 17, True),
-        (10, 3, 9223372036, True),
+        (10, 3, None, True),
     ],
 )
 def test_metadata_is_stale_past_an_interval_and_two_time_outs(
-    interval: int, timeout: int, age: int, stale: bool
+    interval: int, timeout: int, age: int | None, stale: bool
 ) -> None:
     """
     But never within five seconds, and never if it is collected but once.

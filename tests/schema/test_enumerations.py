@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import copy
 import gc
+import itertools
+import operator
 import pickle
+import re
 import sys
 from typing import Any
 
@@ -178,6 +181,63 @@ def test_severity_ranks_levels_with_unknown_ones_on_top() -> None:
 
     assert ranked == ["trace", "debug", "info", "warn", "error", "fatal"]
     assert [level.severity for level in ranked] == [0, 1, 2, 3, 4, 5]
+
+
+COMPARISONS = [operator.lt, operator.le, operator.gt, operator.ge]
+
+
+@pytest.mark.parametrize("compare", COMPARISONS)
+@pytest.mark.parametrize("cls", [LogLevel, WorkspaceAgentLifecycle])
+def test_words_with_an_order_compare_by_it(cls: Any, compare: Any) -> None:
+    """
+    Not by the alphabet, and with plain text on either side as with each other.
+    """
+    for (at, one), (place, other) in itertools.product(enumerate(cls), repeat=2):
+        expected = compare(at, place)
+        assert compare(one, other) is expected
+        assert compare(one, other.value) is expected
+        assert compare(one.value, other) is expected
+
+
+def test_a_line_is_compared_by_its_severity() -> None:
+    """
+    Errors are not less than warnings, although their word is, nor is a level of a newer deployment.
+    """
+    levels = [*LogLevel, LogLevel("fatal")]
+
+    assert [level for level in levels if level >= "warn"] == ["warn", "error", "fatal"]
+    assert [level for level in levels if level < "warn"] == ["trace", "debug", "info"]
+    assert max(LogLevel) == "error"
+
+
+@pytest.mark.parametrize("compare", COMPARISONS)
+@pytest.mark.parametrize("word", ["warning", "WARN", "", "\x1b[2J", LogLevel("fatal")])
+def test_comparing_with_an_unknown_word_raises(compare: Any, word: str) -> None:
+    """
+    A misspelt level would drop lines without a word; the error lists those that there are.
+    """
+    text = f"{str(word)!r} cannot be compared: the known values of LogLevel are trace, debug,"
+    with pytest.raises(ValueError, match=re.escape(text)):
+        compare(LogLevel.WARN, word)
+    with pytest.raises(ValueError, match="the known values of WorkspaceAgentLifecycle are created"):
+        compare(WorkspaceAgentLifecycle.READY, word)
+
+
+def test_an_unknown_lifecycle_state_has_no_place_in_the_order() -> None:
+    """
+    Nobody can know whether it is before or after the others.
+    """
+    with pytest.raises(ValueError, match="'napping' cannot be compared"):
+        assert WorkspaceAgentLifecycle("napping") < "ready"
+
+
+@pytest.mark.parametrize("compare", COMPARISONS)
+def test_a_word_does_not_compare_with_what_is_no_text(compare: Any) -> None:
+    """
+    Python says so itself.
+    """
+    with pytest.raises(TypeError, match="not supported between instances of 'LogLevel' and 'int'"):
+        compare(LogLevel.WARN, 3)
 
 
 def test_values_of_newer_releases_are_known() -> None:

@@ -28,6 +28,7 @@ from coder_agents.schema import (
     WorkspaceAgentListeningPort,
     WorkspaceAgentLog,
     WorkspaceAgentMetadata,
+    WorkspaceAgentMetadataResult,
     WorkspaceAgentScript,
     WorkspaceApp,
     WorkspacesResponse,
@@ -35,9 +36,10 @@ from coder_agents.schema import (
     documents,
     from_json,
     shapes,
+    to_json,
     validating,
 )
-from coder_agents.schema.fields import Int64, json_name
+from coder_agents.schema.fields import Age, Int64, json_name
 
 SOME = UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
 CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
@@ -70,7 +72,7 @@ def full(cls: Any) -> Any:
     if (item := shapes.map_value(cls)) is not None:
         return {'New "York"': full(item)}
     single = {str: "x", int: 7, bool: True, float: 0.5, UUID: str(SOME), timedelta: 9000, Any: {}}
-    if cls in single or cls == Int64:
+    if cls in single or cls in (Int64, Age):
         return single.get(cls, 7)
     inner = shapes.optional_of(cls)
     if inner is not None:
@@ -104,7 +106,7 @@ def zero(kind: Any) -> Any:
     """
     The zero value of *kind*.
     """
-    if kind is Any or shapes.optional_of(kind) is not None:
+    if kind is Any or kind == Age or shapes.optional_of(kind) is not None:
         return None
     if kind in (UUID, Int64):
         return NIL_UUID if kind is UUID else 0
@@ -297,14 +299,18 @@ def test_fields_of_newer_releases_are_read() -> None:
 
 def test_metadata_that_was_never_collected() -> None:
     """
-    The zero time is None, the age is what the deployment sends.
+    The zero time is None, and so is the age, of one item as of many; it is written as it came.
     """
-    text = '{"result": {"collected_at": "0001-01-01T00:00:00Z", "age": 9223372036}}'
+    never = '{"collected_at":"0001-01-01T00:00:00Z","age":9223372036,"value":"","error":""}'
+    young = never.replace("0001", "2026").replace("9223372036", "7")
 
-    result = from_json(text, WorkspaceAgentMetadata).result
-
-    assert result.collected_at is None
-    assert result.age == 9223372036
+    assert from_json(never, WorkspaceAgentMetadataResult) == WorkspaceAgentMetadataResult()
+    assert to_json(WorkspaceAgentMetadataResult()) == never
+    for count in (1, 9):
+        text = f'[{{"result":{never}}},{{"result":{young}}},{",".join(["{}"] * count)}]'
+        ages = [item.result.age for item in from_json(text, list[WorkspaceAgentMetadata])]
+        assert ages == [None, 7, *[None] * count]
+    assert from_json('{"age":null}', WorkspaceAgentMetadataResult).age is None
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from characters import UNSAFE, is_safe_line
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from coder_agents.schema import (
     LogLevel,
@@ -55,6 +59,30 @@ def test_text_shows_control_characters_wherever_they_come_from() -> None:
     assert text == (
         "2026-11-22T08:36:52Z [in\\x0dfo] [agent.ma\\x0ain|Start\\x07up] \\x1b[31mred\t\\x9bH"
     )
+
+
+def test_a_progress_bar_shows_its_last_state() -> None:
+    """
+    As text, and as a line of a plain text log; the output itself has all states.
+    """
+    log = WorkspaceAgentLog(created_at=AT, level=LogLevel.INFO, output=" 9%\r\x1b[K99%\r100%\r")
+
+    assert str(log) == "100%"
+    assert log.text() == "2026-11-22T08:36:52Z [info] [agent] 100%"
+    assert log.text(raw=True).endswith("[agent]  9%\r\x1b[K99%\r100%\r")
+
+
+@given(st.text(alphabet=st.characters()), st.text(alphabet=st.characters()))
+@example("".join(sorted(UNSAFE)), "".join(sorted(UNSAFE)))
+def test_a_line_is_one_line_whatever_a_script_printed(output: str, name: str) -> None:
+    """
+    Nothing in the output, the level or the names breaks or reorders ``str(log)`` and its text.
+    """
+    log = WorkspaceAgentLog(created_at=AT, level=LogLevel(name), output=output)
+
+    assert is_safe_line(re.sub(r"\x1b\[[0-9;:]*m", "", str(log)))
+    assert is_safe_line(log.text(name, name))
+    assert len(log.text(name, name).splitlines()) == 1
 
 
 def test_raw_text_is_untouched() -> None:

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coder_agents import schema
-from coder_agents.schema import from_json, shapes, to_json, validating
-from coder_agents.schema.fields import Int64
+from coder_agents.schema import from_json, shapes, to_dict, to_json, validating
+from coder_agents.schema.fields import NO_AGE, Age, Int64
 
 CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
 
@@ -26,6 +26,7 @@ SINGLE: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     int: st.integers(-(2**70), 2**70),
     Int64: st.integers(-(2**63), 2**63 - 1),
+    Age: st.none() | st.integers(-(2**70), 2**70).filter(lambda age: age != NO_AGE),
     float: st.floats(allow_nan=False, allow_infinity=False),
     UUID: st.uuids(),
     timedelta: st.integers(-(2**53), 2**53).map(lambda count: timedelta(microseconds=count)),
@@ -70,5 +71,6 @@ def test_every_class_survives_a_round_trip(cls: Any) -> None:
         assert from_json(text.encode(), cls) == value
         assert validating.read(json.loads(text), cls, "$") == value
         assert to_json(from_json(text, cls)) == text
+        assert to_dict(value) == json.loads(text)
 
     holds()

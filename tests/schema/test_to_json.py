@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from characters import UNSAFE
 
 from coder_agents.schema import (
     NIL_UUID,
@@ -25,11 +26,13 @@ from coder_agents.schema import (
     WorkspaceAgentMetadata,
     WorkspaceAgentScript,
     WorkspaceApp,
+    to_dict,
     to_json,
 )
 
 SOME = UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
 NIL = str(NIL_UUID)
+SCRIPT = WorkspaceAgentScript(display_name="Install")
 NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -183,6 +186,45 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
     """
     assert to_json(WorkspaceAgentLog(output="a\ud800b")).encode()
     assert written(WorkspaceAgentLog(output="a\ud800b"))["output"] == "a\ufffdb"
+
+
+def test_an_object_is_a_dict_of_what_json_has() -> None:
+    """
+    By the names of the wire, in plain values; what is in it, too.
+    """
+    request = IssueReconnectingPTYSignedTokenRequest(url="wss://x", agent_id=SOME)
+    agent = WorkspaceAgent(created_at=datetime(2026, 11, 22, tzinfo=UTC), scripts=(SCRIPT,))
+
+    assert to_dict(request) == {"url": "wss://x", "agentID": str(SOME)}
+    assert to_dict(agent)["created_at"] == "2026-11-22T00:00:00Z"
+    assert to_dict(agent)["scripts"] == [written(SCRIPT)]
+    assert type(to_dict(WorkspaceAgentLog(level=LogLevel.INFO))["level"]) is str
+
+
+@pytest.mark.parametrize("value", [[WorkspaceAgentLog()], {}, None, WorkspaceAgentLog])
+def test_only_an_object_of_the_schema_is_a_dict(value: object) -> None:
+    """
+    A list is none, nor is a class: TypeError says what was given.
+    """
+    with pytest.raises(TypeError, match=f"not a {type(value).__name__}"):
+        to_dict(value)
+
+
+def test_json_is_one_line_of_json_lines() -> None:
+    """
+    Every character at which some reader ends a line is escaped, in values and in keys; others stay.
+    """
+    whole = "".join(sorted(each for each in UNSAFE if not "\ud800" <= each <= "\udfff"))
+
+    text = to_json({whole: WorkspaceAgentLog(output=f"{whole}ש")})
+
+    assert len(f"{text}\n".splitlines()) == 1
+    assert "\\u0085" in text
+    assert "\\u2028" in text
+    assert "\\u2029" in text
+    assert "ש" in text
+    [(key, log)] = json.loads(text).items()
+    assert key + "ש" == log["output"] == f"{whole}ש"
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import attrs
 import pytest
+from characters import UNSAFE, is_safe_line
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -261,3 +262,23 @@ def test_a_change_as_text_is_safe_to_show(change: PortChange | ContainerChange, 
     One line, without control characters.
     """
     assert str(change) == shown
+
+
+def test_no_character_of_unicode_breaks_or_reorders_a_change() -> None:
+    """
+    Whatever a container, a dev container or a program is called, each change is one line.
+    """
+    whole = "".join(sorted(UNSAFE))
+    port = attrs.evolve(HOSTILE_PORT, process_name=whole, network=whole)
+    container = attrs.evolve(HOSTILE_CONTAINER, name=whole)
+    status = WorkspaceAgentDevcontainerStatus(whole)
+    devcontainer = attrs.evolve(HOSTILE, name=whole, error=whole, status=status)
+
+    changes = [
+        *(change(port) for change in (PortOpened, PortClosed)),
+        *(change(container) for change in (ContainerStarted, ContainerStopped)),
+        *(change(devcontainer) for change in (DevcontainerAdded, DevcontainerRemoved)),
+        DevcontainerChanged(devcontainer, HOSTILE),
+    ]
+    assert {type(change) for change in changes} == {*PortChange.__args__, *ContainerChange.__args__}
+    assert all(is_safe_line(str(change)) for change in changes)

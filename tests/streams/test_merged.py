@@ -299,7 +299,7 @@ def test_a_label_and_a_line_are_safe_to_print() -> None:
         label: str
 
     item = AgentLog(Named(uuid.uuid4(), "dev.main"), WorkspaceAgentLog(output="a\rb\x1b[2J"))
-    assert str(item) == "dev.main | a\\x0db\\x1b[2J"
+    assert str(item) == "dev.main | b\\x1b[2J"
 
 
 def test_an_agents_label_is_its_name_in_its_workspace(
