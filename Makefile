@@ -100,13 +100,7 @@ test-all:  ## run the tests on each Python, 3.11 and newer, that this machine ha
 	done
 
 # The suite alone, without coverage, in the environment that VENV names.
-py# Most tests wait most of the time: three processes a core keep two cores busy. Those of one file stay
-# together, as far as that keeps nobody idle, and share what is made once for a file.
-PARALLEL ?= -n 6 --dist worksteal
-# Otherwise each process rewrites the assertions of all tests anew.
-PYTEST_ENV := PYTHONDONTWRITEBYTECODE=
-
-test: $(VENV)/.with-tests
+pytest: $(VENV)/.with-tests
 	@$(PYTEST_ENV) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 build: $(VENV)/.with-dev  ## make the wheel and the source archive in dist/
