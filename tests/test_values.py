@@ -147,7 +147,7 @@ def test_a_line_that_was_read_before_knows_a_source_that_is_learnt_later(client:
 
 
 @responses.activate
-@pytest.mark.parametrize("source", [str(uuid.uuid4()), str(NIL_UUID)])
+@pytest.mark.parametrize("source", ["9f3f4d61-9ff6-4b87-9c12-bac7e52b1338", str(NIL_UUID)])
 def test_sources_of_one_id_keep_the_names_that_their_agents_give_them(
     client: Client, source: str
 ) -> None:

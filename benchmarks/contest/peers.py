@@ -19,7 +19,7 @@ import attrs
 import cattrs
 
 from coder_agents.schema import WorkspaceAgent
-from coder_agents.schema.enumerations import OpenEnumeration
+from coder_agents.schema.open_enumeration import OpenEnumeration
 from contest import feed, limits, scenes
 from contest.figures import Figures, Scale, drained, repeated
 

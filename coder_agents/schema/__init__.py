@@ -46,7 +46,6 @@ if TYPE_CHECKING:
         JobErrorCode,
         LogLevel,
         LogLevelName,
-        OpenEnumeration,
         ProvisionerJobStatus,
         ServerSentEventType,
         UserStatus,
@@ -74,6 +73,7 @@ if TYPE_CHECKING:
         WorkspaceAgentMetadataResult,
     )
     from coder_agents.schema.numbers import Number
+    from coder_agents.schema.open_enumeration import OpenEnumeration
     from coder_agents.schema.ports import (
         WorkspaceAgentListeningPort,
         WorkspaceAgentListeningPortsResponse,
@@ -168,7 +168,7 @@ __getattr__, __dir__ = exports(
         "deployment": "BuildInfoResponse Response ServerSentEvent ValidationError",
         "enumerations": (
             "AgentSubsystem BuildReason DisplayApp JobErrorCode LogLevel LogLevelName "
-            "OpenEnumeration ProvisionerJobStatus ServerSentEventType UserStatus "
+            "ProvisionerJobStatus ServerSentEventType UserStatus "
             "WorkspaceAgentDevcontainerStatus WorkspaceAgentLifecycle "
             "WorkspaceAgentLifecycleOrder WorkspaceAgentScriptStatus "
             "WorkspaceAgentStartupScriptBehavior WorkspaceAgentStatus WorkspaceAppHealth "
@@ -181,6 +181,7 @@ __getattr__, __dir__ = exports(
             "WorkspaceAgentMetadata WorkspaceAgentMetadataDescription WorkspaceAgentMetadataResult"
         ),
         "numbers": "Number",
+        "open_enumeration": "OpenEnumeration",
         "ports": "WorkspaceAgentListeningPort WorkspaceAgentListeningPortsResponse",
         "reading": "from_json",
         "terminals": (

@@ -22,9 +22,9 @@ from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from coder_agents.schema import documents, generated, scalars, shapes, validating
-from coder_agents.schema.enumerations import OpenEnumeration
 from coder_agents.schema.fields import Age, is_skipped_when_empty, json_name
 from coder_agents.schema.generated import Readers
+from coder_agents.schema.open_enumeration import OpenEnumeration
 from coder_agents.schema.scalars import Mismatch
 from coder_agents.schema.times import format_time, to_nanoseconds
 

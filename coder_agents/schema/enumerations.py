@@ -1,50 +1,13 @@
 """
 The enumerations of the API, all of them open.
-
-A deployment that is newer than this package sends words this package has not heard of. They
-are kept: an unknown word is an instance of its enumeration, equals and hashes
-as its text, is written back as it came, and says ``known`` False.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal
 
+from coder_agents.schema.open_enumeration import OpenEnumeration
 from coder_agents.schema.ordering import Ordered
-
-
-class OpenEnumeration(StrEnum):
-    """
-    A string of which the usual values have names.
-
-    ``LogLevel("info")`` is ``LogLevel.INFO``; ``LogLevel("fatal")`` is a level as well, one
-    that is not `known`. Unknown values are made anew each time and are not
-    remembered: compare them by ``==``, not by ``is``. Iterating the class gives the known ones.
-    """
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        if not isinstance(value, str):
-            return None
-        unknown = str.__new__(cls, value)
-        unknown._name_ = unknown._value_ = str(value)
-        return unknown
-
-    @property
-    def known(self) -> bool:
-        """
-        Whether this is one of the values the enumeration lists.
-        """
-        return self._value_ in type(self)._value2member_map_
-
-    def __repr__(self) -> str:
-        name = f".{self._name_}" if self.known else " unknown"
-        return f"<{type(self).__name__}{name}: {self._value_!r}>"
-
-    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[str]]:
-        # By value: the name, which some Python versions go by, leads nowhere for an unknown one.
-        return type(self), (self._value_,)
 
 
 class WorkspaceAgentStatus(OpenEnumeration):

@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from coder_agents.schema.enumerations import OpenEnumeration
 from coder_agents.schema.fields import NIL_UUID, NO_AGE, Age, Int64
+from coder_agents.schema.open_enumeration import OpenEnumeration
 from coder_agents.schema.times import from_nanoseconds, parse_time
 
 LEAST, GREATEST = -(2**63), 2**63 - 1  # of an integer of 64 bits

@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin
 
 import attrs
 
-from coder_agents.schema.enumerations import OpenEnumeration
+from coder_agents.schema.open_enumeration import OpenEnumeration
 
 
 def list_item(cls: Any) -> Any:

@@ -251,8 +251,6 @@ class ReconnectingConnection(Generic[M]):
         """
         if self._source is None:
             return (Interest(None, 0, self._retry_at),)
-        if self._put_back or self._broken is not None:
-            return None
         interest = self._source.interest()
         return None if interest is None else (interest,)
 

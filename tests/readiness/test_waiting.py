@@ -305,7 +305,10 @@ def test_a_timeout_says_what_hangs(each_release: Deployment, release: str, heard
     """
     quick = Script("echo done", "Quick")
     each_release.add_agent(scripts=[quick, Script("echo busy; sleep 60", "Slow")])
-    with each_release.client(stream_options=OFTEN) as client, pytest.raises(ReadyTimeoutError) as caught:
+    with (
+        each_release.client(stream_options=OFTEN) as client,
+        pytest.raises(ReadyTimeoutError) as caught,
+    ):
         client.agent("dev").wait_ready(2, on_log=heard.on_log)
     error = caught.value
     tells = release == "2.35"

@@ -17,20 +17,20 @@ from coder_agents.schema import (
     AgentSubsystem,
     BuildReason,
     LogLevel,
+    OpenEnumeration,
     WorkspaceAgentDevcontainerStatus,
     WorkspaceAgentLifecycle,
     WorkspaceAgentLifecycleOrder,
     WorkspaceAgentStatus,
-    enumerations,
     from_json,
     to_json,
 )
 
-ENUMERATIONS = enumerations.OpenEnumeration.__subclasses__()
+ENUMERATIONS = OpenEnumeration.__subclasses__()
 
 
 @pytest.mark.parametrize("cls", ENUMERATIONS)
-def test_listed_values_are_known_members(cls: type[enumerations.OpenEnumeration]) -> None:
+def test_listed_values_are_known_members(cls: type[OpenEnumeration]) -> None:
     """
     What an enumeration lists is found by its text, is the one member, and is known.
     """
@@ -41,7 +41,7 @@ def test_listed_values_are_known_members(cls: type[enumerations.OpenEnumeration]
 
 
 @given(st.sampled_from(ENUMERATIONS), st.text())
-def test_any_text_is_a_value(cls: type[enumerations.OpenEnumeration], text: str) -> None:
+def test_any_text_is_a_value(cls: type[OpenEnumeration], text: str) -> None:
     """
     Every string is of every enumeration, equals and hashes as its text, and survives a round trip.
     """

@@ -155,14 +155,15 @@ def test_poll_without_waiting_finds_what_has_arrived(serve: Serve) -> None:
 
     def script(conversation: Conversation) -> None:
         conversation.accept_websocket()
-        conversation.send(conversation.text_frame("[]"))
-        for number, step in enumerate(steps, 1):
+        conversation.send(conversation.text_frame(logs(1)))
+        for number, step in enumerate(steps, 2):
             step.wait(40)
             conversation.send(conversation.text_frame(logs(number)))
         conversation.until_gone()
 
     with serve(script).follow_logs() as stream:
-        for number, step in enumerate(steps, 1):
+        assert next(stream).id == 1
+        for number, step in enumerate(steps, 2):
             assert stream.poll(0) is None
             step.set()
             select.select([socket_of(stream)], [], [], 40)

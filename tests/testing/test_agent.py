@@ -62,7 +62,7 @@ def test_scripts_write_the_log(deployment: Deployment, tmp_path: Path) -> None:
     assert before.startup_script_behavior == "blocking"
     gate.touch()
     assert agent.wait_started() == "ready"
-    assert sorted(outputs(deployment, agent)[:2]) == [("error", "err"), ("info", "out")]
+    assert sorted(outputs(deployment, agent)[:2]) == [("info", "out"), ("error", "err")]
     assert outputs(deployment, agent)[2:] == [("info", "no newline")]
     data = agent.data
     assert data.logs_length == 16
