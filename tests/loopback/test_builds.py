@@ -584,7 +584,7 @@ STEPS = st.lists(
 
 
 @settings(
-    max_examples=times(8, 40),
+    max_examples=times(5, 40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

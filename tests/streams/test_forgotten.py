@@ -168,8 +168,15 @@ def opener(kind: str, client: Client, embedded: EmbeddedAgent) -> Callable[[], A
 KINDS = ["logs", "metadata", "containers", "ports", "several", "builds"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("forget", WAYS)
+# TLS is freed by the same code, whatever the way that leads there.
+EACH_WAY = [
+    *itertools.product([False], KINDS, WAYS),
+    *itertools.product([True], KINDS, [by_break]),
+    *itertools.product([True], ["logs"], WAYS[1:]),
+]
+
+
+@pytest.mark.parametrize(("deployment", "kind", "forget"), EACH_WAY, indirect=["deployment"])
 def test_a_forgotten_stream_is_closed_at_once(
     deployment: Deployment, embedded: EmbeddedAgent, kind: str, forget: Any
 ) -> None:
@@ -272,8 +279,13 @@ HISTORIES = [
 ]
 
 
-@pytest.mark.parametrize("history", HISTORIES)
-@pytest.mark.parametrize("kind", ["logs", "several", "builds"])
+EACH_HISTORY = [
+    *itertools.product([False], ["logs", "several", "builds"], HISTORIES),
+    *itertools.product([True], ["logs"], HISTORIES),
+]
+
+
+@pytest.mark.parametrize(("deployment", "kind", "history"), EACH_HISTORY, indirect=["deployment"])
 def test_a_stream_with_a_history_is_closed_at_once(
     deployment: Deployment, embedded: EmbeddedAgent, kind: str, history: Any
 ) -> None:

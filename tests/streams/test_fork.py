@@ -5,6 +5,7 @@ Clients and streams in processes that were forked.
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import os
 import signal
@@ -223,8 +224,12 @@ def does_nothing(stream: Any) -> None:
     """
 
 
-@pytest.mark.parametrize("act", [closes, leaves_with, throws, reads, does_nothing])
-@pytest.mark.parametrize("kind", KINDS)
+ACTS = [closes, leaves_with, throws, reads, does_nothing]
+# Over TLS a child could write to the connection as well.
+EACH_ACT = [*itertools.product([True], KINDS, ACTS), *itertools.product([False], ["logs"], ACTS)]
+
+
+@pytest.mark.parametrize(("deployment", "kind", "act"), EACH_ACT, indirect=["deployment"])
 def test_what_a_child_does_with_a_stream_does_not_disturb_the_parent(
     deployment: Deployment, client: Client, embedded: EmbeddedAgent, kind: str, act: Any
 ) -> None:
