@@ -89,7 +89,7 @@ test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg
 test-all:  ## run the tests on each Python, 3.11 and newer, that this machine has
 	@pythons=$$(sh tools/pythons.sh every) && \
 	[ -n "$$pythons" ] || { sh tools/pythons.sh one; exit 1; } && \
-	for version in 3.11 3.12 3.13; do \
+	for version in 3.11 3.12 3.13 3.14; do \
 	    echo "$$pythons" | grep -q "^$$version " || \
 	        echo "==> Python $$version is not on this machine: skipped"; \
 	done; \
