@@ -23,7 +23,7 @@ METADATA := setup.cfg setup.py
 # Two installations into one environment at the same time would break it.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs faults soak bench bench-check test-oldest test-all pytest build setup clean
+.PHONY: help demo test lint format docs picture faults soak bench bench-check test-oldest test-all pytest build setup clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,12 +60,17 @@ format: $(VENV)/.with-lint  ## mend what ruff can mend by itself
 # -W: a warning is an error. -n: so is a reference into this package that leads nowhere.
 SPHINX = $(BIN)/python -m sphinx -W --keep-going -n -q -d docs/_build/doctrees
 
-docs: $(VENV)/.with-docs  ## build the documentation and run its examples
+docs: $(VENV)/.with-docs  ## build the documentation, run its examples and check their types
 	@echo "==> building docs/_build/html"
 	@$(SPHINX) -b html docs docs/_build/html
 	@echo "==> running the examples of docs/ and README.md"
 	@$(SPHINX) -b doctest docs docs/_build/doctest
 	@sed -n '/^Doctest summary/,$$p' docs/_build/doctest/output.txt
+	@echo "==> checking the types of the examples"
+	@$(BIN)/python tools/typed_examples.py docs/_build/examples
+
+picture: $(VENV)/.with-testing  ## run the demo in a terminal and draw it for the documentation
+	@$(BIN)/python tools/demo_picture.py docs/_static/demo.svg
 
 faults: $(VENV)/.with-testing  ## let every fault happen to every stream; writes the table of the documentation
 	@$(BIN)/python benchmarks/faults.py --write
@@ -90,7 +95,7 @@ test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg
 test-all:  ## run the tests on each Python, 3.11 and newer, that this machine has
 	@pythons=$$(sh tools/pythons.sh every) && \
 	[ -n "$$pythons" ] || { sh tools/pythons.sh one; exit 1; } && \
-	for version in 3.11 3.12 3.13; do \
+	for version in 3.11 3.12 3.13 3.14; do \
 	    echo "$$pythons" | grep -q "^$$version " || \
 	        echo "==> Python $$version is not on this machine: skipped"; \
 	done; \

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.streams import (
         AgentLog,
+        ByAgent,
         ContainersStream,
         ContainerStarted,
         ContainerStopped,
@@ -80,6 +81,7 @@ __all__ = [
     "AmbiguousAgentError",
     "AuthenticationError",
     "BadRequestError",
+    "ByAgent",
     "Capabilities",
     "Client",
     "CoderError",
@@ -151,7 +153,7 @@ __getattr__, __dir__ = exports(
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (
-            "AgentLog ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
+            "AgentLog ByAgent ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
             "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),

@@ -10,55 +10,46 @@ from __future__ import annotations
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from coder_agents.agent import Agent
-from coder_agents.config import positive_seconds, whole_number
+from coder_agents.config import seconds_or_none, whole_number
 from coder_agents.errors import CoderError
 from coder_agents.schema import WorkspaceAgentMetadata
+from coder_agents.streams.by_agent import ByAgent
 from coder_agents.transport import Source
 
 T = TypeVar("T")
 
 
-class MetadataOfAgents(Mapping[Agent, list[WorkspaceAgentMetadata]]):
+class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
     """
-    The metadata of each agent that it could be read of, in the order in which they were asked for.
+    The metadata of each agent of which it could be read, in the order in which the agents were given.
 
-    A mapping from agents to lists; an agent's UUID will do to look one up.
+    A mapping from agents to lists; an agent's UUID finds its list, too.
     """
 
     def __init__(
         self, answers: Iterable[tuple[Agent, list[WorkspaceAgentMetadata] | CoderError]]
     ) -> None:
-        self._found: dict[uuid.UUID, tuple[Agent, list[WorkspaceAgentMetadata]]] = {}
-        failures: dict[Agent, CoderError] = {}
+        found: list[tuple[Agent, list[WorkspaceAgentMetadata]]] = []
+        failures: list[tuple[Agent, CoderError]] = []
         for agent, answer in answers:
             if isinstance(answer, CoderError):
-                failures[agent] = answer
+                failures.append((agent, answer))
             else:
-                self._found[agent.id] = agent, answer
-        self._failures = MappingProxyType(failures)
+                found.append((agent, answer))
+        super().__init__(found)
+        self._failures = ByAgent(failures)
 
     @property
-    def failures(self) -> Mapping[Agent, CoderError]:
+    def failures(self) -> ByAgent[Agent, CoderError]:
         """
         The error of each of the other agents.
         """
         return self._failures
-
-    def __getitem__(self, agent: Agent | uuid.UUID) -> list[WorkspaceAgentMetadata]:
-        _, items = self._found[agent.id if isinstance(agent, Agent) else agent]
-        return items
-
-    def __iter__(self) -> Iterator[Agent]:
-        return (agent for agent, _ in self._found.values())
-
-    def __len__(self) -> int:
-        return len(self._found)
 
     def __repr__(self) -> str:
         return f"<MetadataOfAgents of {len(self)}, {len(self.failures)} failed>"
@@ -99,13 +90,15 @@ class _Connections:
             source.wake()
 
 
-def read_metadata(agents: Iterable[Agent], *, timeout: float, workers: int) -> MetadataOfAgents:
+def read_metadata(
+    agents: Iterable[Agent], *, timeout: float | None, workers: int
+) -> MetadataOfAgents:
     """
     Return the metadata of *agents*; see `Client.metadata`.
     """
-    positive_seconds("timeout", timeout)
+    seconds_or_none("timeout", timeout)
     whole_number("workers", workers, least=1)
-    asked = _distinct(agents)
+    distinct = _distinct(several(agents))
     connections = _Connections()
 
     def ask(agent: Agent) -> list[WorkspaceAgentMetadata] | CoderError:
@@ -114,22 +107,41 @@ def read_metadata(agents: Iterable[Agent], *, timeout: float, workers: int) -> M
         except CoderError as error:
             return error
 
-    return MetadataOfAgents(
-        zip(asked, _of_each(asked, ask, connections.wake, workers), strict=True)
-    )
+    answers = _of_each(distinct, ask, connections.wake, workers)
+    return MetadataOfAgents(zip(distinct, answers, strict=True))
 
 
 def _distinct(agents: Iterable[Agent]) -> list[Agent]:
-    if isinstance(agents, (str, Agent)):
-        raise TypeError(
-            f"agents must be several, as client.agents() finds them, not {type(agents).__name__}"
-        )
     found: dict[uuid.UUID, Agent] = {}
     for agent in agents:
-        if not isinstance(agent, Agent):
-            raise TypeError(f"agents must be agents, not {type(agent).__name__}")
         found.setdefault(agent.id, agent)
     return list(found.values())
+
+
+def several(agents: Iterable[Agent] | Any) -> list[Agent]:
+    """
+    Return *agents* as a list.
+
+    Raises *TypeError*, which says what to write instead, where they are not several agents.
+    """
+    if isinstance(agents, Agent):
+        raise TypeError(
+            "agents must be several agents, not one: pass [agent], or call the agent's own method"
+            " of the same name"
+        )
+    if isinstance(agents, str) or not isinstance(agents, Iterable):
+        raise TypeError(
+            "agents must be several agents, such as client.agents() yields, not"
+            f" {type(agents).__name__}"
+        )
+    found = list(agents)
+    for each in found:
+        if not isinstance(each, Agent):
+            raise TypeError(
+                f"agents must be of the class Agent, not {type(each).__name__};"
+                " client.agent() returns the agent of a name or an id"
+            )
+    return found
 
 
 def _of_each(

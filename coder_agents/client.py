@@ -4,8 +4,10 @@ Settings in, agents out.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,6 +15,7 @@ import attrs
 from coder_agents import schema
 from coder_agents.agent import Agent
 from coder_agents.base_client import BaseClient
+from coder_agents.config import function_or_none
 from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
@@ -86,7 +89,7 @@ class Client(BaseClient):
         timeout: float | None = 600,
         *,
         on_log: Callable[[WorkspaceAgentLog], object] | None = None,
-        on_state: Callable[[WorkspaceAgent], object] | None = None,
+        on_state: Callable[[Agent], object] | None = None,
         blocking_only: bool = True,
         strict: bool = False,
     ) -> Agent:
@@ -128,14 +131,14 @@ class Client(BaseClient):
         self,
         agents: Iterable[Agent] | None = None,
         *,
-        timeout: float = 10.0,
+        timeout: float | None = 10.0,
         workers: int = 16,
     ) -> MetadataOfAgents:
         """
         Return the metadata of many agents as it is now; None takes all of your own, as `agents` does.
 
         As `Agent.metadata` for each, of *workers* agents at the same time at most, each of which has
-        *timeout* seconds. What goes wrong with one is among the `MetadataOfAgents.failures` and
+        *timeout* seconds, None for no limit. What goes wrong with one is among the `MetadataOfAgents.failures` and
         takes nothing from the others. The threads that ask have ended when this returns, and
         Ctrl-C ends them and their connections; only a TCP connect that nobody answers runs to its
         time-out.
@@ -152,46 +155,64 @@ class Client(BaseClient):
         agents: Iterable[Agent],
         *,
         after: Mapping[uuid.UUID, int | str] | None = None,
+        tail: int | None = None,
+        since: datetime | timedelta | None = None,
+        before: int | None = None,
+        source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
+        level: str | None = None,
+        grep: str | re.Pattern[str] | None = None,
         on_failure: Callable[[Agent, CoderError], object] | None = None,
         options: StreamOptions | None = None,
     ) -> MergedLogStream[Agent]:
         """
-        Return a stream of the lines of the logs of *agents*: those there are, in the order of
+        Return a stream of the lines of the logs of *agents*: the lines that the logs have, in the order of
         their ids, then the new ones as they come. Each item is an `AgentLog`.
 
-        *after* says for an agent's id, where it says anything, behind what to begin: an id, or a
+        *after* has, for an agent's id, what the agent's lines begin after: an id, or a
         bookmark such as `MergedLogStream.bookmarks` has.
 
+        The filters are those of `Agent.follow_logs`, for each log by itself: ``tail=10`` begins with ten
+        lines of each agent. A name in *source* has to be a source of one of the agents; an
+        agent that has no such source yields nothing.
+
         Where the log of one agent fails, now or later, *on_failure* is called with the agent and the error,
-        and the others go on. Where all fail now, the error of the first is raised; the others'
+        and the others continue. Where all fail now, the error of the first is raised; the others'
         are its notes.
 
         Raises *ValueError* or *TypeError*, before any request, for an agent that is there
-        twice or is of another deployment.
+        twice or is of another deployment, and for an impossible filter.
         """
+        from coder_agents.agent.logs import log_filters
+        from coder_agents.batch import several
+        from coder_agents.streams.bookmark import Bookmark
         from coder_agents.streams.merged import follow_merged
 
         self._http.check_open()
         chosen = choose_options(options, self._stream_options)
-        followed, begin = list(agents), dict(after or {})
+        function_or_none("on_failure", on_failure)
+        followed, begin = several(agents), dict(after or {})
         self._check_followed(followed, begin)
+        bookmarks = {each.id: Bookmark.begin(begin.get(each.id, 0), each.id) for each in followed}
+        filters = log_filters(
+            followed, tail=tail, since=since, before=before, source=source, level=level, grep=grep
+        )
+        filter_of = dict(zip(bookmarks, filters, strict=True))
         return follow_merged(
             followed,
-            lambda agent, chosen: agent._log_feed(begin.get(agent.id, 0), chosen),
+            lambda agent, chosen: agent._log_feed(bookmarks[agent.id], filter_of[agent.id], chosen),
             on_failure=on_failure,
             options=chosen,
         )
 
     def _check_followed(self, agents: list[Agent], after: Mapping[uuid.UUID, int | str]) -> None:
+        met: set[uuid.UUID] = set()
         for agent in agents:
-            if not isinstance(agent, Agent):
-                raise TypeError(
-                    f"agents must be of the class Agent, not {type(agent).__name__};"
-                    " `Client.agent` finds one by its name"
-                )
             if agent._http.settings.url != self._http.settings.url:
                 raise ValueError(f"the agent {agent.label} {agent.id} is of another deployment")
-        for unknown in set(after) - {agent.id for agent in agents}:
+            if agent.id in met:
+                raise ValueError(f"the agent {agent.label} {agent.id} is there twice")
+            met.add(agent.id)
+        for unknown in set(after) - met:
             raise ValueError(f"after names {unknown!r}, which is the id of none of the agents")
 
     def workspace(self, ref: uuid.UUID | str) -> Workspace:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from coder_agents.capabilities import Capabilities, naming
-from coder_agents.config import positive_seconds
+from coder_agents.config import seconds_or_none
 from coder_agents.errors import (
     DevcontainerError,
     DevcontainerTimeoutError,
@@ -103,15 +103,24 @@ class Devcontainers:
         Return *which* once it runs; see `Agent.wait_devcontainer`.
         """
         check_which(which)
-        if timeout is not None:
-            positive_seconds("timeout", timeout)
+        timeout = seconds_or_none("timeout", timeout)
         wanted, latest = which, None
-        with watch() as stream:
-            for state in _within(stream, timeout):
+        with self._states(timeout, watch) as states:
+            for state in states:
                 wanted = latest = resolve_devcontainer(state, wanted, agent_id=self.agent_id)
                 if _is_running(latest):
                     return latest
         raise _timed_out(wanted, latest, timeout)
+
+    @contextlib.contextmanager
+    def _states(
+        self, timeout: float | None, watch: Callable[[], ContainersStream]
+    ) -> Iterator[Iterable[Listing]]:
+        if timeout == 0:  # no time to wait for a stream's first state: read once
+            yield [self._list()]
+            return
+        with watch() as stream:
+            yield _within(stream, timeout)
 
     def _target(self, which: Which) -> WorkspaceAgentDevcontainer:
         check_which(which)

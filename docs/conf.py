@@ -24,6 +24,7 @@ extensions = [
     "myst_parser",
     "attrs_signatures",
     "docstring_sections",
+    "exception_links",
     "public_names",
     "readme_examples",
 ]

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
-from coder_agents.config import function_or_none, whole_number
+from coder_agents.config import function_or_none
+from coder_agents.errors import CoderError
+from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.sources import after as after_params
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import LogStream, StreamOptions
     from coder_agents.streams.builds import AcrossBuilds
     from coder_agents.streams.filters import LogFilter
+    from coder_agents.streams.lines import NewAmong
     from coder_agents.streams.log_feed import LogFeed
     from coder_agents.streams.log_source import AgentLogSource
 
@@ -33,7 +36,7 @@ class LogMethods(BaseAgent):
 
     def logs(
         self,
-        after: int = 0,
+        after: int | str = 0,
         *,
         tail: int | None = None,
         since: datetime | timedelta | None = None,
@@ -43,10 +46,13 @@ class LogMethods(BaseAgent):
         grep: str | re.Pattern[str] | None = None,
     ) -> list[WorkspaceAgentLog]:
         """
-        Return the lines of the log whose ids are above *after*, by id.
+        Return the lines of the log after *after*, by id.
 
-        A line has to pass all that is given besides; *tail* keeps the newest of those that do.
-        The deployment sends all lines behind *after*: they are chosen here.
+        *after* is an id, or the `LogStream.bookmark` of a stream of this agent: then the lines are those
+        that the stream has not yielded, also those that were stored late, out of the order of their ids.
+
+        The other arguments are filters. A line has to pass all of them; of those that do, *tail* keeps
+        the newest. The deployment sends all lines after *after*: they are filtered here.
 
         *since* is the earliest time at which the deployment stored it, or how long ago, by the clock
         of this machine. *before* is an id that its id is below. *source* is the id or the
@@ -54,15 +60,16 @@ class LogMethods(BaseAgent):
         that is not known passes. *grep* is text in its output, in that case, or a pattern that
         is found there.
 
-        Raises *ValueError* or *TypeError* for what cannot be chosen by, before the log is asked
-        for. For a name that `data` does not have, the agent is read again before it is refused.
+        Raises *ValueError* or *TypeError* for an impossible filter or *after*, before the log is
+        requested. For a name that `data` does not have, the agent is read again before the name
+        is refused.
         """
-        params = after_params(whole_number("after", after, least=0))
-        log_filter = _filtering(
-            self, tail=tail, since=since, before=before, source=source, level=level, grep=grep
-        )()
-        body = self._http.call("GET", self._path("logs"), params=params)
-        logs = _decoded(body, log_filter)
+        begin = Bookmark.begin(after, self.id)
+        [log_filter] = log_filters(
+            [self], tail=tail, since=since, before=before, source=source, level=level, grep=grep
+        )
+        body = self._http.call("GET", self._path("logs"), params=after_params(begin.floor))
+        logs = _decoded(body, begin, log_filter)
         self._source_names.learn(self._data.log_sources)
         self._source_names.give(logs)
         return logs
@@ -82,12 +89,12 @@ class LogMethods(BaseAgent):
         options: StreamOptions | None = None,
     ) -> LogStream:
         """
-        Return a stream of the log's lines behind *after*: those there are, then the new
+        Return a stream of the log's lines after *after*: the lines that the log has, then the new
         ones as they come.
 
-        *after* is an id, or the `LogStream.bookmark` of an earlier stream of this agent. The others
-        choose among the lines as they do in `logs`; *tail* among those that are there, what comes
-        behind them comes whatever its number. *since* counts from now.
+        *after* is an id, or the `LogStream.bookmark` of an earlier stream of this agent. The filters
+        are those of `logs`. *tail* counts the lines that the log has; of the lines that come later, each
+        is yielded that passes the other filters. *since* is counted from now.
 
         With *across_builds* the stream goes on with the log of the agent of the same name that the
         workspace's next build has; *on_build* is called with that agent before its first line. It
@@ -96,29 +103,34 @@ class LogMethods(BaseAgent):
         Raises *ValueError* or *TypeError* for what cannot be, before anything is sent; as `logs`
         does for the name of a source.
         """
-        bind = _filtering(
-            self, tail=tail, since=since, before=before, source=source, level=level, grep=grep
-        )
+        begin = Bookmark.begin(after, self.id)
         chosen = self._chosen(options)
         policy = None
         if across_builds or on_build is not None:
             _require_builds(self, across_builds, on_build)
             policy = _across_builds(self, chosen)
-        from coder_agents.streams.logs import follow_log, log_feed
-
-        log = self._log_source(chosen)
-        feed = log_feed(
-            log, after=after, options=chosen, bind=bind, policy=policy, on_follow=on_build
+        [log_filter] = log_filters(
+            [self], tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )
+        from coder_agents.streams.logs import follow_log
+
+        feed = self._log_feed(begin, log_filter, chosen, policy=policy, on_follow=on_build)
         return follow_log(feed, chosen)
 
-    def _log_feed(self, after: int | str, chosen: StreamOptions) -> LogFeed:
+    def _log_feed(
+        self,
+        begin: Bookmark,
+        log_filter: LogFilter | None,
+        chosen: StreamOptions,
+        **options: Any,
+    ) -> LogFeed:
         """
-        Return the feed of the whole log, unopened.
+        Return the feed of the log, unopened.
         """
         from coder_agents.streams.logs import log_feed
 
-        return log_feed(self._log_source(chosen), after=after, options=chosen)
+        log = self._log_source(chosen)
+        return log_feed(log, begin=begin, log_filter=log_filter, options=chosen, **options)
 
     def _log_source(self, chosen: StreamOptions) -> AgentLogSource:
         from coder_agents.streams.log_source import AgentLogSource
@@ -138,7 +150,7 @@ class LogMethods(BaseAgent):
         timeout: float | None = 600,
         *,
         on_log: Callable[[WorkspaceAgentLog], object] | None = None,
-        on_state: Callable[[WorkspaceAgent], object] | None = None,
+        on_state: Callable[[Agent], object] | None = None,
         blocking_only: bool = True,
         strict: bool = False,
     ) -> WorkspaceAgent:
@@ -186,25 +198,46 @@ class LogMethods(BaseAgent):
         return report_startup(self.refresh(), self.logs())
 
 
-def _decoded(body: bytes, log_filter: LogFilter | None) -> list[WorkspaceAgentLog]:
-    if log_filter is None:
+def _decoded(body: bytes, begin: Bookmark, log_filter: LogFilter | None) -> list[WorkspaceAgentLog]:
+    if log_filter is None and not begin.ranges:
         return schema.from_json(body, list[schema.WorkspaceAgentLog])
     from coder_agents.streams.lines import new_lines
 
-    return new_lines([body], lambda ids: None, log_filter, ids_first=False).logs
+    return new_lines([body], _new_after(begin), log_filter, ids_first=False).logs
 
 
-def _filtering(agent: BaseAgent, **asked: Any) -> Callable[[], LogFilter | None]:
+def _new_after(begin: Bookmark) -> NewAmong:
+    known = frozenset(begin.ids())
+    return lambda ids: [number not in known for number in ids] if known else None
+
+
+def log_filters(agents: Sequence[BaseAgent], **asked: Any) -> list[LogFilter | None]:
+    """
+    Return the filter of each agent's log, None where nothing is skipped, from the filters *asked*.
+
+    A source is listed once it has printed something, so an agent that does not list a name is read
+    again, once.
+
+    Raises *ValueError* or *TypeError* for an impossible filter, before anything is sent; *ValueError*
+    for a name that is a source of none of the agents.
+    """
     from coder_agents.streams.filters import LogFilter
 
     wanted = LogFilter(**asked)
-
-    def bind() -> LogFilter | None:
+    failures = []
+    for agent in agents:
         if wanted.unknown(agent.data.log_sources):
-            agent.refresh()  # sources are told of when they first print something
-        return wanted.bind(agent.data.log_sources, datetime.now(UTC))
-
-    return bind
+            try:
+                agent.refresh()
+            except CoderError as error:
+                failures.append(error)
+    if agents:
+        sources = [source for agent in agents for source in agent.data.log_sources]
+        if failures and wanted.unknown(sources):
+            raise failures[0]
+        wanted.check_names(sources)
+    now = datetime.now(UTC)
+    return [wanted.bind(agent.data.log_sources, now) for agent in agents]
 
 
 def _require_builds(agent: BaseAgent, across_builds: bool, on_build: object) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
-from coder_agents.config import positive_seconds
+from coder_agents.config import positive_seconds, seconds_or_none
 
 if TYPE_CHECKING:
     from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentMetadata
@@ -35,26 +35,27 @@ class StateMethods(BaseAgent):
 
         return watch(self._metadata_routes("agent.watch_metadata()", self._chosen(options)))
 
-    def metadata(self, *, timeout: float = 10.0) -> list[WorkspaceAgentMetadata]:
+    def metadata(self, *, timeout: float | None = 10.0) -> list[WorkspaceAgentMetadata]:
         """
         Return the agent's metadata as it is now.
 
         There is no call for that: the watch is opened, and closed after its first event.
+        *timeout* is in seconds, None for no limit.
 
-        Raises *RequestTimeoutError* where that is not there within *timeout* seconds, *StreamError*
+        Raises *RequestTimeoutError* where no event is there within *timeout* seconds, *StreamError*
         where the connection breaks off before, *ServerEventError* where the deployment sends
         an error.
         """
         return self._read_metadata("agent.metadata()", timeout, tell=lambda source: None)
 
     def _read_metadata(
-        self, call: str, timeout: float, *, tell: Callable[[Source[Any]], object]
+        self, call: str, timeout: float | None, *, tell: Callable[[Source[Any]], object]
     ) -> list[WorkspaceAgentMetadata]:
         from coder_agents.streams.metadata import read_once
 
-        positive_seconds("timeout", timeout)
+        limit = seconds_or_none("timeout", timeout)
         routes = self._metadata_routes(call, self._chosen(None))
-        return read_once(routes, timeout=timeout, tell=tell)
+        return read_once(routes, timeout=limit, tell=tell)
 
     def _metadata_routes(self, call: str, options: StreamOptions) -> MetadataRoutes:
         from coder_agents.streams.metadata_routes import MetadataRoutes
@@ -68,7 +69,7 @@ class StateMethods(BaseAgent):
         )
 
     def watch_listening_ports(
-        self, interval: float = 5.0, *, options: StreamOptions | None = None
+        self, *, interval: float = 5.0, options: StreamOptions | None = None
     ) -> PortsStream:
         """
         Return a stream of the ports that something in the workspace listens on; each item is

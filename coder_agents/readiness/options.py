@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from coder_agents.config import function_or_none, seconds_or_none
-from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
+from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.pauses import PAUSES, Pauses
 
 OnLog = Callable[[WorkspaceAgentLog], object]
@@ -20,9 +20,9 @@ OnLog = Callable[[WorkspaceAgentLog], object]
 Called with each line of the log.
 """
 
-OnState = Callable[[WorkspaceAgent], object]
+OnState = Callable[[Any], object]
 """
-Called with the agent as it was read.
+Called with the `Agent`, which has just been read.
 """
 
 
@@ -64,7 +64,8 @@ class Deadline:
     """
 
     def __init__(self, timeout: float | None) -> None:
-        self._timeout = math.inf if timeout is None else timeout
+        limit = seconds_or_none("timeout", timeout)
+        self._timeout = math.inf if limit is None else limit
         self._began = time.monotonic()
 
     @property

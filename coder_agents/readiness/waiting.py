@@ -127,7 +127,7 @@ class _Wait:
                 _where_to_read(agent),
             )
         if self._options.on_state is not None:
-            self._options.on_state(agent)
+            self._options.on_state(self._waited)
 
     def _conclude(self, agent: WorkspaceAgent, found: Verdict) -> WorkspaceAgent:
         self._lines.drain()

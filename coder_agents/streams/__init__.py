@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
+    from coder_agents.streams.by_agent import ByAgent
     from coder_agents.streams.changes import (
         ContainerChange,
         ContainerStarted,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentLog",
+    "ByAgent",
     "ContainerChange",
     "ContainerStarted",
     "ContainerStopped",
@@ -60,6 +62,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "by_agent": "ByAgent",
         "changes": "ContainerChange ContainerStarted ContainerStopped DevcontainerAdded"
         " DevcontainerChanged DevcontainerRemoved PortChange PortClosed PortOpened"
         " container_changes port_changes",

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
+from coder_agents.config import whole_number
+
 # Possessive, so that a long hostile text costs neither time nor memory.
 _RANGE = r"\d{1,19}+(?:-\d{1,19}+)?+"
 _FORM = re.compile(rf"1:([0-9a-f-]{{36}}):(\d{{1,19}}):((?:{_RANGE}(?:,{_RANGE})*+)?+)\.", re.ASCII)
@@ -45,6 +47,20 @@ class Bookmark:
         Return the bookmark for *floor* and the ids above it.
         """
         return cls(agent_id, floor, tuple(_ranges(ascending)))
+
+    @classmethod
+    def begin(cls, after: int | str, agent_id: uuid.UUID) -> Bookmark:
+        """
+        Return the bookmark at which a log begins that is read *after* an id or a bookmark's text.
+
+        Raises *ValueError* or *TypeError* where *after* is neither, or the bookmark of another agent.
+        """
+        if isinstance(after, str):
+            return cls.read(after, agent_id)
+        floor = whole_number("after", after, least=0)
+        if floor > _LARGEST_ID:
+            raise ValueError(f"after must be an id, which is below 2**63, not {floor}")
+        return cls(agent_id, floor, ())
 
     @classmethod
     def read(cls, text: str, agent_id: uuid.UUID) -> Bookmark:

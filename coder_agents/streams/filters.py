@@ -133,15 +133,18 @@ class LogFilter:
         """
         return self.names.difference(source.display_name for source in sources)
 
-    def bind(self, sources: Sources, now: datetime) -> LogFilter | None:
+    def check_names(self, sources: Sources) -> None:
         """
-        Return the filter of a log of *sources* that is opened at the time *now*; None where
-        nothing is skipped.
-
-        Raises *ValueError* for a name that none of *sources* has.
+        Raise *ValueError* for a name that none of *sources* has.
         """
         if unknown := self.unknown(sources):
             raise ValueError(_unknown_text(unknown, sources))
+
+    def bind(self, sources: Sources, now: datetime) -> LogFilter | None:
+        """
+        Return the filter of a log of *sources* that is opened at the time *now*; None where
+        nothing is skipped. A name that none of *sources* has stands for no source.
+        """
         if self == LogFilter():
             return None
         ids = None if self.source is None else _ids(self.source, sources)

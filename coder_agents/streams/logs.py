@@ -5,11 +5,9 @@ The log of an agent, followed.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
-from coder_agents.config import whole_number
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.ends import EndPolicy, OneBuild
@@ -53,18 +51,12 @@ class LogStream(Stream[WorkspaceAgentLog]):
         return bookmark
 
 
-def _all() -> None:
-    """
-    Want every line.
-    """
-
-
 def log_feed(
     log: AgentLogSource,
     *,
-    after: int | str,
+    begin: Bookmark,
     options: StreamOptions,
-    bind: Callable[[], LogFilter | None] = _all,
+    log_filter: LogFilter | None = None,
     policy: EndPolicy | None = None,
     on_follow: Callable[[Any], object] | None = None,
 ) -> LogFeed:
@@ -73,12 +65,11 @@ def log_feed(
 
     Args:
         log: whose log it is.
-        after: the id or the bookmark to begin after.
-        bind: returns what is wanted, None for all; called when *after* has proved good.
+        begin: the bookmark to begin after.
+        log_filter: which lines are wanted; None for all.
         policy: what the end of a connection means; None for the end of the build.
         on_follow: called with the agent of the next log before its first line.
     """
-    ledger = _ledger(log.agent_id, after, options)
     if policy is None:
         policy = OneBuild(
             log.agent_id,
@@ -88,8 +79,8 @@ def log_feed(
         )
     return LogFeed(
         log,
-        ledger=ledger,
-        log_filter=bind(),
+        ledger=_ledger(begin, options),
+        log_filter=log_filter,
         policy=policy,
         options=options,
         on_follow=on_follow,
@@ -103,12 +94,7 @@ def follow_log(feed: LogFeed, options: StreamOptions) -> LogStream:
     return opened(LogStream, FeedEngine(feed, pauses=options._pauses))
 
 
-def _ledger(agent_id: uuid.UUID, after: int | str, options: StreamOptions) -> Ledger:
-    bookmark = (
-        Bookmark.read(after, agent_id)
-        if isinstance(after, str)
-        else Bookmark(agent_id, whole_number("after", after, least=0), ())
-    )
-    ledger = Ledger(bookmark.floor, settle=options.settle, remember=options.remember)
-    ledger.restore(bookmark.ids(), time.monotonic())
+def _ledger(begin: Bookmark, options: StreamOptions) -> Ledger:
+    ledger = Ledger(begin.floor, settle=options.settle, remember=options.remember)
+    ledger.restore(begin.ids(), time.monotonic())
     return ledger

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import collections
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, cast
 
 import attrs
 
-from coder_agents.config import function_or_none
 from coder_agents.errors import CoderError
+from coder_agents.streams.by_agent import ByAgent
 from coder_agents.streams.log_feed import LogFeed
 from coder_agents.streams.member import Member
 from coder_agents.streams.merged_engine import MergedEngine
-from coder_agents.streams.merged_position import A, AgentLog, Labelled
+from coder_agents.streams.merged_position import A, AgentLog
 from coder_agents.streams.options import StreamEnd, StreamOptions
 from coder_agents.streams.stream import Stream, opened
 
@@ -37,22 +37,23 @@ class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
         return cast("MergedEngine[A]", self._core.engine)
 
     @property
-    def failures(self) -> Mapping[uuid.UUID, CoderError]:
+    def failures(self) -> ByAgent[A, CoderError]:
         """
-        The errors that agents' logs ended with so far, by the agent's id.
+        The errors that agents' logs ended with so far, by agent.
         """
-        return {m.agent.id: m.failure for m in self._engine.members if m.failure is not None}
+        failures = ((member.agent, member.failure) for member in self._engine.members)
+        return ByAgent((agent, error) for agent, error in failures if error is not None)
 
     @property
-    def ends(self) -> Mapping[uuid.UUID, StreamEnd]:
+    def ends(self) -> ByAgent[A, StreamEnd]:
         """
-        Why agents' logs ended so far, by the agent's id; all of them once the stream has ended.
+        Why agents' logs ended so far, by agent; all of them once the stream has ended.
         """
         own = self._core.end
         if own is StreamEnd.ALL_ENDED:
             own = None
-        ends = ((member.agent.id, member.end or own) for member in self._engine.members)
-        return {agent_id: end for agent_id, end in ends if end is not None}
+        ends = ((member.agent, member.end or own) for member in self._engine.members)
+        return ByAgent((agent, end) for agent, end in ends if end is not None)
 
     @property
     def bookmarks(self) -> Mapping[uuid.UUID, str]:
@@ -79,8 +80,6 @@ def follow_merged(
         options: for each of the feeds.
         on_failure: called with the agent and the error, by the thread that reads.
     """
-    function_or_none("on_failure", on_failure)
-    _check_distinct(agents)
     # Reported by the thread that reads, not by one that connects.
     reported: collections.deque[Any] = collections.deque()
     chosen = attrs.evolve(options, on_reconnect=lambda *words: reported.append(words))
@@ -95,11 +94,3 @@ def follow_merged(
         pauses=options._pauses,
     )
     return opened(MergedLogStream, engine)
-
-
-def _check_distinct(agents: Iterable[Labelled]) -> None:
-    met: set[uuid.UUID] = set()
-    for agent in agents:
-        if agent.id in met:
-            raise ValueError(f"the agent {agent.label} {agent.id} is there twice")
-        met.add(agent.id)

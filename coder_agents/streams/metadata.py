@@ -4,6 +4,7 @@ The metadata of an agent, watched.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -112,15 +113,16 @@ def watch(routes: MetadataRoutes) -> MetadataStream:
 
 
 def read_once(
-    routes: MetadataRoutes, *, timeout: float, tell: Callable[[Source[Any]], object]
+    routes: MetadataRoutes, *, timeout: float | None, tell: Callable[[Source[Any]], object]
 ) -> list[WorkspaceAgentMetadata]:
     """
     Return the first state of the stream of metadata, and end it; *tell* is called with each
     connection before it is opened.
 
-    Raises *RequestTimeoutError* where nothing is there within *timeout* seconds.
+    Raises *RequestTimeoutError* where nothing is there within *timeout* seconds; None is no limit.
     """
-    deadline = time.monotonic() + timeout
+    limit = math.inf if timeout is None else timeout
+    deadline = time.monotonic() + limit
     once = attrs.evolve(routes.options, reconnect=None)
     limited = attrs.evolve(routes, options=once, open_by=deadline, tell=tell)
     items = None
@@ -132,6 +134,6 @@ def read_once(
             raise  # by a time-out of the settings, which is shorter
     if items is None:
         raise RequestTimeoutError(
-            f"{routes.what}: nothing came within the time-out of {timeout:g} seconds"
+            f"{routes.what}: nothing came within the time-out of {limit:g} seconds"
         )
     return items

@@ -47,9 +47,9 @@ class Connections:
         with self._changed:
             return len(self._idle())
 
-    def wait_open(self, count: int, *, timeout: float = 10) -> bool:
+    def wait_open(self, count: int, *, timeout: float | None = 10) -> bool:
         """
-        Wait until exactly *count* are open, at most *timeout* seconds.
+        Wait until exactly *count* are open, at most *timeout* seconds, None for no limit.
 
         Returns:
             Whether so many are.
@@ -57,9 +57,9 @@ class Connections:
         with self._changed:
             return self._changed.wait_for(lambda: len(self._open) == count, timeout)
 
-    def wait_idle(self, count: int, *, timeout: float = 10) -> bool:
+    def wait_idle(self, count: int, *, timeout: float | None = 10) -> bool:
         """
-        Wait until exactly *count* are idle, at most *timeout* seconds.
+        Wait until exactly *count* are idle, at most *timeout* seconds, None for no limit.
 
         Returns:
             Whether so many are.

@@ -152,9 +152,10 @@ class ReportedAgent:
             self._retell(lifecycle_state=lifecycle)
             self._changed.notify_all()
 
-    def wait_started(self, timeout: float = 30) -> WorkspaceAgentLifecycle:
+    def wait_started(self, timeout: float | None = 30) -> WorkspaceAgentLifecycle:
         """
-        Wait until its startup scripts are done, well or badly.
+        Wait until its startup scripts are done, well or badly; *timeout* is in seconds, None for no
+        limit.
 
         Returns:
             How it went: ``ready``, ``start_timeout`` or ``start_error``.

@@ -224,15 +224,15 @@ def test_a_connection_that_breaks_off_is_an_error(deployment: Deployment, client
 
 @pytest.mark.parametrize(
     ("timeout", "error"),
-    [(0, ValueError), (-1, ValueError), (float("inf"), ValueError), (None, TypeError)],
+    [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError), (True, TypeError)],
 )
 def test_a_bad_time_out_is_refused(client: Client, timeout: Any, error: type[Exception]) -> None:
     """
     Before anything is asked.
     """
-    with pytest.raises(error, match="timeout must be a"):
+    with pytest.raises(error, match="timeout must be "):
         unread(client, uuid.uuid4()).metadata(timeout=timeout)
-    with pytest.raises(error, match="timeout must be a"):
+    with pytest.raises(error, match="timeout must be "):
         client.metadata(timeout=timeout)
 
 

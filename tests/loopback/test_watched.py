@@ -74,7 +74,7 @@ def test_ports_are_watched(agent: Agent, embedded: EmbeddedAgent) -> None:
     The list at once, then after each change.
     """
     embedded.set_ports([])
-    with agent.watch_listening_ports(OFTEN) as stream:
+    with agent.watch_listening_ports(interval=OFTEN) as stream:
         assert next(stream) == []
         assert stream.poll(5 * OFTEN) is None
         embedded.open_port(8000, "python")
@@ -153,7 +153,7 @@ def test_an_agent_that_comes_back_is_gone_on_with(
     """
     embedded.set_ports([])
     embedded.open_port(80)
-    with agent.watch_listening_ports(OFTEN, options=QUICK) as stream:
+    with agent.watch_listening_ports(interval=OFTEN, options=QUICK) as stream:
         changes = stream.changes()
         assert str(next(changes)) == "port opened: tcp 80"
         fault = deployment.faults.add("not_connected", route="listening_ports", times=3)
@@ -171,7 +171,7 @@ def test_the_deployment_restarts_under_a_stream(
     """
     dev.set_ports([])
     with (
-        agent.watch_listening_ports(OFTEN, options=QUICK) as ports,
+        agent.watch_listening_ports(interval=OFTEN, options=QUICK) as ports,
         agent.watch_containers(interval=OFTEN, options=QUICK) as containers,
     ):
         next(ports)
@@ -334,7 +334,7 @@ def test_many_changes_are_told_in_whole(agent: Agent, embedded: EmbeddedAgent) -
     """
     embedded.set_ports([])
     embedded.open_port(9)
-    with agent.watch_listening_ports(0.001) as stream:
+    with agent.watch_listening_ports(interval=0.001) as stream:
         there: set[int] = set()
         changes = stream.changes()
         for number in itertools.chain(range(10, 60), [99]):

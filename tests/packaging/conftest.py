@@ -13,6 +13,10 @@ from .checkout import CHECKOUT, run
 
 PARTS = ("coder_agents", "setup.cfg", "setup.py", "README.md", "LICENSE")
 
+# What a checkout may have beside the project: environments, caches, what was built.
+MADE = (".git", ".venv*", "_build", "_generated", "__pycache__", ".*cache", ".hypothesis")
+MADE_ABOVE = ("build", "dist", "coder_agents.egg-info")
+
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -28,6 +32,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(CHECKOUT / part, source / part)
     run("-c", "import setuptools.build_meta as b; b.build_wheel('dist')", cwd=source)
     [built] = (source / "dist").glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    The source archive, built from a copy of all that the checkout has.
+    """
+    source = tmp_path_factory.mktemp("archive") / "source"
+    ignored = shutil.ignore_patterns(*MADE)
+
+    def ignore(folder: str, names: list[str]) -> set[str]:
+        above = MADE_ABOVE if Path(folder) == CHECKOUT else ()
+        return ignored(folder, names) | set(above)
+
+    shutil.copytree(CHECKOUT, source, ignore=ignore)
+    # What a build of the documentation leaves behind does not get into it.
+    (source / "docs" / "_build").mkdir()
+    (source / "docs" / "_build" / "left.rst").write_text("left behind")
+    run("-c", "import setuptools.build_meta as b; b.build_sdist('dist')", cwd=source)
+    [built] = (source / "dist").glob("*.tar.gz")
     return built
 
 

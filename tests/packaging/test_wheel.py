@@ -91,6 +91,30 @@ def test_metadata_names_the_package(metadata: Message) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
 
 
+def test_metadata_names_its_authors_and_its_home(metadata: Message) -> None:
+    """
+    With the addresses of the documentation, the source, the issues and the changelog.
+    """
+    assert metadata["Author"] == "The coder_agents authors"
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert set(urls) == {"Documentation", "Source", "Issues", "Changelog"}
+    assert all(url.startswith("https://") for url in urls.values())
+
+
+def test_each_python_that_is_declared_is_tested_where_there_is_one(metadata: Message) -> None:
+    """
+    `make test-all` names the same versions, and says which of them it skips.
+    """
+    classifiers = metadata.get_all("Classifier", [])
+    declared = [line.split(" :: ")[-1] for line in classifiers if " :: Python :: 3." in line]
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    found = re.search(r"for version in ([\d. ]+);", makefile)
+    assert found is not None
+    assert found[1].split() == declared
+    assert declared[0] == "3.11"
+    assert "3.14" in declared
+
+
 def test_metadata_shows_the_readme(metadata: Message) -> None:
     """
     The package's page is the README.

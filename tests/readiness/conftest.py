@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from paced import paced
 
-from coder_agents import Client
+from coder_agents import Agent, Client
 from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
 from coder_agents.testing import Deployment
 
@@ -38,8 +38,8 @@ class Heard:
     def on_log(self, log: WorkspaceAgentLog) -> None:
         self.logs.append(log)
 
-    def on_state(self, agent: WorkspaceAgent) -> None:
-        self.agents.append(agent)
+    def on_state(self, agent: Agent) -> None:
+        self.agents.append(agent.data)
 
 
 @pytest.fixture

@@ -270,7 +270,7 @@ def test_a_lost_connection_is_told_and_waited_out(
 
     def connect(agent: Any) -> None:
         heard.on_state(agent)
-        if agent.status == "disconnected":
+        if agent.data.status == "disconnected":
             embedded.connect()
 
     client.agent("dev").wait_ready(on_state=connect)
@@ -495,7 +495,7 @@ def test_a_log_that_ends_is_not_the_end(deployment: Deployment, heard: Heard) ->
 
     def finish_later(agent: Any) -> None:
         heard.on_state(agent)
-        if agent.lifecycle_state == "starting":
+        if agent.data.lifecycle_state == "starting":
             timer.start()
 
     timer = threading.Timer(0.7, embedded.set_lifecycle, ["ready"])

@@ -258,12 +258,12 @@ def test_a_name_that_no_source_has_is_refused_with_those_there_are() -> None:
     """
     asked = LogFilter(source=["Startup", "Missing"])
     with pytest.raises(ValueError, match="no source 'Missing'; its sources are: 'External', 'S"):
-        asked.bind(SOURCES, NOW)
+        asked.check_names(SOURCES)
     hostile = WorkspaceAgentLogSource(display_name="\x1b[2J")
     with pytest.raises(ValueError, match=r"sources are: '\\x1b\[2J'"):
-        asked.bind([hostile], NOW)
+        asked.check_names([hostile])
     with pytest.raises(ValueError, match="its sources are: none"):
-        asked.bind([], NOW)
+        asked.check_names([])
 
 
 def test_an_id_need_not_be_listed() -> None:

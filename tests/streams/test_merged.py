@@ -9,10 +9,12 @@ import contextlib
 import itertools
 import logging
 import random
+import re
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -31,6 +33,7 @@ from coder_agents import (
     MergedLogStream,
     NotFoundError,
     Reconnect,
+    ServerError,
     StreamEnd,
     StreamError,
     StreamOptions,
@@ -38,7 +41,7 @@ from coder_agents import (
 )
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.merged_position import in_order_of_ids
-from coder_agents.testing import Deployment, EmbeddedAgent
+from coder_agents.testing import Deployment, EmbeddedAgent, Script
 
 from .test_stream import open_sockets
 
@@ -283,7 +286,7 @@ def test_it_is_a_generator_of_lines_with_their_agents(
         assert first.agent is given[1]
         assert str(next(stream)) == "w1.main | two"
         assert repr(stream) == "<MergedLogStream of the logs of 2 agents, open>"
-        assert (stream.end, stream.ends) == (None, {})
+        assert (stream.end, len(stream.ends)) == (None, 0)
     assert stream.end is StreamEnd.CLOSED
     assert set(stream.ends.values()) == {StreamEnd.CLOSED}
     assert list(stream) == []
@@ -324,7 +327,86 @@ def test_no_agents_are_no_lines(client: Client) -> None:
     stream = client.follow_logs([])
     assert list(stream) == []
     assert stream.end is StreamEnd.ALL_ENDED
-    assert (stream.stats.items, stream.failures, stream.bookmarks) == (0, {}, {})
+    assert (stream.stats.items, len(stream.failures), len(stream.bookmarks)) == (0, 0, 0)
+
+
+def test_filters_are_those_of_one_log_for_each_log_by_itself(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    The tail is of each agent's lines; of what comes later each line comes that passes.
+    """
+    agents = add(deployment, 2)
+    for agent in agents:
+        agent.push_logs(["one", "two", "three"])
+        agent.push_logs(["no space left"], level="error")
+    followed = found(client, 2)
+    with client.follow_logs(followed, tail=2) as stream:
+        assert sorted(take(stream, 4)) == [
+            f"w{number}.main | {line}" for number in range(2) for line in ("no space left", "three")
+        ]
+    with client.follow_logs(followed, tail=0, level="warn", grep=re.compile("space")) as stream:
+        agents[0].push_logs(["space"])
+        agents[0].push_logs(["disk"], level="error")
+        agents[1].push_logs(["no space, again"], level="error")
+        assert take(stream, 1) == ["w1.main | no space, again"]
+        bookmarks = stream.bookmarks
+    first = followed[0].logs()[0].id
+    with client.follow_logs(followed, before=first + 1, since=timedelta(hours=1)) as stream:
+        assert take(stream, 1) == ["w0.main | one"]
+    agents[0].push_logs(["last"])
+    with client.follow_logs(followed, after=bookmarks, grep="last") as stream:
+        assert take(stream, 1) == ["w0.main | last"]
+
+
+def sources_of(deployment: Deployment) -> None:
+    """
+    Add three agents: two that have a script *Tools*, which has printed something, and one without.
+    """
+    for number, name in enumerate(("Tools", "Tools", "Other")):
+        script = Script(f"echo of {name}", name)
+        deployment.add_agent(workspace=f"w{number}", scripts=[script]).wait_started()
+
+
+def test_a_source_has_to_be_one_of_some_agent_and_others_yield_nothing(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    The name that no agent has is refused, with the names that there are.
+    """
+    sources_of(deployment)
+    agents = found(client, 3)
+    with client.follow_logs(agents, source=iter(["Tools"])) as stream:
+        assert sorted(take(stream, 2)) == ["w0.main | of Tools", "w1.main | of Tools"]
+        deployment.agents[2].push_logs(["of none"])
+        assert stream.poll(0.1) is None
+    with pytest.raises(ValueError, match=r"no source 'Missing'; its sources are: .*'Tools'"):
+        client.follow_logs(agents, source="Missing")
+    assert list(client.follow_logs([], source="Missing")) == []
+
+
+def test_an_agent_that_does_not_list_a_source_yet_is_read_again(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    A source is listed with its first line, which may have come since; what fails then matters only
+    where the name is known to nobody.
+    """
+    sources_of(deployment)
+    agents = found(client, 3)
+    for agent in agents[:2]:
+        agent._data = attrs.evolve(agent.data, log_sources=())
+    deployment.faults.add("refuse", route="agent", status=503, message="busy")
+    with deployment.client(retries=0, stream_options=QUICK) as other:
+        again = found(other, 3)
+        again[0]._data = attrs.evolve(again[0].data, log_sources=())
+        with other.follow_logs(again, source="Tools") as stream:
+            assert take(stream, 1) == ["w1.main | of Tools"]
+        deployment.faults.add("refuse", route="agent", status=503, message="busy")
+        with pytest.raises(ServerError, match="busy"):
+            other.follow_logs(again, source="Missing")
+    with client.follow_logs(agents, source="Tools") as stream:
+        assert sorted(take(stream, 2)) == ["w0.main | of Tools", "w1.main | of Tools"]
 
 
 def test_bad_arguments_are_refused_before_any_request(
@@ -344,6 +426,10 @@ def test_bad_arguments_are_refused_before_any_request(
         ([agent], {"after": {uuid.UUID(int=7): 1}}, ValueError, "none of the agents"),
         ([agent], {"after": {embedded.id: "1:x"}}, ValueError, "not a bookmark"),
         ([agent], {"after": {embedded.id: -1}}, ValueError, "after"),
+        ([agent], {"level": "loud"}, ValueError, "no level 'loud'"),
+        ([agent], {"tail": -1}, ValueError, "tail must be 0 or more"),
+        ([agent], {"source": "No", "on_failure": 1}, TypeError, "on_failure must be a function"),
+        ([agent], {"source": "No", "after": {embedded.id: "1:x"}}, ValueError, "not a bookmark"),
     ]
     for arguments, named, error, match in cases:
         with pytest.raises(error, match=match):
@@ -373,8 +459,8 @@ def test_one_that_cannot_be_opened_is_told_and_the_others_go_on(
         assert [agent for agent, _ in told] == given[:1]
         assert isinstance(told[0][1], NotFoundError)
         assert take(stream, 1) == ["w1.main | one"]
-        assert stream.failures == {child.id: told[0][1]}
-        assert stream.ends == {child.id: StreamEnd.FAILED}
+        assert dict(stream.failures) == {given[0]: told[0][1]}
+        assert dict(stream.ends) == {given[0]: StreamEnd.FAILED}
     assert len(told) == 1
 
 
@@ -448,12 +534,13 @@ def test_agents_whose_logs_end_are_left(deployment: Deployment, client: Client) 
     agents = add(deployment, 2)
     for agent in agents:
         agent.push_logs(["one"])
-    stream = client.follow_logs(found(client, 2))
+    followed = found(client, 2)
+    stream = client.follow_logs(followed)
     assert len(take(stream, 2)) == 2
     agents[0].new_build()
     while not stream.ends:
         assert stream.poll(0.05) is None
-    assert stream.ends == {agents[0].id: StreamEnd.NOT_IN_LATEST_BUILD}
+    assert dict(stream.ends) == {followed[0]: StreamEnd.NOT_IN_LATEST_BUILD}
     agents[1].push_logs(["two"])
     assert take(stream, 1) == ["w1.main | two"]
     agents[1].new_build()

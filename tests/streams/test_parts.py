@@ -28,6 +28,7 @@ from coder_agents import (
     StreamOptions,
 )
 from coder_agents.schema import Workspace, to_json
+from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.checks import LateLineCheck
 from coder_agents.streams.core import Core
 from coder_agents.streams.ends import ConnectAgain, Facts, OneBuild
@@ -51,6 +52,7 @@ from .test_resume import QUICK, breaking, going_on, hang_up
 from .test_stream import counting, open_sockets
 
 NOWHERE = "http://127.0.0.1:1"
+FIRST = Bookmark.begin(0, AGENT)
 
 
 def log_source() -> AgentLogSource:
@@ -104,7 +106,7 @@ def test_a_member_that_was_left_does_nothing_any_more() -> None:
     Its work may wait for a thread while the stream is closed.
     """
     agent = agent_at(NOWHERE)
-    member = Member(agent, 0, agent._log_feed(0, StreamOptions()))
+    member = Member(agent, 0, agent._log_feed(FIRST, None, StreamOptions()))
     member.free()
     with pytest.raises(ClosedError):
         member.open()
@@ -116,7 +118,7 @@ def test_a_stream_that_was_never_opened_warns_of_nothing() -> None:
     """
     There is nothing to close but its alarm.
     """
-    feed = log_feed(log_source(), after=0, options=StreamOptions())
+    feed = log_feed(log_source(), begin=FIRST, options=StreamOptions())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         stream = Stream(Core(FeedEngine(feed)))
@@ -132,7 +134,9 @@ def test_an_error_that_takes_no_attributes_passes_as_it_is() -> None:
         last_id = property(lambda self: 7)
 
     error = OwnError()
-    core = Core(FeedEngine(log_feed(log_source(), after=3, options=StreamOptions())))
+    core = Core(
+        FeedEngine(log_feed(log_source(), begin=Bookmark.begin(3, AGENT), options=StreamOptions()))
+    )
     core.mark(error)
     assert error.last_id == 7
     core.close()
@@ -153,7 +157,7 @@ def test_a_batch_of_which_another_thread_took_an_item_is_made_again() -> None:
     """
     No item is handed out twice.
     """
-    core: Core[Any] = Core(FeedEngine(log_feed(log_source(), after=0, options=StreamOptions())))
+    core: Core[Any] = Core(FeedEngine(log_feed(log_source(), begin=FIRST, options=StreamOptions())))
     core.position = Stolen(collections.deque([1, 2, 3]), 3, 0)
     stream: Stream[Any] = Stream(core)
     assert next(stream.batches()) == [2, 3]
@@ -391,7 +395,7 @@ def test_an_interrupt_of_changes_ends_the_stream(serve: Callable[..., Any]) -> N
     Or leaves it whole: no change is computed and not handed out.
     """
     for at in range(5, 200, 13):
-        with serve(telling(1, 2), telling(3)).watch_listening_ports(0.01) as stream:
+        with serve(telling(1, 2), telling(3)).watch_listening_ports(interval=0.01) as stream:
             changes = stream.changes()
             if not injected(functools.partial(next, changes), at):
                 continue
@@ -408,7 +412,7 @@ def test_an_interrupt_between_a_state_and_its_changes_ends_the_stream(
     def interrupt(before: object, after: object) -> list[object]:
         raise KeyboardInterrupt
 
-    stream = serve(telling(1)).watch_listening_ports(60)
+    stream = serve(telling(1)).watch_listening_ports(interval=60)
     with pytest.raises(KeyboardInterrupt):
         next(Changes(stream, interrupt))
     assert stream.end is StreamEnd.INTERRUPTED
@@ -426,7 +430,7 @@ def test_a_document_that_drips_is_not_waited_for_without_end(serve: Callable[...
             conversation.send(b" ")
             time.sleep(0.05)
 
-    stream = serve(telling(1), drip, timeout=(5, 0.5)).watch_listening_ports(0.01)
+    stream = serve(telling(1), drip, timeout=(5, 0.5)).watch_listening_ports(interval=0.01)
     next(stream)
     with pytest.raises(StreamError, match="not whole in time"):
         next(stream)
@@ -436,7 +440,7 @@ def test_a_time_out_of_any_size_is_one() -> None:
     """
     Also where it is larger than any float.
     """
-    core: Core[Any] = Core(FeedEngine(log_feed(log_source(), after=0, options=StreamOptions())))
+    core: Core[Any] = Core(FeedEngine(log_feed(log_source(), begin=FIRST, options=StreamOptions())))
     stream: Stream[Any] = Stream(core)
     stream.close()
     assert stream.poll(10**400) is None

@@ -124,7 +124,7 @@ def waiting(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Waiting]:
     agent = serve(*WAITS[request.param])
     before = open_sockets(agent)
     interval = 3600.0 if request.param == "pause" else OFTEN
-    with agent.watch_listening_ports(interval) as stream:
+    with agent.watch_listening_ports(interval=interval) as stream:
         assert numbers(next(stream)) == [1]
         yield agent, before, stream
 
@@ -134,7 +134,7 @@ def test_only_what_changed_is_yielded(serve: Serve) -> None:
     The first list at once; one that says the same, in whatever order, is left out.
     """
     agent = serve(telling(1, 2), telling(1, 2), telling(2, 1), telling(2), telling(2), telling())
-    with agent.watch_listening_ports(OFTEN) as stream:
+    with agent.watch_listening_ports(interval=OFTEN) as stream:
         assert [numbers(next(stream)) for _ in range(3)] == [[1, 2], [2], []]
         assert stream.stats.items == 3
         assert stream.stats.reconnects == 0
@@ -153,7 +153,7 @@ def test_changes_begin_with_all_there_is(serve: Serve) -> None:
     Then they are what opened and closed, closed first.
     """
     agent = serve(telling(1, 2), telling(2, 1), telling(3, 2))
-    with agent.watch_listening_ports(OFTEN) as stream:
+    with agent.watch_listening_ports(interval=OFTEN) as stream:
         found = [str(change) for change in itertools.islice(stream.changes(), 4)]
     assert found == [
         "port opened: tcp 1",
@@ -167,7 +167,9 @@ def test_changes_go_on_behind_a_state_that_was_read(serve: Serve) -> None:
     """
     Whether by the same generator or by another.
     """
-    with serve(telling(1), telling(1, 2), telling(2)).watch_listening_ports(OFTEN) as stream:
+    with serve(telling(1), telling(1, 2), telling(2)).watch_listening_ports(
+        interval=OFTEN
+    ) as stream:
         assert numbers(next(stream)) == [1]
         assert str(next(stream.changes())) == "port opened: tcp 2"
         assert str(next(stream.changes())) == "port closed: tcp 1"
@@ -190,7 +192,7 @@ def test_changes_raise_what_the_stream_raises(serve: Serve) -> None:
     Once; then there are none.
     """
     agent = serve(telling(1), saying(answer(AWAY, b"400 Bad Request")))
-    stream = agent.watch_listening_ports(OFTEN)
+    stream = agent.watch_listening_ports(interval=OFTEN)
     changes = stream.changes()
     next(changes)
     with pytest.raises(AgentNotConnectedError):
@@ -219,7 +221,7 @@ def test_an_agent_that_is_away_is_waited_for(serve: Serve) -> None:
     agent = serve(
         telling(1), away, away, telling(1), failing, telling(1), half, telling(2), options=PATIENT
     )
-    with agent.watch_listening_ports(OFTEN) as stream:
+    with agent.watch_listening_ports(interval=OFTEN) as stream:
         assert [numbers(next(stream)) for _ in range(2)] == [[1], [2]]
         assert stream.stats.reconnects == 3
 
@@ -229,7 +231,7 @@ def test_without_a_policy_the_refusal_itself_is_raised(serve: Serve) -> None:
     Not a stream's error that hides it.
     """
     agent = serve(telling(1), saying(answer(AWAY, b"400 Bad Request")))
-    stream = agent.watch_listening_ports(OFTEN)
+    stream = agent.watch_listening_ports(interval=OFTEN)
     next(stream)
     with pytest.raises(AgentNotConnectedError):
         next(stream)
@@ -241,7 +243,9 @@ def test_half_an_answer_is_never_taken_for_one(serve: Serve) -> None:
     """
     Without a policy it is an error.
     """
-    stream = serve(telling(1), saying(answer(ports(1, 2))[:-3])).watch_listening_ports(OFTEN)
+    stream = serve(telling(1), saying(answer(ports(1, 2))[:-3])).watch_listening_ports(
+        interval=OFTEN
+    )
     next(stream)
     with pytest.raises(StreamError, match="not whole"):
         next(stream)
@@ -257,7 +261,9 @@ def test_what_no_other_answer_would_mend_is_raised(
     What cannot be read, and what is larger than the limit.
     """
     options = StreamOptions(max_message_size=1000)
-    stream = serve(telling(1), saying(answer(body)), options=options).watch_listening_ports(OFTEN)
+    stream = serve(telling(1), saying(answer(body)), options=options).watch_listening_ports(
+        interval=OFTEN
+    )
     next(stream)
     with pytest.raises(error) as raised:
         next(stream)
@@ -269,7 +275,7 @@ def test_a_revoked_token_ends_it_at_once(serve: Serve) -> None:
     Another try would not help.
     """
     refused = saying(answer(b'{"message":"no"}', b"401 Unauthorized"))
-    stream = serve(telling(1), refused, options=PATIENT).watch_listening_ports(OFTEN)
+    stream = serve(telling(1), refused, options=PATIENT).watch_listening_ports(interval=OFTEN)
     next(stream)
     with pytest.raises(AuthenticationError):
         next(stream)
@@ -279,7 +285,7 @@ def test_a_head_that_does_not_come_is_a_time_out(serve: Serve) -> None:
     """
     After the client's read time-out.
     """
-    stream = serve(telling(1), stuck(), timeout=(5, 0.2)).watch_listening_ports(OFTEN)
+    stream = serve(telling(1), stuck(), timeout=(5, 0.2)).watch_listening_ports(interval=OFTEN)
     next(stream)
     with pytest.raises(RequestTimeoutError):
         next(stream)
@@ -290,7 +296,7 @@ def test_a_refusal_that_stops_is_what_came_of_it(serve: Serve) -> None:
     At the same time-out: the status is known by then.
     """
     told = answer(AWAY + b" ", b"400 Bad Request")[:-1]
-    stream = serve(telling(1), stuck(told), timeout=(5, 0.2)).watch_listening_ports(OFTEN)
+    stream = serve(telling(1), stuck(told), timeout=(5, 0.2)).watch_listening_ports(interval=OFTEN)
     next(stream)
     with pytest.raises(AgentNotConnectedError):
         next(stream)
@@ -302,7 +308,9 @@ def test_a_body_that_stops_is_a_drop(serve: Serve) -> None:
     """
     options = StreamOptions(reconnect=None, idle_timeout=0.2)
     half = stuck(answer(ports(1, 2))[:-3])
-    stream = serve(telling(1), telling(2), half, options=options).watch_listening_ports(0.5)
+    stream = serve(telling(1), telling(2), half, options=options).watch_listening_ports(
+        interval=0.5
+    )
     assert numbers(next(stream)) == [1]
     assert numbers(next(stream)) == [2]
     with pytest.raises(StreamError, match=r"no byte came for 0\.2 seconds"):
@@ -334,7 +342,7 @@ def test_what_came_in_part_is_gone_on_with(serve: Serve) -> None:
         go_on[1].wait(30)
         conversation.send(whole[-5:])
 
-    with serve(telling(1), parts).watch_listening_ports(OFTEN) as stream:
+    with serve(telling(1), parts).watch_listening_ports(interval=OFTEN) as stream:
         next(stream)
         for event in go_on:
             assert stream.poll(0.1) is None
@@ -355,7 +363,7 @@ def test_a_refusal_that_comes_in_part_is_gone_on_with(serve: Serve) -> None:
         go_on.wait(30)
         conversation.send(whole[-5:])
 
-    stream = serve(telling(1), parts).watch_listening_ports(OFTEN)
+    stream = serve(telling(1), parts).watch_listening_ports(interval=OFTEN)
     next(stream)
     for _ in range(2):
         assert stream.poll(0.1) is None
@@ -411,7 +419,7 @@ def test_many_closes_at_random_moments(serve: Serve) -> None:
     agent = serve(script)
     before = open_sockets(agent)
     for number in range(times(60, 200)):
-        stream = agent.watch_listening_ports(0.0001)
+        stream = agent.watch_listening_ports(interval=0.0001)
         thread, found = in_thread(stream)
         time.sleep(number % 20 * 0.0003)
         stream.close()
@@ -434,7 +442,7 @@ def test_nothing_is_open_in_the_pause(serve: Serve) -> None:
 
     agent = serve(told)
     before = open_sockets(agent, among=socket.AF_INET)
-    with agent.watch_listening_ports(3600) as stream:
+    with agent.watch_listening_ports(interval=3600) as stream:
         next(stream)
         assert open_sockets(agent, among=socket.AF_INET) <= before
         assert stream.poll(0.2) is None
@@ -447,7 +455,7 @@ def test_it_outlives_its_client(serve: Serve) -> None:
     As every stream does; a new one is refused.
     """
     agent = serve(telling(1), telling(2))
-    with agent.watch_listening_ports(OFTEN) as stream:
+    with agent.watch_listening_ports(interval=OFTEN) as stream:
         agent._http.close()
         assert [numbers(next(stream)) for _ in range(2)] == [[1], [2]]
     with pytest.raises(RuntimeError, match="client is closed"):
@@ -475,6 +483,6 @@ def test_a_bad_interval_is_refused_before_any_io(interval: Any, error: type[Exce
     """
     agent = agent_at("http://127.0.0.1:1")
     with pytest.raises(error, match="interval must be"):
-        agent.watch_listening_ports(interval)
+        agent.watch_listening_ports(interval=interval)
     with pytest.raises(error, match="interval must be"):
         agent.watch_containers(interval=interval)

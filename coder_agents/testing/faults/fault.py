@@ -79,9 +79,9 @@ class Fault:
             self._changed.notify_all()
             return True
 
-    def wait_struck(self, times: int = 1, *, timeout: float = 10) -> bool:
+    def wait_struck(self, times: int = 1, *, timeout: float | None = 10) -> bool:
         """
-        Wait until *times* connections have met it, at most *timeout* seconds.
+        Wait until *times* connections have met it, at most *timeout* seconds, None for no limit.
 
         Returns:
             Whether they have.
