@@ -329,8 +329,8 @@ def test_failures_are_told_apart(deployment: Deployment, client: Client) -> None
 @pytest.mark.parametrize(
     ("agents", "options", "error", "text"),
     [
-        ("owner:me", {}, TypeError, "as client.agents.. finds them, not str"),
-        (["dev"], {}, TypeError, "agents must be agents, not str"),
+        ("owner:me", {}, TypeError, "such as client.agents.. yields, not str"),
+        (["dev"], {}, TypeError, "agents must be of the class Agent, not str"),
         ([], {"workers": 0}, ValueError, "workers must be 1 or more"),
         ([], {"workers": 1.5}, TypeError, "workers must be a whole number"),
     ],
@@ -343,15 +343,6 @@ def test_bad_arguments_are_refused(
     """
     with pytest.raises(error, match=text):
         client.metadata(agents, **options)
-
-
-def test_a_single_agent_is_not_many(client: Client) -> None:
-    """
-    The error says so.
-    """
-    agent: Any = unread(client, uuid.uuid4())
-    with pytest.raises(TypeError, match="not Agent"):
-        client.metadata(agent)
 
 
 class Crowd:
