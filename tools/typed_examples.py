@@ -7,8 +7,8 @@ Writes each group of examples into a file of FOLDER, every line where it stands 
 has both type checkers read the files. What they find is reported with the page and its line. The
 exit status is 1 where they find anything.
 
-pyright is written in JavaScript. Its package for Python fetches that from the network when it is
-first used; where it cannot, that check is skipped, which is said.
+pyright runs on Node.js, which its extra brings for the usual machines. Where it does not run, that
+check is skipped, which is said.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DIRECTIVE = re.compile(
 )
 FENCED = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
-FETCH_SECONDS = 120
+START_SECONDS = 120
 MYPY_SETTINGS = """\
 [mypy]
 strict = True
@@ -167,17 +167,17 @@ def mypy(folder: Path) -> tuple[int, str]:
 
 def pyright(folder: Path) -> tuple[int, str]:
     """
-    Return the exit status and the output of pyright; 0 where it is not to be had.
+    Return the exit status and the output of pyright; 0 where it does not run.
     """
     settings = {"include": ["."], "extraPaths": [str(CHECKOUT), str(EXTENSIONS)]}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
     try:
-        status, output = run("pyright", "--version", folder=folder, timeout=FETCH_SECONDS)
+        status, output = run("pyright", "--version", folder=folder, timeout=START_SECONDS)
     except subprocess.TimeoutExpired:
-        status, output = 1, f"it was not there after {FETCH_SECONDS} seconds"
+        status, output = 1, f"no answer after {START_SECONDS} seconds"
     if status:
         reason = output.strip().splitlines()[-1:]
-        return 0, f"SKIPPED: pyright cannot be had here: {''.join(reason)}\n"
+        return 0, f"SKIPPED: it does not run on this machine: {''.join(reason)}"
     return run("pyright", "--pythonpath", sys.executable, folder=folder)
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -191,3 +193,22 @@ def test_picture_of_the_documentation_is_the_demo() -> None:
     assert set(re.findall(r"(?<![\w.])/\w+", shown)) == {"/usr"}
     assert re.findall(r"(?:https?:)?//(?!www\.w3\.org)", text) == []
     assert "Traceback" not in shown
+
+
+def test_a_check_that_does_not_run_is_skipped_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Where pyright's Node.js fails, or hangs, the reason is there, and the build goes on.
+    """
+
+    def fail(*command: str, **_: Any) -> tuple[int, str]:
+        return 1, "Traceback ...\nError: no Node.js\n"
+
+    def hang(*command: str, **_: Any) -> tuple[int, str]:
+        raise subprocess.TimeoutExpired(command, 120)
+
+    for run, reason in ((fail, "Error: no Node.js"), (hang, "no answer after 120 seconds")):
+        monkeypatch.setattr(typed_examples, "run", run)
+        status, output = typed_examples.pyright(tmp_path)
+        assert (status, output) == (0, f"SKIPPED: it does not run on this machine: {reason}")
