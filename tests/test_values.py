@@ -179,22 +179,23 @@ def test_more_sources_than_a_process_keeps_have_names_all_the_same(
     assert len(source_names._shared) == source_names.MAX_SHARED
 
 
-@pytest.mark.parametrize("taken", ["", "Another"])
-def test_lines_of_streams_know_their_sources(taken: str) -> None:
+def test_lines_of_streams_know_their_sources() -> None:
     """
-    Of one agent and of several, also where another agent calls a source of that id differently.
+    Of one agent and of several, also where agents of two deployments have sources of one id.
     """
-    with Deployment() as deployment, deployment.client() as client:
-        embedded = deployment.add_agent(scripts=[Script("echo a; echo b", "Install")])
-        embedded.wait_started()
-        agent = client.agent(embedded.id)
-        if taken:
-            source_names.share(agent.data.log_sources[0].id, taken)
-
-        with agent.follow_logs() as stream:
-            assert [next(stream).source_name, next(stream).source_name] == ["Install"] * 2
-        with client.follow_logs([agent]) as merged:
-            assert next(merged).log.source_name == "Install"
+    ids = set()
+    for name in ("Install", "Configure"):
+        with Deployment() as deployment, deployment.client() as client:
+            embedded = deployment.add_agent(scripts=[Script("echo a; echo b", name)])
+            embedded.wait_started()
+            agent = client.agent(embedded.id)
+            with agent.follow_logs() as stream:
+                lines = [next(stream), next(stream)]
+            with client.follow_logs([agent]) as merged:
+                lines.append(next(merged).log)
+        assert [line.source_name for line in lines] == [name] * 3
+        ids |= {line.source_id for line in lines}
+    assert len(ids) == 1, "the deployments do not use one id"
 
 
 @responses.activate
