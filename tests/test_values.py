@@ -208,7 +208,10 @@ def test_an_id_that_no_line_can_have_is_refused_before_anything_is_sent(client: 
     def several(after: int) -> Any:
         return client.follow_logs([agent], after={agent.id: after})
 
-    for read in (agent.logs, agent.follow_logs, several):
+    def named(after: int) -> Any:
+        return agent.follow_logs(after, source="Unknown")
+
+    for read in (agent.logs, agent.follow_logs, named, several):
         with pytest.raises(
             ValueError, match=r"after must be an id, which is below 2\*\*63, not 92"
         ):
