@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from coder_agents.errors import CoderError
     from coder_agents.schema import (
         BuildInfoResponse,
+        LogLevel,
+        LogLevelName,
         User,
         Workspace,
         WorkspaceAgent,
@@ -159,7 +161,7 @@ class Client(BaseClient):
         since: datetime | timedelta | None = None,
         before: int | None = None,
         source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
-        level: str | None = None,
+        level: LogLevel | LogLevelName | None = None,
         grep: str | re.Pattern[str] | None = None,
         on_failure: Callable[[Agent, CoderError], object] | None = None,
         options: StreamOptions | None = None,

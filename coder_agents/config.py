@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
@@ -239,7 +239,7 @@ def _file(setting: str, value: object, wanted: str) -> str:
     return path
 
 
-def _proxies(proxies: Mapping[str, str]) -> dict[str, str]:
+def _proxies(proxies: Mapping[Any, Any]) -> dict[str, str]:
     _require_mapping("proxies", proxies, "schemes to URLs")
     for scheme, url in proxies.items():
         # The URL is not shown: it may hold a password.

@@ -126,7 +126,7 @@ def test_the_hooks_of_an_own_session_are_called(session: requests.Session, sever
     def hook(response: requests.Response, **_: Any) -> None:
         seen.append(response.headers["Set-Cookie"])
 
-    session.hooks["response"] = [hook, hook] if several else hook  # type: ignore[assignment]
+    session.hooks["response"] = [hook, hook] if several else hook
     with Deployment() as deployment, deployment.client(session=session) as client:
         client.me()
     assert len(seen) == 1 + several
@@ -174,7 +174,7 @@ def test_a_user_agent_and_headers_are_sent_through_an_own_session(
         ]
         assert sent == [("me/1", "2")] * 2
     assert session.headers["X-Theirs"] == "1"
-    assert session.headers["User-Agent"].startswith("python-requests/")
+    assert str(session.headers["User-Agent"]).startswith("python-requests/")
 
 
 def test_many_threads_share_a_client_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
