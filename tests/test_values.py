@@ -269,6 +269,7 @@ def samples() -> list[Any]:
         *report.scripts,
         agent_of(1),
         metadata_of_agents(),
+        by_agent(),
     ]
 
 
@@ -278,6 +279,13 @@ def metadata_of_agents() -> MetadataOfAgents:
     """
     error = coder_agents.FindingError("gone")
     return MetadataOfAgents([(agent_of(1), [WorkspaceAgentMetadata()]), (agent_of(2), error)])
+
+
+def by_agent() -> streams.ByAgent[Agent, str]:
+    """
+    Return a mapping from two agents.
+    """
+    return streams.ByAgent([(agent_of(1), "one"), (agent_of(2), "two")])
 
 
 COPIES: list[Callable[[Any], Any]] = [

@@ -43,6 +43,7 @@ from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.merged_position import in_order_of_ids
 from coder_agents.testing import Deployment, EmbeddedAgent, Script
 
+from .playing import poll_until
 from .test_stream import open_sockets
 
 RELEASES = ("2.24", "2.31", "2.35")
@@ -346,6 +347,9 @@ def test_filters_are_those_of_one_log_for_each_log_by_itself(
             f"w{number}.main | {line}" for number in range(2) for line in ("no space left", "three")
         ]
     with client.follow_logs(followed, tail=0, level="warn", grep=re.compile("space")) as stream:
+        # What is written before the first answers is among the lines that tail=0 skips.
+        members = stream._core.engine.members  # type: ignore[attr-defined]
+        assert poll_until(stream, lambda: all(each.feed.answered for each in members)) == []
         agents[0].push_logs(["space"])
         agents[0].push_logs(["disk"], level="error")
         agents[1].push_logs(["no space, again"], level="error")
