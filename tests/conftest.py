@@ -13,9 +13,7 @@ import json
 import os
 import signal
 import ssl
-import sys
-import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,23 +49,6 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """
-    Let coverage not watch a test that is marked as *untraced*.
-    """
-    if item.get_closest_marker("untraced") is None:
-        return (yield)
-    here, elsewhere = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
-    try:
-        return (yield)
-    finally:
-        threading.settrace(elsewhere)
-        sys.settrace(here)
 
 
 @cache

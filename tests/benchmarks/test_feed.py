@@ -22,8 +22,6 @@ from coder_agents.schema import (
     to_json,
 )
 
-pytestmark = pytest.mark.untraced
-
 
 def test_log_messages_are_95_lines_of_20_kilobytes() -> None:
     """

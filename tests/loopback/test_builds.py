@@ -583,7 +583,6 @@ STEPS = st.lists(
 )
 
 
-@pytest.mark.untraced
 @settings(
     max_examples=times(5, 40),
     deadline=None,

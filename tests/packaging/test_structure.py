@@ -13,8 +13,6 @@ import pytest
 
 from .checkout import CHECKOUT
 
-pytestmark = pytest.mark.untraced
-
 MAX_LINES = 350
 MODULES = sorted((CHECKOUT / "coder_agents").rglob("*.py"))
 FOLDERS = ("benchmarks", "coder_agents", "tests", "tools")

@@ -32,8 +32,6 @@ from coder_agents.schema import (
 from coder_agents.schema.fields import json_name
 from coder_agents.schema.logs import LogLineID
 
-pytestmark = pytest.mark.untraced
-
 CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
 LISTS: list[Any] = [list[WorkspaceAgentLog], list[WorkspaceAgentMetadata], list[LogLineID]]
 DIRECT: list[Any] = [

@@ -125,7 +125,6 @@ def attribute(value: Any, key: Any) -> Any:
     return getattr(value, names[key])
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("cls", [*CLASSES, list[WorkspaceAgentLog], dict[str, DERPRegion]])
 def test_a_wrong_type_anywhere_is_named_by_its_path(cls: Any) -> None:
     """
@@ -144,7 +143,6 @@ def test_a_wrong_type_anywhere_is_named_by_its_path(cls: Any) -> None:
         assert error.found in ("{}", "[1]")
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("cls", [*CLASSES, list[WorkspaceAgentLog], dict[str, DERPRegion]])
 def test_null_anywhere_is_the_zero_value(cls: Any) -> None:
     """

@@ -88,7 +88,6 @@ def test_what_is_short_or_begins_in_another_way_is_returned_whole(text: bytes) -
     assert pieces(text) == [text]
 
 
-@pytest.mark.untraced
 def test_a_wrong_line_of_a_long_list_is_named_by_its_place_in_all_of_it() -> None:
     """
     Not by its place in a piece.
@@ -101,7 +100,6 @@ def test_a_wrong_line_of_a_long_list_is_named_by_its_place_in_all_of_it() -> Non
     assert caught.value.path == "$[8998].level"
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_is_as_it_was_after_a_long_list(enabled: bool) -> None:
     """

@@ -32,8 +32,6 @@ from coder_agents.schema import (
 )
 from coder_agents.schema.fields import json_name
 
-pytestmark = pytest.mark.untraced
-
 PARTLY_MODELLED = {User, Workspace, WorkspaceBuild, WorkspaceResource, ProvisionerJob}
 
 AGENT = r"/api/v2/workspaceagents/[^/]+"

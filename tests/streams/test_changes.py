@@ -38,8 +38,6 @@ from coder_agents.streams.changes import (
     same_ports,
 )
 
-pytestmark = pytest.mark.untraced
-
 T = TypeVar("T")
 
 Listing = WorkspaceAgentListContainersResponse

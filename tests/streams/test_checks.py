@@ -154,7 +154,6 @@ def test_a_check_that_hangs_does_not_hold_up_a_poll(
             assert stream.stats.reconnects == 0
 
 
-@pytest.mark.untraced
 def test_lines_of_several_agents_are_not_delayed(deployment: Deployment, hang: Hang) -> None:
     """
     However many checks hang, the lines of all agents come.
@@ -550,7 +549,6 @@ def test_two_answers_at_once_are_not_taken_for_two_checks() -> None:
             assert stream.stats.reconnects == 0
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("deployment", [False], indirect=True, ids=["plain"])
 def test_many_agents_keep_few_connections(deployment: Deployment) -> None:
     """
@@ -590,7 +588,6 @@ def test_each_agent_is_checked_once(deployment: Deployment) -> None:
     assert len(routes(deployment, "logs")) == 3
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("deployment", [False], indirect=True, ids=["plain"])
 def test_streams_in_many_threads_keep_few_connections(deployment: Deployment) -> None:
     """

@@ -590,7 +590,6 @@ def cost_per_line(deployment: Deployment, count: int, read: Callable[[Any], obje
     return taken / count
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize(
     "read",
     [
@@ -609,7 +608,6 @@ def test_a_property_costs_the_same_at_each_line(
     assert large < 3 * small
 
 
-@pytest.mark.untraced
 def test_properties_of_several_agents_cost_the_same_at_each_line(deployment: Deployment) -> None:
     """
     The same for the counts of a stream of several agents.

@@ -32,8 +32,6 @@ from .playing import (
     streams_open,
 )
 
-pytestmark = pytest.mark.untraced
-
 
 @pytest.fixture(params=[False, True], ids=["plain", "tls"])
 def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:

@@ -42,8 +42,6 @@ from .playing import (
     streams_gone,
 )
 
-pytestmark = pytest.mark.untraced
-
 ROUNDS = times(20, 150)
 core_module: Any = importlib.import_module("coder_agents.streams.core")
 stream_module: Any = importlib.import_module("coder_agents.streams.stream")

@@ -21,8 +21,6 @@ from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.ledger import CHECK_EVERY, Ledger
 from coder_agents.transport import DroppedError
 
-pytestmark = pytest.mark.untraced
-
 AGENT = uuid.UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
 FEW = settings(max_examples=times(40, 250), deadline=None)
 

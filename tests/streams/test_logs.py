@@ -375,7 +375,6 @@ def test_options_of_one_stream_go_before_the_clients(serve: Serve) -> None:
         assert next(stream).id == 1
 
 
-@pytest.mark.untraced
 def test_a_peer_that_does_not_read_cannot_hold_us(serve: Serve) -> None:
     """
     Pings without end whose pongs nobody takes: an error, not a hang.

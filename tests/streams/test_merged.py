@@ -197,7 +197,6 @@ AGENTS = times(20, 50)
 BATCHES = AGENTS * 10
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("release", RELEASES)
 def test_nothing_is_lost_or_comes_twice(release: str) -> None:
     """
@@ -684,7 +683,6 @@ def test_ctrl_c_passes_through_and_leaves_nothing(
                 pass
 
 
-@pytest.mark.untraced
 def test_closing_at_any_moment_is_the_end_and_no_error(
     deployment: Deployment, client: Client
 ) -> None:
@@ -838,7 +836,6 @@ def test_no_more_than_eight_threads_connect_and_none_without_need(
     assert threads() == []
 
 
-@pytest.mark.untraced
 def test_whole_logs_come_over_tls() -> None:
     """
     What lies in TLS or in a parser is read before anything is waited for.

@@ -410,7 +410,6 @@ def test_ctrl_c_passes_through(waiting: Waiting) -> None:
     assert open_sockets(agent) <= before
 
 
-@pytest.mark.untraced
 def test_many_closes_at_random_moments(serve: Serve) -> None:
     """
     No deadlock, nothing open, and the end is never an error.

@@ -501,7 +501,6 @@ def test_close_in_a_signal_handler_wakes_a_pause_and_a_dial(
     assert open_sockets(agent) <= before
 
 
-@pytest.mark.untraced
 def test_closes_at_random_moments_of_a_flapping_connection(serve: Serve, kind: Kind) -> None:
     """
     Dialling, reading, backing off, checking: whenever it comes, nothing stays open.

@@ -493,7 +493,6 @@ def test_ctrl_c_while_it_connects_leaves_nothing_open(
     assert open_sockets(agent) <= before
 
 
-@pytest.mark.untraced
 def test_closes_at_random_moments(serve: Serve, kind: Kind, tls: ssl.SSLContext | None) -> None:
     """
     No open socket, no deadlock, no ciphertext in the parser: what is read is in order and
