@@ -34,7 +34,12 @@ _GROWTH = 1.5
 _MAX_PAUSE = 2.0  # while a build is under way: what a stop script prints can be had no longer
 _MAX_PAUSE_AT_REST = 10.0  # otherwise
 _MAX_SETTLING = 8.0  # seconds that late lines are waited for when the next build is there
-_STOPPED_FOR = 10.0  # seconds; a restart is a stop, and then a start that somebody has to request
+
+STOPPED_FOR = 10.0
+"""
+Seconds for which a stopped workspace is expected to be started again: a restart is a stop, and then a
+start that somebody has to request.
+"""
 
 _ENDS_OF_A_BUILD = frozenset(
     {StreamEnd.NOT_IN_LATEST_BUILD, StreamEnd.SERVER_CLOSED, StreamEnd.AGENT_GONE}
@@ -212,7 +217,7 @@ class AcrossBuilds:
         Whether nothing more is to be expected of the log that is over, nor a start after a stop.
         """
         seconds = facts.now - watch.since
-        if watch.outcome == End(StreamEnd.WORKSPACE_STOPPED) and seconds < _STOPPED_FOR:
+        if watch.outcome == End(StreamEnd.WORKSPACE_STOPPED) and seconds < STOPPED_FOR:
             return False
         if not watch.readable or seconds >= _MAX_SETTLING:
             return True

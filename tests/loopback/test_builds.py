@@ -60,7 +60,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coder_agents.streams.builds._FIRST_PAUSE", 0.02)
     monkeypatch.setattr("coder_agents.streams.builds._MAX_PAUSE", 0.05)
     monkeypatch.setattr("coder_agents.streams.builds._MAX_PAUSE_AT_REST", 0.05)
-    monkeypatch.setattr("coder_agents.streams.builds._STOPPED_FOR", 0.5)
+    monkeypatch.setattr("coder_agents.streams.builds.STOPPED_FOR", 0.5)
 
 
 def output(stream: Stream[WorkspaceAgentLog]) -> str:

@@ -27,7 +27,7 @@ from coder_agents import (
     StreamOptions,
 )
 from coder_agents.schema import Workspace, to_json
-from coder_agents.streams.checks import LateLineCheck
+from coder_agents.streams.checks import Check
 from coder_agents.streams.core import Core
 from coder_agents.streams.ends import ConnectAgain, Facts, OneBuild
 from coder_agents.streams.engine import FeedEngine, connect
@@ -74,7 +74,7 @@ def test_what_is_woken_before_it_connects_does_not_connect() -> None:
     fetch.wake()
     with pytest.raises(ClosedError):
         fetch.receive()
-    check = LateLineCheck(log.sources.check_log, what="it", connect_timeout=1)
+    check = Check(log.sources.check_log, what="it", connect_timeout=1)
     check.wake()
     with pytest.raises(ClosedError):
         check.receive(0)

@@ -100,13 +100,13 @@ def test_many_checks_at_once_do_not_keep_coming_back_together() -> None:
     """
     Where all kept connections hang, a log that looks for late lines asks for one less and less often.
     """
-    from coder_agents.streams.checks import LateLineCheck
+    from coder_agents.streams.checks import Check
 
     with Deployment() as deployment, deployment.client() as client:
         kept = client._http.kept
         owners = [object() for _ in range(8)]
         lent = [kept.take(owner) for owner in owners]
-        check = LateLineCheck(
+        check = Check(
             lambda floor: KeptRequest(kept, "/a", max_message_size=100),
             what="a log",
             connect_timeout=5,
