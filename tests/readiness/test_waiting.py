@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -35,7 +36,7 @@ from coder_agents import (
 )
 from coder_agents.readiness.builds import wait_named
 from coder_agents.readiness.options import Deadline, WaitOptions
-from coder_agents.schema import Workspace
+from coder_agents.schema import Workspace, WorkspaceAgentLog
 from coder_agents.streams.pauses import Pauses
 from coder_agents.testing import Deployment, Script
 
@@ -53,15 +54,22 @@ def routes(deployment: Deployment) -> list[str]:
 
 
 def test_an_agent_that_starts_is_returned_when_it_is_ready(
-    each_release: Deployment, heard: Heard
+    each_release: Deployment, heard: Heard, tmp_path: Path
 ) -> None:
     """
     With every line of its scripts passed on once, and every state.
     """
-    embedded = each_release.add_agent(scripts=["echo one; sleep 0.7; echo two; echo three"])
+    seen = tmp_path / "seen"
+    waits = f"while [ ! -e '{seen}' ]; do sleep 0.1; done"
+    embedded = each_release.add_agent(scripts=[f"echo one; {waits}; echo two; echo three"])
+
+    def go_on(log: WorkspaceAgentLog) -> None:
+        heard.on_log(log)
+        seen.touch()
+
     with each_release.client(stream_options=OFTEN) as client:
         agent = client.agent("dev")
-        assert agent.wait_ready(30, on_log=heard.on_log, on_state=heard.on_state) is agent
+        assert agent.wait_ready(30, on_log=go_on, on_state=heard.on_state) is agent
     assert (agent.data.id, agent.data.lifecycle_state) == (embedded.id, "ready")
     assert heard.outputs == ["one", "two", "three"]
     assert heard.states == [("connected", "starting"), ("connected", "ready")]
