@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ConflictError,
         DecodeError,
         DevcontainerError,
+        DevcontainersDisabledError,
         DevcontainerTimeoutError,
         FindingError,
         MessageTooLargeError,
@@ -96,6 +97,7 @@ __all__ = [
     "DevcontainerError",
     "DevcontainerRemoved",
     "DevcontainerTimeoutError",
+    "DevcontainersDisabledError",
     "FindingError",
     "LogStream",
     "MergedLogStream",
@@ -142,7 +144,7 @@ __getattr__, __dir__ = exports(
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError APIError AuthenticationError BadRequestError CoderError "
             "ConfigError ConflictError DecodeError DevcontainerError "
-            "DevcontainerTimeoutError FindingError MessageTooLargeError NoAgentsError "
+            "DevcontainersDisabledError DevcontainerTimeoutError FindingError MessageTooLargeError NoAgentsError "
             "NotFoundError PermissionDeniedError RateLimitError ReadinessError "
             "ReadyTimeoutError RequestTimeoutError ServerError ServerEventError "
             "StartupError StreamError TLSError TransportError UnsupportedError "

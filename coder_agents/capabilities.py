@@ -7,12 +7,14 @@ A version header cannot decide it: development builds say ``v0.0.0-devel``.
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import attrs
 
-from coder_agents.errors import CoderError, UnsupportedError
+from coder_agents.errors import APIError, CoderError, UnsupportedError
+from coder_agents.errors.api import as_kind
 from coder_agents.render import escape_controls
 
 _DEVELOPMENT = "v0.0.0-devel"
@@ -70,6 +72,8 @@ class Capabilities:
         delete_devcontainer: whether a devcontainer can be deleted (2.30 and later).
         pty_signed_token: whether it issues tokens for terminals on workspace proxies (licensed
             builds).
+        agents_without_watch: the ids of agents that are too old to watch their containers, whatever
+            the deployment can do.
     """
 
     metadata_sse: bool | None = None
@@ -78,6 +82,8 @@ class Capabilities:
     recreate_by_devcontainer: bool | None = None
     delete_devcontainer: bool | None = None
     pty_signed_token: bool | None = None
+    # An agent has the release that its deployment had when its workspace was last started.
+    agents_without_watch: frozenset[uuid.UUID] = attrs.field(default=frozenset(), repr=False)
 
     @contextlib.contextmanager
     def asking(self, route: Route, *, call: str = "") -> Iterator[None]:
@@ -122,6 +128,21 @@ def naming(route: Route) -> Iterator[None]:
     except UnsupportedError as error:
         _name(error, _CALLS[route])
         raise
+
+
+def agent_lacks(route: Route, error: APIError, version: str) -> UnsupportedError:
+    """
+    Return the error for an agent of *version* that does not have the call which asks for *route*:
+    the deployment has, and passed on the agent's answer as *error*.
+    """
+    call = _CALLS[route]
+    text = (
+        f"{error}\n\t{call.name} came with Coder {call.since}, and this agent"
+        f" ({_described(version or 'unknown')}) does not have it: restart its workspace to update it"
+    )
+    return as_kind(
+        UnsupportedError, error, text, call=call.name, since=call.since, agent_version=version
+    )
 
 
 def _name(error: UnsupportedError, call: _Call) -> None:

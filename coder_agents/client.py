@@ -99,13 +99,15 @@ class Client(BaseClient):
         Return the agent that *ref* names, once it can be used.
 
         While the workspace is being started, its build is waited for, then the agent as by
-        `Agent.wait_ready`, where the arguments are described; *timeout* is for both together.
+        `Agent.wait_ready`, where the arguments are described; *timeout* is for both together. While it
+        is being stopped, and for 10 seconds after that, it is expected to be started again, as in a
+        restart; also where it is restarted while its agent is waited for.
 
-        Raises what `agent` raises, but for *WorkspacePendingError* of a build that starts the
+        Raises what `agent` raises, but for *WorkspacePendingError* of a build that starts or stops the
         workspace, and what `Agent.wait_ready` raises.
         """
+        from coder_agents.readiness.builds import wait_named
         from coder_agents.readiness.options import Deadline, WaitOptions
-        from coder_agents.readiness.waiting import await_build, wait_ready
 
         options = WaitOptions(
             timeout=timeout,
@@ -115,10 +117,7 @@ class Client(BaseClient):
             strict=strict,
             pauses=self._stream_options._pauses,
         )
-        deadline = Deadline(timeout)
-        agent = await_build(lambda: self.agent(ref), options, deadline)
-        wait_ready(agent, options, deadline)
-        return agent
+        return wait_named(lambda: self.agent(ref), options, Deadline(timeout))
 
     def agents(self, query: str | None = None) -> Iterator[Agent]:
         """

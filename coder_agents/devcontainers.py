@@ -13,24 +13,29 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from coder_agents.capabilities import Capabilities, naming
+from coder_agents.capabilities import Capabilities, Route, agent_lacks, naming
 from coder_agents.config import seconds_or_none
 from coder_agents.errors import (
+    APIError,
+    CoderError,
     DevcontainerError,
+    DevcontainersDisabledError,
     DevcontainerTimeoutError,
     NotFoundError,
     UnsupportedError,
 )
+from coder_agents.errors.api import as_kind
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
     Response,
+    WorkspaceAgent,
     WorkspaceAgentContainer,
     WorkspaceAgentDevcontainer,
     WorkspaceAgentDevcontainerStatus,
     WorkspaceAgentListContainersResponse,
     from_json,
 )
-from coder_agents.transport import HTTP, quoted
+from coder_agents.transport import HTTP, lacks_call, quoted
 
 if TYPE_CHECKING:
     from coder_agents.streams import ContainersStream
@@ -61,7 +66,7 @@ class Devcontainers:
         routes = [self._recreate_by_id, self._recreate_by_container]
         if self.capabilities.recreate_by_devcontainer is False:
             routes.reverse()
-        with naming("recreate_by_devcontainer"):
+        with naming("recreate_by_devcontainer"), self._explaining("recreate_by_devcontainer"):
             # The other one, too: the deployment may have been updated since.
             with contextlib.suppress(UnsupportedError):
                 return routes[0](target)
@@ -93,7 +98,8 @@ class Devcontainers:
         Stop *which* and remove it, with its container and its agent.
         """
         path = self._path("devcontainers", str(self._target(which).id))
-        with self.capabilities.asking("delete_devcontainer"):
+        route: Route = "delete_devcontainer"
+        with self._explaining(route), self.capabilities.asking(route):
             self.http.call("DELETE", path, expect=204)
 
     def wait(
@@ -129,6 +135,36 @@ class Devcontainers:
         if isinstance(which, uuid.UUID):
             return WorkspaceAgentDevcontainer(id=which)
         return resolve_devcontainer(self._list(), which, agent_id=self.agent_id)
+
+    @contextlib.contextmanager
+    def _explaining(self, route: Route) -> Iterator[None]:
+        """
+        Raise why the agent does not have the call that asks for *route*, where it does not.
+        """
+        try:
+            yield
+        except APIError as error:
+            if not lacks_call(error):
+                raise
+            reason = self._reason(error, route)
+        else:
+            return
+        raise reason from None
+
+    def _reason(self, error: APIError, route: Route) -> CoderError:
+        """
+        Return what *error* means: an agent answers alike whether it is too old for a call or its
+        template switches dev containers off. A list of its containers decides.
+        """
+        try:
+            self._list()
+            body = self.http.call("GET", quoted("workspaceagents", self.agent_id))
+        except DevcontainersDisabledError as disabled:
+            why = escape_controls(f"{disabled.message} {disabled.detail}")
+            return as_kind(DevcontainersDisabledError, error, f"{error}\n\t{why}")
+        except CoderError:
+            return error  # what cannot be found out is no reason to hide what went wrong
+        return agent_lacks(route, error, from_json(body, WorkspaceAgent).version)
 
     def _list(self) -> Listing:
         return from_json(self.http.call("GET", self._path()), Listing)

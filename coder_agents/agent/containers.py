@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         WorkspaceAgentListContainersResponse,
     )
     from coder_agents.streams import ContainersStream, StreamOptions
+    from coder_agents.streams.containers_feed import Intervals
     from coder_agents.transport import Params
 
 
@@ -30,20 +31,32 @@ class ContainerMethods(BaseAgent):
     """
 
     def watch_containers(
-        self, *, interval: float = 5.0, options: StreamOptions | None = None
+        self, *, interval: float | None = None, options: StreamOptions | None = None
     ) -> ContainersStream:
         """
         Return a stream of the agent's containers and devcontainers; each item is all of them.
 
-        Deployments before 2.25 do not tell of containers by themselves: those are asked
-        *interval* seconds after each answer.
+        Deployments report by themselves what becomes of devcontainers. Whether other containers run
+        is read from the list of containers, *interval* seconds after each state. Where the
+        deployment (before 2.25) or the agent is too old to report anything, all is read from that
+        list. *interval* is 30 by default, and 5 where the list is all there is.
 
-        Raises *AgentNotConnectedError* where the agent is not connected.
+        Raises *AgentNotConnectedError* where the agent is not connected,
+        *DevcontainersDisabledError* where the template does not switch dev containers on.
         """
+        from coder_agents.streams.containers_feed import Intervals
+
+        if interval is None:
+            return self._watch_containers(Intervals(), options)
+        positive_seconds("interval", interval)
+        return self._watch_containers(Intervals(beside=interval, alone=interval), options)
+
+    def _watch_containers(
+        self, intervals: Intervals, options: StreamOptions | None = None
+    ) -> ContainersStream:
         from coder_agents.streams.containers import watch_containers
 
-        positive_seconds("interval", interval)
-        return watch_containers(self._sources(self._chosen(options)), interval=interval)
+        return watch_containers(self._sources(self._chosen(options)), intervals)
 
     def containers(
         self, labels: Mapping[str, str] | None = None
@@ -54,8 +67,9 @@ class ContainerMethods(BaseAgent):
         *labels* must all match; they choose among the containers, not among the
         devcontainers. The deployment gives the agent 30 seconds to answer.
 
-        Raises *AgentNotConnectedError* where the agent is not connected; *ValueError* or
-        *TypeError*, before any request, for labels that cannot be asked for.
+        Raises *AgentNotConnectedError* where the agent is not connected,
+        *DevcontainersDisabledError* where the template does not switch dev containers on;
+        *ValueError* or *TypeError*, before any request, for labels that cannot be sent.
         """
         body = self._http.call("GET", self._path("containers"), params=_label_params(labels))
         return schema.from_json(body, schema.WorkspaceAgentListContainersResponse)
@@ -69,7 +83,10 @@ class ContainerMethods(BaseAgent):
         this deployment has is found out by asking, once.
 
         Raises *NotFoundError* where the agent lists no such devcontainer, *ValueError* where it
-        lists several, *ConflictError* where it is being recreated already.
+        lists several, *ConflictError* where it is being recreated already,
+        *DevcontainersDisabledError* where the template does not switch dev containers on,
+        *UnsupportedError* where the agent is older than 2.25 and its deployment is not: restart
+        the workspace then.
         """
         return self._devcontainers().recreate(which)
 
@@ -78,7 +95,8 @@ class ContainerMethods(BaseAgent):
         Delete *which*, and with it its container and the agent inside.
 
         *which* is as for `recreate_devcontainer`, and so are the errors. Raises
-        *UnsupportedError* on deployments before 2.30, which do not have the call.
+        *UnsupportedError* where the deployment or the agent is older than 2.30, and does not have
+        the call; ``agent_version`` says which release the agent has, where that is why.
         """
         self._devcontainers().delete(which)
 
@@ -89,15 +107,17 @@ class ContainerMethods(BaseAgent):
         Wait until *which* is running and return it as it is then.
 
         *which* is as for `recreate_devcontainer`; *timeout* is in seconds, None for no limit. Behind
-        `recreate_devcontainer` it is the new container that is waited for. Deployments before
-        2.25 are asked every 2 seconds.
+        `recreate_devcontainer` it is the new container that is waited for. Where deployment or agent
+        are older than 2.25, the list of containers is read every 2 seconds.
 
         Raises *DevcontainerError*, with the deployment's text, where it went wrong;
         *DevcontainerTimeoutError*; *NotFoundError* where the agent lists no such devcontainer, or
         no longer; and what `watch_containers` raises.
         """
-        interval = self._stream_options._pauses.devcontainer_read
-        watch = partial(self.watch_containers, interval=interval)
+        from coder_agents.streams.containers_feed import Intervals
+
+        alone = self._stream_options._pauses.devcontainer_read
+        watch = partial(self._watch_containers, Intervals(alone=alone))
         return self._devcontainers().wait(which, timeout, watch)
 
     def _devcontainers(self) -> Devcontainers:

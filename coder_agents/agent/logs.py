@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
@@ -16,11 +16,17 @@ from coder_agents.config import function_or_none
 from coder_agents.errors import CoderError
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.sources import after as after_params
+from coder_agents.transport import quoted
 
 if TYPE_CHECKING:
     from coder_agents.agent import Agent
     from coder_agents.readiness.report import StartupReport
-    from coder_agents.schema import LogLevel, LogLevelName, WorkspaceAgent, WorkspaceAgentLog
+    from coder_agents.schema import (
+        LogLevel,
+        LogLevelName,
+        WorkspaceAgentLog,
+        WorkspaceBuildTimings,
+    )
     from coder_agents.streams import LogStream, StreamOptions
     from coder_agents.streams.builds import AcrossBuilds
     from coder_agents.streams.filters import LogFilter
@@ -153,9 +159,10 @@ class LogMethods(BaseAgent):
         on_state: Callable[[Agent], object] | None = None,
         blocking_only: bool = True,
         strict: bool = False,
-    ) -> WorkspaceAgent:
+    ) -> Self:
         """
-        Wait until the agent can be used, by the rules of Coder's own command, and return it.
+        Wait until the agent can be used, by the rules of Coder's own command, and return this agent,
+        with `data` as it is then.
 
         It has to be connected, and its startup scripts to be done. Where they failed or took
         too long it can be used all the same, and a warning is logged.
@@ -185,17 +192,38 @@ class LogMethods(BaseAgent):
             strict=strict,
             pauses=self._stream_options._pauses,
         )
-        return wait_ready(self, options, Deadline(timeout))
+        wait_ready(self, options, Deadline(timeout))
+        return self
 
     def startup_report(self) -> StartupReport:
         """
-        Read the agent and its log, and return what each of its startup scripts did.
+        Read the agent, its log and the timings of its build, and return what each script of its start
+        and of its stop did.
 
-        At any time: while they run, after they went well, and after they did not.
+        At any time: while they run, after they went well, and after they did not. The report is exact
+        where `workspace` is known, and says where it is a guess.
         """
         from coder_agents.readiness.report import report_startup
+        from coder_agents.readiness.reported import read_timings
 
-        return report_startup(self.refresh(), self.logs())
+        agent = self.refresh()
+        return report_startup(agent, self.logs(), read_timings(self))
+
+    def build_timings(self) -> WorkspaceBuildTimings:
+        """
+        Return how long the steps of the agent's build took, the connections of its agents, and the
+        scripts of theirs that have ended.
+
+        Raises *ValueError* where `workspace` is not known, before anything is sent;
+        *UnsupportedError* where the deployment does not list them.
+        """
+        if self._workspace is None:
+            raise ValueError(
+                "the timings are those of a build, which nothing tells of an agent that was found by"
+                " its own UUID: find it by name, as client.agent('workspace.agent') does"
+            )
+        path = quoted("workspacebuilds", self._workspace.latest_build.id, "timings")
+        return schema.from_json(self._http.call("GET", path), schema.WorkspaceBuildTimings)
 
 
 def _decoded(body: bytes, begin: Bookmark, log_filter: LogFilter | None) -> list[WorkspaceAgentLog]:

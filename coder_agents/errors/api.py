@@ -5,7 +5,7 @@ Answers of a deployment that are not success: one class for each status.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from requests.exceptions import HTTPError
 
@@ -13,6 +13,8 @@ from coder_agents.errors.root import CoderError
 
 if TYPE_CHECKING:
     import requests
+
+E = TypeVar("E", bound="APIError")
 
 
 class APIError(CoderError, HTTPError):
@@ -63,6 +65,27 @@ class APIError(CoderError, HTTPError):
         self.by_deployment = by_deployment
 
 
+def as_kind(kind: type[E], error: APIError, text: str, **more: Any) -> E:
+    """
+    Return an error of the class *kind* for the answer of *error*.
+    """
+    request: Any = error.request  # which may be of another class by the types of requests alone
+    return kind(
+        text,
+        status_code=error.status_code,
+        method=error.method,
+        url=error.url,
+        message=error.message,
+        detail=error.detail,
+        validations=error.validations,
+        retry_after=error.retry_after,
+        by_deployment=error.by_deployment,
+        request=request,
+        response=error.response,
+        **more,
+    )
+
+
 class BadRequestError(APIError):
     """
     400: the deployment does not accept the request; ``validations`` may say why.
@@ -93,6 +116,15 @@ class NotFoundError(APIError):
     """
 
 
+class DevcontainersDisabledError(APIError):
+    """
+    The workspace's template does not switch dev containers on.
+
+    Its agent then lists no containers. The status is that of the answer: 403 where containers are
+    listed or watched, 404 where one is to be recreated or deleted.
+    """
+
+
 class ConflictError(APIError):
     """
     409: the object is in a state that does not allow this now.
@@ -113,21 +145,34 @@ class ServerError(APIError):
 
 class UnsupportedError(APIError):
     """
-    404 ``Route not found.``: this deployment does not have the call.
+    This deployment, or this agent, does not have the call.
 
     Not a `NotFoundError`: no object is missing, the release is too old, too new,
-    or built without the feature.
+    or built without the feature. A deployment answers 404 ``Route not found.``. An agent has the
+    release that its deployment had when the workspace was last started: the deployment passes on
+    that the agent does not have the call.
 
     Attributes:
         call: the method that asks for it, such as ``agent.delete_devcontainer()``.
         since: the release of Coder that brought it, such as ``2.30``; empty where that is
             no matter of the release.
+        agent_version: the version of the agent's program, where the agent does not have the call;
+            empty where the deployment does not.
     """
 
-    def __init__(self, text: str = "", *, call: str = "", since: str = "", **told: Any) -> None:
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        call: str = "",
+        since: str = "",
+        agent_version: str = "",
+        **told: Any,
+    ) -> None:
         super().__init__(text, **told)
         self.call = call
         self.since = since
+        self.agent_version = agent_version
 
     @property
     def version(self) -> str:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 from coder_agents.errors.root import CoderError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from coder_agents.readiness import StartupReport
     from coder_agents.schema import (
         WorkspaceAgent,
         WorkspaceAgentDevcontainer,
         WorkspaceAgentLifecycle,
         WorkspaceAgentLog,
         WorkspaceAgentScript,
+        WorkspaceAgentScriptStatus,
         WorkspaceAgentStatus,
     )
 
@@ -47,11 +51,18 @@ class StartupError(ReadinessError):
     A startup script failed or was too slow; the agent can be used all the same.
 
     Attributes:
-        script: the script; None where the deployment does not tell which one, before 2.35.
-        source: the name of the log source that ``last_lines`` are from. Without a *script* it is
+        script: the script; None where it is not known which one failed, or where several have its
+            name.
+        source: the name of the log source that ``last_lines`` are from. Where it is a guess, it is
             the one that wrote the last line to standard error, which need not be the one that
             failed. Empty where ``last_lines`` are from all.
-        exit_code: the script's; None without a *script*.
+        status: how the script ended; None where that is not known.
+        exit_code: the script's; likewise. 255 where the agent killed it.
+        duration: how long it ran; likewise.
+        is_guess: whether it is not known which script failed, so that *source* is a guess. That is
+            so where the agent was found by its own UUID, which leads to no workspace, and its
+            deployment is older than 2.35.
+        report: what each script did.
     """
 
     def __init__(
@@ -61,18 +72,26 @@ class StartupError(ReadinessError):
         agent: WorkspaceAgent | None = None,
         script: WorkspaceAgentScript | None = None,
         source: str = "",
+        status: WorkspaceAgentScriptStatus | None = None,
         exit_code: int | None = None,
+        duration: timedelta | None = None,
+        is_guess: bool = False,
+        report: StartupReport | None = None,
         last_lines: Sequence[WorkspaceAgentLog] = (),
     ) -> None:
         super().__init__(text, agent=agent, last_lines=last_lines)
         self.script = script
         self.source = source
+        self.status = status
         self.exit_code = exit_code
+        self.duration = duration
+        self.is_guess = is_guess
+        self.report = report
 
 
 class AgentShutDownError(ReadinessError):
     """
-    The agent is shutting down, or off; it is not known to come back.
+    The agent is shutting down, or off: it will not be ready in this build.
     """
 
 
@@ -83,8 +102,8 @@ class ReadyTimeoutError(ReadinessError, TimeoutError):
     Attributes:
         status: whether the deployment is in touch with the agent; empty without an agent.
         lifecycle_state: how far its scripts are; empty without an agent.
-        running: the names of the startup scripts that are known to run still. From 2.35, and
-            where there is only one; empty where nobody can know.
+        running: the names of the startup scripts that are known to run; empty where that is not
+            known: of several scripts, where the agent was found by its own UUID, before 2.35.
         waited: seconds.
     """
 

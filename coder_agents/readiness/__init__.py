@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
-    from coder_agents.readiness.report import ScriptConclusion, ScriptReport, StartupReport
+    from coder_agents.readiness.conclusions import ScriptConclusion
+    from coder_agents.readiness.report import ScriptReport, StartupReport
 
 __all__ = ["ScriptConclusion", "ScriptReport", "StartupReport"]
 
-__getattr__, __dir__ = exports(__name__, {"report": "ScriptConclusion ScriptReport StartupReport"})
+__getattr__, __dir__ = exports(
+    __name__, {"conclusions": "ScriptConclusion", "report": "ScriptReport StartupReport"}
+)

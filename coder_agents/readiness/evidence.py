@@ -8,17 +8,30 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
 
 import attrs
 
+from coder_agents.readiness.runs import (
+    failed_run,
+    likeliest_status,
+    raw_source_name,
+    reported_name,
+    scripts_named,
+    scripts_of,
+    unfinished,
+)
 from coder_agents.render import cut_to_width, escape_controls, last_state
 from coder_agents.schema import (
     LogLevel,
+    TimingStage,
     WorkspaceAgent,
     WorkspaceAgentLifecycle,
     WorkspaceAgentLog,
     WorkspaceAgentScript,
     WorkspaceAgentScriptStatus,
+    WorkspaceBuildTimings,
 )
 
 LAST_LINES = 10
@@ -32,24 +45,34 @@ _WIDEST_LINE = 200  # places that a line of log may take in an error's text
 @attrs.frozen(kw_only=True)
 class Evidence:
     """
-    What speaks of a failed start.
+    What is known of a failed start.
 
     Attributes:
-        script: the one that failed; None where the deployment does not tell, before 2.35.
+        name: of the script that failed; empty where that is not known.
+        script: the script; None where that is not known, or where several have its name.
+        status: how it ended; None where that is not known.
+        exit_code: the script's; likewise.
+        duration: how long it ran; likewise.
         source: the name of the log source that *lines* are from; empty where they are from all.
         lines: the last lines of that source.
+        is_guess: whether *source* is a guess from the log.
     """
 
+    name: str = ""
     script: WorkspaceAgentScript | None = None
+    status: WorkspaceAgentScriptStatus | None = None
+    exit_code: int | None = None
+    duration: timedelta | None = None
     source: str = ""
     lines: tuple[WorkspaceAgentLog, ...] = ()
+    is_guess: bool = False
 
 
 def startup_scripts(agent: WorkspaceAgent) -> list[WorkspaceAgentScript]:
     """
     Return the scripts that run when *agent* starts.
     """
-    return [script for script in agent.scripts if script.run_on_start]
+    return scripts_of(agent, TimingStage.START)
 
 
 def tells_of_scripts(agent: WorkspaceAgent) -> bool:
@@ -61,13 +84,20 @@ def tells_of_scripts(agent: WorkspaceAgent) -> bool:
     return any(script.status is not None for script in agent.scripts)
 
 
-def running_scripts(agent: WorkspaceAgent) -> list[WorkspaceAgentScript]:
+def running_scripts(
+    agent: WorkspaceAgent, timings: WorkspaceBuildTimings | None = None
+) -> list[WorkspaceAgentScript]:
     """
-    Return the startup scripts that are known to run; none where nobody can know.
+    Return the startup scripts that are known to run; none where that is not known.
+
+    With *timings* those are all that have not ended. Without them, the only script runs while the agent
+    is starting; of several, those that have no status where others have one.
     """
     scripts = startup_scripts(agent)
     if agent.lifecycle_state != WorkspaceAgentLifecycle.STARTING:
         return []
+    if timings is not None:
+        return unfinished(agent, timings)
     if len(scripts) > 1 and not tells_of_scripts(agent):
         return []
     return [script for script in scripts if script.status is None]
@@ -77,16 +107,14 @@ def script_name(agent: WorkspaceAgent, script: WorkspaceAgentScript) -> str:
     """
     Return what *script* of *agent* is called; its id where it has no name.
     """
-    name = script.display_name or source_name(agent, script.log_source_id)
-    return escape_controls(name) or f"script {script.id}"
+    return escape_controls(reported_name(agent, script)) or f"script {script.id}"
 
 
 def source_name(agent: WorkspaceAgent, id: uuid.UUID) -> str:
     """
     Return the name of a log source of *agent*; empty where it has none.
     """
-    names = (source.display_name for source in agent.log_sources if source.id == id)
-    return escape_controls(next(names, ""))
+    return escape_controls(raw_source_name(agent, id))
 
 
 def last_lines(
@@ -99,31 +127,67 @@ def last_lines(
     return tuple(chosen[-LAST_LINES:])
 
 
-def failure(agent: WorkspaceAgent, logs: Sequence[WorkspaceAgentLog]) -> Evidence:
+def failure(
+    agent: WorkspaceAgent,
+    logs: Sequence[WorkspaceAgentLog],
+    timings: WorkspaceBuildTimings | None = None,
+) -> Evidence:
     """
     Return which script of *agent* failed, with its last lines.
 
-    Where the deployment does not tell, there is no script, and the lines are of the source
-    that the last line at the level error is from. That is a guess: scripts write to
-    standard error for many reasons. Without such a line they are the log's last.
+    It is known from *timings*, from the statuses of scripts (2.35), or because there is only one. Else
+    the lines are of the source that the last line at the level error is from. That is a guess:
+    scripts write to standard error for many reasons. Without such a line they are the log's last.
     """
+    if timings is not None and (found := _from_timings(agent, logs, timings)) is not None:
+        return found
     script = _failed_script(agent)
     if script is not None:
-        name = source_name(agent, script.log_source_id) or script_name(agent, script)
-        lines = last_lines(logs, [script.log_source_id])
-        return Evidence(script=script, source=name, lines=lines)
+        return _of_script(agent, script, logs, status=script.status, exit_code=script.exit_code)
+    scripts = startup_scripts(agent)
+    if len(scripts) == 1:
+        return _of_script(agent, scripts[0], logs)
     errors = [log.source_id for log in logs if log.level == LogLevel.ERROR]
     if not errors:
-        return Evidence(lines=last_lines(logs))
-    return Evidence(source=source_name(agent, errors[-1]), lines=last_lines(logs, errors[-1:]))
+        return Evidence(lines=last_lines(logs), is_guess=True)
+    lines = last_lines(logs, errors[-1:])
+    return Evidence(source=source_name(agent, errors[-1]), lines=lines, is_guess=True)
+
+
+def _from_timings(
+    agent: WorkspaceAgent, logs: Sequence[WorkspaceAgentLog], timings: WorkspaceBuildTimings
+) -> Evidence | None:
+    run = failed_run(agent, timings)
+    if run is None:
+        return None
+    facts: dict[str, Any] = {
+        "status": run.status,
+        "exit_code": run.exit_code,
+        "duration": run.duration,
+    }
+    named = scripts_named(agent, run.display_name)
+    if len(named) == 1:
+        return _of_script(agent, named[0], logs, **facts)
+    name = escape_controls(run.display_name)
+    sources = [script.log_source_id for script in named]
+    return Evidence(name=name, source=name, lines=last_lines(logs, sources), **facts)
+
+
+def _of_script(
+    agent: WorkspaceAgent,
+    script: WorkspaceAgentScript,
+    logs: Sequence[WorkspaceAgentLog],
+    **facts: Any,
+) -> Evidence:
+    name = script_name(agent, script)
+    source = source_name(agent, script.log_source_id) or name
+    lines = last_lines(logs, [script.log_source_id])
+    return Evidence(name=name, script=script, source=source, lines=lines, **facts)
 
 
 def _failed_script(agent: WorkspaceAgent) -> WorkspaceAgentScript | None:
-    # One that was stopped and one that failed may both be there; the state says which counted.
-    late = agent.lifecycle_state == WorkspaceAgentLifecycle.START_TIMEOUT
-    wanted = WorkspaceAgentScriptStatus
-    likeliest = wanted.TIMED_OUT if late else wanted.EXIT_FAILURE
-    failed = [each for each in startup_scripts(agent) if each.status not in (None, wanted.OK)]
+    likeliest, well = likeliest_status(agent), WorkspaceAgentScriptStatus.OK
+    failed = [each for each in startup_scripts(agent) if each.status not in (None, well)]
     return min(failed, key=lambda script: script.status != likeliest, default=None)
 
 

@@ -13,7 +13,12 @@ from typing import Protocol, TypeVar
 from coder_agents.errors import CoderError, MessageTooLargeError, StreamError
 from coder_agents.readiness.options import OnLog
 from coder_agents.render import escape_controls
-from coder_agents.schema import Workspace, WorkspaceAgent, WorkspaceAgentLog
+from coder_agents.schema import (
+    Workspace,
+    WorkspaceAgent,
+    WorkspaceAgentLog,
+    WorkspaceBuildTimings,
+)
 from coder_agents.streams import LogStream
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.pauses import PAUSES, Pauses
@@ -46,6 +51,11 @@ class WaitedAgent(Protocol):
     def refresh(self) -> WorkspaceAgent:
         """
         Read the agent.
+        """
+
+    def build_timings(self) -> WorkspaceBuildTimings:
+        """
+        Read what its build lists of its scripts.
         """
 
     def logs(self, after: int = 0) -> Sequence[WorkspaceAgentLog]:

@@ -6,17 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
 
 import attrs
 
+from coder_agents.readiness.conclusions import (
+    ScriptConclusion,
+    conclusion,
+    conclusion_of_run,
+    own_status,
+)
 from coder_agents.readiness.evidence import (
     last_lines,
-    running_scripts,
     script_name,
     source_name,
     startup_scripts,
 )
+from coder_agents.readiness.runs import connect_duration, runs, scripts_of
 from coder_agents.render import (
     cut_to_width,
     escape_controls,
@@ -26,74 +31,46 @@ from coder_agents.render import (
 )
 from coder_agents.render.html import render_html_table
 from coder_agents.schema import (
+    TimingStage,
     WorkspaceAgent,
-    WorkspaceAgentLifecycle,
     WorkspaceAgentLog,
     WorkspaceAgentScript,
     WorkspaceAgentScriptStatus,
+    WorkspaceBuildTimings,
 )
 
 _WIDTH = 80  # places of a line of text
 _NARROWEST = 16  # places that a last line gets, however wide the rest is
 _WIDEST_NAME = 20
 
-
-class ScriptConclusion(StrEnum):
-    """
-    How a startup script did, as far as can be known.
-
-    A deployment before 2.35 tells it of all scripts together: then each is ok where the agent
-    is ready, and where it is not, only the conclusion about a single script is known.
-    """
-
-    OK = "ok"
-    FAILED = "failed"
-    TIMED_OUT = "timed out"
-    PIPES_LEFT_OPEN = "pipes left open"
-    RUNNING = "running"
-    NOT_STARTED = "not started"
-    UNKNOWN = "unknown"
-
-
-_BY_STATUS: dict[str, ScriptConclusion] = {
-    WorkspaceAgentScriptStatus.OK: ScriptConclusion.OK,
-    WorkspaceAgentScriptStatus.EXIT_FAILURE: ScriptConclusion.FAILED,
-    WorkspaceAgentScriptStatus.TIMED_OUT: ScriptConclusion.TIMED_OUT,
-    WorkspaceAgentScriptStatus.PIPES_LEFT_OPEN: ScriptConclusion.PIPES_LEFT_OPEN,
-}
-_OF_ALL: dict[str, ScriptConclusion] = {
-    WorkspaceAgentLifecycle.CREATED: ScriptConclusion.NOT_STARTED,
-    WorkspaceAgentLifecycle.READY: ScriptConclusion.OK,
-}
-_OF_THE_ONLY_ONE: dict[str, ScriptConclusion] = {
-    WorkspaceAgentLifecycle.START_ERROR: ScriptConclusion.FAILED,
-    WorkspaceAgentLifecycle.START_TIMEOUT: ScriptConclusion.TIMED_OUT,
-}
+_START, _STOP = TimingStage.START, TimingStage.STOP
 
 
 @attrs.frozen(kw_only=True)
 class ScriptReport:
     """
-    What is known of one startup script.
+    What is known of one script of the start or of the stop.
 
     Attributes:
         name: what it is called, made safe to show.
         script: as the template describes it.
+        stage: start or stop.
         source: the name of the log source that its lines have, made safe to show.
-        status: how it ended; None before, and where the deployment does not tell, before 2.35.
-        exit_code: likewise.
+        status: how it ended; None before, and where that is not reported.
+        exit_code: likewise; 255 where the agent killed it.
         blocks_login: whether log-ins wait for it.
         conclusion: how it did, as far as can be known.
-        duration: how long it ran at least; None where nothing tells. The agent's only startup
-            script ran from the agent's ``started_at`` to its ``ready_at``. One of several ran
-            until its last line, and, where it timed out, as long as it may run. Where the clocks
-            of agent and deployment are so far apart that its last line would be from before the
-            start, the time from its first line to its last counts.
+        duration: how long it ran; None before its end. Where the report is a guess, how long it ran at
+            least: the agent's only startup script ran from the agent's ``started_at`` to its
+            ``ready_at``. One of several ran until its last line, and, where it timed out, as long
+            as it may run. Where the clocks of agent and deployment are so far apart that its last
+            line would be from before the start, the time from its first line to its last counts.
         last_lines: the last lines of its log source, 10 at most.
     """
 
     name: str
     script: WorkspaceAgentScript
+    stage: TimingStage
     source: str
     status: WorkspaceAgentScriptStatus | None
     exit_code: int | None
@@ -106,7 +83,7 @@ class ScriptReport:
 @attrs.frozen(kw_only=True)
 class StartupReport:
     """
-    What the start-up of an agent did.
+    What the start-up of an agent did, and its shutdown.
 
     ``str(report)`` is a table for a terminal, 80 places wide unless names need more; a notebook
     shows a table with the last lines of each script.
@@ -114,37 +91,64 @@ class StartupReport:
     Attributes:
         agent: as it was read for the report.
         scripts: those that run when the agent starts, in the template's order.
+        stop_scripts: those that run when the agent shuts down, in the template's order.
+        connect_duration: how long the agent took to connect, from the end of its build; None before,
+            and where the report is a guess.
+        is_guess: whether all this is guessed from the agent's state and its log; from 2.35 on only the
+            durations are. It is exact where the agent was found through its workspace, whose build
+            lists how each script ended.
     """
 
     agent: WorkspaceAgent
     scripts: tuple[ScriptReport, ...]
+    stop_scripts: tuple[ScriptReport, ...] = ()
+    connect_duration: timedelta | None = None
+    is_guess: bool = True
 
     def __str__(self) -> str:
-        columns = ("Script", "Conclusion", "Exit", "Blocks", "Took ≥", "Last line")
-        rows = [_cells(each) for each in self.scripts]
+        columns = self._columns("Blocks", "Last line")
+        rows = [_cells(each) for each in self._all]
         used = max(map(text_width, render_table(columns[:-1], rows)))
         room = max(_NARROWEST, _WIDTH - used - 2)
-        whole = [
-            (*row, _last_line(each, room)) for row, each in zip(rows, self.scripts, strict=True)
-        ]
+        whole = [(*row, _last_line(each, room)) for row, each in zip(rows, self._all, strict=True)]
         return "\n".join([self._heading(), *render_table(columns, whole)])
 
     def _repr_html_(self) -> str:
-        columns = ("Script", "Conclusion", "Exit", "Blocks login", "Took ≥", "Last lines")
-        rows = ((*_cells(each), _states(each.last_lines)) for each in self.scripts)
+        columns = self._columns("Blocks login", "Last lines")
+        rows = ((*_cells(each), _states(each.last_lines)) for each in self._all)
         return render_html_table(columns, rows, caption=self._heading())
+
+    @property
+    def _all(self) -> tuple[ScriptReport, ...]:
+        return (*self.scripts, *self.stop_scripts)
+
+    def _columns(self, blocks: str, lines: str) -> tuple[str, ...]:
+        return (
+            "Script",
+            "Conclusion",
+            "Exit",
+            blocks,
+            "Took ≥" if self.is_guess else "Took",
+            lines,
+        )
 
     def _heading(self) -> str:
         agent = self.agent
-        full = "; its log is full, and lacks later lines" if agent.logs_overflowed else ""
-        text = f"Start-up of agent {agent.name}: {agent.status}, {agent.lifecycle_state}{full}"
+        text = f"Start-up of agent {agent.name}: {agent.status}, {agent.lifecycle_state}"
+        if self.connect_duration is not None:
+            text += f"; connected after {self.connect_duration.total_seconds():.1f} s"
+        if self.is_guess:
+            text += "; guessed from its log"
+        if agent.logs_overflowed:
+            text += "; its log is full, and lacks later lines"
         return escape_controls(text)
 
 
 def _cells(report: ScriptReport) -> tuple[object, ...]:
     seconds = None if report.duration is None else f"{report.duration.total_seconds():.1f} s"
+    name = cut_to_width(report.name, _WIDEST_NAME)
     return (
-        cut_to_width(report.name, _WIDEST_NAME),
+        f"{name} (stop)" if report.stage == _STOP else name,
         str(report.conclusion),
         report.exit_code,
         "yes" if report.blocks_login else "no",
@@ -161,41 +165,98 @@ def _states(logs: Sequence[WorkspaceAgentLog]) -> list[str]:
     return [last_state(log.output) for log in logs]
 
 
-def report_startup(agent: WorkspaceAgent, logs: Sequence[WorkspaceAgentLog]) -> StartupReport:
+def report_startup(
+    agent: WorkspaceAgent,
+    logs: Sequence[WorkspaceAgentLog],
+    timings: WorkspaceBuildTimings | None = None,
+) -> StartupReport:
     """
-    Return what *agent* and its whole log tell of its start-up.
+    Return what *timings*, those of its build, report of the start-up of *agent*; without them, what
+    the agent and its whole log tell.
     """
-    scripts = (_report(agent, script, logs) for script in startup_scripts(agent))
-    return StartupReport(agent=agent, scripts=tuple(scripts))
-
-
-def _report(
-    agent: WorkspaceAgent, script: WorkspaceAgentScript, logs: Sequence[WorkspaceAgentLog]
-) -> ScriptReport:
-    own = [log for log in logs if log.source_id == script.log_source_id]
-    return ScriptReport(
-        name=script_name(agent, script),
-        script=script,
-        source=source_name(agent, script.log_source_id),
-        status=script.status,
-        exit_code=script.exit_code,
-        blocks_login=script.start_blocks_login,
-        conclusion=_conclusion(agent, script),
-        duration=_duration(agent, script, own),
-        last_lines=last_lines(own),
+    if timings is None:
+        return StartupReport(
+            agent=agent,
+            scripts=_guessed(agent, logs, _START),
+            stop_scripts=_guessed(agent, logs, _STOP),
+        )
+    return StartupReport(
+        agent=agent,
+        scripts=_exact(agent, logs, timings, _START),
+        stop_scripts=_exact(agent, logs, timings, _STOP),
+        connect_duration=connect_duration(agent, timings),
+        is_guess=False,
     )
 
 
-def _conclusion(agent: WorkspaceAgent, script: WorkspaceAgentScript) -> ScriptConclusion:
-    unknown = ScriptConclusion.UNKNOWN
-    if script.status is not None:
-        return _BY_STATUS.get(script.status, unknown)
-    if script in running_scripts(agent):
-        return ScriptConclusion.RUNNING
-    found = _OF_ALL.get(agent.lifecycle_state)
-    if found is None and len(startup_scripts(agent)) == 1:
-        found = _OF_THE_ONLY_ONE.get(agent.lifecycle_state)
-    return found or unknown
+def _exact(
+    agent: WorkspaceAgent,
+    logs: Sequence[WorkspaceAgentLog],
+    timings: WorkspaceBuildTimings,
+    stage: TimingStage,
+) -> tuple[ScriptReport, ...]:
+    return tuple(
+        _report(
+            agent,
+            script,
+            logs,
+            stage=stage,
+            status=None if run.timing is None else run.timing.status,
+            exit_code=None if run.timing is None else run.timing.exit_code,
+            conclusion=conclusion_of_run(agent, run, stage),
+            duration=None if run.timing is None else run.timing.duration,
+        )
+        for script, run in runs(agent, timings, stage)
+    )
+
+
+def _guessed(
+    agent: WorkspaceAgent, logs: Sequence[WorkspaceAgentLog], stage: TimingStage
+) -> tuple[ScriptReport, ...]:
+    return tuple(
+        _report(
+            agent,
+            script,
+            logs,
+            stage=stage,
+            status=own_status(script, stage),
+            exit_code=script.exit_code if own_status(script, stage) is not None else None,
+            conclusion=conclusion(agent, script, stage),
+            duration=_duration(agent, script, _own(script, logs)) if stage == _START else None,
+        )
+        for script in scripts_of(agent, stage)
+    )
+
+
+def _report(
+    agent: WorkspaceAgent,
+    script: WorkspaceAgentScript,
+    logs: Sequence[WorkspaceAgentLog],
+    *,
+    stage: TimingStage,
+    status: WorkspaceAgentScriptStatus | None,
+    exit_code: int | None,
+    conclusion: ScriptConclusion,
+    duration: timedelta | None,
+) -> ScriptReport:
+    return ScriptReport(
+        name=script_name(agent, script),
+        script=script,
+        stage=stage,
+        source=source_name(agent, script.log_source_id),
+        status=status,
+        exit_code=exit_code,
+        blocks_login=script.start_blocks_login and stage == _START,
+        conclusion=conclusion,
+        duration=duration,
+        last_lines=last_lines(_own(script, logs)),
+    )
+
+
+def _own(
+    script: WorkspaceAgentScript, logs: Sequence[WorkspaceAgentLog]
+) -> list[WorkspaceAgentLog]:
+    return [log for log in logs if log.source_id == script.log_source_id]
 
 
 def _duration(

@@ -7,17 +7,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from coder_agents.errors import (
     AgentShutDownError,
     CoderError,
     ReadyTimeoutError,
     StartupError,
-    WorkspacePendingError,
 )
 from coder_agents.readiness.evidence import (
+    Evidence,
     failure,
     last_lines,
     quoted_lines,
@@ -33,20 +32,20 @@ from coder_agents.readiness.lines import (
     name_of,
 )
 from coder_agents.readiness.options import Deadline, WaitOptions
+from coder_agents.readiness.report import report_startup
+from coder_agents.readiness.reported import settled_timings, timings_or_none
 from coder_agents.readiness.rules import Verdict, poll_interval, verdict
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
     WorkspaceAgent,
     WorkspaceAgentLifecycle,
     WorkspaceAgentLog,
+    WorkspaceAgentScript,
     WorkspaceAgentStatus,
-    WorkspaceTransition,
 )
 from coder_agents.streams.reconnect import is_resumable, requested_pause
 
 logger = logging.getLogger("coder_agents")
-
-T = TypeVar("T")
 
 
 def wait_ready(agent: WaitedAgent, options: WaitOptions, deadline: Deadline) -> WorkspaceAgent:
@@ -117,17 +116,21 @@ class _Wait:
     def _tell(self, agent: WorkspaceAgent) -> None:
         status, state = _state(agent)
         logger.info("%s is %s, %s", self._name, _word(status), _word(state))
-        if status == WorkspaceAgentStatus.DISCONNECTED:
+        if self._decide(agent) is Verdict.WAITING:
+            self._warn_of_waiting(agent)
+        if self._options.on_state is not None:
+            self._options.on_state(self._waited)
+
+    def _warn_of_waiting(self, agent: WorkspaceAgent) -> None:
+        if agent.status == WorkspaceAgentStatus.DISCONNECTED:
             logger.warning("%s has lost its connection: waiting for it", self._name)
-        elif status == WorkspaceAgentStatus.TIMEOUT:
+        elif agent.status == WorkspaceAgentStatus.TIMEOUT:
             logger.warning(
                 "%s has not called within %d s: waiting for it%s",
                 self._name,
                 agent.connection_timeout_seconds,
                 _where_to_read(agent),
             )
-        if self._options.on_state is not None:
-            self._options.on_state(self._waited)
 
     def _conclude(self, agent: WorkspaceAgent, found: Verdict) -> WorkspaceAgent:
         self._lines.drain()
@@ -142,29 +145,46 @@ class _Wait:
     def _shut_down(self, agent: WorkspaceAgent) -> AgentShutDownError:
         lines = last_lines(self._logs())
         return AgentShutDownError(
-            f"{self._name} is {_word(agent.lifecycle_state)}: it will not be ready"
-            " before its workspace is started again" + quoted_lines(lines, "The end of its log"),
+            f"{self._name} is {_word(agent.lifecycle_state)}: it will not be ready in this build;"
+            " the next start of its workspace has another agent"
+            + quoted_lines(lines, "The end of its log"),
             agent=agent,
             last_lines=lines,
         )
 
     def _went_wrong(self, agent: WorkspaceAgent) -> StartupError:
-        found = failure(agent, self._logs())
+        if agent.lifecycle_state in _HAPPENED:
+            timings = settled_timings(self._waited, agent)
+            logs = self._logs()
+            found = failure(agent, logs, timings)
+        else:
+            timings, logs = timings_or_none(self._waited), self._logs()
+            found = Evidence(lines=last_lines(logs))
         text = f"{self._name}: {_what_happened(agent)}"
-        if found.script is not None:
-            name, status = script_name(agent, found.script), _word(found.script.status or "")
-            text += f": {name} ({status}, exit code {found.script.exit_code})"
+        if found.name:
+            text += f": {found.name}{_how_it_ended(found)}"
+        if found.is_guess:
+            text += f"; which one is not known, as {self._why_a_guess()}"
         heading = f"The last lines of {found.source}" if found.source else "The end of its log"
-        if found.script is None and found.source:
-            heading = f"Its last errors are from {found.source}"
+        if found.is_guess and found.source:
+            heading = f"A guess: its last errors are from {found.source}"
         return StartupError(
             text + quoted_lines(found.lines, heading),
             agent=agent,
             script=found.script,
             source=found.source,
-            exit_code=None if found.script is None else found.script.exit_code,
+            status=found.status,
+            exit_code=found.exit_code,
+            duration=found.duration,
+            is_guess=found.is_guess,
+            report=report_startup(agent, logs, timings),
             last_lines=found.lines,
         )
+
+    def _why_a_guess(self) -> str:
+        if self._waited.workspace is None:
+            return "the agent's workspace is not known"
+        return "its build does not list it"
 
     def _timed_out(self) -> ReadyTimeoutError:
         self._lines.catch_up()
@@ -173,10 +193,10 @@ class _Wait:
         agent = self._agent
         if agent is None:
             return ReadyTimeoutError(f"{text}: {self._trouble}", waited=waited)
-        running = running_scripts(agent)
+        running = self._running(agent)
         lines = last_lines(self._logs(), [script.log_source_id for script in running])
         text += f": it is {_word(agent.status)}, {_word(agent.lifecycle_state)}"
-        text += _what_it_waits_for(agent)
+        text += _what_it_waits_for(agent, [script_name(agent, script) for script in running])
         if self._trouble is not None:
             text += f"; now it cannot be read: {self._trouble}"
         return ReadyTimeoutError(
@@ -186,6 +206,12 @@ class _Wait:
             waited=waited,
             last_lines=lines,
         )
+
+    def _running(self, agent: WorkspaceAgent) -> list[WorkspaceAgentScript]:
+        is_starting = agent.lifecycle_state == WorkspaceAgentLifecycle.STARTING
+        if not is_starting or len(startup_scripts(agent)) < 2:
+            return running_scripts(agent)  # without another request
+        return running_scripts(agent, timings_or_none(self._waited))
 
     def _logs(self) -> Sequence[WorkspaceAgentLog]:
         try:
@@ -221,44 +247,22 @@ def _what_happened(agent: WorkspaceAgent) -> str:
     return f"{what} ({_word(state)})"
 
 
-def _what_it_waits_for(agent: WorkspaceAgent) -> str:
+def _how_it_ended(found: Evidence) -> str:
+    """
+    Return what is known of the end of the script that failed, in parentheses; empty for nothing.
+    """
+    if found.status is None:
+        return ""
+    after = ""
+    if found.duration is not None:
+        after = f", after {found.duration.total_seconds():.1f} s"
+    return f" ({_word(found.status)}, exit code {found.exit_code}{after})"
+
+
+def _what_it_waits_for(agent: WorkspaceAgent, running: Sequence[str]) -> str:
     if agent.status != WorkspaceAgentStatus.CONNECTED:
         return _where_to_read(agent)
-    running = [script_name(agent, script) for script in running_scripts(agent)]
     if running:
         return f"; running still: {', '.join(running)}"
     scripts = [script_name(agent, script) for script in startup_scripts(agent)]
     return f"; one of its startup scripts runs still: {', '.join(scripts)}" if scripts else ""
-
-
-def await_build(find: Callable[[], T], options: WaitOptions, deadline: Deadline) -> T:
-    """
-    Return what *find* gives, once its workspace's build is through.
-
-    Raises what *find* raises, but for the *WorkspacePendingError* of a start and, once there was
-    one, for what may pass; *ReadyTimeoutError* where there is no more time.
-    """
-    answered = False
-    while True:
-        try:
-            return find()
-        except CoderError as error:
-            pending = _is_start(error)
-            if not pending and not (answered and is_resumable(error)):
-                raise
-            if pending and not answered:
-                logger.info("%s", error)
-            answered = answered or pending
-            trouble = error
-        if not deadline.left:
-            waited = deadline.waited
-            text = f"no agent after {waited:.1f} s: {trouble}"
-            raise ReadyTimeoutError(text, waited=waited) from trouble
-        pause = max(poll_interval(deadline.waited, options.pauses), requested_pause(trouble))
-        time.sleep(min(pause, deadline.left))
-
-
-def _is_start(error: CoderError) -> bool:
-    if not isinstance(error, WorkspacePendingError) or error.workspace is None:
-        return False
-    return error.workspace.latest_build.transition == WorkspaceTransition.START

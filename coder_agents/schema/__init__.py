@@ -83,6 +83,13 @@ if TYPE_CHECKING:
         IssueReconnectingPTYSignedTokenRequest,
         IssueReconnectingPTYSignedTokenResponse,
     )
+    from coder_agents.schema.timings import (
+        AgentConnectionTiming,
+        AgentScriptTiming,
+        ProvisionerTiming,
+        TimingStage,
+        WorkspaceBuildTimings,
+    )
     from coder_agents.schema.users import User
     from coder_agents.schema.workspaces import (
         ProvisionerJob,
@@ -95,6 +102,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NIL_UUID",
+    "AgentConnectionTiming",
+    "AgentScriptTiming",
     "AgentSubsystem",
     "BuildInfoResponse",
     "BuildReason",
@@ -110,9 +119,11 @@ __all__ = [
     "OpenEnumeration",
     "ProvisionerJob",
     "ProvisionerJobStatus",
+    "ProvisionerTiming",
     "Response",
     "ServerSentEvent",
     "ServerSentEventType",
+    "TimingStage",
     "User",
     "UserStatus",
     "ValidationError",
@@ -145,6 +156,7 @@ __all__ = [
     "WorkspaceAppStatus",
     "WorkspaceAppStatusState",
     "WorkspaceBuild",
+    "WorkspaceBuildTimings",
     "WorkspaceHealth",
     "WorkspaceResource",
     "WorkspaceStatus",
@@ -186,6 +198,10 @@ __getattr__, __dir__ = exports(
         "reading": "from_json",
         "terminals": (
             "IssueReconnectingPTYSignedTokenRequest IssueReconnectingPTYSignedTokenResponse"
+        ),
+        "timings": (
+            "AgentConnectionTiming AgentScriptTiming ProvisionerTiming TimingStage "
+            "WorkspaceBuildTimings"
         ),
         "users": "User",
         "workspaces": (

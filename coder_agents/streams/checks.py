@@ -1,9 +1,10 @@
 """
-Requests that look for late lines of a log, beside the connection that is read.
+Requests beside the connection that is read: for late lines of a log, for containers that a watch does
+not report.
 
-The deployment computes the answer to a GET of the lines after the floor exactly as the first message of a
-follow, so it settles as much. It costs a tenth of a new WebSocket, and no connection has to
-take the place of one that works.
+A GET over a kept connection costs a tenth of a new WebSocket, and no connection has to take the place of
+one that works. For a log, the deployment computes the answer to a GET of the lines after the floor
+exactly as the first message of a follow, so it settles as much.
 """
 
 from __future__ import annotations
@@ -12,35 +13,48 @@ import logging
 import math
 import random
 import time
+from collections.abc import Callable, Sequence
+from typing import Generic, ParamSpec
 
 from coder_agents.errors import CoderError
+from coder_agents.streams.pauses import PAUSES, Pauses
 from coder_agents.streams.reconnect import requested_pause
-from coder_agents.streams.sources import AgentSources
 from coder_agents.transport import Interest, KeptRequest
 
 logger = logging.getLogger("coder_agents")
 
+P = ParamSpec("P")
 
-class LateLineCheck:
+
+class Check(Generic[P]):
     """
-    The checks of one log, one at a time.
+    The checks beside one connection, one at a time.
 
     What fails ends nothing: the check is made again later.
 
     Args:
-        sources: makes the requests.
-        what: names the log in messages.
+        new_request: makes the request.
+        what: names what is read in messages.
+        connect_timeout: seconds that a dial may take after many failures.
+        pauses: between tries, and how long the first dials may take.
 
     Attributes:
         count: how many were answered.
         requested: when the one that was answered last had been sent, by `time.monotonic`.
     """
 
-    def __init__(self, sources: AgentSources, *, what: str) -> None:
-        self._new_request = sources.check_log
+    def __init__(
+        self,
+        new_request: Callable[P, KeptRequest],
+        *,
+        what: str,
+        connect_timeout: float,
+        pauses: Pauses = PAUSES,
+    ) -> None:
+        self._new_request = new_request
         self._what = what
-        self._connect_timeout = sources.connect_timeout
-        self._pauses = sources.options._pauses
+        self._connect_timeout = connect_timeout
+        self._pauses = pauses
         self._request: KeptRequest | None = None
         self._not_before = 0.0
         self._failures = 0
@@ -74,16 +88,16 @@ class LateLineCheck:
             return 0.0
         return math.inf if wanted_at is None else max(wanted_at, self._not_before)
 
-    def receive(self, floor: int) -> bytes | None:
+    def receive(self, *args: P.args, **kwargs: P.kwargs) -> bytes | None:
         """
-        Return the lines after *floor*, as JSON; None while they have not come. Begins a check
-        where none is in flight.
+        Return the answer, as JSON; None while it has not come. Begins a check, with the arguments of
+        its request, where none is in flight.
 
         Raises *ClosedError* when woken.
         """
         request = self._request
         if request is None:
-            request = self._request = self._new_request(floor)
+            request = self._request = self._new_request(*args, **kwargs)
             if self._woken:  # whoever wakes from now on finds the request
                 request.wake()
         try:
@@ -119,7 +133,7 @@ class LateLineCheck:
         pause = self._pauses.check_retry * 2.0 ** min(self._failures, 10)
         pause = min(pause, self._pauses.max_check_retry)
         pause = max(pause, requested_pause(error))
-        logger.debug("%s: no check for late lines for %.1f s: %s", self._what, pause, str(error))
+        logger.debug("%s: no check for %.1f s: %s", self._what, pause, str(error))
         self._leave()
         self._failures += 1
         self._not_before = time.monotonic() + pause
@@ -136,11 +150,25 @@ class LateLineCheck:
         """
         return None if self._request is None else self._request.interest()
 
-    def may_connect(self, floor: int) -> bool:
+    def interests_beside(
+        self, interests: Sequence[Interest] | None, due: float
+    ) -> Sequence[Interest] | None:
+        """
+        Return *interests*, those of the connection, with those of the check, which is due at *due*;
+        None where one of both may have something now.
+        """
+        if interests is None:
+            return None
+        if self.in_flight:
+            interest = self.interest()
+            return None if interest is None else (*interests, interest)
+        return interests if due == math.inf else (*interests, Interest(None, 0, due))
+
+    def may_connect(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """
         Whether `receive` may dial.
         """
-        request = self._request or self._new_request(floor)
+        request = self._request or self._new_request(*args, **kwargs)
         return request.may_connect()
 
     def wake(self) -> None:

@@ -43,7 +43,7 @@ class Counts:
     Attributes:
         bytes: bytes received, headers and all.
         reconnects: connections made again after one broke.
-        checks: answered requests that looked for late lines.
+        checks: answered requests beside the connection, for late lines or for containers.
         overflowed: whether the deployment drops what the stream would show.
     """
 

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from coder_agents.errors import CoderError, DecodeError
-from coder_agents.streams.checks import LateLineCheck
+from coder_agents.streams.checks import Check
 from coder_agents.streams.ends import (
     ConnectAgain,
     Decision,
@@ -76,8 +76,14 @@ class LogFeed:
         self._woken = False
         self._earlier = Counts()
 
-    def _new_check(self) -> LateLineCheck:
-        return LateLineCheck(self._log.sources, what=self._log.what)
+    def _new_check(self) -> Check[[int]]:
+        sources = self._log.sources
+        return Check(
+            sources.check_log,
+            what=self._log.what,
+            connect_timeout=sources.connect_timeout,
+            pauses=sources.options._pauses,
+        )
 
     @property
     def what(self) -> str:
@@ -157,7 +163,7 @@ class LogFeed:
             self._connection.put_back(messages[1:])
         return self._progress.take(messages[:1])
 
-    def _read_check(self, check: LateLineCheck) -> LogPosition | None:
+    def _read_check(self, check: Check[[int]]) -> LogPosition | None:
         body = check.receive(self._progress.ledger.floor)
         if body is None:
             self._plan_check()
@@ -283,15 +289,7 @@ class LogFeed:
         """
         if self._errand is not None:
             return self._errand.interests()
-        interests = self._connection.interests()
-        if interests is None:
-            return None
-        if self._check.in_flight:
-            interest = self._check.interest()
-            return None if interest is None else (*interests, interest)
-        if self._check_due == math.inf:
-            return interests
-        return (*interests, Interest(None, 0, self._check_due))
+        return self._check.interests_beside(self._connection.interests(), self._check_due)
 
     def may_connect(self) -> bool:
         """

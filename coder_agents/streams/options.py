@@ -121,7 +121,7 @@ class StreamStats:
         bytes: bytes received, headers and all.
         reconnects: connections made again after one broke.
         late: log lines that came out of the order of their ids.
-        checks: requests that looked for such lines beside the stream, and were answered.
+        checks: requests beside the stream that were answered: for such lines, or for containers.
         overflowed: whether the agent's log was full when the agent was last read: a
             deployment then drops lines before anybody can ask for them.
         since: when the stream was opened.

@@ -22,11 +22,12 @@ class Pauses:
         build_read: between two reads of a build under way; grows while they show the same.
         max_build_read: the longest of these pauses: what a stop script prints can be had no longer.
         max_read_at_rest: the same where no build is under way.
-        stopped_for: that a workspace has to be stopped before its stream ends: a restart is a
-            stop, and then a start that somebody has to request.
+        stopped_for: that a workspace has to be stopped before its stream ends, and before its agent
+            is no longer waited for: a restart is a stop, and then a start that somebody has to
+            request.
         long_absence: without a reader after which a broken connection is expected.
         first_answers: that lines of several agents wait for the first answers of the others.
-        check_dial: that the first dial of a check may take, as the log is not read meanwhile;
+        check_dial: that the first dial of a check may take, as the connection is not read meanwhile;
             doubled with each failure.
         check_retry: after a check that failed; doubled with each failure.
         max_check_retry: the longest of these pauses.

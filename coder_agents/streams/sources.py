@@ -66,12 +66,7 @@ class AgentSources:
         """
         Return a request for the lines after the id *floor*, over a connection that is kept.
         """
-        return transport.KeptRequest(
-            self.http.kept,
-            self._path("logs"),
-            after(floor),
-            max_message_size=self.options.max_message_size,
-        )
+        return self._kept("logs", params=after(floor))
 
     def read_log(self, floor: int) -> DocumentSource:
         """
@@ -93,6 +88,12 @@ class AgentSources:
             "containers", "watch", on_open=self.capabilities.noting("containers_watch")
         )
 
+    def check_containers(self) -> KeptRequest:
+        """
+        Return a request for the containers, over a connection that is kept.
+        """
+        return self._kept("containers")
+
     def poll(self, *segments: str, interval: float) -> PolledSource:
         """
         Return a source that reads the agent's document at *segments* every *interval* seconds.
@@ -102,6 +103,14 @@ class AgentSources:
 
     def _path(self, *segments: str) -> str:
         return quoted("workspaceagents", self.agent_id, *segments)
+
+    def _kept(self, *segments: str, params: Params = ()) -> KeptRequest:
+        return transport.KeptRequest(
+            self.http.kept,
+            self._path(*segments),
+            params,
+            max_message_size=self.options.max_message_size,
+        )
 
     def _websocket(
         self,

@@ -4,10 +4,11 @@ The feed of states: each message of the server is all there is.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence, Sized
 from typing import Generic, Protocol, TypeVar
 
-from coder_agents.errors import CoderError, UnsupportedError
+from coder_agents.errors import APIError, CoderError
 from coder_agents.streams.engine import Counts
 from coder_agents.streams.options import StreamOptions
 from coder_agents.streams.position import StatePosition
@@ -57,6 +58,10 @@ class StateFeed(Generic[M, T]):
         reader: reads its messages.
         what: what the states are of, for messages.
         connect_timeout: seconds that a dial may take in all.
+
+    Attributes:
+        received_at: when the newest message came over the connection that is read, by
+            `time.monotonic`; None where none has.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class StateFeed(Generic[M, T]):
         self._last: M | None = None
         self._position: StatePosition[T] = StatePosition.of_state(None, None)
         self._woken = False
+        self.received_at: float | None = None
 
     def position(self) -> StatePosition[T]:
         """
@@ -89,8 +95,8 @@ class StateFeed(Generic[M, T]):
         """
         try:
             return self._connection.connected()
-        except UnsupportedError as error:
-            # Where the deployment has another route, that one is tried before anything is raised.
+        except APIError as error:
+            # Where there is another route, that one is tried before anything is raised.
             if self._reader.broke(error) is None:
                 raise
         self._connection.leave()
@@ -106,16 +112,21 @@ class StateFeed(Generic[M, T]):
         try:
             message = connection.receive()
         except (DroppedError, CoderError) as broken:
+            self.received_at = None
             connection.lost(without_frames(broken), self._reader.broke(broken))
             return None
         if message is None:
             return None
         connection.progress()
+        self.received_at = time.monotonic()
         is_repeated = connection.messages == 1 and message == self._last
         self._last = message
-        return None if is_repeated else self._next(self._reader.state(message))
+        return None if is_repeated else self.take(self._reader.state(message))
 
-    def _next(self, state: T | None) -> StatePosition[T] | None:
+    def take(self, state: T | None) -> StatePosition[T] | None:
+        """
+        Return the position at *state*; None where it is what was reported last.
+        """
         latest = self._position.state
         if state is None or (latest is not None and self._reader.are_same(latest, state)):
             return None

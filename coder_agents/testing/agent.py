@@ -22,8 +22,10 @@ from coder_agents.testing.description import EXTERNAL_SOURCE_ID, Facts, Installe
 from coder_agents.testing.logs import PendingLogs
 from coder_agents.testing.metadata import Metadata, MetadataBoard
 from coder_agents.testing.ports import read_listening_ports
+from coder_agents.testing.releases import Release
 from coder_agents.testing.reported_agent import ReportedAgent
 from coder_agents.testing.scripts import Outcome, Script
+from coder_agents.testing.timings import ScriptTiming, TimingBoard
 
 if TYPE_CHECKING:
     from coder_agents.testing.state import State
@@ -53,9 +55,11 @@ class EmbeddedAgent(ReportedAgent):
         build: the build that made it.
         parent: the agent that runs it in a dev container; None for a template's own.
         deleted: whether it is gone, which only a sub-agent can be.
+        release: the release of its program, which may be older than the deployment.
         specification: the scripts and metadata it was made with.
         containers: what it tells of containers.
         metadata: the newest value of each item.
+        timings: the runs of its scripts that have ended.
         notices: tells when it gets in touch or loses it.
     """
 
@@ -68,7 +72,10 @@ class EmbeddedAgent(ReportedAgent):
         parent: EmbeddedAgent | None = None,
         scripts: Iterable[Script] = (),
         metadata: Iterable[Metadata] = (),
+        release: Release | None = None,
     ) -> None:
+        inherited = state.release if parent is None else parent.release
+        self.release: Release = release or inherited
         specification = (tuple(scripts), tuple(metadata))
         facts = Facts(
             state.new_id(),
@@ -76,6 +83,7 @@ class EmbeddedAgent(ReportedAgent):
             build.resource_id,
             state.now(),
             [InstalledScript(state.new_id(), state.new_id(), each) for each in specification[0]],
+            self.release,
             None if parent is None else parent.id,
         )
         super().__init__(state, facts)
@@ -84,8 +92,9 @@ class EmbeddedAgent(ReportedAgent):
         self.parent = parent
         self.deleted = False
         self.specification = specification
-        self.containers = ContainerBoard()
+        self.containers = ContainerBoard(self.release)
         self.metadata = MetadataBoard(specification[1], now=state.now)
+        self.timings = TimingBoard()
         self._went_wrong: dict[str, Outcome] = {}
         self._shutting_down = False
         self._ports: tuple[WorkspaceAgentListeningPort, ...] | None = None
@@ -306,11 +315,14 @@ class EmbeddedAgent(ReportedAgent):
         Run a script at the ``start`` or at the ``stop``; with the last one to end the start is over.
         """
         store = partial(self._store, installed.source_id)
+        began = self._state.now()
         outcome = self._runner.run_script(installed.script, store)
         if outcome is None:
             return
         if outcome.status == WorkspaceAgentScriptStatus.PIPES_LEFT_OPEN:
             store("stderr", [PIPES_WARNING])
+        name, ended = installed.script.display_name, self._state.now()
+        self.timings.add(ScriptTiming(name, phase, began, ended, outcome))
         self._finish(installed, outcome, phase)
 
     def _store(self, source_id: UUID, stream: str, lines: list[str]) -> None:

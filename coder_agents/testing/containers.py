@@ -17,6 +17,7 @@ from coder_agents.schema import (
     WorkspaceAgentListContainersResponse,
 )
 from coder_agents.testing.notices import Notices
+from coder_agents.testing.releases import Release
 
 TRANSITIONING = frozenset({"starting", "stopping", "deleting"})
 FOLDER_LABEL = "devcontainer.local_folder"
@@ -30,16 +31,28 @@ class ContainerBoard:
     recreating a dev container takes `recreate_seconds` and goes well.
 
     Attributes:
+        release: the release of the agent, which may be older than its deployment. One that comes
+            back after an update has another.
         notices: tells of every change.
+        enabled: whether the template switches dev containers on. Where it does not, the agent
+            lists no containers and has none of the calls that need them.
         recreate_seconds: how long a dev container is starting.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, release: Release) -> None:
         self.notices = Notices()
+        self.enabled = True
+        self.release = release
         self.recreate_seconds = 0.2
         self._lock = threading.Lock()
         self._state = WorkspaceAgentListContainersResponse()
         self._timers: list[threading.Timer] = []
+
+    def has_call(self, since: tuple[int, int] = (0, 0)) -> bool:
+        """
+        Whether the agent has a call that came with the release *since*.
+        """
+        return self.enabled and self.release.number >= since
 
     def state(
         self, labels: Mapping[str, str] | None = None

@@ -74,9 +74,8 @@ class Deployment:
 
     Arguments:
         release: which release of Coder it plays: ``2.24``, ``2.31`` or ``2.35``.
-        tls: whether it speaks TLS, with a certificate made for the occasion (see
-            `ca_file`; this needs the package cryptography); or the server's SSL
-            context to use.
+        tls: whether it speaks TLS, with a certificate made for the occasion (see `ca_file`; this
+            needs the package cryptography); or the server's SSL context to use.
         ping_interval: seconds between the pings of a stream.
         metadata_interval: seconds between two looks at changed metadata.
         log_limit: how many bytes of log text an agent may have.
@@ -144,8 +143,7 @@ class Deployment:
     @property
     def licensed(self) -> bool:
         """
-        Whether it has what only licensed deployments have: tokens for terminals
-        on workspace proxies.
+        Whether it has what only licensed deployments have: tokens for terminals on workspace proxies.
         """
         return self._state.licensed
 
@@ -191,6 +189,7 @@ class Deployment:
         metadata: Iterable[Metadata] = (),
         timeline: Mapping[str, Any] | None = None,
         speed: float = 1.0,
+        release: str | None = None,
     ) -> EmbeddedAgent:
         """
         Add an agent to the latest build of a workspace, and start it.
@@ -203,13 +202,21 @@ class Deployment:
             metadata: what it collects while it runs.
             timeline: how it starts, instead of running anything; see `EmbeddedAgent.replay`.
             speed: how many times faster than it was in the timeline.
+            release: of its program, such as ``2.24`` for an agent that was not restarted since its
+                deployment was updated; by default that of the deployment.
 
         Raises:
-            ValueError: the workspace has an agent of that name, or the timeline cannot be played.
+            ValueError: the workspace has an agent of that name, the timeline cannot be played, or
+                there is no such release.
         """
         build = self._state.workspace(workspace, owner).latest_build
         return build.add_agent(
-            name, scripts=scripts, metadata=metadata, timeline=timeline, speed=speed
+            name,
+            scripts=scripts,
+            metadata=metadata,
+            timeline=timeline,
+            speed=speed,
+            release=release,
         )
 
     def skip_log_ids(self, count: int) -> None:

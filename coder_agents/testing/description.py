@@ -54,6 +54,7 @@ class Facts:
     All that is told of an agent but its metadata, ports and containers.
 
     Attributes:
+        release: of the agent's program.
         times: of what has happened, under the names of the API's fields.
         external_since: when a line came that no script wrote.
     """
@@ -63,6 +64,7 @@ class Facts:
     resource_id: UUID
     created_at: datetime
     scripts: Sequence[InstalledScript]
+    release: Release
     parent_id: UUID | None = None
     status: WorkspaceAgentStatus = WorkspaceAgentStatus.CONNECTING
     lifecycle: WorkspaceAgentLifecycle = WorkspaceAgentLifecycle.CREATED
@@ -96,8 +98,8 @@ def describe(facts: Facts, logs: LogStore, release: Release) -> WorkspaceAgent:
         logs_overflowed=logs.overflowed(facts.id),
         directory=home,
         expanded_directory=home if connected else "",
-        version=release.version if connected else "",
-        api_version=release.agent_api if connected else "",
+        version=facts.release.version if connected else "",
+        api_version=facts.release.agent_api if connected else "",
         latency={RELAY: DERPRegion(preferred=True, latency_ms=0.1)} if connected else {},
         connection_timeout_seconds=120,
         troubleshooting_url=HELP,
@@ -164,7 +166,7 @@ def describe_script(installed: InstalledScript, release: Release) -> WorkspaceAg
         run_on_stop=script.run_on_stop,
         start_blocks_login=script.start_blocks_login,
         timeout=timedelta(seconds=script.timeout),
-        display_name=script.display_name,
+        display_name=script.display_name if release.names_scripts else "",
         exit_code=told.exit_code if told else None,
         status=told.status if told else None,
     )

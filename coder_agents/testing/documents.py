@@ -11,6 +11,7 @@ from coder_agents.schema import (
     BuildInfoResponse,
     ValidationError,
     WorkspaceAgentListContainersResponse,
+    WorkspaceBuildTimings,
     to_json,
 )
 from coder_agents.schema import Response as Message
@@ -18,6 +19,7 @@ from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.http import Response
 from coder_agents.testing.releases import Release
 from coder_agents.testing.state import Person, State
+from coder_agents.testing.timings import connection_timings
 from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
 
 JSON_HEADERS = (("Content-Type", "application/json; charset=utf-8"),)
@@ -187,6 +189,19 @@ def build(found: EmbeddedBuild) -> dict[str, Any]:
         "matched_provisioners": {"count": 0, "available": 0, "most_recently_seen": None},
         "template_version_preset_id": None,
     }
+
+
+def timings(found: EmbeddedBuild) -> WorkspaceBuildTimings:
+    """
+    How long a build's agents took to connect, and their scripts to run.
+    """
+    scripts, connections = [], []
+    for agent in found.agents:
+        scripts += agent.timings.scripts(agent.id, agent.name)
+        connections += connection_timings(agent.data)
+    return WorkspaceBuildTimings(
+        agent_script_timings=tuple(scripts), agent_connection_timings=tuple(connections)
+    )
 
 
 def resource(found: EmbeddedBuild) -> dict[str, Any]:

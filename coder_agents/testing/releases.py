@@ -17,6 +17,7 @@ class Release:
         agent_api: the version of the protocol that its agents speak.
         provisioner_api: the version of the protocol that its provisioners speak.
         line_length: how many code points of a log line are stored; None for all.
+        names_scripts: whether an agent's scripts have names; before, only their log sources do.
         tells_outcomes: whether an agent's scripts tell how they ended.
         ends_deleted: whether a log that is being followed ends where its agent is deleted.
         forgets_superseded: whether an agent is gone once a newer build is complete.
@@ -28,6 +29,7 @@ class Release:
     agent_api: str
     provisioner_api: str
     line_length: int | None
+    names_scripts: bool = True
     tells_outcomes: bool = False
     ends_deleted: bool = False
     forgets_superseded: bool = False
@@ -52,7 +54,13 @@ class Release:
 RELEASES = {
     release.name: release
     for release in (
-        Release("2.24", agent_api="2.6", provisioner_api="1.7", line_length=None),
+        Release(
+            "2.24",
+            agent_api="2.6",
+            provisioner_api="1.7",
+            line_length=None,
+            names_scripts=False,
+        ),
         Release(
             "2.31",
             agent_api="2.8",

@@ -20,7 +20,15 @@ LARGEST_INTEGER = 2**63 - 1
 LARGEST_SHORT_INTEGER = 2**31 - 1
 UUID_LENGTHS = frozenset({32, 36, 38, 45})
 
+WATCH_SINCE = (2, 25)  # the release that brought the watch of containers
+
 NO_AGENT = "Agent doesn't exist with that id, or you do not have access to it."
+NO_PAGE = "404 page not found\n"  # what an agent answers for a path that it does not have
+NO_JSON = 'unexpected non-JSON response "text/plain; charset=utf-8"'
+NO_DEVCONTAINERS = "Dev Container feature not enabled."
+HOW_TO_ENABLE = (
+    "To enable this feature, set CODER_AGENT_DEVCONTAINERS_ENABLE=true in your template."
+)
 NO_RESOURCE = "Resource not found or you do not have access to this resource"
 
 
@@ -70,6 +78,41 @@ def find_connected_agent(state: State, text: str) -> EmbeddedAgent:
     if status != "connected":
         problem = f'Agent state is "{status}", it must be in the "connected" state.'
         raise Refusal(message(400, problem))
+    return agent
+
+
+def find_listing_agent(state: State, text: str) -> EmbeddedAgent:
+    """
+    The agent whose UUID is *text*, if it is in touch and lists containers.
+    """
+    agent = find_connected_agent(state, text)
+    if not agent.containers.enabled:
+        raise Refusal(message(403, NO_DEVCONTAINERS, detail=HOW_TO_ENABLE))
+    return agent
+
+
+def find_watched_agent(state: State, text: str) -> EmbeddedAgent:
+    """
+    The agent whose UUID is *text*, if it is in touch and its containers can be watched.
+    """
+    agent = find_connected_agent(state, text)
+    if not agent.containers.has_call(WATCH_SINCE):
+        detail = (
+            "GET http://[fd7a:115c:a1e0::1]:4/api/v0/containers/watch: unexpected status code 404:"
+            f" {NO_JSON}\n\tError: {NO_PAGE}"
+        )
+        raise Refusal(message(500, "Internal error watching agent's containers.", detail=detail))
+    return agent
+
+
+def find_changing_agent(state: State, text: str, *, since: tuple[int, int]) -> EmbeddedAgent:
+    """
+    The agent whose UUID is *text*, if it is in touch and has the call that changes a dev container,
+    which came with the release *since*.
+    """
+    agent = find_connected_agent(state, text)
+    if not agent.containers.has_call(since):
+        raise Refusal(message(404, NO_JSON, detail=NO_PAGE))
     return agent
 
 

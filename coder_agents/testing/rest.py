@@ -23,7 +23,9 @@ from coder_agents.testing.requirements import (
     NO_RESOURCE,
     Refusal,
     find_agent,
+    find_changing_agent,
     find_connected_agent,
+    find_listing_agent,
     parse_count,
     parse_labels,
     parse_page,
@@ -84,6 +86,16 @@ def workspaces(state: State, request: Request) -> Response:
     return answer({"workspaces": shown, "count": len(found)})
 
 
+def build_timings(state: State, request: Request, build: str) -> Response:
+    """
+    GET /workspacebuilds/{build}/timings.
+    """
+    wanted = parse_uuid(build)
+    builds = (each for found in list(state.workspaces) for each in found.builds)
+    found = next((each for each in builds if each.id == wanted), None)
+    return message(404, NO_RESOURCE) if found is None else answer(documents.timings(found))
+
+
 def _find_person(state: State, user: str) -> Person:
     found = state.find_person(user)
     if found is None:
@@ -131,7 +143,7 @@ def containers(state: State, request: Request, agent: str) -> Response:
     """
     find_agent(state, agent)
     labels = parse_labels(request)
-    found = find_connected_agent(state, agent)
+    found = find_listing_agent(state, agent)
     return answer(documents.containers(found.containers.state(labels), state.release))
 
 
@@ -139,7 +151,7 @@ def recreate_container(state: State, request: Request, agent: str, container: st
     """
     POST …/devcontainers/container/{container}/recreate, of old releases.
     """
-    found = find_connected_agent(state, agent)
+    found = find_changing_agent(state, agent, since=(0, 0))
     target = found.containers.find_container(container)
     if target is None:
         detail = "Container ID or name not found in the list of containers."
@@ -163,7 +175,7 @@ def recreate_devcontainer(
     """
     POST …/devcontainers/{devcontainer}/recreate.
     """
-    found, target = _find_devcontainer(state, agent, devcontainer, verb="recreate")
+    found, target = _find_devcontainer(state, agent, devcontainer, verb="recreate", since=(2, 25))
     found.containers.recreate(target)
     detail = f'Recreation process for devcontainer "{target.name}" has started.'
     return message(202, INITIATED, detail=detail)
@@ -173,7 +185,7 @@ def delete_devcontainer(state: State, request: Request, agent: str, devcontainer
     """
     DELETE …/devcontainers/{devcontainer}, whose sub-agent goes with it.
     """
-    found, target = _find_devcontainer(state, agent, devcontainer, verb="delete")
+    found, target = _find_devcontainer(state, agent, devcontainer, verb="delete", since=(2, 30))
     children = [each for each in found.build.agents if each.parent is found]
     for child in children:
         if target.agent is not None and target.agent.id == child.id:
@@ -183,9 +195,9 @@ def delete_devcontainer(state: State, request: Request, agent: str, devcontainer
 
 
 def _find_devcontainer(
-    state: State, agent: str, devcontainer: str, *, verb: str
+    state: State, agent: str, devcontainer: str, *, verb: str, since: tuple[int, int]
 ) -> tuple[EmbeddedAgent, WorkspaceAgentDevcontainer]:
-    found = find_connected_agent(state, agent)
+    found = find_changing_agent(state, agent, since=since)
     target = found.containers.find(parse_uuid(devcontainer))
     if target is None:
         detail = f'Could not find devcontainer with ID: "{devcontainer}"'

@@ -79,6 +79,7 @@ ROUTES = (
     ),
     Route("workspaces", "rest", "GET", "/workspaces", rest.workspaces),
     Route("workspace", "rest", "GET", "/workspaces/{workspace}", rest.workspace),
+    Route("build_timings", "rest", "GET", "/workspacebuilds/{build}/timings", rest.build_timings),
     Route("agent", "rest", "GET", AGENT, rest.agent),
     Route("logs_follow", "websocket", "GET", AGENT + "/logs", streaming.follow_logs, flag="follow"),
     Route("logs", "rest", "GET", AGENT + "/logs", rest.logs),

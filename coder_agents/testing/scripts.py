@@ -26,6 +26,8 @@ PIPE_SECONDS_WHEN_KILLED = 0.1
 
 READ_SIZE = 65_536
 
+KILLED = 255  # what an agent reports of a script that it killed
+
 ReceiveOutput = Callable[[str, bytes], None]
 
 
@@ -64,7 +66,7 @@ class Outcome:
 
     Attributes:
         status: in the API's words.
-        exit_code: its exit code; -1 where a signal ended it.
+        exit_code: its exit code; -1 where a signal ended it, and 255 where the agent killed it.
         error: in the words of Go's os/exec; empty where it went well.
     """
 
@@ -182,9 +184,11 @@ class ScriptRun:
         if self._timed_out:
             return Outcome(
                 WorkspaceAgentScriptStatus.TIMED_OUT,
-                exit_code,
+                KILLED,
                 f"{error}\ncontext deadline exceeded",
             )
+        if code < 0 and self._killed.is_set():
+            exit_code = KILLED
         if code != 0:
             return Outcome(WorkspaceAgentScriptStatus.EXIT_FAILURE, exit_code, error)
         if left_open:

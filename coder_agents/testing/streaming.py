@@ -28,7 +28,7 @@ from coder_agents.testing.message_streams import (
 from coder_agents.testing.requirements import (
     Refusal,
     find_agent,
-    find_connected_agent,
+    find_watched_agent,
     parse_count,
 )
 from coder_agents.testing.state import State
@@ -121,7 +121,7 @@ def watch_containers(state: State, exchange: Exchange, agent: str) -> None:
     """
     GET /workspaceagents/{agent}/containers/watch.
     """
-    found = find_connected_agent(state, agent)
+    found = find_watched_agent(state, agent)
     stream = _accept(exchange)
     with (
         found.containers.notices.subscribed(stream.wake),
@@ -134,9 +134,11 @@ def _send_containers(state: State, agent: EmbeddedAgent, stream: Stream) -> None
     sent = None
     while agent.data.status == "connected":
         current = agent.containers.state()
-        if current != sent:
+        # A container that starts or stops alone is not sent, nor is a warning: the agent compares
+        # its dev containers.
+        if current.devcontainers != sent:
             stream.send(compact(documents.containers(current, state.release)) + "\n")
-            sent = current
+            sent = current.devcontainers
         stream.wait()
     stream.finish()
 

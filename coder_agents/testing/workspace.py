@@ -18,6 +18,7 @@ from coder_agents.schema import (
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.metadata import Metadata
 from coder_agents.testing.notices import Notices
+from coder_agents.testing.releases import find_release
 from coder_agents.testing.scripts import Script
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ class EmbeddedBuild:
         metadata: Iterable[Metadata] = (),
         timeline: Mapping[str, Any] | None = None,
         speed: float = 1.0,
+        release: str | None = None,
     ) -> EmbeddedAgent:
         """
         Make and start an agent.
@@ -213,16 +215,25 @@ class EmbeddedBuild:
             metadata: what it collects while it runs.
             timeline: how it starts, instead of running anything; see `EmbeddedAgent.replay`.
             speed: how many times faster than it was in the timeline.
+            release: of its program; that of its parent or the deployment by default.
 
         Raises:
-            ValueError: the build has an agent of that name, or the timeline cannot be played.
+            ValueError: the build has an agent of that name, the timeline cannot be played, or
+                there is no such release.
         """
+        own = None if release is None else find_release(release)
         whole = [Script(each) if isinstance(each, str) else each for each in scripts]
         with self._changing:
             if any(agent.name == name for agent in self.agents):
                 raise ValueError(f"workspace {self.workspace.name!r} has an agent {name!r} already")
             agent = EmbeddedAgent(
-                self._state, self, name, parent=parent, scripts=whole, metadata=metadata
+                self._state,
+                self,
+                name,
+                parent=parent,
+                scripts=whole,
+                metadata=metadata,
+                release=own,
             )
             if timeline is not None:
                 # Before anybody can see it: it shall never look as if it had no timeline.

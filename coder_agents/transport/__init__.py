@@ -11,7 +11,7 @@ from coder_agents.lazy import exports
 if TYPE_CHECKING:
     from coder_agents.transport.connection import ClosedError, DroppedError, Interest
     from coder_agents.transport.document import DocumentSource
-    from coder_agents.transport.failures import is_gone
+    from coder_agents.transport.failures import is_gone, lacks_call
     from coder_agents.transport.http import HTTP, Params, quoted
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.kept_request import KeptRequest
@@ -36,6 +36,7 @@ __all__ = [
     "Source",
     "WebSocketSource",
     "is_gone",
+    "lacks_call",
     "quoted",
 ]
 
@@ -44,7 +45,7 @@ __getattr__, __dir__ = exports(
     {
         "connection": "ClosedError DroppedError Interest",
         "document": "DocumentSource",
-        "failures": "is_gone",
+        "failures": "is_gone lacks_call",
         "http": "HTTP Params quoted",
         "kept": "KeptConnections",
         "kept_request": "KeptRequest",

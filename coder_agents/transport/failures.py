@@ -25,6 +25,7 @@ from coder_agents.errors import (
     ConfigError,
     ConflictError,
     DecodeError,
+    DevcontainersDisabledError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -47,6 +48,10 @@ _BY_STATUS: dict[int, type[APIError]] = {
 _NOT_CONNECTED = re.compile(r'Agent state is ".*", it must be in the "connected" state\.')
 _GONE = 410  # what a deployment answers for a workspace that was deleted
 _ROUTE_NOT_FOUND = "Route not found."
+_DISABLED = "Dev Container feature not enabled."
+# What an agent answers for a path that it does not have; the deployment passes it on inside its
+# own answer, with status 404, or with 500 where the call is a watch.
+_NO_PAGE = "404 page not found"
 _LOGIN = "Try logging in using 'coder login'."
 _MAX_DETAIL = 2048  # characters of a body that is not JSON, as Coder's Go client cuts it
 
@@ -89,6 +94,16 @@ def is_gone(error: BaseException) -> bool:
     return isinstance(error, NotFoundError) or error.status_code == _GONE
 
 
+def lacks_call(error: BaseException) -> bool:
+    """
+    Whether the deployment reports that the agent does not have the call: it is too old, or its
+    template does not switch on what the call needs.
+    """
+    if not isinstance(error, APIError) or not error.by_deployment:
+        return False
+    return error.status_code in (404, 500) and error.detail.strip().endswith(_NO_PAGE)
+
+
 def transport_error(what: str, error: BaseException) -> CoderError:
     """
     Return the exception for *error*, which a library raised while it did *what*.
@@ -124,6 +139,8 @@ def _class_for(status: int, message: str) -> type[APIError]:
         return UnsupportedError
     if status == 400 and _NOT_CONNECTED.fullmatch(message):
         return AgentNotConnectedError
+    if status == 403 and message == _DISABLED:
+        return DevcontainersDisabledError
     if status >= 500:
         return ServerError
     return _BY_STATUS.get(status, APIError)

@@ -21,11 +21,17 @@ from coder_agents import (
     AuthenticationError,
     BadRequestError,
     Client,
+    DevcontainersDisabledError,
     NotFoundError,
     UnsupportedError,
     WorkspaceNotFoundError,
 )
-from coder_agents.schema import WorkspaceAgentDevcontainer
+from coder_agents.schema import (
+    Workspace,
+    WorkspaceAgentDevcontainer,
+    WorkspaceBuild,
+    to_json,
+)
 
 URL = "https://coder.example.com"
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
@@ -402,3 +408,89 @@ def test_a_search_that_is_not_understood_is_a_bad_request(
     with pytest.raises(BadRequestError) as raised:
         next(Client(URL, TOKEN, retries=0).workspaces("bogus:me"))
     assert raised.value.validations == (("bogus", '"bogus" is not a valid query param'),)
+
+
+CHANGES: dict[str, Callable[[Agent, WorkspaceAgentDevcontainer], Any]] = {
+    "delete": lambda agent, which: agent.delete_devcontainer(which),
+    "recreate": lambda agent, which: agent.recreate_devcontainer(which),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_devcontainers_that_are_switched_off_are_one_error(
+    recording: Find, replay: responses.RequestsMock, name: str
+) -> None:
+    """
+    Whatever was called: the list of containers tells it from an agent that is too old.
+    """
+    found = recording("2.30", f"{name}_404_disabled")
+    register(replay, found)
+    register(replay, recording("2.30", "containers_403_disabled"))
+    agent = agent_of(found, Client(URL, TOKEN, retries=0))
+    with pytest.raises(DevcontainersDisabledError) as raised:
+        CHANGES[name](agent, devcontainer_of(found))
+    assert raised.value.status_code == 404
+    assert raised.value.method == found["request"]["method"]
+    assert raised.value.url == URL + found["request"]["path"]
+    assert "set CODER_AGENT_DEVCONTAINERS_ENABLE=true in your template" in str(raised.value)
+    assert TOKEN not in repr(vars(raised.value))
+
+
+def test_listing_containers_where_they_are_switched_off_is_that_error(
+    recording: Find, replay: responses.RequestsMock
+) -> None:
+    """
+    With the deployment's own words.
+    """
+    found = recording("2.30", "containers_403_disabled")
+    register(replay, found)
+    with pytest.raises(DevcontainersDisabledError, match="CODER_AGENT_DEVCONTAINERS_ENABLE"):
+        agent_of(found, Client(URL, TOKEN, retries=0)).containers()
+
+
+def test_an_agent_that_is_too_old_for_a_call_is_told_with_its_version(
+    recording: Find, replay: responses.RequestsMock
+) -> None:
+    """
+    The deployment has the call, so it is not the deployment that the error speaks of.
+    """
+    found = recording("2.30", "old_agent_delete_404")
+    for each in (found, recording("2.30", "old_agent_containers"), recording("2.30", "old_agent")):
+        register(replay, each)
+    agent = agent_of(found, Client(URL, TOKEN, retries=0))
+    with pytest.raises(UnsupportedError) as raised:
+        agent.delete_devcontainer(devcontainer_of(found))
+    error = raised.value
+    assert (error.call, error.since) == ("agent.delete_devcontainer()", "2.30")
+    assert (error.agent_version, error.status_code) == ("v0.0.0-devel", 404)
+    assert str(error).endswith(
+        "agent.delete_devcontainer() came with Coder 2.30, and this agent (v0.0.0-devel, a"
+        " development build) does not have it: restart its workspace to update it"
+    )
+
+
+TIMINGS = ["ok", "failed", "timed_out", "running", "with_stop"]
+
+
+@pytest.mark.parametrize("name", TIMINGS)
+def test_timings_are_read_as_the_server_sent_them(
+    recording: Find, replay: responses.RequestsMock, name: str
+) -> None:
+    """
+    Every run, with its end and its code.
+    """
+    found = recording("2.30", f"timings_{name}")
+    register(replay, found)
+    client = Client(URL, TOKEN, retries=0)
+    build = WorkspaceBuild(id=uuid.UUID(found["request"]["path"].split("/")[4]))
+    agent = Agent(
+        uuid.UUID(int=0),
+        client._http,
+        client._stream_options,
+        client._capabilities,
+        workspace=Workspace(latest_build=build),
+    )
+    timings = agent.build_timings()
+    assert json.loads(to_json(timings)) == json.loads(found["response"]["body"])
+    assert all(each.duration for each in timings.agent_script_timings)
+    assert [each.stage for each in timings.agent_connection_timings] == ["connect"]

@@ -94,6 +94,7 @@ def test_the_script_that_failed_is_the_one_that_the_state_speaks_of(
     if wanted is not None:
         assert found.source == f"Source {wanted}"
         assert {log.source_id.int for log in found.lines} == {wanted}
+    assert found.is_guess == (wanted is None)
 
 
 def test_without_word_of_a_script_the_last_error_s_source_counts() -> None:
@@ -108,6 +109,16 @@ def test_without_word_of_a_script_the_last_error_s_source_counts() -> None:
     found = failure(known, quiet)
     assert (found.source, list(found.lines)) == ("", quiet)
     assert failure(known, []).lines == ()
+
+
+def test_the_only_script_is_the_one_that_failed() -> None:
+    """
+    Whatever another source has written to standard error; how it ended is not known.
+    """
+    found = failure(agent("start_error", script(3), script(9, run_on_start=False)), LOGS)
+    assert (found.name, found.source, found.is_guess) == ("Script 3", "Source 3", False)
+    assert [log.output for log in found.lines] == ["five"]
+    assert (found.status, found.exit_code, found.duration) == (None, None, None)
 
 
 def test_last_lines_are_so_many() -> None:

@@ -4,6 +4,7 @@ What the start-up of an agent did.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,13 @@ import attrs
 import pytest
 from characters import UNSAFE, is_safe_line
 
-from coder_agents import ScriptConclusion, StartupReport
+from coder_agents import (
+    Client,
+    ReadyTimeoutError,
+    ScriptConclusion,
+    ServerError,
+    StartupReport,
+)
 from coder_agents.readiness.report import report_startup
 from coder_agents.render import text_width
 from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
@@ -37,38 +44,131 @@ def started(lifecycle: str, *scripts: Any, ready: float | None = None) -> Worksp
     return agent(lifecycle, *scripts, started_at=BEGAN, ready_at=ready_at)
 
 
-def test_each_release_tells_what_it_knows(each_release: Deployment, release: str) -> None:
+SCRIPTS = [
+    Script("echo one; echo two", "Install"),
+    Script("echo '\x1b[1m<no>' >&2; exit 3", "Dotfiles", start_blocks_login=False),
+    Script("sleep 60", "Slow", timeout=0.3),
+    Script("echo tick", "Cron", run_on_start=False, cron="0 0 5 * * *"),
+    Script("echo saved", "Save", run_on_start=False, run_on_stop=True),
+]
+
+
+def test_the_report_is_exact_on_every_release(each_release: Deployment) -> None:
     """
-    Conclusions from 2.35 on, sources and last lines always.
+    How each script ended, with which code and how long it took, is what its build lists.
     """
-    scripts = [
-        Script("echo one; echo two", "Install"),
-        Script("echo '\x1b[1m<no>' >&2; exit 3", "Dotfiles", start_blocks_login=False),
-        Script("sleep 60", "Slow", timeout=0.3),
-        Script("echo tick", "Cron", run_on_start=False, cron="0 0 5 * * *"),
-    ]
-    each_release.add_agent(scripts=scripts).wait_started()
+    each_release.add_agent(scripts=SCRIPTS).wait_started()
     with each_release.client() as client:
-        report = client.agent("dev").startup_report()
-    tells = release == "2.35"
+        agent = client.agent("dev")
+        report, timings = agent.startup_report(), agent.build_timings()
     found = report.scripts
     assert [each.name for each in found] == ["Install", "Dotfiles", "Slow"]
     assert [each.source for each in found] == ["Install", "Dotfiles", "Slow"]
     assert [each.blocks_login for each in found] == [True, False, True]
-    ends = ["ok", "failed", "timed out"] if tells else ["unknown"] * 3
-    assert [each.conclusion for each in found] == ends
-    assert [each.exit_code for each in found] == ([0, 3, -1] if tells else [None] * 3)
-    assert [each.status is not None for each in found] == [tells] * 3
+    assert [each.conclusion for each in found] == ["ok", "failed", "timed out"]
+    assert [each.exit_code for each in found] == [0, 3, 255]
+    assert [each.status for each in found] == ["ok", "exit_failure", "timed_out"]
+    took = {each.display_name: each.duration for each in timings.agent_script_timings}
+    assert {each.name: each.duration for each in found} == took
     outputs = [[log.output for log in each.last_lines] for each in found]
     assert outputs == [["one", "two"], ["\x1b[1m<no>"], []]
-    assert found[0].duration is not None
-    assert (found[2].duration is not None) == tells
     assert found[0].script.script == "echo one; echo two"
+    (connection,) = timings.agent_connection_timings
+    assert report.connect_duration == connection.duration
+    assert not report.is_guess
+    assert [each.conclusion for each in report.stop_scripts] == ["not started"]
+    assert "; connected after 0.0 s\n" in str(report)
+    assert "Took ≥" not in str(report)
+
+
+def test_what_has_not_ended_is_what_runs(each_release: Deployment) -> None:
+    """
+    Also where several scripts have one name, of which so many run as have not ended.
+    """
+    scripts = [Script("true", "Quick"), Script("sleep 60", "Slow"), Script("true", "Same")]
+    embedded = each_release.add_agent(scripts=[*scripts, Script("sleep 60", "Same")])
+    with each_release.client() as client:
+        agent = client.agent("dev")
+        while len(agent.build_timings().agent_script_timings) < 2:
+            time.sleep(0.01)
+        report = agent.startup_report()
+        with pytest.raises(ReadyTimeoutError) as caught:
+            agent.wait_ready(0)
+    assert embedded.data.lifecycle_state == "starting"
+    found = [each.conclusion for each in report.scripts]
+    assert found == ["ok", "running", "unknown", "unknown"]
+    assert caught.value.running == ("Slow", "Same")
+
+
+def test_scripts_of_the_stop_are_reported(each_release: Deployment) -> None:
+    """
+    By the build whose agent ran them, though the workspace has a newer one by then.
+    """
+    failing = Script("echo full >&2; exit 4", "Sync", run_on_start=False, run_on_stop=True)
+    embedded = each_release.add_agent(scripts=[Script("sleep 60", "Live"), *SCRIPTS[-1:], failing])
+    with each_release.client() as client:
+        agent = client.agent("dev")
+        embedded.stop()
+        report = agent.startup_report()
+    found = [(each.name, each.conclusion, each.exit_code) for each in report.stop_scripts]
+    assert found == [("Save", "ok", 0), ("Sync", "failed", 4)]
+    assert all(each.duration is not None for each in report.stop_scripts)
+    assert [log.output for log in report.stop_scripts[1].last_lines] == ["full"]
+    assert [each.stage for each in report.scripts + report.stop_scripts] == ["start"] + ["stop"] * 2
+    # The stop has killed what still ran.
+    assert (report.scripts[0].conclusion, report.scripts[0].exit_code) == ("failed", 255)
+    assert "Sync (stop)" in str(report)
+
+
+def test_the_report_is_a_guess_only_where_the_workspace_is_not_known(
+    each_release: Deployment, release: str
+) -> None:
+    """
+    The agent's own UUID leads to no build: conclusions come from 2.35 on, and the report says what it is.
+    """
+    embedded = each_release.add_agent(scripts=SCRIPTS)
+    embedded.wait_started()
+    with each_release.client() as client:
+        agent = client.agent(embedded.id)
+        report = agent.startup_report()
+        with pytest.raises(ValueError, match="found by its own UUID"):
+            agent.build_timings()
+    is_reported = release == "2.35"
+    found = report.scripts
+    ends = ["ok", "failed", "timed out"] if is_reported else ["unknown"] * 3
+    assert [each.conclusion for each in found] == ends
+    assert [each.exit_code for each in found] == ([0, 3, 255] if is_reported else [None] * 3)
+    assert [each.status is not None for each in found] == [is_reported] * 3
+    assert found[0].duration is not None
+    assert (found[2].duration is not None) == is_reported
+    assert (report.is_guess, report.connect_duration) == (True, None)
+    assert [each.conclusion for each in report.stop_scripts] == ["not started"]
+    heading, columns, *_ = str(report).splitlines()
+    assert heading.endswith("; guessed from its log")
+    assert "Took ≥" in columns
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(403, "no"), (404, "gone"), (404, "Route not found.")]
+)
+def test_a_build_that_lists_nothing_leaves_a_guess(
+    deployment: Deployment, client: Client, status: int, message: str
+) -> None:
+    """
+    Where the deployment does not have the call, or does not answer it to this user.
+    """
+    deployment.add_agent(scripts=["true"]).wait_started()
+    deployment.faults.add("refuse", route="build_timings", status=status, message=message)
+    agent = client.agent("dev")
+    assert agent.startup_report().is_guess
+    deployment.faults.add("refuse", route="build_timings", status=503)
+    with pytest.raises(ServerError):
+        agent.startup_report()
 
 
 def test_one_script_can_be_told_of_by_every_release(each_release: Deployment) -> None:
     """
-    The agent's state is its own.
+    The agent's state is its own, also where its workspace is not known.
     """
     wrong = each_release.add_agent("wrong", scripts=["exit 3"])
     late = each_release.add_agent("late", scripts=[Script("sleep 60", timeout=0.1)])
@@ -81,6 +181,29 @@ def test_one_script_can_be_told_of_by_every_release(each_release: Deployment) ->
     found = [each.scripts[0] for each in reports]
     assert [each.conclusion for each in found] == ["failed", "timed out", "running", "ok"]
     assert [each.duration is None for each in found] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "stops", "wanted"),
+    [
+        ("ready", 1, "not started"),
+        ("shutting_down", 1, "running"),
+        ("shutting_down", 2, "unknown"),
+        ("off", 2, "ok"),
+        ("shutdown_error", 1, "failed"),
+        ("shutdown_error", 2, "unknown"),
+        ("shutdown_timeout", 1, "timed out"),
+    ],
+)
+def test_a_stop_is_guessed_from_the_state(lifecycle: str, stops: int, wanted: str) -> None:
+    """
+    A script that runs at the start too may owe its status to that.
+    """
+    both = script(1, "exit_failure", run_on_stop=True)
+    known = agent(lifecycle, *[both] * (stops - 1), script(2, run_on_start=False, run_on_stop=True))
+    found = report_startup(known, []).stop_scripts
+    assert [each.conclusion for each in found] == [wanted] * stops
+    assert [each.status for each in found] == [None] * stops
 
 
 @pytest.mark.parametrize(
@@ -164,7 +287,8 @@ def test_the_text_is_a_table_that_fits_a_terminal() -> None:
     """
     heading, columns, rule, *rows = str(example()).splitlines()
     assert heading == (
-        r"Start-up of agent ma\x1bin: , start_error; its log is full, and lacks later lines"
+        r"Start-up of agent ma\x1bin: , start_error; guessed from its log; its log is full, and"
+        " lacks later lines"
     )
     assert " ".join(columns.split()) == "Script Conclusion Exit Blocks Took ≥ Last line"
     assert rule.startswith("-----")

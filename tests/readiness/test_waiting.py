@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import logging
 import pickle
+import re
 import threading
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
 from coder_agents import (
+    Agent,
     AgentShutDownError,
     AuthenticationError,
     Client,
@@ -29,6 +34,10 @@ from coder_agents import (
     WorkspacePendingError,
     WorkspaceStoppedError,
 )
+from coder_agents.readiness.builds import wait_named
+from coder_agents.readiness.options import Deadline, WaitOptions
+from coder_agents.schema import Workspace, WorkspaceAgentLog
+from coder_agents.streams.pauses import Pauses
 from coder_agents.testing import Deployment, Script
 
 from .conftest import OFTEN, Heard
@@ -45,17 +54,23 @@ def routes(deployment: Deployment) -> list[str]:
 
 
 def test_an_agent_that_starts_is_returned_when_it_is_ready(
-    each_release: Deployment, heard: Heard
+    each_release: Deployment, heard: Heard, tmp_path: Path
 ) -> None:
     """
     With every line of its scripts passed on once, and every state.
     """
-    embedded = each_release.add_agent(scripts=["echo one; sleep 0.7; echo two; echo three"])
+    seen = tmp_path / "seen"
+    waits = f"while [ ! -e '{seen}' ]; do sleep 0.1; done"
+    embedded = each_release.add_agent(scripts=[f"echo one; {waits}; echo two; echo three"])
+
+    def go_on(log: WorkspaceAgentLog) -> None:
+        heard.on_log(log)
+        seen.touch()
+
     with each_release.client(stream_options=OFTEN) as client:
         agent = client.agent("dev")
-        data = agent.wait_ready(30, on_log=heard.on_log, on_state=heard.on_state)
-    assert data is agent.data
-    assert (data.id, data.lifecycle_state) == (embedded.id, "ready")
+        assert agent.wait_ready(30, on_log=go_on, on_state=heard.on_state) is agent
+    assert (agent.data.id, agent.data.lifecycle_state) == (embedded.id, "ready")
     assert heard.outputs == ["one", "two", "three"]
     assert heard.states == [("connected", "starting"), ("connected", "ready")]
 
@@ -69,7 +84,7 @@ def test_nothing_but_the_agent_is_asked_for_where_nobody_wants_lines(
     deployment.add_agent(scripts=["echo one"]).wait_started()
     agent = client.agent("dev")
     deployment.requests.clear()
-    assert agent.wait_ready(0).lifecycle_state == "ready"
+    assert agent.wait_ready(0).data.lifecycle_state == "ready"
     assert routes(deployment) == ["agent"]
 
 
@@ -162,7 +177,7 @@ def test_where_no_script_blocks_login_a_connection_is_enough(
     """
     deployment.add_agent(scripts=[Script("sleep 60", start_blocks_login=False)])
     agent = client.agent("dev")
-    assert agent.wait_ready(0).lifecycle_state == "starting"
+    assert agent.wait_ready(0).data.lifecycle_state == "starting"
     with pytest.raises(ReadyTimeoutError):
         agent.wait_ready(0, blocking_only=False)
 
@@ -186,41 +201,133 @@ def test_a_start_that_went_wrong_is_a_warning(
     """
     each_release.add_agent(scripts=[script]).wait_started()
     with each_release.client(stream_options=OFTEN) as client:
-        assert client.agent("dev").wait_ready().lifecycle_state == state
+        assert client.agent("dev").wait_ready().data.lifecycle_state == state
     assert f"agent tester/dev.main can be used, but {text} ({state})" in caplog.text
 
 
-def test_strict_raises_the_script_that_failed(
-    each_release: Deployment, release: str, heard: Heard
-) -> None:
+def test_strict_raises_the_script_that_failed(each_release: Deployment, heard: Heard) -> None:
     """
-    With its last lines; where the release does not tell, with the source of the last errors.
+    Every release reports which script it was, with its exit code, its duration and its last lines.
     """
     wrong = Script("echo before; echo 'no \x1b[31mspace' >&2; exit 3", "Install")
-    right = Script("sleep 0.3; echo fine", "Other", start_blocks_login=False)
+    right = Script("sleep 0.3; echo fine >&2", "Other", start_blocks_login=False)
     each_release.add_agent(scripts=[right, wrong])
     with each_release.client(stream_options=OFTEN) as client, pytest.raises(StartupError) as caught:
         client.agent("dev").wait_ready(strict=True, on_log=heard.on_log)
     error = caught.value
-    tells = release == "2.35"
-    assert error.source == "Install"
+    assert (error.source, error.status, error.exit_code) == ("Install", "exit_failure", 3)
     assert [log.output for log in error.last_lines] == ["before", "no \x1b[31mspace"]
     assert sorted(heard.outputs) == ["before", "fine", "no \x1b[31mspace"]
-    assert error.exit_code == (3 if tells else None)
-    assert (error.script is not None) == tells
+    assert error.script is not None
+    assert error.script.script == wrong.script
+    assert error.duration is not None
+    assert not error.is_guess
     assert error.agent is not None
     assert error.agent.lifecycle_state == "start_error"
+    assert error.report is not None
+    assert [each.conclusion for each in error.report.scripts] == ["ok", "failed"]
     first, heading, *lines = str(error).splitlines()
-    start = "agent tester/dev.main: a startup script failed (start_error)"
+    assert re.fullmatch(
+        r"agent tester/dev\.main: a startup script failed \(start_error\): Install"
+        r" \(exit_failure, exit code 3, after \d+\.\d s\)",
+        first,
+    )
+    assert heading == "The last lines of Install:"
     assert lines == ["  before", r"  no \x1b[31mspace"]
-    if tells:
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+def test_strict_guesses_only_where_the_workspace_is_not_known(
+    each_release: Deployment, release: str
+) -> None:
+    """
+    An agent that was found by its own UUID leads to no build: before 2.35 the error is a guess, and says so.
+    """
+    wrong = Script("echo before; echo 'no space' >&2; exit 3", "Install")
+    embedded = each_release.add_agent(scripts=[Script("sleep 0.01", "Other"), wrong])
+    with each_release.client(stream_options=OFTEN) as client, pytest.raises(StartupError) as caught:
+        client.agent(embedded.id).wait_ready(strict=True)
+    error = caught.value
+    is_known = release == "2.35"
+    assert (error.source, error.exit_code) == ("Install", 3 if is_known else None)
+    assert (error.script is not None, error.is_guess) == (is_known, not is_known)
+    first, heading, *_ = str(error).splitlines()
+    start = "agent main: a startup script failed (start_error)"
+    if is_known:
         assert first == f"{start}: Install (exit_failure, exit code 3)"
         assert heading == "The last lines of Install:"
     else:
-        assert first == start
-        assert heading == "Its last errors are from Install:"
-    again = pickle.loads(pickle.dumps(error))
-    assert (str(again), vars(again)) == (str(error), vars(error))
+        assert first == f"{start}; which one is not known, as the agent's workspace is not known"
+        assert heading == "A guess: its last errors are from Install:"
+
+
+def test_the_only_script_is_no_guess(deployment: Deployment, client: Client) -> None:
+    """
+    Where the workspace is not known, it is the one that failed; how it ended is not known.
+    """
+    embedded = deployment.add_agent(scripts=[Script("echo no; exit 3", "Install")])
+    with pytest.raises(StartupError) as caught:
+        client.agent(embedded.id).wait_ready(strict=True)
+    error = caught.value
+    assert str(error).splitlines()[0].endswith("a startup script failed (start_error): Install")
+    assert (error.is_guess, error.exit_code, error.status) == (False, None, None)
+    assert error.script == embedded.data.scripts[0]
+
+
+def test_strict_reports_the_script_that_took_too_long(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    Not the one that failed beside it, where the state of the agent is about the time limit.
+    """
+    late = Script("echo slow; sleep 60", "Late", timeout=0.2)
+    deployment.add_agent(scripts=[late, Script("sleep 0.6; exit 3", "Failing")])
+    with pytest.raises(StartupError, match=r"took too long \(start_timeout\): Late") as caught:
+        client.agent("dev").wait_ready(strict=True)
+    assert (caught.value.status, caught.value.exit_code) == ("timed_out", 255)
+    assert [log.output for log in caught.value.last_lines] == ["slow"]
+
+
+def test_strict_waits_for_the_report_of_a_script(deployment: Deployment, client: Client) -> None:
+    """
+    An agent may report its state before it reports how the script ended.
+    """
+    embedded = deployment.add_agent(scripts=["sleep 0.3; exit 3"])
+    embedded.timings.delay = 0.6
+    with pytest.raises(StartupError) as caught:
+        client.agent("dev").wait_ready(strict=True)
+    assert caught.value.exit_code == 3
+    assert routes(deployment).count("build_timings") >= 2
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_strict_guesses_where_the_build_cannot_be_read(
+    deployment: Deployment, client: Client, status: int
+) -> None:
+    """
+    What went wrong with the agent is raised, not what went wrong with another request.
+    """
+    wrong = Script("echo no >&2; exit 3", "Install")
+    deployment.add_agent(scripts=[wrong, Script("sleep 0.01", "Other")])
+    deployment.faults.add("refuse", route="build_timings", status=status, message="no", times=None)
+    with pytest.raises(StartupError) as caught:
+        client.agent("dev").wait_ready(strict=True)
+    assert (caught.value.is_guess, caught.value.source) == (True, "Install")
+    assert "which one is not known, as its build does not list it" in str(caught.value)
+
+
+def test_a_state_that_nobody_knows_is_reported_as_it_is(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    No script is said to have failed, and none is waited for.
+    """
+    deployment.add_agent(scripts=["sleep 0.01"]).wait_started()
+    deployment.agents[0].set_lifecycle("from_the_future")
+    with pytest.raises(StartupError, match="nobody knows how its start went"):
+        client.agent("dev").wait_ready(strict=True)
+    assert routes(deployment).count("build_timings") == 1
 
 
 def test_strict_says_nothing_where_nothing_went_wrong(
@@ -230,7 +337,7 @@ def test_strict_says_nothing_where_nothing_went_wrong(
     So it can be used always.
     """
     deployment.add_agent(scripts=["echo fine >&2"])
-    assert client.agent("dev").wait_ready(30, strict=True).lifecycle_state == "ready"
+    assert client.agent("dev").wait_ready(30, strict=True).data.lifecycle_state == "ready"
 
 
 @pytest.mark.parametrize("state", ["shutting_down", "off", "shutdown_error", "shutdown_timeout"])
@@ -248,7 +355,7 @@ def test_an_agent_that_shuts_down_is_not_waited_for(
 
     with pytest.raises(AgentShutDownError) as caught:
         client.agent("dev").wait_ready(on_state=shut_down, on_log=heard.on_log)
-    first = "it will not be ready before its workspace is started again"
+    first = "it will not be ready in this build; the next start of its workspace has another agent"
     assert str(caught.value).splitlines() == [
         f"agent tester/dev.main is {state}: {first}",
         "The end of its log:",
@@ -257,6 +364,22 @@ def test_an_agent_that_shuts_down_is_not_waited_for(
     ]
     assert heard.outputs == ["saving", "saved"]
     assert isinstance(caught.value, ReadinessError)
+
+
+@pytest.mark.parametrize("status", ["disconnected", "timeout"])
+def test_an_agent_that_is_off_is_not_said_to_be_waited_for(
+    deployment: Deployment, client: Client, status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    What is logged does not promise what the error then denies.
+    """
+    embedded = deployment.add_agent()
+    embedded.set_lifecycle("off")
+    embedded.set_status(status)
+    with caplog.at_level(logging.INFO), pytest.raises(AgentShutDownError, match="in this build"):
+        client.agent("dev").wait_ready()
+    assert f"agent tester/dev.main is {status}, off" in caplog.text
+    assert "waiting for it" not in caplog.text
 
 
 def test_a_lost_connection_is_told_and_waited_out(
@@ -299,9 +422,9 @@ def test_an_agent_that_never_called_is_waited_for_and_told(
     assert "has not called within 120 s: waiting for it; see https://example.com" in caplog.text
 
 
-def test_a_timeout_says_what_hangs(each_release: Deployment, release: str, heard: Heard) -> None:
+def test_a_timeout_says_what_hangs(each_release: Deployment, heard: Heard) -> None:
     """
-    The scripts that run still, where that is known, else those it can be.
+    Every release reports which scripts have ended: the rest runs.
     """
     quick = Script("echo done", "Quick")
     each_release.add_agent(scripts=[quick, Script("echo busy; sleep 60", "Slow")])
@@ -311,20 +434,31 @@ def test_a_timeout_says_what_hangs(each_release: Deployment, release: str, heard
     ):
         client.agent("dev").wait_ready(2, on_log=heard.on_log)
     error = caught.value
-    tells = release == "2.35"
-    hangs = "running still: Slow" if tells else "one of its startup scripts runs still: Quick, Slow"
     first, heading, *lines = str(error).splitlines()
     assert first.startswith("agent tester/dev.main is not ready after ")
-    assert first.endswith(f" s: it is connected, starting; {hangs}")
+    assert first.endswith(" s: it is connected, starting; running still: Slow")
     assert heading == "The end of its log:"
-    assert sorted(lines) == (["  busy"] if tells else ["  busy", "  done"])
+    assert lines == ["  busy"]
     assert (error.status, error.lifecycle_state) == ("connected", "starting")
-    assert error.running == (("Slow",) if tells else ())
+    assert error.running == ("Slow",)
     assert error.waited >= 2
     assert sorted(heard.outputs) == ["busy", "done"]
     assert isinstance(error, TimeoutError)
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+def test_a_timeout_names_all_that_may_hang_where_the_workspace_is_not_known(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    It does not say that one of them does.
+    """
+    embedded = deployment.add_agent(scripts=[Script("echo", "Quick"), Script("sleep 60", "Slow")])
+    with pytest.raises(ReadyTimeoutError) as caught:
+        client.agent(embedded.id).wait_ready(0)
+    assert "one of its startup scripts runs still: Quick, Slow" in str(caught.value)
+    assert caught.value.running == ()
 
 
 def test_what_may_pass_is_waited_out(
@@ -558,7 +692,7 @@ def test_without_a_limit_it_waits(deployment: Deployment, client: Client) -> Non
     """
     deployment.add_agent(scripts=["sleep 0.6"])
     for limit in (None, float("inf")):
-        assert client.agent("dev").wait_ready(limit).lifecycle_state == "ready"
+        assert client.agent("dev").wait_ready(limit).data.lifecycle_state == "ready"
 
 
 def test_a_build_is_waited_for_by_name(each_release: Deployment, heard: Heard) -> None:
@@ -595,17 +729,148 @@ def test_a_build_that_fails_is_raised(deployment: Deployment, client: Client) ->
     timer.join()
 
 
-def test_a_workspace_that_stops_is_not_waited_for(deployment: Deployment, client: Client) -> None:
+def find_dev(client: Client, completed_at: datetime | None) -> Callable[[], Agent]:
     """
-    Neither while it stops nor after.
+    Return what finds the agent, in a workspace whose last stop ended then.
+    """
+
+    def find() -> Agent:
+        try:
+            return client.agent("dev")
+        except WorkspaceStoppedError as error:
+            workspace = error.workspace or Workspace()
+            job = attrs.evolve(workspace.latest_build.job, completed_at=completed_at)
+            build = attrs.evolve(workspace.latest_build, job=job)
+            error.workspace = attrs.evolve(workspace, latest_build=build)
+            raise
+
+    return find
+
+
+WAIT = WaitOptions(timeout=None, on_log=None, on_state=None, blocking_only=True, strict=False)
+
+
+def test_a_workspace_that_is_stopped_is_not_waited_for(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    Where it was stopped before, whenever that was: no clock of a deployment is trusted far.
+    """
+    deployment.add_agent()
+    deployment.workspace("dev").start_build("stop").complete()
+    hour = timedelta(hours=1)
+    for ended in (None, datetime.now(UTC) - hour, datetime.now(UTC) + hour):
+        with pytest.raises(WorkspaceStoppedError):
+            wait_named(find_dev(client, ended), WAIT, Deadline(30))
+    assert routes(deployment).count("workspace_by_name") == 3
+
+
+def test_a_restart_is_waited_for(each_release: Deployment) -> None:
+    """
+    Through its stop, the moment in which the workspace is stopped, and its start.
+    """
+    each_release.add_agent(scripts=["sleep 0.1"]).wait_started()
+    workspace = each_release.workspace("dev")
+    stop = workspace.start_build("stop")
+    timers = [threading.Timer(0.3, stop.complete)]
+    timers.append(threading.Timer(1.2, lambda: workspace.start_build().complete()))
+    for timer in timers:
+        timer.start()
+    with each_release.client(stream_options=OFTEN) as client:
+        agent = client.wait_ready("dev", 30)
+    for timer in timers:
+        timer.join()
+    assert agent.id == workspace.latest_build.agents[0].id
+    assert agent.data.lifecycle_state == "ready"
+
+
+def test_a_restart_is_waited_for_from_its_middle(deployment: Deployment, client: Client) -> None:
+    """
+    Where nothing was seen of its stop, but that it has just ended.
+    """
+    deployment.add_agent().wait_started()
+    workspace = deployment.workspace("dev")
+    workspace.start_build("stop").complete()
+    timer = threading.Timer(0.7, lambda: workspace.start_build().complete())
+    timer.start()
+    assert client.wait_ready("dev", 30).id == workspace.latest_build.agents[0].id
+    timer.join()
+
+
+def test_a_workspace_that_stops_for_good_is_an_error(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    Once it was stopped for as long as a restart may take, or there is no more time.
     """
     deployment.add_agent()
     build = deployment.workspace("dev").start_build("stop")
+    with pytest.raises(ReadyTimeoutError, match="dev is pending"):
+        client.wait_ready("dev", 0.1)
+    timer = threading.Timer(0.3, build.complete)
+    timer.start()
+    hasty = attrs.evolve(WAIT, pauses=Pauses(stopped_for=0.4))
+    with pytest.raises(WorkspaceStoppedError):
+        wait_named(find_dev(client, None), hasty, Deadline(30))
+    timer.join()
+    with pytest.raises(WorkspaceStoppedError):
+        client.wait_ready("dev", 0.1)
+
+
+def test_a_workspace_that_is_deleted_is_not_waited_for(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    No start follows a deletion.
+    """
+    deployment.add_agent()
+    deployment.workspace("dev").start_build("delete")
     with pytest.raises(WorkspacePendingError):
         client.wait_ready("dev", 30)
-    build.complete()
-    with pytest.raises(WorkspaceStoppedError):
+
+
+def test_a_restart_while_the_agent_is_waited_for_leads_to_the_next_agent(
+    each_release: Deployment,
+) -> None:
+    """
+    The agent that was waited for shuts down, and is not the one that is returned.
+    """
+    first = each_release.add_agent(scripts=[Script("sleep 60"), Script("", run_on_stop=True)])
+    workspace = each_release.workspace("dev")
+
+    def restart() -> None:
+        stop = workspace.start_build("stop")
+        first.set_lifecycle("shutting_down")
+        time.sleep(1.2)
+        stop.complete()
+        time.sleep(0.8)
+        workspace.start_build().complete()
+        workspace.latest_build.agents[0].set_lifecycle("ready")
+
+    timer = threading.Timer(0.6, restart)
+    timer.start()
+    with each_release.client(stream_options=OFTEN) as client:
+        agent = client.wait_ready("dev", 30)
+    timer.join()
+    assert agent.id == workspace.latest_build.agents[0].id != first.id
+
+
+def test_an_agent_that_shuts_down_without_a_build_is_an_error(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    Its workspace has no newer build, or cannot be read.
+    """
+    embedded = deployment.add_agent()
+    embedded.set_lifecycle("off")
+    with pytest.raises(AgentShutDownError):
         client.wait_ready("dev", 30)
+
+    def fail(_: Any) -> None:
+        deployment.faults.add("refuse", route="workspace_by_name", status=503)
+
+    with pytest.raises(AgentShutDownError):
+        client.wait_ready("dev", 30, on_state=fail)
 
 
 def test_the_time_is_for_build_and_agent_together(deployment: Deployment, client: Client) -> None:

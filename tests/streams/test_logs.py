@@ -141,7 +141,7 @@ def test_a_bad_after_of_logs_is_refused_before_any_io(
     """
     The log, read once, begins after an id or after a bookmark.
     """
-    with pytest.raises(error, match="after must be|not a bookmark, nor an id"):
+    with pytest.raises(error, match=r"after must be|not a bookmark, nor an id"):
         serve(saying()).logs(after)
 
 

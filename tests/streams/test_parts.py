@@ -29,7 +29,7 @@ from coder_agents import (
 )
 from coder_agents.schema import Workspace, to_json
 from coder_agents.streams.bookmark import Bookmark
-from coder_agents.streams.checks import LateLineCheck
+from coder_agents.streams.checks import Check
 from coder_agents.streams.core import Core
 from coder_agents.streams.ends import ConnectAgain, Facts, OneBuild
 from coder_agents.streams.engine import FeedEngine, connect
@@ -77,7 +77,7 @@ def test_what_is_woken_before_it_connects_does_not_connect() -> None:
     fetch.wake()
     with pytest.raises(ClosedError):
         fetch.receive()
-    check = LateLineCheck(log.sources, what="it")
+    check = Check(log.sources.check_log, what="it", connect_timeout=1)
     check.wake()
     with pytest.raises(ClosedError):
         check.receive(0)
@@ -92,7 +92,7 @@ def test_a_log_asks_less_and_less_often_for_a_connection_that_is_lent() -> None:
     kept = log.sources.http.kept
     lent = [kept.take(object()) for _ in range(8)]
     assert all(lent)
-    check = LateLineCheck(log.sources, what="it")
+    check = Check(log.sources.check_log, what="it", connect_timeout=1)
     pauses = []
     for _ in range(8):
         began = time.monotonic()

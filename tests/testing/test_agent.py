@@ -115,7 +115,7 @@ def test_new_releases_tell_how_scripts_ended(coder_deployment: Deployment) -> No
     )
     agent.wait_started()
     found = [(script.exit_code, script.status) for script in agent.data.scripts]
-    assert found == [(3, "exit_failure"), (0, "ok"), (-1, "timed_out"), (None, None)]
+    assert found == [(3, "exit_failure"), (0, "ok"), (255, "timed_out"), (None, None)]
 
 
 def test_output_that_stays_open_is_told_in_the_log(

@@ -61,6 +61,8 @@ def old_agent(coder_deployment: Deployment) -> Any:
     return made
 
 
+PING = 9  # an opcode
+
 OLD = pytest.mark.parametrize("coder_deployment", [{"release": "2.24"}], indirect=True)
 
 
@@ -226,18 +228,22 @@ def test_old_releases_lack_routes(
     assert (answer.status_code, answer.json()) == (404, {"message": "Route not found."})
 
 
-def test_watching_tells_each_change_once(agent: EmbeddedAgent, call: Any) -> None:
+def test_watching_tells_each_change_of_a_devcontainer_once(agent: EmbeddedAgent, call: Any) -> None:
     """
-    A change is a message with the full state; what changes nothing is none.
+    Each message is the full state. What changes no dev container is not sent: a container that starts or
+    stops, a warning.
     """
     watch = call.websocket(f"/workspaceagents/{agent.id}/containers/watch")
     first = json.loads(watch.recv())
     assert [each["id"] for each in first["containers"]] == ["abc", "plain1", "orphan1"]
-    agent.set_containers([MADE, PLAIN, ORPHAN], warnings=["low on space"])
     agent.set_containers([PLAIN])
+    agent.set_containers([PLAIN], warnings=["slow"])
+    for _ in range(2):
+        assert watch.recv_data(control_frame=True)[0] == PING
+    agent.set_devcontainers([])
     second = json.loads(watch.recv())
     assert [each["id"] for each in second["containers"]] == ["plain1"]
-    assert [each["id"] for each in second["devcontainers"]] == [str(DEVCONTAINER.id)]
+    assert (second["devcontainers"], second["warnings"]) == ([], ["slow"])
 
 
 def test_watching_ends_when_the_agent_is_out_of_touch(agent: EmbeddedAgent, call: Any) -> None:
@@ -254,15 +260,54 @@ def test_watching_ends_when_the_agent_is_out_of_touch(agent: EmbeddedAgent, call
     assert json.loads(again.recv())["warnings"] == ["low on space"]
 
 
-def test_watching_tells_of_everything_that_is_set(agent: EmbeddedAgent, call: Any) -> None:
+def paths(agent: EmbeddedAgent) -> dict[str, tuple[str, str]]:
     """
-    Containers, warnings and dev containers: each time all there is.
+    Return the calls that an agent may not have, with their methods.
     """
-    watch = call.websocket(f"/workspaceagents/{agent.id}/containers/watch")
-    assert len(json.loads(watch.recv())["containers"]) == 3
-    agent.set_containers([PLAIN])
-    assert [each["name"] for each in json.loads(watch.recv())["containers"]] == ["plain"]
-    agent.set_containers([PLAIN], warnings=["slow"])
-    assert json.loads(watch.recv())["warnings"] == ["slow"]
-    agent.set_devcontainers([])
-    assert json.loads(watch.recv())["devcontainers"] == []
+    base = f"/workspaceagents/{agent.id}/containers"
+    return {
+        "list": ("GET", base),
+        "watch": ("GET", f"{base}/watch"),
+        "recreate": ("POST", f"{base}/devcontainers/{DEVCONTAINER.id}/recreate"),
+        "delete": ("DELETE", f"{base}/devcontainers/{DEVCONTAINER.id}"),
+    }
+
+
+def test_an_agent_has_a_release_of_its_own(deployment: Deployment, call: Any) -> None:
+    """
+    One of 2.24 at a newer deployment lists its containers and has none of the other calls; the next build's
+    agent has the deployment's release.
+    """
+    agent = deployment.add_agent(release="2.24")
+    child = agent.add_subagent("inside")
+    agent.set_devcontainers([DEVCONTAINER])
+    assert (agent.data.version, agent.data.api_version) == ("v2.24.0", "2.6")
+    assert child.data.version == "v2.24.0"
+    found = {name: call(*each).status_code for name, each in paths(agent).items()}
+    assert found == {"list": 200, "watch": 500, "recreate": 404, "delete": 404}
+    assert agent.new_build().data.version == "v2.31.0"
+    with pytest.raises(ValueError, match="no release"):
+        deployment.add_agent("other", release="1.0")
+
+
+def test_an_agent_without_devcontainers_refuses_all_calls(agent: EmbeddedAgent, call: Any) -> None:
+    """
+    Each in its own way, as its deployment passes it on.
+    """
+    agent.containers.enabled = False
+    found = {name: call(*each) for name, each in paths(agent).items()}
+    statuses = {name: answer.status_code for name, answer in found.items()}
+    assert statuses == {"list": 403, "watch": 500, "recreate": 404, "delete": 404}
+    assert found["delete"].json()["detail"] == "404 page not found\n"
+
+
+@OLD
+def test_an_old_deployment_without_devcontainers_refuses_to_recreate(
+    old_agent: Any, coder_deployment: Deployment, calls: Any
+) -> None:
+    """
+    Also by the route that names the container.
+    """
+    old_agent.containers.enabled = False
+    path = f"/workspaceagents/{old_agent.id}/containers/devcontainers/container/abc/recreate"
+    assert calls(coder_deployment)("POST", path).status_code == 404

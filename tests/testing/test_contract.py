@@ -300,3 +300,61 @@ def test_events_are_made_like_the_recorded_ones(
     assert fields(json.loads(event.partition(b"data: ")[2])) == fields(
         json.loads(recorded.partition(b"data: ")[2])
     )
+
+
+# Recorded at 2.30 alone, of agents that lack what the deployment has.
+NEWER = "2.31"
+AGENTS_OF_2_30 = [
+    ("containers_403_disabled", False),
+    ("containers_watch_500_disabled", False),
+    ("delete_404_disabled", False),
+    ("recreate_404_disabled", False),
+    ("old_agent_containers_watch_500", True),
+    ("old_agent_delete_404", True),
+]
+
+
+@pytest.mark.parametrize(("name", "is_old"), AGENTS_OF_2_30)
+@pytest.mark.parametrize("release", [NEWER])
+def test_agents_that_lack_calls_answer_as_recorded(
+    name: str, is_old: bool, embedded: Deployment, calls: Any, recording: Any
+) -> None:
+    """
+    An agent of 2.24 at a newer deployment, and one whose template switches dev containers off.
+    """
+    found = recording("2.30", name)
+    agent = embedded.add_agent(release="2.24" if is_old else None)
+    agent.containers.enabled = is_old
+    answer = replay(embedded, {agent_in(found): agent}, calls, found)
+    recorded = found["response"]
+    assert answer.status_code == recorded["status"]
+    assert answer.headers["Content-Type"] == recorded["headers"]["Content-Type"]
+    assert answer.text == recorded["body"]
+
+
+@pytest.mark.parametrize("name", ["timings_failed", "timings_timed_out", "timings_with_stop"])
+@pytest.mark.parametrize("release", [NEWER])
+def test_timings_have_the_recorded_fields(
+    name: str, embedded: Deployment, calls: Any, recording: Any
+) -> None:
+    """
+    Scripts that failed, took too long and ran at the stop.
+    """
+    agent = embedded.add_agent(
+        scripts=["exit 3", Script("sleep 60", timeout=0.05), Script("true", run_on_stop=True)]
+    )
+    agent.stop()
+    path = f"/workspacebuilds/{embedded.workspace('dev').latest_build.id}/timings"
+    found = json.loads(recording("2.30", name)["response"]["body"])
+    assert fields(calls(embedded).get(path).json()) == fields(found)
+
+
+@pytest.mark.parametrize("release", [NEWER])
+def test_a_build_that_is_not_there_is_refused_as_recorded(
+    embedded: Deployment, calls: Any, recording: Any
+) -> None:
+    """
+    Every character of the body.
+    """
+    found = recording("2.30", "timings_404")
+    assert replay(embedded, {}, calls, found).text == found["response"]["body"]

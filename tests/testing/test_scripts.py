@@ -63,7 +63,7 @@ def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     outcome, output = run(f"echo before; sleep 600 & echo $! > {file}; wait", timeout=0.1)
     error = "signal: killed\ncontext deadline exceeded"
-    assert outcome == Outcome(WorkspaceAgentScriptStatus("timed_out"), -1, error)
+    assert outcome == Outcome(WorkspaceAgentScriptStatus("timed_out"), 255, error)
     assert output["stdout"] == b"before\n"
     assert is_gone(int(file.read_text()))
 
@@ -122,7 +122,7 @@ def test_killing_from_elsewhere_is_no_timeout() -> None:
     )
     outcome = running[0].wait()
     running[0].close()
-    assert outcome == Outcome(WorkspaceAgentScriptStatus("exit_failure"), -1, "signal: killed")
+    assert outcome == Outcome(WorkspaceAgentScriptStatus("exit_failure"), 255, "signal: killed")
 
 
 def test_unknown_signals_have_a_number() -> None:
