@@ -57,10 +57,7 @@ class Bookmark:
         """
         if isinstance(after, str):
             return cls.read(after, agent_id)
-        floor = whole_number("after", after, least=0)
-        if floor > _LARGEST_ID:
-            raise ValueError(f"after must be an id, which is below 2**63, not {floor}")
-        return cls(agent_id, floor, ())
+        return cls(agent_id, whole_number("after", after, least=0), ())
 
     @classmethod
     def read(cls, text: str, agent_id: uuid.UUID) -> Bookmark:
