@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         AgentNotFoundError,
         AgentShutDownError,
         AmbiguousAgentError,
+        AmbiguousDevcontainerError,
         APIError,
         AuthenticationError,
         BadRequestError,
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
         ConflictError,
         DecodeError,
         DevcontainerError,
+        DevcontainerNotFoundError,
         DevcontainersDisabledError,
         DevcontainerTimeoutError,
         FindingError,
         MessageTooLargeError,
         NoAgentsError,
         NotFoundError,
+        OwnerNotFoundError,
         PermissionDeniedError,
+        ProxyError,
         RateLimitError,
         ReadinessError,
         ReadyTimeoutError,
@@ -80,6 +84,7 @@ __all__ = [
     "AgentNotFoundError",
     "AgentShutDownError",
     "AmbiguousAgentError",
+    "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
     "ByAgent",
@@ -95,6 +100,7 @@ __all__ = [
     "DevcontainerAdded",
     "DevcontainerChanged",
     "DevcontainerError",
+    "DevcontainerNotFoundError",
     "DevcontainerRemoved",
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
@@ -106,10 +112,12 @@ __all__ = [
     "MetadataStream",
     "NoAgentsError",
     "NotFoundError",
+    "OwnerNotFoundError",
     "PermissionDeniedError",
     "PortClosed",
     "PortOpened",
     "PortsStream",
+    "ProxyError",
     "RateLimitError",
     "ReadinessError",
     "ReadyTimeoutError",
@@ -142,14 +150,15 @@ __getattr__, __dir__ = exports(
         "client": "Client",
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
-            "AmbiguousAgentError APIError AuthenticationError BadRequestError CoderError "
-            "ConfigError ConflictError DecodeError DevcontainerError "
-            "DevcontainersDisabledError DevcontainerTimeoutError FindingError MessageTooLargeError NoAgentsError "
-            "NotFoundError PermissionDeniedError RateLimitError ReadinessError "
-            "ReadyTimeoutError RequestTimeoutError ServerError ServerEventError "
-            "StartupError StreamError TLSError TransportError UnsupportedError "
-            "WorkspaceFailedError WorkspaceNotFoundError WorkspacePendingError "
-            "WorkspaceStoppedError"
+            "AmbiguousAgentError AmbiguousDevcontainerError APIError "
+            "AuthenticationError BadRequestError CoderError ConfigError ConflictError "
+            "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
+            "DevcontainerTimeoutError FindingError MessageTooLargeError NoAgentsError "
+            "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "
+            "RateLimitError ReadinessError ReadyTimeoutError RequestTimeoutError "
+            "ServerError ServerEventError StartupError StreamError TLSError "
+            "TransportError UnsupportedError WorkspaceFailedError "
+            "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
         "batch": "MetadataOfAgents",
         "readiness": "ScriptConclusion ScriptReport StartupReport",

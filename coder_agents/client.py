@@ -271,10 +271,10 @@ class Client(BaseClient):
         """
         Return what the deployment says of itself.
         """
-        return schema.from_json(self._http.call("GET", "/buildinfo"), schema.BuildInfoResponse)
+        return self._http.read(schema.BuildInfoResponse, "GET", "/buildinfo")
 
     def me(self) -> User:
         """
         Return the token's user.
         """
-        return schema.from_json(self._http.call("GET", "/users/me"), schema.User)
+        return self._http.read(schema.User, "GET", "/users/me")

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from coder_agents.addresses import dashboard_page, without_api
 from coder_agents.errors import ConfigError
 
 TOKEN_HEADER = "Coder-Session-Token"
@@ -93,17 +94,18 @@ def check_settings(
 
 def deployment_url(url: str) -> str:
     """
-    Return *url* without a trailing slash; a path prefix is kept.
+    Return *url* without a trailing slash and without ``/api/v2``; a path prefix is kept.
 
     Raises *ConfigError* for anything that is not the ``http`` or ``https``
-    URL of a deployment.
+    URL of a deployment; for a page of its dashboard, it names the right one.
     """
     if not isinstance(url, str):
         raise TypeError(f"the deployment's URL must be text, not {type(url).__name__}")
     url = url.strip()
     parts = _split(url)
+    parts = parts._replace(path=without_api(parts.path).rstrip("/"))
     _refuse_what_is_not_a_deployment(url, parts)
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
 def _split(url: str) -> SplitResult:
@@ -135,8 +137,17 @@ def _refuse_what_is_not_a_deployment(url: str, parts: SplitResult) -> None:
         raise ConfigError(
             f"the deployment's URL names no host: {url!r}; write it like https://coder.example.com"
         )
+    if (page := dashboard_page(parts)) is not None:
+        about = f"; the name of the workspace is {page.workspace!r}" if page.workspace else ""
+        raise ConfigError(
+            "the deployment's URL is the address of a page of its dashboard: use"
+            f" {parts.scheme}://{parts.netloc}{page.prefix}{about}"
+        )
     if parts.query or parts.fragment:
-        raise ConfigError(f"the deployment's URL must end before any '?' or '#', but it is {url!r}")
+        raise ConfigError(
+            f"the deployment's URL must end before any '?' or '#', but it is {url!r}: use"
+            f" {parts.scheme}://{parts.netloc}{parts.path}"
+        )
 
 
 def _token(token: str) -> str:

@@ -16,24 +16,24 @@ import attrs
 from coder_agents.capabilities import Capabilities, Route, agent_lacks, naming
 from coder_agents.config import seconds_or_none
 from coder_agents.errors import (
+    AmbiguousDevcontainerError,
     APIError,
     CoderError,
     DevcontainerError,
+    DevcontainerNotFoundError,
     DevcontainersDisabledError,
     DevcontainerTimeoutError,
-    NotFoundError,
     UnsupportedError,
 )
 from coder_agents.errors.api import as_kind
+from coder_agents.lookup import read_agent
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
     Response,
-    WorkspaceAgent,
     WorkspaceAgentContainer,
     WorkspaceAgentDevcontainer,
     WorkspaceAgentDevcontainerStatus,
     WorkspaceAgentListContainersResponse,
-    from_json,
 )
 from coder_agents.transport import HTTP, lacks_call, quoted
 
@@ -80,8 +80,8 @@ class Devcontainers:
         return self._recreate("container", self._container_name(target))
 
     def _recreate(self, *route: str) -> Response:
-        body = self.http.call("POST", self._path("devcontainers", *route, "recreate"), expect=202)
-        return from_json(body, Response)
+        path = self._path("devcontainers", *route, "recreate")
+        return self.http.read(Response, "POST", path, expect=202)
 
     def _container_name(self, target: WorkspaceAgentDevcontainer) -> str:
         if target.container is not None:
@@ -158,16 +158,16 @@ class Devcontainers:
         """
         try:
             self._list()
-            body = self.http.call("GET", quoted("workspaceagents", self.agent_id))
+            agent = read_agent(self.http, self.agent_id)
         except DevcontainersDisabledError as disabled:
             why = escape_controls(f"{disabled.message} {disabled.detail}")
             return as_kind(DevcontainersDisabledError, error, f"{error}\n\t{why}")
         except CoderError:
             return error  # what cannot be found out is no reason to hide what went wrong
-        return agent_lacks(route, error, from_json(body, WorkspaceAgent).version)
+        return agent_lacks(route, error, agent.version)
 
     def _list(self) -> Listing:
-        return from_json(self.http.call("GET", self._path()), Listing)
+        return self.http.read(Listing, "GET", self._path())
 
     def _path(self, *segments: str) -> str:
         return quoted("workspaceagents", self.agent_id, "containers", *segments)
@@ -196,16 +196,22 @@ def resolve_devcontainer(
 
     An id goes before a name, and a devcontainer's before its container's.
 
-    Raises *NotFoundError* where there is none, *ValueError* where there are several.
+    Raises *DevcontainerNotFoundError* where there is none, *AmbiguousDevcontainerError* where there
+    are several.
     """
     for found in _ways(listing, which):
         if len(found) > 1:
-            raise ValueError(f"several devcontainers are {_shown(which)}: {_listed(found)}")
+            raise AmbiguousDevcontainerError(
+                f"several devcontainers are {_shown(which)}: {_listed(found)}",
+                devcontainers=[str(each.id) for each in found],
+            )
         if found:
             return found[0]
     there = _listed(listing.devcontainers) or "none"
-    message = f"agent {agent_id} has no devcontainer {_shown(which)}; it lists: {there}"
-    raise NotFoundError(message, message=message)
+    raise DevcontainerNotFoundError(
+        f"agent {agent_id} has no devcontainer {_shown(which)}; it lists: {there}",
+        devcontainers=[each.name for each in listing.devcontainers],
+    )
 
 
 def _ways(listing: Listing, which: Which) -> Iterator[list[WorkspaceAgentDevcontainer]]:

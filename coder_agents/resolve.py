@@ -20,10 +20,17 @@ from coder_agents.errors import (
     FindingError,
     NoAgentsError,
     NotFoundError,
+    OwnerNotFoundError,
     WorkspaceFailedError,
     WorkspaceNotFoundError,
     WorkspacePendingError,
     WorkspaceStoppedError,
+)
+from coder_agents.lookup import (
+    is_unknown_owner,
+    read_agent,
+    read_named_workspace,
+    read_workspace,
 )
 from coder_agents.references import Reference
 from coder_agents.render import escape_controls
@@ -33,9 +40,8 @@ from coder_agents.schema import (
     WorkspacesResponse,
     WorkspaceStatus,
     WorkspaceTransition,
-    from_json,
 )
-from coder_agents.transport import HTTP, is_gone, quoted
+from coder_agents.transport import HTTP, is_gone
 
 _PAGE = 100  # workspaces; each is some 20 KB of JSON
 _MINE = "owner:me"
@@ -63,11 +69,15 @@ def resolve_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace
         workspace = resolve_workspace(http, ref)
         return select_agent(workspace, _agent_name(workspace, ref)), workspace
     try:
-        body = http.call("GET", quoted("workspaceagents", ref.id))
+        return read_agent(http, ref.id), None
     except NotFoundError as error:
-        workspace = _workspace_instead(http, ref.id, error)
-    else:
-        return from_json(body, WorkspaceAgent), None
+        if not error.by_deployment:
+            raise
+        missing = error
+    try:
+        workspace = _workspace_instead(http, ref.id, missing)
+    finally:
+        del missing  # or the exception, its traceback and this frame would be a cycle
     return select_agent(workspace), workspace
 
 
@@ -79,10 +89,8 @@ def _agent_name(workspace: Workspace, ref: Reference) -> str:
 
 
 def _workspace_instead(http: HTTP, id: uuid.UUID, missing: NotFoundError) -> Workspace:
-    if not missing.by_deployment:
-        raise missing
     try:
-        return _workspace_by_id(http, id)
+        return read_workspace(http, id)
     except WorkspaceNotFoundError as error:
         missing.add_note(f"nor is it a workspace's: {error}")
     raise missing
@@ -92,34 +100,30 @@ def resolve_workspace(http: HTTP, ref: Reference) -> Workspace:
     """
     Return the workspace that *ref* names; one call, a second one only where there is none.
 
-    Raises *WorkspaceNotFoundError*.
+    Raises *WorkspaceNotFoundError*, *OwnerNotFoundError*; *DecodeError* where the answer is about
+    another one.
     """
     if ref.id is not None:
-        return _workspace_by_id(http, ref.id)
+        return read_workspace(http, ref.id)
     try:
-        body = http.call("GET", quoted("users", ref.owner, "workspace", ref.workspace))
+        return read_named_workspace(http, ref.owner, ref.workspace)
     except APIError as error:
+        if is_unknown_owner(error):
+            raise _no_owner(ref.owner, error) from None
         if not is_gone(error):
             raise
-        raise _not_found(error, ref, _near(http, ref)) from error
-    return from_json(body, Workspace)
+        raise _not_found(error, ref, _near(http, ref)) from None
 
 
-def _workspace_by_id(http: HTTP, id: uuid.UUID) -> Workspace:
-    try:
-        body = http.call("GET", quoted("workspaces", id))
-    except APIError as error:
-        if not is_gone(error):
-            raise
-        text = f"no workspace {id}: {escape_controls(error.message)}"
-        raise WorkspaceNotFoundError(text) from error
-    return from_json(body, Workspace)
+def _no_owner(owner: str, error: APIError) -> OwnerNotFoundError:
+    text = f"no owner {owner}: {error.message}"
+    return OwnerNotFoundError(escape_controls(text), owner=owner)
 
 
 def _near(http: HTTP, ref: Reference) -> list[str]:
     params = [("q", f"owner:{ref.owner}"), ("limit", str(_PAGE))]
     try:
-        page = from_json(http.call("GET", "/workspaces", params=params), WorkspacesResponse)
+        page = http.read(WorkspacesResponse, "GET", "/workspaces", params=params)
     except CoderError:
         return []  # a help that cannot be had is no reason to hide what went wrong
     names = {workspace.name.lower(): workspace.name for workspace in page.workspaces}
@@ -150,7 +154,7 @@ def _pages(http: HTTP, query: str) -> Iterator[Workspace]:
     offset = 0
     while True:
         params = [("q", query), ("limit", str(_PAGE)), ("offset", str(offset))]
-        page = from_json(http.call("GET", "/workspaces", params=params), WorkspacesResponse)
+        page = http.read(WorkspacesResponse, "GET", "/workspaces", params=params)
         for workspace in page.workspaces:
             # One that was started or stopped meanwhile has moved, maybe to the next page.
             if workspace.id not in met:

@@ -171,7 +171,7 @@ def listed() -> None:
     """
     Have the agent list one devcontainer, whose container is not known.
     """
-    body = {"devcontainers": [{"id": str(ID), "name": "d"}]}
+    body = {"containers": [], "devcontainers": [{"id": str(ID), "name": "d"}]}
     responses.get(f"{API}/containers", json=body)
 
 

@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 import responses
 
-from coder_agents import Agent, Client, NotFoundError, UnsupportedError
+from coder_agents import (
+    Agent,
+    Client,
+    DevcontainerNotFoundError,
+    NotFoundError,
+    UnsupportedError,
+)
 from coder_agents.schema import WorkspaceAgentDevcontainer
 
 URL = "https://coder.example.com"
@@ -87,7 +93,7 @@ def test_labels_are_quoted_and_all_sent(agent: Agent) -> None:
     """
     Each as a parameter of its own.
     """
-    responses.get(f"{API}/containers", json={})
+    responses.get(f"{API}/containers", json={"containers": []})
     agent.containers({"team": "a&b", "x/y": ""})
     assert responses.calls[0].request.path_url.endswith("?label=team%3Da%26b&label=x%2Fy%3D")
     agent.containers(MappingProxyType({"a": "b"}))
@@ -103,7 +109,7 @@ def test_ids_go_into_paths_quoted(agent: Agent) -> None:
     """
     name = "../../x?y#z w"
     devcontainer = {"id": str(ID), "name": "d", "container": {"id": name, "name": "c"}}
-    responses.get(f"{API}/containers", json={"devcontainers": [devcontainer]})
+    responses.get(f"{API}/containers", json={"containers": [], "devcontainers": [devcontainer]})
     responses.post(
         f"{API}/containers/devcontainers/{ID}/recreate",
         json={"message": "Route not found."},
@@ -122,12 +128,11 @@ def test_recreate_without_any_devcontainer_says_so(agent: Agent) -> None:
     There is none to name, and containers of none do not count.
     """
     devcontainer = {"id": str(ID), "name": "d"}
-    responses.get(f"{API}/containers", json={})
-    responses.get(f"{API}/containers", json={"devcontainers": [devcontainer]})
-    with pytest.raises(NotFoundError, match="no devcontainer 'x'; it lists: none") as raised:
+    responses.get(f"{API}/containers", json={"containers": []})
+    responses.get(f"{API}/containers", json={"containers": [], "devcontainers": [devcontainer]})
+    with pytest.raises(DevcontainerNotFoundError, match="no devcontainer 'x'; it lists: none"):
         agent.recreate_devcontainer("x")
-    assert raised.value.message == str(raised.value)
-    with pytest.raises(NotFoundError, match="it lists: 'd'"):
+    with pytest.raises(DevcontainerNotFoundError, match="it lists: 'd'"):
         agent.recreate_devcontainer("x")
 
 
@@ -136,7 +141,7 @@ def test_recreate_learns_the_old_route_and_asks_by_container(agent: Agent) -> No
     """
     A devcontainer without a container is named as it is, and the server says the rest.
     """
-    listed = {"devcontainers": [{"id": str(ID), "name": "d"}]}
+    listed = {"containers": [], "devcontainers": [{"id": str(ID), "name": "d"}]}
     responses.get(f"{API}/containers", json=listed)
     responses.post(
         f"{API}/containers/devcontainers/{ID}/recreate",

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 
 from coder_agents import (
     Agent,
+    AmbiguousDevcontainerError,
     Client,
     ConflictError,
     DevcontainerError,
+    DevcontainerNotFoundError,
     DevcontainerTimeoutError,
+    FindingError,
     NotFoundError,
     UnsupportedError,
 )
@@ -138,17 +141,25 @@ def test_what_is_not_there_is_not_found(which: Which) -> None:
     The error says what there is; a container of no devcontainer, or of another definition in the
     same folder, is none.
     """
-    with pytest.raises(NotFoundError, match=r"it lists: .*'api' \(00000000") as raised:
+    with pytest.raises(DevcontainerNotFoundError, match=r"it lists: .*'api' \(0000") as raised:
         resolve_devcontainer(LISTING, which, agent_id=AGENT)
-    assert raised.value.message == str(raised.value)
+    error = raised.value
+    assert isinstance(error, FindingError)
+    assert error.devcontainers == tuple(each.name for each in LISTING.devcontainers)
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
 
 
 def test_two_of_a_name_are_told_apart_by_their_ids() -> None:
     """
     The error lists them; by its id each can be had.
     """
-    with pytest.raises(ValueError, match=r"several.* 'twin': 'twin' \(.*4\), 'twin' \(.*5\)$"):
+    text = r"several.* 'twin': 'twin' \(.*4\), 'twin' \(.*5\)$"
+    with pytest.raises(AmbiguousDevcontainerError, match=text) as raised:
         resolve_devcontainer(LISTING, "twin", agent_id=AGENT)
+    error = raised.value
+    assert isinstance(error, FindingError)
+    assert error.devcontainers == (str(TWIN.id), str(OTHER_TWIN.id))
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
     found = resolve_devcontainer(LISTING, str(OTHER_TWIN.id), agent_id=AGENT)
     assert found is OTHER_TWIN
 
@@ -179,9 +190,9 @@ def test_what_is_found_bears_the_name(there: list[WorkspaceAgentDevcontainer], w
     best = max((ways(each) for each in there), default=[False])
     try:
         found = resolve_devcontainer(state, which, agent_id=AGENT)
-    except NotFoundError:
+    except DevcontainerNotFoundError:
         assert not any(best)
-    except ValueError:
+    except AmbiguousDevcontainerError:
         way = best.index(True)
         assert sum(ways(each)[way] for each in there) > 1
     else:

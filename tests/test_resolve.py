@@ -4,7 +4,9 @@ From names, UUIDs and searches to agents and workspaces.
 
 from __future__ import annotations
 
+import json
 import pickle
+import traceback
 import uuid
 from typing import Any
 
@@ -22,9 +24,11 @@ from coder_agents import (
     BadRequestError,
     Client,
     CoderError,
+    DecodeError,
     FindingError,
     NoAgentsError,
     NotFoundError,
+    OwnerNotFoundError,
     ServerError,
     TransportError,
     WorkspaceFailedError,
@@ -49,6 +53,8 @@ FORMS = (
     "; an agent is named [owner/]workspace[.agent], such as dev, dev.main or alice/dev.main,"
     " or by a UUID such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 )
+LONG = "a" * 32
+JSON = "application/json"
 START = "start it with: coder start tester/dev"
 
 
@@ -74,11 +80,17 @@ class Row:
     path: str = "/users/me/workspace/dev"
 
 
-def row(ref: str, *agents: dict[str, Any], finds: str, path: str = Row("", {}).path) -> Row:
+def row(
+    ref: str,
+    *agents: dict[str, Any],
+    finds: str,
+    path: str = Row("", {}).path,
+    name: str = "dev",
+) -> Row:
     """
     Return a row of a running workspace, in which the agent called *finds* is meant.
     """
-    return Row(ref, workspace_document(*agents), finds, path=path)
+    return Row(ref, workspace_document(*agents, name=name), finds, path=path)
 
 
 def state(raises: type[FindingError], text: str, *, ref: str = "dev", **parts: Any) -> Row:
@@ -106,9 +118,9 @@ FOUND = [
     row("alice/dev.gpu", MAIN, GPU, finds="gpu", path="/users/alice/workspace/dev"),
     row(f"{ID}/dev", MAIN, finds="main", path=f"/users/{ID}/workspace/dev"),
     row("DEV", MAIN, finds="main", path="/users/me/workspace/DEV"),
-    row("d-e-v-2", MAIN, finds="main", path="/users/me/workspace/d-e-v-2"),
-    row("me/" + "a" * 32, MAIN, finds="main", path="/users/me/workspace/" + "a" * 32),
-    row("123", MAIN, finds="main", path="/users/me/workspace/123"),
+    row("d-e-v-2", MAIN, finds="main", path="/users/me/workspace/d-e-v-2", name="d-e-v-2"),
+    row("me/" + "a" * 32, MAIN, finds="main", path=f"/users/me/workspace/{LONG}", name=LONG),
+    row("123", MAIN, finds="main", path="/users/me/workspace/123", name="123"),
     row("dev.MAIN", MAIN, finds="main"),
     row("dev.main", agent_document("Main"), MAIN, finds="main"),
     row("dev.my_agent", agent_document("my_agent"), finds="my_agent"),
@@ -133,7 +145,7 @@ FOUND = [
     row("dev.coder", MAIN, agent_document("coder"), finds="coder"),
     row("dev.Coder", MAIN, agent_document("coder"), finds="coder"),
     row("coder.dev.me.coder", MAIN, agent_document("coder"), finds="coder"),
-    row("coder.coder", MAIN, finds="main", path="/users/me/workspace/coder"),
+    row("coder.coder", MAIN, finds="main", path="/users/me/workspace/coder", name="coder"),
     # Several agents, and one of them is the template's own.
     row("dev", MAIN, SUB, finds="main"),
     row("dev", SUB, SECOND_SUB, MAIN, finds="main"),
@@ -441,7 +453,9 @@ def test_a_workspace_that_is_not_there_is_told_with_near_names(
     error = raised.value
     assert (error.near, str(error)) == (near, text.format(NO_RESOURCE))
     assert error.workspace is None
-    assert isinstance(error.__cause__, NotFoundError)
+    assert len(traceback.format_exception(error)) == len(
+        traceback.format_exception(error, chain=False)
+    )
     assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
     assert len(responses.calls) == 2
 
@@ -634,3 +648,91 @@ def test_a_search_that_is_not_understood_is_a_bad_request(client: Client) -> Non
         with pytest.raises(BadRequestError) as raised:
             next(search)
         assert raised.value.validations == (("bogus", problem["detail"]),)
+
+
+NO_USER = '"user" must be an existing uuid or username.'
+
+
+@responses.activate
+@pytest.mark.parametrize("find", ["agent", "workspace"])
+def test_an_owner_who_is_not_there_is_a_finding_error(client: Client, find: str) -> None:
+    """
+    The deployment answers 400; the error has the owner's name, and its traceback one exception.
+    """
+    path = f"{API}/users/nobody/workspace/dev"
+    responses.get(path, json={"message": NO_USER, "detail": "queried"}, status=400)
+    with pytest.raises(OwnerNotFoundError) as raised:
+        getattr(client, find)("nobody/dev")
+    error = raised.value
+    assert (str(error), error.owner) == (f"no owner nobody: {NO_USER}", "nobody")
+    assert isinstance(error, FindingError)
+    assert "".join(traceback.format_exception(error)).count("Traceback") == 1
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
+    assert len(responses.calls) == 1
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"json": {"message": "Another reason."}},
+        {"body": f"<html>{NO_USER}", "content_type": "text/html"},
+    ],
+)
+def test_another_bad_request_is_no_missing_owner(client: Client, answer: Any) -> None:
+    """
+    Nor is a page of something in between.
+    """
+    responses.get(f"{API}/users/nobody/workspace/dev", status=400, **answer)
+    with pytest.raises(BadRequestError):
+        client.workspace("nobody/dev")
+
+
+@responses.activate
+def test_an_answer_about_another_one_is_an_error(client: Client) -> None:
+    """
+    About another agent or another workspace than the one that was requested.
+    """
+    other = {**MAIN, "id": str(ID)}
+    responses.get(f"{API}/users/me/workspace/dev", json=workspace_document(MAIN))
+    agent = client.agent("dev")
+    responses.get(f"{API}/workspaceagents/{agent.id}", json=other)
+    responses.get(f"{API}/workspaceagents/{WORKSPACE}", json=other)
+    responses.get(f"{API}/workspaces/{ID}", json=workspace_document(MAIN))
+    responses.get(f"{API}/users/me/workspace/idle", json=workspace_document(MAIN))
+    before = agent.data
+    for call, path, wanted, found in (
+        (agent.refresh, "$.id", str(agent.id), str(ID)),
+        (lambda: client.agent(WORKSPACE), "$.id", str(WORKSPACE), str(ID)),
+        (lambda: client.workspace(ID), "$.id", str(ID), str(WORKSPACE)),
+        (lambda: client.agent("idle"), "$.name", "'idle'", "'dev'"),
+    ):
+        with pytest.raises(DecodeError, match="the answer is about another one") as raised:
+            call()
+        error = raised.value
+        assert (error.path, error.wanted, error.found) == (path, wanted, found)
+        assert error.url.startswith(API)
+        assert (error.method, error.by_deployment) == ("GET", True)
+        assert str(error).startswith(f"GET {error.url}: ")
+    assert agent.data is before
+
+
+@responses.activate
+@pytest.mark.parametrize("document", [{}, None, {"name": "main"}, {"id": None, "name": "main"}])
+def test_an_object_that_is_none_is_not_read_as_one(client: Client, document: Any) -> None:
+    """
+    What identifies an agent, a workspace, a user or a page of a search has to be in the answer.
+    """
+    for path in (f"workspaceagents/{ID}", "users/me", "users/me/workspace/dev", "workspaces"):
+        responses.get(f"{API}/{path}", body=json.dumps(document), content_type=JSON)
+    responses.get(f"{API}/buildinfo", body=json.dumps(document), content_type=JSON)
+    calls: dict[str, Any] = {
+        "$.id": [lambda: client.agent(ID), client.me, lambda: client.agent("dev")],
+        "$.workspaces": [lambda: list(client.workspaces())],
+        "$.version": [client.build_info],
+    }
+    for path, each in calls.items():
+        for call in each:
+            with pytest.raises(DecodeError) as raised:
+                call()
+            assert (raised.value.path, raised.value.found) == (path, "nothing")

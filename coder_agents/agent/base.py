@@ -119,8 +119,12 @@ class BaseAgent:
         Read the agent again and return it; also in `data` from then on.
 
         `workspace` stays as it is.
+
+        Raises *DecodeError* where the answer is about another agent.
         """
-        self._data = schema.from_json(self._http.call("GET", self._path()), schema.WorkspaceAgent)
+        from coder_agents.lookup import read_agent
+
+        self._data = read_agent(self._http, self.id)
         self._source_names.learn(self._data.log_sources)
         return self._data
 

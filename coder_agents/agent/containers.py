@@ -71,8 +71,8 @@ class ContainerMethods(BaseAgent):
         *DevcontainersDisabledError* where the template does not switch dev containers on;
         *ValueError* or *TypeError*, before any request, for labels that cannot be sent.
         """
-        body = self._http.call("GET", self._path("containers"), params=_label_params(labels))
-        return schema.from_json(body, schema.WorkspaceAgentListContainersResponse)
+        kind, params = schema.WorkspaceAgentListContainersResponse, _label_params(labels)
+        return self._http.read(kind, "GET", self._path("containers"), params=params)
 
     def recreate_devcontainer(self, which: Which) -> Response:
         """
@@ -82,8 +82,9 @@ class ContainerMethods(BaseAgent):
         that. An id goes before a name, a devcontainer's before its container's. The route that
         this deployment has is found out by asking, once.
 
-        Raises *NotFoundError* where the agent lists no such devcontainer, *ValueError* where it
-        lists several, *ConflictError* where it is being recreated already,
+        Raises *DevcontainerNotFoundError* where the agent lists no such devcontainer,
+        *AmbiguousDevcontainerError* where it lists several, *ConflictError* where the devcontainer is
+        being recreated already, *NotFoundError* where the deployment does not know an id,
         *DevcontainersDisabledError* where the template does not switch dev containers on,
         *UnsupportedError* where the agent is older than 2.25 and its deployment is not: restart
         the workspace then.
@@ -111,8 +112,8 @@ class ContainerMethods(BaseAgent):
         are older than 2.25, the list of containers is read every 2 seconds.
 
         Raises *DevcontainerError*, with the deployment's text, where it went wrong;
-        *DevcontainerTimeoutError*; *NotFoundError* where the agent lists no such devcontainer, or
-        no longer; and what `watch_containers` raises.
+        *DevcontainerTimeoutError*; *DevcontainerNotFoundError* where the agent lists no such
+        devcontainer, or no longer; and what `watch_containers` raises.
         """
         from coder_agents.streams.containers_feed import Intervals
 

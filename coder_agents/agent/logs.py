@@ -16,7 +16,7 @@ from coder_agents.config import function_or_none
 from coder_agents.errors import CoderError
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.sources import after as after_params
-from coder_agents.transport import quoted
+from coder_agents.transport import decoded, quoted
 
 if TYPE_CHECKING:
     from coder_agents.agent import Agent
@@ -74,8 +74,11 @@ class LogMethods(BaseAgent):
         [log_filter] = log_filters(
             [self], tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )
-        body = self._http.call("GET", self._path("logs"), params=after_params(begin.floor))
-        logs = _decoded(body, begin, log_filter)
+        path = self._path("logs")
+        body = self._http.call("GET", path, params=after_params(begin.floor))
+        logs = decoded(
+            body, lambda text: _decoded(text, begin, log_filter), "GET", self._http.url(path)
+        )
         self._source_names.learn(self._data.log_sources)
         self._source_names.give(logs)
         return logs
@@ -223,7 +226,7 @@ class LogMethods(BaseAgent):
                 " its own UUID: find it by name, as client.agent('workspace.agent') does"
             )
         path = quoted("workspacebuilds", self._workspace.latest_build.id, "timings")
-        return schema.from_json(self._http.call("GET", path), schema.WorkspaceBuildTimings)
+        return self._http.read(schema.WorkspaceBuildTimings, "GET", path)
 
 
 def _decoded(body: bytes, begin: Bookmark, log_filter: LogFilter | None) -> list[WorkspaceAgentLog]:

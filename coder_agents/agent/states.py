@@ -93,8 +93,8 @@ class StateMethods(BaseAgent):
 
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
-        body = self._http.call("GET", self._path("listening-ports"))
-        return list(schema.from_json(body, schema.WorkspaceAgentListeningPortsResponse).ports)
+        kind = schema.WorkspaceAgentListeningPortsResponse
+        return list(self._http.read(kind, "GET", self._path("listening-ports")).ports)
 
     def issue_pty_signed_token(self, url: str) -> str:
         """
@@ -109,5 +109,5 @@ class StateMethods(BaseAgent):
         request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
         path = "/applications/reconnecting-pty-signed-token"
         with self._capabilities.asking("pty_signed_token"):
-            body = self._http.call("POST", path, body=schema.to_json(request))
-        return schema.from_json(body, schema.IssueReconnectingPTYSignedTokenResponse).signed_token
+            kind = schema.IssueReconnectingPTYSignedTokenResponse
+            return self._http.read(kind, "POST", path, body=schema.to_json(request)).signed_token

@@ -1,5 +1,5 @@
 """
-Names that lead to no agent.
+Names that lead to no agent, owner or devcontainer, or to several.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class FindingError(CoderError, LookupError):
     """
-    A name leads to no agent, though the deployment answered.
+    A name leads to nothing, or to several things, though the deployment answered.
 
     Attributes:
         workspace: the workspace as it was found; None where none was.
@@ -27,6 +27,21 @@ class FindingError(CoderError, LookupError):
     def __init__(self, text: str = "", *, workspace: Workspace | None = None) -> None:
         super().__init__(text)
         self.workspace = workspace
+
+
+class OwnerNotFoundError(FindingError):
+    """
+    There is no such user.
+
+    Attributes:
+        owner: the name, as it was written.
+    """
+
+    def __init__(
+        self, text: str = "", *, workspace: Workspace | None = None, owner: str = ""
+    ) -> None:
+        super().__init__(text, workspace=workspace)
+        self.owner = owner
 
 
 class WorkspaceNotFoundError(FindingError):
@@ -119,3 +134,29 @@ class AgentNotFoundError(FindingError):
     ) -> None:
         super().__init__(text, workspace=workspace)
         self.agents = tuple(agents)
+
+
+class DevcontainerNotFoundError(FindingError):
+    """
+    The agent lists no such devcontainer.
+
+    Attributes:
+        devcontainers: the names of those that it lists.
+    """
+
+    def __init__(self, text: str = "", *, devcontainers: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.devcontainers = tuple(devcontainers)
+
+
+class AmbiguousDevcontainerError(FindingError):
+    """
+    The agent lists several devcontainers of that name.
+
+    Attributes:
+        devcontainers: the ids of those that it can be, as text.
+    """
+
+    def __init__(self, text: str = "", *, devcontainers: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.devcontainers = tuple(devcontainers)

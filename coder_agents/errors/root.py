@@ -39,6 +39,8 @@ class DecodeError(CoderError, ValueError):
         wanted: the type that belongs there.
         found: a short cut of what was there.
         by_deployment: False for the page of something between, such as a login page.
+        method: the request's method; empty where the text came with no answer.
+        url: the request's URL; empty where the text came with no answer.
     """
 
     def __init__(
@@ -49,9 +51,13 @@ class DecodeError(CoderError, ValueError):
         wanted: str = "",
         found: str = "",
         by_deployment: bool = True,
+        method: str = "",
+        url: str = "",
     ) -> None:
         super().__init__(text)
         self.by_deployment = by_deployment
+        self.method = method
+        self.url = url
         self.path = path
         self.wanted = wanted
         self.found = found

@@ -19,7 +19,7 @@ from coder_agents.schema.enumerations import (
     WorkspaceAgentStartupScriptBehavior,
     WorkspaceAgentStatus,
 )
-from coder_agents.schema.fields import NIL_UUID, empty_map, maybe_absent
+from coder_agents.schema.fields import NIL_UUID, empty_map, identifying, maybe_absent
 from coder_agents.schema.logs import WorkspaceAgentLogSource
 
 
@@ -129,7 +129,7 @@ class WorkspaceAgent:
         startup_script_behavior: of old clients; see `WorkspaceAgentScript.start_blocks_login`.
     """
 
-    id: UUID = NIL_UUID
+    id: UUID = identifying(NIL_UUID)
     parent_id: UUID | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None

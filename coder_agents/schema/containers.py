@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.schema.enumerations import WorkspaceAgentDevcontainerStatus
-from coder_agents.schema.fields import NIL_UUID, empty_map, maybe_absent
+from coder_agents.schema.fields import NIL_UUID, empty_map, identifying, maybe_absent
 
 
 @attrs.frozen(kw_only=True)
@@ -124,5 +124,5 @@ class WorkspaceAgentListContainersResponse:
     """
 
     devcontainers: tuple[WorkspaceAgentDevcontainer, ...] = ()
-    containers: tuple[WorkspaceAgentContainer, ...] = ()
+    containers: tuple[WorkspaceAgentContainer, ...] = identifying(())
     warnings: tuple[str, ...] = maybe_absent(())

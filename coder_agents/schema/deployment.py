@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from coder_agents.schema.enumerations import ServerSentEventType
-from coder_agents.schema.fields import maybe_absent
+from coder_agents.schema.fields import identifying, maybe_absent
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +31,7 @@ class BuildInfoResponse:
     """
 
     external_url: str = ""
-    version: str = ""
+    version: str = identifying("")
     dashboard_url: str = ""
     telemetry: bool = False
     workspace_proxy: bool = False

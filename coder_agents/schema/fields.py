@@ -37,6 +37,7 @@ The UUID of nothing: what a UUID that was not sent reads as.
 
 SKIPPED_WHEN_EMPTY = "coder_agents.skipped_when_empty"
 NAME = "coder_agents.name"
+IDENTIFYING = "coder_agents.identifying"
 
 
 def maybe_absent(default: T) -> T:
@@ -65,6 +66,23 @@ def named(name: str, default: T) -> T:
     """
     field: T = attrs.field(default=default, metadata={NAME: name})
     return field
+
+
+def identifying(default: T, *, repr: bool = True) -> T:
+    """
+    A field without which an answer is not of this class: it has to be in the JSON of one.
+
+    The *default* is for objects that are made in Python, and for objects inside of others.
+    """
+    field: T = attrs.field(default=default, repr=repr, metadata={IDENTIFYING: True})
+    return field
+
+
+def is_identifying(field: attrs.Attribute[Any]) -> bool:
+    """
+    Whether an answer without *field* is not of its class.
+    """
+    return bool(field.metadata.get(IDENTIFYING))
 
 
 def is_skipped_when_empty(field: attrs.Attribute[Any]) -> bool:

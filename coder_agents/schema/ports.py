@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import attrs
 
+from coder_agents.schema.fields import identifying
+
 
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentListeningPort:
@@ -32,4 +34,4 @@ class WorkspaceAgentListeningPortsResponse:
     rather than "no ports".
     """
 
-    ports: tuple[WorkspaceAgentListeningPort, ...] = ()
+    ports: tuple[WorkspaceAgentListeningPort, ...] = identifying(())

@@ -17,9 +17,12 @@ from itertools import chain
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+import attrs
+
 from coder_agents.errors import DecodeError
-from coder_agents.schema import documents, shapes
+from coder_agents.schema import documents, scalars, shapes
 from coder_agents.schema.converter import from_document
+from coder_agents.schema.fields import is_identifying, json_name
 from coder_agents.schema.logs import LogLineID, WorkspaceAgentLog
 
 T = TypeVar("T")
@@ -37,7 +40,8 @@ def from_json(text: Text, cls: type[T]) -> T:
     ``UUID`` and ``timedelta``, or a list or map of these: ``list[WorkspaceAgentLog]``,
     ``dict[str, str]``. Lists inside of schema classes become tuples. Bytes are UTF-8.
 
-    A missing field and null both read as the field's zero value. Fields that are not known are
+    A missing field and null both read as the field's zero value. Only what identifies a *cls* has to
+    be there: ``{}`` is no `User`. Fields that are not known are
     ignored, whatever is in them, if the whole is JSON. An escape of half a surrogate pair reads as
     U+FFFD. Ids of log lines have at most 64 bits; other integers have any width.
 
@@ -49,9 +53,41 @@ def from_json(text: Text, cls: type[T]) -> T:
     """
     whole = text if isinstance(text, (str, bytes)) else bytes(memoryview(text))
     if len(whole) <= 2 * _PIECE:
-        return cast("T", _read(whole, cls))
-    with collector_paused():
-        return cast("T", _read_long(whole, cls))
+        made = _read(whole, cls)
+    else:
+        with collector_paused():
+            made = _read_long(whole, cls)
+    require_identity(made, whole, cls)
+    return cast("T", made)
+
+
+def require_identity(made: Any, text: str | bytes, cls: Any) -> None:
+    """
+    Raise `DecodeError` where *text*, which was read as *made*, has not what identifies a *cls*.
+    """
+    for field in _identifying_fields(cls):
+        if getattr(made, field.name) == field.default:
+            _require(field, text)
+
+
+@cache
+def _identifying_fields(cls: Any) -> tuple[attrs.Attribute[Any], ...]:
+    if not shapes.is_class(cls):
+        return ()
+    return tuple(field for field in shapes.resolved_fields(cls) if is_identifying(field))
+
+
+def _require(field: attrs.Attribute[Any], text: str | bytes) -> None:
+    """
+    Raise *DecodeError* where *text*, an object in JSON, does not have *field*, or null for a value.
+
+    Null for a list is an empty one, as Go writes it.
+    """
+    members, name = documents.parse(text), json_name(field)
+    _, wanted = scalars.SCALARS.get(field.type, (None, ""))
+    if isinstance(members, dict) and name in members and not (wanted and members[name] is None):
+        return
+    raise documents.failure(f"$.{name}", wanted or "a list", "nothing")
 
 
 def _read_long(text: str | bytes, cls: Any) -> Any:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from coder_agents.schema.fields import NIL_UUID, named
+from coder_agents.schema.fields import NIL_UUID, identifying, named
 
 
 @attrs.frozen(kw_only=True)
@@ -31,4 +31,4 @@ class IssueReconnectingPTYSignedTokenResponse:
     The token that was asked for. It is a secret, so its `repr` does not show it.
     """
 
-    signed_token: str = attrs.field(default="", repr=False)
+    signed_token: str = identifying("", repr=False)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from coder_agents.schema.fields import NIL_UUID, maybe_absent
+from coder_agents.schema.fields import NIL_UUID, identifying, maybe_absent
 
 
 @attrs.frozen(kw_only=True)
@@ -23,7 +23,7 @@ class User:
         email: the address.
     """
 
-    id: UUID = NIL_UUID
-    username: str = ""
+    id: UUID = identifying(NIL_UUID)
+    username: str = identifying("")
     name: str = maybe_absent("")
     email: str = ""

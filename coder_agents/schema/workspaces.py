@@ -19,7 +19,7 @@ from coder_agents.schema.enumerations import (
     WorkspaceStatus,
     WorkspaceTransition,
 )
-from coder_agents.schema.fields import NIL_UUID, maybe_absent
+from coder_agents.schema.fields import NIL_UUID, identifying, maybe_absent
 
 
 @attrs.frozen(kw_only=True)
@@ -80,7 +80,7 @@ class WorkspaceBuild:
         status: how far it has come, in one word.
     """
 
-    id: UUID = NIL_UUID
+    id: UUID = identifying(NIL_UUID)
     created_at: datetime | None = None
     workspace_id: UUID = NIL_UUID
     workspace_name: str = ""
@@ -132,7 +132,7 @@ class Workspace:
         health: whether its agents are well.
     """
 
-    id: UUID = NIL_UUID
+    id: UUID = identifying(NIL_UUID)
     created_at: datetime | None = None
     updated_at: datetime | None = None
     owner_id: UUID = NIL_UUID
@@ -155,5 +155,5 @@ class WorkspacesResponse:
         count: how many there are in all.
     """
 
-    workspaces: tuple[Workspace, ...] = ()
+    workspaces: tuple[Workspace, ...] = identifying(())
     count: int = 0

@@ -55,12 +55,12 @@ class Fetch:
         try:
             document = source.receive() if self._answered else None
         except DroppedError as error:
-            broken = str(error)
+            broken, cause = str(error), error.__cause__
         else:
             if document is not None:
                 source.free()
             return document
-        raise TransportError(broken)
+        raise TransportError(broken) from cause
 
     @property
     def received(self) -> int:

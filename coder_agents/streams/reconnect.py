@@ -18,6 +18,7 @@ from coder_agents.errors import (
     DecodeError,
     RateLimitError,
     ServerError,
+    TLSError,
     TransportError,
 )
 from coder_agents.transport import DroppedError
@@ -113,6 +114,8 @@ def is_resumable(error: DroppedError | CoderError) -> bool:
     """
     if isinstance(error, DroppedError):
         return error.code not in _FINAL_CODES
+    if isinstance(error, TLSError) and error.certificate_refused:
+        return False
     if isinstance(error, (TransportError, RateLimitError, ServerError, AgentNotConnectedError)):
         return True
     # A page of something between us and the deployment, such as a login, whatever its status.

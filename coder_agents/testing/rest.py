@@ -40,6 +40,7 @@ GONE = (
     'Workspace "{}" was deleted, you can view this workspace by specifying '
     "'?deleted=true' and trying again."
 )
+NO_USER = '"user" must be an existing uuid or username.'
 INITIATED = "Devcontainer recreation initiated"
 
 
@@ -99,7 +100,7 @@ def build_timings(state: State, request: Request, build: str) -> Response:
 def _find_person(state: State, user: str) -> Person:
     found = state.find_person(user)
     if found is None:
-        raise Refusal(message(404, NO_RESOURCE))
+        raise Refusal(message(400, NO_USER, detail=f'queried user="{user}"'))
     return found
 
 

@@ -10,13 +10,15 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.transport.connection import ClosedError, DroppedError, Interest
+    from coder_agents.transport.decoding import decoded, other_than_requested
     from coder_agents.transport.document import DocumentSource
     from coder_agents.transport.failures import is_gone, lacks_call
     from coder_agents.transport.http import HTTP, Params, quoted
+    from coder_agents.transport.http_source import HTTPSource
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.kept_request import KeptRequest
     from coder_agents.transport.polled import PolledSource
-    from coder_agents.transport.source import HTTPSource, Source
+    from coder_agents.transport.source import Source
     from coder_agents.transport.sse import ServerSentEvent, SSESource
     from coder_agents.transport.websocket import WebSocketSource
 
@@ -35,8 +37,10 @@ __all__ = [
     "ServerSentEvent",
     "Source",
     "WebSocketSource",
+    "decoded",
     "is_gone",
     "lacks_call",
+    "other_than_requested",
     "quoted",
 ]
 
@@ -44,13 +48,15 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "connection": "ClosedError DroppedError Interest",
+        "decoding": "decoded other_than_requested",
         "document": "DocumentSource",
         "failures": "is_gone lacks_call",
         "http": "HTTP Params quoted",
+        "http_source": "HTTPSource",
         "kept": "KeptConnections",
         "kept_request": "KeptRequest",
         "polled": "PolledSource",
-        "source": "HTTPSource Source",
+        "source": "Source",
         "sse": "ServerSentEvent SSESource",
         "websocket": "WebSocketSource",
     },

@@ -161,7 +161,7 @@ class Connection:
         self._lacking = 0
         self._is_drained = False
         data: bytes | None = None
-        failure = ""
+        cause: OSError | None = None
         try:
             data = self._socket.recv(_BLOCK) or b""
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -169,7 +169,7 @@ class Connection:
         except ssl.SSLWantWriteError:  # TLS may have to write before it can read
             self._lacking = EVENT_WRITE
         except OSError as error:
-            failure = f"the connection was lost: {error}"
+            cause = error.with_traceback(None)
         # Checked after every read, too: what a woken socket gives is no data.
         if self._woken:
             raise ClosedError
@@ -178,8 +178,8 @@ class Connection:
             self.received += len(data)
             self._is_drained = self._is_plain and 0 < len(data) < _SMALL
             return data
-        if failure:
-            raise DroppedError(failure)
+        if cause is not None:
+            raise DroppedError(f"the connection was lost: {cause}") from cause
         if self._output or self._output_failure:
             self._check_output()
         return None

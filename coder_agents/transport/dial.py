@@ -18,7 +18,7 @@ from typing import Any
 import requests
 import urllib3
 import urllib3.connection
-from urllib3.exceptions import LocationParseError
+from urllib3.exceptions import HTTPError, LocationParseError, ProxyError
 from urllib3.util.connection import allowed_gai_family
 
 _MIN_TIMEOUT = 0.001  # seconds; 0 would mean that a socket does not block at all
@@ -137,8 +137,12 @@ def dial(pool: Any, request: requests.PreparedRequest, timeout: float, tap: Tap)
         _connect(pool, connection, request, lambda sock: _tls(sock, deadline, dialled))
         connection.sock.settimeout(0)
     except BaseException as error:
+        # As urllib3 distinguishes it for a REST call; a refused tunnel has undone it.
+        is_of_proxy = connection.proxy is not None and not connection.has_connected_to_proxy
         connection.close()
         _close_half_made(error)
+        if is_of_proxy and isinstance(error, (OSError, HTTPError)):
+            raise ProxyError("Unable to connect to proxy", error) from error
         raise
     finally:
         for sock in dialled:

@@ -14,7 +14,8 @@ import attrs
 
 from coder_agents.transport.connection import DroppedError, Interest
 from coder_agents.transport.exchange import Head
-from coder_agents.transport.source import HTTPSource
+from coder_agents.transport.http_source import HTTPSource
+from coder_agents.transport.pages import JSON
 
 
 class DocumentSource(HTTPSource[bytes]):
@@ -23,10 +24,11 @@ class DocumentSource(HTTPSource[bytes]):
     """
 
     _success = 200
+    _wanted = JSON
 
     def _headers(self) -> Mapping[str, str]:
         return {
-            "Accept": "application/json",
+            "Accept": JSON,
             "Accept-Encoding": "identity",
             "Connection": "close",
         }

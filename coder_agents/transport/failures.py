@@ -1,5 +1,5 @@
 """
-From what went wrong on the wire to the exception that reports it.
+From an answer that is not the wanted one to the exception that reports it.
 
 Nothing that is built here holds the token: neither the texts nor the request
 and the response that hang on an exception.
@@ -8,12 +8,9 @@ and the response that hang on an exception.
 from __future__ import annotations
 
 import re
-import ssl
-from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 import urllib3.exceptions
-from requests.structures import CaseInsensitiveDict
 
 from coder_agents import schema
 from coder_agents.errors import (
@@ -22,20 +19,26 @@ from coder_agents.errors import (
     AuthenticationError,
     BadRequestError,
     CoderError,
-    ConfigError,
     ConflictError,
     DecodeError,
     DevcontainersDisabledError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
-    RequestTimeoutError,
     ServerError,
-    TLSError,
-    TransportError,
     UnsupportedError,
 )
 from coder_agents.render import escape_controls
+from coder_agents.transport.pages import (
+    JSON,
+    described,
+    is_html,
+    kind_of,
+    redirect_described,
+    title_of,
+)
+from coder_agents.transport.redacted import redacted_request, redacted_response
+from coder_agents.transport.unreached import PROXY_LOGIN, proxy_error
 
 _BY_STATUS: dict[int, type[APIError]] = {
     400: BadRequestError,
@@ -56,20 +59,60 @@ _LOGIN = "Try logging in using 'coder login'."
 _MAX_DETAIL = 2048  # characters of a body that is not JSON, as Coder's Go client cuts it
 
 
-def api_error(response: requests.Response, *, token: str) -> APIError:
+def refusal(
+    response: requests.Response, *, token: str, proxy: str = "", advice: str = ""
+) -> CoderError:
     """
     Return the exception for *response*, whose status is not success.
 
-    The text is the one of Coder's Go client.
+    *proxy* is the URL of the proxy that the request went through, if any: the status 407 is its own.
+    *advice* is what to do about it.
     """
-    answer = _without_token(response, token)
+    if response.status_code != PROXY_LOGIN:
+        return api_error(response, token=token, advice=advice)
+    reason = escape_controls(f"{PROXY_LOGIN} {response.reason or ''}".strip())
+    failure = proxy_error(f"{response.request.method} {response.url}", reason, proxy)
+    failure.request = redacted_request(response.request)
+    return failure
+
+
+def page_error(response: requests.Response, *, token: str, wanted: str = JSON) -> DecodeError:
+    """
+    Return the exception for *response*, which has the status of success and is not of the type
+    *wanted*.
+    """
+    answer = redacted_response(response, token)
+    method, url = answer.request.method or "", answer.url
+    text = f"{method} {url}: wanted {wanted}, found {described(answer)}"
+    return DecodeError(
+        escape_controls(text),
+        wanted=wanted,
+        found=answer.headers.get("Content-Type", ""),
+        by_deployment=False,
+        method=method,
+        url=url,
+    )
+
+
+def api_error(response: requests.Response, *, token: str, advice: str = "") -> APIError:
+    """
+    Return the exception for *response*, whose status is not success.
+
+    The text is the one of Coder's Go client. A page of HTML has one line more with the likely cause
+    and its title, which replaces its source. A line with *advice* follows.
+    """
+    answer = redacted_response(response, token)
     reported, by_deployment = _reported(answer)
     status, method, url = answer.status_code, answer.request.method or "", answer.url
-    helper = f": {_LOGIN}" if status == 401 else ""
+    helper = f": {_LOGIN}" if status == 401 and by_deployment else ""
     lines = [f"{method} {url}: unexpected status code {status}: {reported.message}{helper}"]
-    if reported.detail:
+    is_a_page = not by_deployment and is_html(answer) and not answer.is_redirect
+    if is_a_page and answer.content:
+        lines.append(f"It is {described(answer)}")
+    if reported.detail and not (is_a_page and title_of(reported.detail)):
         lines.append(f"Error: {reported.detail}")
     lines += [f"{v.field}: {v.detail}" for v in reported.validations]
+    lines += [advice] if advice else []
     return _class_for(status, reported.message)(
         "\n\t".join(escape_controls(line) for line in lines),
         status_code=status,
@@ -104,36 +147,6 @@ def lacks_call(error: BaseException) -> bool:
     return error.status_code in (404, 500) and error.detail.strip().endswith(_NO_PAGE)
 
 
-def transport_error(what: str, error: BaseException) -> CoderError:
-    """
-    Return the exception for *error*, which a library raised while it did *what*.
-
-    *what* is the method and the URL.
-    """
-    chain = _chain(error)
-    text = f"{what}: {escape_controls(str(chain[-1])) or type(chain[-1]).__name__}"
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
-        return ConfigError(text)
-    if any(isinstance(e, (ssl.SSLError, urllib3.exceptions.SSLError)) for e in chain):
-        return TLSError(text)
-    if any(_is_timeout(e) for e in chain):
-        return RequestTimeoutError(text)
-    return TransportError(text)
-
-
-def _is_timeout(error: BaseException) -> bool:
-    # urllib3 counts a refused connection and an unknown host among its time-outs.
-    refused = isinstance(error, urllib3.exceptions.NewConnectionError)
-    return isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError)) and not refused
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    chain = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
-        chain.append(cause)
-    return chain
-
-
 def _class_for(status: int, message: str) -> type[APIError]:
     if status == 404 and message == _ROUTE_NOT_FOUND:
         return UnsupportedError
@@ -148,12 +161,12 @@ def _class_for(status: int, message: str) -> type[APIError]:
 
 def _reported(answer: requests.Response) -> tuple[schema.Response, bool]:
     if answer.is_redirect:
-        return _redirect(answer), False
-    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return schema.Response(message=redirect_described(answer)), False
+    kind = kind_of(answer)
     text = answer.content.decode("utf-8", "replace")
     if not text:
         return schema.Response(message="empty response body"), False
-    if kind != "application/json":
+    if kind != JSON:
         message = f'unexpected non-JSON response "{kind}"'
         return schema.Response(message=message, detail=_cut(text)), False
     try:
@@ -164,19 +177,6 @@ def _reported(answer: requests.Response) -> tuple[schema.Response, bool]:
     if not reported.message:
         return schema.Response(message="no message", detail=_cut(text)), False
     return reported, True
-
-
-def _redirect(answer: requests.Response) -> schema.Response:
-    try:
-        target = urlsplit(urljoin(answer.url, answer.headers["Location"]))
-    except ValueError:
-        return schema.Response(message="redirected to an address that is no URL")
-    prefix = target.path.partition("/api/v2/")[0].rstrip("/")
-    use = urlunsplit((target.scheme, target.netloc, prefix, "", ""))
-    return schema.Response(
-        message=f"redirected to {target.geturl()}; a redirect is never followed, as the token"
-        f" would go along: use {use} as the deployment's URL"
-    )
 
 
 def _cut(text: str) -> str:
@@ -191,32 +191,3 @@ def _retry_after(answer: requests.Response) -> float | None:
         return urllib3.Retry().parse_retry_after(value)
     except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return None
-
-
-def _without_token(response: requests.Response, token: str) -> requests.Response:
-    answer = requests.Response()
-    answer.status_code = response.status_code
-    answer.reason = response.reason
-    answer.url = response.url
-    answer.encoding = response.encoding
-    answer.elapsed = response.elapsed
-    # A proxy's error page may show the request that it was sent.
-    answer.headers = CaseInsensitiveDict(
-        {name: value.replace(token, "[token]") for name, value in response.headers.items()}
-    )
-    answer._content = response.content.replace(token.encode(), b"[token]")
-    answer.request = _request_without_secrets(response.request)
-    return answer
-
-
-def _request_without_secrets(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    bare = requests.PreparedRequest()
-    bare.method = request.method
-    bare.url = request.url
-    bare.body = request.body
-    # Only what requests itself always sends: any other header may hold a secret.
-    harmless = ("User-Agent", "Accept", "Content-Type", "Content-Length")
-    bare.headers = CaseInsensitiveDict(
-        {name: request.headers[name] for name in harmless if name in request.headers}
-    )
-    return bare

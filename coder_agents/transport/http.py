@@ -6,92 +6,46 @@ from __future__ import annotations
 
 import contextlib
 import http.cookiejar
-import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
 import requests.adapters
+import requests.utils
 import urllib3
-from urllib3.exceptions import MaxRetryError
 
+from coder_agents import schema
 from coder_agents._version import __version__
 from coder_agents.config import TOKEN_HEADER, Settings
-from coder_agents.errors import ConfigError
+from coder_agents.errors import CoderError, ConfigError
 from coder_agents.transport import fork
 from coder_agents.transport.cookies import hooks_without_cookies
-from coder_agents.transport.failures import api_error, transport_error
+from coder_agents.transport.decoding import decoded
+from coder_agents.transport.failures import page_error, refusal
+from coder_agents.transport.pages import JSON, is_page
+from coder_agents.transport.request_log import log_answer, log_failure
+from coder_agents.transport.retry import retry_policy
+from coder_agents.transport.unreached import transport_error
 
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
 
-logger = logging.getLogger("coder_agents")
-
 Params = Sequence[tuple[str, str]]
+
+T = TypeVar("T")
 
 # Connections that are kept for the next call: one for each thread that calls at the same time. With
 # more threads than that urllib3 closes what it cannot keep, and warns each time.
 _POOL_SIZE = 256
 
 
-class GetRetry(urllib3.Retry):
-    """
-    urllib3's `Retry`, for GET only, and never sleeping longer in all than the
-    caller's time-out.
-
-    urllib3 itself tries any method again when no connection came about, and
-    sleeps as long as a ``Retry-After`` requests.
-    """
-
-    max_sleep: float = 0.0
-    slept: float = 0.0
-
-    def new(self, **changes: Any) -> Self:
-        """
-        Return the policy after one more attempt, with the same limit.
-        """
-        policy = super().new(**changes)
-        policy.max_sleep = self.max_sleep
-        policy.slept = self.slept
-        return policy
-
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: urllib3.BaseHTTPResponse | None = None,
-        error: Exception | None = None,
-        _pool: Any = None,
-        _stacktrace: TracebackType | None = None,
-    ) -> Self:
-        """
-        Return the policy for the next attempt, or raise what ends the attempts.
-        """
-        if error is not None and method != "GET":
-            raise MaxRetryError(_pool, url or "", error)
-        policy = super().increment(method, url, response, error, _pool, _stacktrace)
-        policy.slept += policy._next_sleep(response)
-        if policy.slept > self.max_sleep:
-            reason = error or urllib3.exceptions.ResponseError("no time is left to try again")
-            raise MaxRetryError(_pool, url or "", reason)
-        return policy
-
-    def parse_retry_after(self, retry_after: str) -> float:
-        """
-        Return the seconds that the header names; 0 where it names none that can be read.
-        """
-        try:
-            return super().parse_retry_after(retry_after)
-        except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
-            return 0.0
-
-    def _next_sleep(self, response: urllib3.BaseHTTPResponse | None) -> float:
-        asked = None if response is None else self.get_retry_after(response)
-        return self.get_backoff_time() if asked is None else asked
+NO_CONTENT = 204
+"""
+The status of success without a body.
+"""
 
 
 class HTTP:
@@ -178,18 +132,53 @@ class HTTP:
         self.check_open()
         self.check_files()
         url = self.url(path)
-        started = time.monotonic()
+        sent = time.monotonic()
         response = self._send(method, url, params, body)
-        logger.debug(
-            "%s %s: %s in %.3f s",
-            method,
-            response.url,
-            response.status_code,
-            time.monotonic() - started,
-        )
+        log_answer(method, response.url, response.status_code, sent)
         if response.status_code != expect:
-            raise api_error(response, token=self.settings.token)
+            raise self.refusal(response)
+        if expect != NO_CONTENT and is_page(response):
+            raise page_error(response, token=self.settings.token)
         return response.content
+
+    def read(
+        self,
+        cls: type[T],
+        method: str,
+        path: str,
+        *,
+        params: Params = (),
+        body: str | None = None,
+        expect: int = 200,
+    ) -> T:
+        """
+        Return the answer, read as *cls*; see `call`.
+
+        Raises what `call` raises, and *DecodeError* where the answer is no *cls*.
+        """
+        content = self.call(method, path, params=params, body=body, expect=expect)
+        return decoded(content, lambda text: schema.from_json(text, cls), method, self.url(path))
+
+    def refusal(self, response: requests.Response, *, advice: str = "") -> CoderError:
+        """
+        Return the exception for *response*, whose status is not the wanted one; *advice* is what to do.
+        """
+        token, proxy = self.settings.token, self.proxy_of(response.url)
+        return refusal(response, token=token, proxy=proxy, advice=advice)
+
+    def failure(self, method: str, url: str, error: Exception, *, advice: str = "") -> CoderError:
+        """
+        Return the exception for *error*, with which a library ended a request; *advice* is what to do.
+        """
+        token, proxy = self.settings.token, self.proxy_of(url)
+        return transport_error(f"{method} {url}", error, token=token, proxy=proxy, advice=advice)
+
+    def proxy_of(self, url: str) -> str:
+        """
+        Return the URL of the proxy that a request of *url* goes through; empty where there is none.
+        """
+        settings = self.session.merge_environment_settings(url, {}, None, self._verify, self._cert)
+        return requests.utils.select_proxy(url, settings["proxies"]) or ""
 
     def url(self, path: str) -> str:
         """
@@ -262,7 +251,8 @@ class HTTP:
     def _send(self, method: str, url: str, params: Params, body: str | None) -> requests.Response:
         headers = self.request_headers()
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = JSON
+        sent = time.monotonic()
         try:
             return self.session.request(
                 method,
@@ -282,7 +272,8 @@ class HTTP:
             ValueError,  # of a Location that is no URL, which requests reads though it follows none
             urllib3.exceptions.HTTPError,
         ) as error:
-            failure = transport_error(f"{method} {url}", error)
+            failure = self.failure(method, url, error)
+        log_failure(method, url, failure, sent)
         try:
             # Raised out here, or its context would hold the request and so the token.
             raise failure
@@ -297,7 +288,7 @@ def _new_session(settings: Settings) -> requests.Session:
     session.headers["User-Agent"] = f"coder-agents/{__version__}"
     session.headers["Accept"] = "application/json"
     session.proxies.update(settings.proxies or {})
-    retries = _retry_policy(settings)
+    retries = retry_policy(settings)
     adapter = requests.adapters.HTTPAdapter(max_retries=retries, pool_maxsize=_POOL_SIZE)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -319,20 +310,6 @@ def _abandon(session: requests.Session) -> None:
                 for connection in pool.pool.queue:
                     fork.close_number(getattr(connection, "sock", None))
                 pool.pool.__init__(pool.pool.maxsize)
-
-
-def _retry_policy(settings: Settings) -> GetRetry:
-    policy = GetRetry(
-        total=settings.retries,
-        allowed_methods={"GET"},
-        status_forcelist=(502, 503, 504),
-        backoff_factor=0.2,
-        backoff_jitter=0.1,
-        # Or the body of the last answer is lost, and with it the reason.
-        raise_on_status=False,
-    )
-    policy.max_sleep = settings.read_timeout
-    return policy
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -8,19 +8,19 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from coder_agents.errors import CoderError, DecodeError, TransportError
-from coder_agents.render import escape_controls
+from coder_agents.errors import CoderError, TransportError
 from coder_agents.transport.connection import ClosedError, DroppedError, Interest
 from coder_agents.transport.exchange import Exchange, Head, headers_of
-from coder_agents.transport.failures import api_error
+from coder_agents.transport.failures import page_error
+from coder_agents.transport.http_source import MAX_REFUSAL, WIRE_ERRORS, response_of, wire_failure
 from coder_agents.transport.kept import HEADERS, KeptConnection, KeptConnections
-from coder_agents.transport.source import MAX_REFUSAL, WIRE_ERRORS, response_of, wire_failure
+from coder_agents.transport.pages import JSON, media_type
+from coder_agents.transport.request_log import log_answer, log_failure, logs_requests
 
 if TYPE_CHECKING:
     from coder_agents.transport.http import Params
 
 _SUCCESS = 200
-_JSON = "application/json"
 
 
 class KeptRequest:
@@ -82,13 +82,16 @@ class KeptRequest:
         except CoderError as error:
             failure = error
         except WIRE_ERRORS as error:
-            failure = wire_failure(self._url, error)
+            failure = wire_failure(self._http, self._url, error)
         except ClosedError:
             failure = TransportError(f"GET {self._url}: the client was closed")
         except BaseException:
             self.free()
             raise
-        if self._leave_stale(failure):
+        stale = self._leave_stale(failure)
+        if self._head is None:
+            log_failure("GET", self._url, failure, self.asked)
+        if stale:
             return None
         self.free()
         self._check()
@@ -122,12 +125,14 @@ class KeptRequest:
         """
         if self._head is None:
             self._head = kept.exchange.head()
+            if self._head is not None and logs_requests():
+                log_answer("GET", self._url, self._head.status_code, self.asked)
         head = self._head
         if head is not None and self._is_whole(head, kept.exchange):
             return self._body_of(head, kept)
         if time.monotonic() < self._until:
             return None
-        if head is None or head.status_code == _SUCCESS:
+        if head is None or _is_wanted(head):
             raise TimeoutError("no answer in time")
         raise self._refusal(head)
 
@@ -135,10 +140,8 @@ class KeptRequest:
         """
         Read the body as far as it has come; return whether that is all of it that is wanted.
         """
-        if head.status_code != _SUCCESS:
+        if not _is_wanted(head):
             return self._refusal_is_whole(exchange)
-        if not self._body:
-            self._check_kind(head)
         return exchange.read_into(self._body, self._max_message_size)
 
     def _refusal_is_whole(self, exchange: Exchange) -> bool:
@@ -151,17 +154,10 @@ class KeptRequest:
             pass  # what came of it is the reason
         return True
 
-    def _check_kind(self, head: Head) -> None:
-        kind = headers_of(head).get("content-type", _JSON)
-        if kind.partition(";")[0].strip().lower() != _JSON:
-            raise DecodeError(
-                f"{self._path}: wanted {_JSON}, found {escape_controls(kind)!r}",
-                wanted=_JSON,
-                found=kind,
-                by_deployment=False,
-            )
-
     def _body_of(self, head: Head, kept: KeptConnection) -> bytes:
+        is_page = head.status_code == _SUCCESS and not _is_wanted(head)
+        if is_page:  # whose connection leads to somebody else: the next request gets a new one
+            raise self._refusal(head)
         self._count(kept)
         self._kept = None
         self._connections.give_back(kept)
@@ -172,7 +168,9 @@ class KeptRequest:
     def _refusal(self, head: Head) -> CoderError:
         request = self._http.prepare(self._path, self._params, HEADERS)
         response = response_of(head, bytes(self._body), request)
-        return api_error(response, token=self._http.settings.token)
+        if head.status_code == _SUCCESS:
+            return page_error(response, token=self._http.settings.token)
+        return self._http.refusal(response)
 
     def _leave_stale(self, failure: CoderError) -> bool:
         """
@@ -235,3 +233,11 @@ class KeptRequest:
 
     def _count(self, kept: KeptConnection) -> None:
         self._received += kept.connection.received - self._start
+
+
+def _is_wanted(head: Head) -> bool:
+    """
+    Whether *head* is of an answer with the JSON that was requested.
+    """
+    kind = headers_of(head).get("content-type", JSON)
+    return head.status_code == _SUCCESS and media_type(kind) == JSON

@@ -15,16 +15,25 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 
+import requests
 from websocket import ABNF, WebSocketException, frame_buffer
 
 from coder_agents.errors import MessageTooLargeError
 from coder_agents.transport.connection import ClosedError, DroppedError
 from coder_agents.transport.exchange import MAX_READS, Head, headers_of
-from coder_agents.transport.source import HTTPSource
+from coder_agents.transport.http_source import HTTPSource
+from coder_agents.transport.pages import JSON, kind_of
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _MAX_CONTROL = 125  # bytes; RFC 6455, section 5.5
 _NORMAL, _PROTOCOL_ERROR = 1000, 1002
+
+_UPGRADE_REQUIRED = 426  # what the deployment answers where the handshake's headers were removed
+_MAY_BE_BLOCKED = frozenset({400, 403, 405, 501})
+_STILL_WORKS = (
+    "what needs no WebSocket still works there: agent.logs(), agent.metadata(), agent.watch_metadata(),"
+    " agent.containers() and agent.listening_ports()"
+)
 
 
 class _NotWholeError(Exception):
@@ -124,6 +133,7 @@ class WebSocketSource(HTTPSource[bytes]):
     """
 
     _success = 101
+    _wanted = ""
 
     def _headers(self) -> Mapping[str, str]:
         self._key = base64.b64encode(os.urandom(16))
@@ -134,6 +144,21 @@ class WebSocketSource(HTTPSource[bytes]):
             "Sec-WebSocket-Version": "13",
             "Accept-Encoding": "identity",
         }
+
+    def _is_wanted(self, head: Head) -> bool:
+        return True
+
+    def _advice(self, answer: requests.Response | None) -> str:
+        if answer is None:
+            return f"a network that blocks WebSockets does this; {_STILL_WORKS}"
+        if answer.status_code < 300 or answer.status_code == _UPGRADE_REQUIRED:
+            return (
+                "The handshake of a WebSocket was answered as a plain request: something between here"
+                f" and the deployment, such as a proxy, blocks WebSockets; {_STILL_WORKS}"
+            )
+        if answer.status_code in _MAY_BE_BLOCKED and kind_of(answer) != JSON:
+            return f"A network that blocks WebSockets may do this; {_STILL_WORKS}"
+        return ""
 
     def _accept(self, head: Head) -> None:
         digest = hashlib.sha1(self._key + _GUID, usedforsecurity=False).digest()

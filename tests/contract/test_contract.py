@@ -21,6 +21,7 @@ from coder_agents import (
     AuthenticationError,
     BadRequestError,
     Client,
+    DevcontainerNotFoundError,
     DevcontainersDisabledError,
     NotFoundError,
     UnsupportedError,
@@ -312,7 +313,9 @@ def test_recreate_of_an_unknown_container_is_not_found(
     register(replay, listed)
     agent = agent_of(listed, Client(URL, TOKEN, retries=0))
     name = json.loads(listed["response"]["body"])["devcontainers"][0]["name"]
-    with pytest.raises(NotFoundError, match=rf"no devcontainer 'nope'; it lists: '{name}'"):
+    with pytest.raises(
+        DevcontainerNotFoundError, match=rf"no devcontainer 'nope'; it lists: '{name}'"
+    ):
         agent.recreate_devcontainer("nope")
 
 
@@ -327,8 +330,11 @@ def test_an_old_deployment_says_not_found_of_a_container(
     client = Client(URL, TOKEN, retries=0)
     client._capabilities.recreate_by_devcontainer = False
     agent = agent_of(found, client)
-    body = json.dumps({"devcontainers": [{"id": str(uuid.UUID(int=7)), "name": "nope"}]})
-    replay.get(f"{URL}/api/v2/workspaceagents/{agent.id}/containers", body=body)
+    listing = {
+        "containers": [],
+        "devcontainers": [{"id": str(uuid.UUID(int=7)), "name": "nope"}],
+    }
+    replay.get(f"{URL}/api/v2/workspaceagents/{agent.id}/containers", json=listing)
     with pytest.raises(NotFoundError, match="Container not found"):
         agent.recreate_devcontainer("nope")
 

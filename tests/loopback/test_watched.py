@@ -23,6 +23,7 @@ from coder_agents import (
     DevcontainerAdded,
     DevcontainerChanged,
     DevcontainerError,
+    DevcontainerNotFoundError,
     DevcontainerRemoved,
     DevcontainerTimeoutError,
     NotFoundError,
@@ -218,7 +219,7 @@ def test_one_is_deleted_however_it_is_named(
     agent.delete_devcontainer(which)
     state = agent.containers()
     assert (state.devcontainers, state.containers) == ((), ())
-    with pytest.raises(NotFoundError):
+    with pytest.raises((NotFoundError, DevcontainerNotFoundError)):
         agent.delete_devcontainer(which)
 
 
@@ -296,10 +297,10 @@ def test_one_that_vanishes_is_not_found(agent: Agent, dev: EmbeddedAgent) -> Non
     dev.set_devcontainers([attrs.evolve(DEV, status=STATUS.DELETING)])
     timer = threading.Timer(0.1, dev.set_devcontainers, [[]])
     timer.start()
-    with pytest.raises(NotFoundError, match="no devcontainer 'dev'; it lists: none"):
+    with pytest.raises(DevcontainerNotFoundError, match="no devcontainer 'dev'; it lists: none"):
         agent.wait_devcontainer("dev")
     timer.join()
-    with pytest.raises(NotFoundError, match="no devcontainer 'other'"):
+    with pytest.raises(DevcontainerNotFoundError, match="no devcontainer 'other'"):
         agent.wait_devcontainer("other")
 
 

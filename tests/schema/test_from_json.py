@@ -35,14 +35,33 @@ from coder_agents.schema import (
     converter,
     documents,
     from_json,
+    scalars,
     shapes,
     to_json,
     validating,
 )
-from coder_agents.schema.fields import Age, Int64, json_name
+from coder_agents.schema.fields import Age, Int64, is_identifying, json_name
 
 SOME = UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
 CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
+
+
+def identifying_names(cls: Any) -> list[str]:
+    """
+    The names of the fields that have to be in the JSON of a *cls*.
+    """
+    if not shapes.is_class(cls):
+        return []
+    return [json_name(field) for field in shapes.resolved_fields(cls) if is_identifying(field)]
+
+
+def values_that_identify(cls: Any) -> list[str]:
+    """
+    Those of them that are no lists.
+    """
+    fields = shapes.resolved_fields(cls) if shapes.is_class(cls) else ()
+    scalar = [json_name(field) for field in fields if field.type in scalars.SCALARS]
+    return [name for name in identifying_names(cls) if name in scalar]
 
 
 def refusal(text: str | bytes, cls: type) -> DecodeError:
@@ -147,11 +166,17 @@ def test_a_wrong_type_anywhere_is_named_by_its_path(cls: Any) -> None:
 def test_null_anywhere_is_the_zero_value(cls: Any) -> None:
     """
     As in Go, null leaves a field, an item or a whole document at zero, for both readers.
+
+    What identifies an object has to be there.
     """
-    assert from_json("null", cls) == zero(cls)
+    required = values_that_identify(cls)
+    if not identifying_names(cls):
+        assert from_json("null", cls) == zero(cls)
 
     document = full(cls)
     for _, parent, key, kind in list(places(cls, document)):
+        if parent is document and key in required:
+            continue
         kept, parent[key] = parent[key], None
         read = from_json(json.dumps(document), cls)
         assert validating.read(document, cls, "$") == read
@@ -458,7 +483,7 @@ def test_half_a_surrogate_pair_is_replaced_in_keys() -> None:
     """
     Keys of maps are text like any other.
     """
-    text = r'{"environment_variables": {"\ud800": "\udfff"}}'
+    text = r'{"environment_variables": {"\ud800": "\udfff"}, "id": ' + f'"{SOME}"}}'
 
     assert from_json(text, WorkspaceAgent).environment_variables == {"\ufffd": "\ufffd"}
 
@@ -522,3 +547,51 @@ def test_the_limit_of_digits_is_as_shipped() -> None:
     The test for too many digits would prove nothing with the limit switched off.
     """
     assert 0 < sys.get_int_max_str_digits() < 10_000
+
+
+IDENTIFIED = [cls for cls in CLASSES if identifying_names(cls)]
+
+
+@pytest.mark.parametrize("cls", IDENTIFIED)
+def test_what_identifies_an_object_has_to_be_there(cls: Any) -> None:
+    """
+    An object without it is not one of the class; null is nothing, but for a list.
+    """
+    for text in ("{}", "null"):
+        error = refusal(text, cls)
+        assert error.path == f"$.{identifying_names(cls)[0]}"
+        assert error.found == "nothing"
+    for name in identifying_names(cls):
+        document = full(cls)
+        document[name] = None
+        if name in values_that_identify(cls):
+            assert refusal(json.dumps(document), cls).path == f"$.{name}"
+        else:
+            assert getattr(from_json(json.dumps(document), cls), name) == ()
+        del document[name]
+        assert refusal(json.dumps(document), cls).path == f"$.{name}"
+
+
+@pytest.mark.parametrize("cls", IDENTIFIED)
+def test_what_identifies_an_object_may_be_empty(cls: Any) -> None:
+    """
+    What is made in Python without it can be written and read.
+    """
+    assert from_json(to_json(cls()), cls) == cls()
+
+
+def test_the_classes_of_answers_are_identified() -> None:
+    """
+    By what no answer of that class comes without.
+    """
+    assert {cls.__name__: identifying_names(cls) for cls in IDENTIFIED} == {
+        "BuildInfoResponse": ["version"],
+        "IssueReconnectingPTYSignedTokenResponse": ["signed_token"],
+        "User": ["id", "username"],
+        "Workspace": ["id"],
+        "WorkspaceAgent": ["id"],
+        "WorkspaceAgentListContainersResponse": ["containers"],
+        "WorkspaceAgentListeningPortsResponse": ["ports"],
+        "WorkspaceBuild": ["id"],
+        "WorkspacesResponse": ["workspaces"],
+    }

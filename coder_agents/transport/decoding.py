@@ -1,0 +1,46 @@
+"""
+What an answer holds, and whether it is about what was requested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from coder_agents.errors import DecodeError
+
+T = TypeVar("T")
+
+
+def decoded(content: bytes, read: Callable[[bytes], T], method: str, url: str) -> T:
+    """
+    Return what *read* returns for *content*, the answer to the request of *url*.
+
+    Raises *DecodeError*, which names the request.
+    """
+    try:
+        return read(content)
+    except DecodeError as error:
+        failure = DecodeError(
+            f"{method} {url}: {error}",
+            path=error.path,
+            wanted=error.wanted,
+            found=error.found,
+            method=method,
+            url=url,
+        )
+    raise failure  # out here, so that it has no other one as its context
+
+
+def other_than_requested(method: str, url: str, path: str, wanted: str, found: str) -> DecodeError:
+    """
+    Return the exception for an answer whose *path* names *found* where *wanted* was requested.
+    """
+    return DecodeError(
+        f"{method} {url}: the answer is about another one: {path}: wanted {wanted}, found {found}",
+        path=path,
+        wanted=wanted,
+        found=found,
+        method=method,
+        url=url,
+    )

@@ -1,0 +1,319 @@
+"""
+What sources over one connection have in common: they are requested and answered, notice silence,
+and report what was answered in place of the stream.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from typing import TypeVar
+
+import h11
+import requests
+import urllib3.exceptions
+from requests.structures import CaseInsensitiveDict
+
+from coder_agents.errors import CoderError, ConfigError
+from coder_agents.transport.connection import Connection, DroppedError, Interest
+from coder_agents.transport.exchange import Exchange, Head, headers_of, request_of
+from coder_agents.transport.failures import page_error
+from coder_agents.transport.http import HTTP, Params
+from coder_agents.transport.pages import JSON, media_type
+from coder_agents.transport.request_log import log_answer, log_failure, logs_requests
+from coder_agents.transport.source import Source
+
+MAX_REFUSAL = 65536
+"""
+Bytes of an error's body that are read, more than any is long.
+"""
+
+# Seconds for the rest of a page that has the status of success: it may have no end.
+_PAGE_TIMEOUT = 1.0
+
+WIRE_ERRORS = (
+    DroppedError,
+    OSError,
+    h11.LocalProtocolError,
+    HTTPException,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+)
+"""
+What the libraries under a source raise where it cannot be opened.
+"""
+
+_NO_ANSWER = (DroppedError, OSError)
+
+M = TypeVar("M")
+
+
+class HTTPSource(Source[M]):
+    """
+    One connection that messages come from.
+
+    Args:
+        http: the deployment.
+        path: begins after ``/api/v2``.
+        idle_timeout: seconds without a byte that count as a drop.
+        max_message_size: in bytes.
+        on_open: is called once: with None where the request is accepted, with the error where
+            that fails.
+        open_by: the time of `time.monotonic` at which opening ends at the latest, besides the
+            limits that the settings have.
+    """
+
+    def __init__(
+        self,
+        http: HTTP,
+        path: str,
+        params: Params = (),
+        *,
+        idle_timeout: float,
+        max_message_size: int,
+        on_open: Callable[[CoderError | None], object] | None = None,
+        open_by: float = math.inf,
+    ) -> None:
+        self._http = http
+        self._path = path
+        self._params = params
+        self._idle_timeout = idle_timeout
+        self._max_message_size = max_message_size
+        self._on_open = on_open
+        self._open_by = open_by
+        self._connection = Connection()
+        self._exchange = Exchange(self._connection)
+        self._request: requests.PreparedRequest | None = None
+        self._answer_until = 0.0
+        self._head: Head | None = None
+        self._refusal = bytearray()
+        self._accepted = False
+        self._sent = 0.0
+
+    @property
+    def connect_timeout(self) -> float:
+        """
+        Seconds that the settings give a dial.
+        """
+        return self._http.settings.connect_timeout
+
+    def ask(self, timeout: float) -> None:
+        """
+        Connect and send the request; see `Source.ask`.
+        """
+        self._attempt(lambda: self._send(timeout))
+
+    def answered(self) -> bool:
+        """
+        Return whether the deployment has accepted the request; see `Source.answered`.
+        """
+        if not self._accepted:
+            self._attempt(self._read_answer)
+        return self._accepted
+
+    def _send(self, timeout: float) -> None:
+        self._sent = time.monotonic()
+        self._http.check_files()
+        request = self._http.prepare(self._path, self._params, self._headers())
+        self._request = request
+        pool = self._http.pool_for(request)
+        self._connection.dial(pool, request, self._at_most(timeout))
+        read_timeout = self._at_most(self._http.settings.read_timeout)
+        self._answer_until = time.monotonic() + read_timeout
+        self._exchange.send(request_of(request))
+
+    def _at_most(self, seconds: float) -> float:
+        left = self._open_by - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no time is left")
+        return min(seconds, left)
+
+    def _read_answer(self) -> CoderError | None:
+        """
+        Return the deployment's refusal, if it is one and whole.
+        """
+        if self._head is None:
+            self._head = self._exchange.head()
+            if self._head is not None:
+                self._answered_by(self._head)
+        head = self._head
+        is_late = time.monotonic() >= self._answer_until
+        if head is None:
+            if is_late:
+                raise TimeoutError("no answer in time")
+            return None
+        if self._is_accepted(head):
+            self._accept(head)
+            self._accepted = True
+            self._opened(None)
+            return None
+        if self._refusal_is_whole() or is_late:
+            return self._refused_by(self._response(head))
+        return None
+
+    def _answered_by(self, head: Head) -> None:
+        if logs_requests():
+            log_answer("GET", self._url, head.status_code, self._sent)
+        if head.status_code < 300 and not self._is_accepted(head):
+            self._answer_until = min(self._answer_until, time.monotonic() + _PAGE_TIMEOUT)
+
+    def _is_accepted(self, head: Head) -> bool:
+        return head.status_code == self._success and self._is_wanted(head)
+
+    def _is_wanted(self, head: Head) -> bool:
+        """
+        Whether an answer with the status of success has the type that was requested.
+
+        Where no type is named, an answer of JSON is believed to be one.
+        """
+        kind = media_type(headers_of(head).get("content-type", ""))
+        return kind == self._wanted or (not kind and self._wanted == JSON)
+
+    def _refused_by(self, answer: requests.Response) -> CoderError:
+        if answer.status_code == self._success:
+            return page_error(answer, token=self._http.settings.token, wanted=self._wanted)
+        return self._http.refusal(answer, advice=self._advice(answer))
+
+    def _advice(self, answer: requests.Response | None) -> str:
+        """
+        Return what to do about the refusal *answer*, or where none came.
+        """
+        return ""
+
+    def _refusal_is_whole(self) -> bool:
+        with contextlib.suppress(DroppedError):
+            while len(self._refusal) < MAX_REFUSAL:
+                data = self._exchange.read()
+                if data is None:
+                    return False
+                if not data:
+                    break
+                self._refusal += data
+        return True
+
+    def _response(self, head: Head) -> requests.Response:
+        assert self._request is not None
+        return response_of(head, bytes(self._refusal), self._request)
+
+    def _attempt(self, step: Callable[[], CoderError | None]) -> None:
+        """
+        Do *step*; raise what it returns, and what went wrong in it as an exception of ours.
+        """
+        try:
+            failure = step()
+        except CoderError as error:
+            failure = error
+        except WIRE_ERRORS as error:
+            failure = wire_failure(self._http, self._url, error, advice=self._advice_for(error))
+        except BaseException as error:
+            self.free()
+            log_failure("GET", self._url, error, self._sent)
+            raise
+        if failure is not None:
+            self.free()
+            if self._head is None:
+                log_failure("GET", self._url, failure, self._sent)
+            self._opened(failure)
+            try:
+                # Raised out here, or its context would hold the request and so the token.
+                raise failure
+            finally:
+                del failure  # or the exception, its traceback and this frame would be a cycle
+
+    def _advice_for(self, error: Exception) -> str:
+        was_sent = self._answer_until > 0
+        return self._advice(None) if was_sent and isinstance(error, _NO_ANSWER) else ""
+
+    @property
+    def _url(self) -> str:
+        request = self._request
+        return self._http.url(self._path) if request is None else request.url or ""
+
+    def _opened(self, failure: CoderError | None) -> None:
+        on_open, self._on_open = self._on_open, None
+        if on_open is not None:
+            on_open(failure)
+
+    @property
+    @abc.abstractmethod
+    def _success(self) -> int:
+        """
+        The status with which the deployment accepts.
+        """
+
+    @property
+    @abc.abstractmethod
+    def _wanted(self) -> str:
+        """
+        The media type of an answer that is accepted; empty where it has none.
+        """
+
+    @abc.abstractmethod
+    def _headers(self) -> Mapping[str, str]:
+        """
+        The headers that ask for this kind of stream.
+        """
+
+    @abc.abstractmethod
+    def _accept(self, head: Head) -> None:
+        """
+        Check the head of the answer and make ready to read.
+        """
+
+    def _check_silence(self) -> None:
+        if time.monotonic() >= self._connection.last_byte + self._idle_timeout:
+            raise DroppedError(f"no byte came for {self._idle_timeout:g} seconds")
+
+    def interest(self) -> Interest | None:
+        """
+        Return what to wait for before the next step; None where it may find something now.
+        """
+        if self._accepted:
+            return self._connection.interest(self._connection.last_byte + self._idle_timeout)
+        return self._connection.interest(self._answer_until)
+
+    @property
+    def received(self) -> int:
+        """
+        How many bytes have come, headers and all.
+        """
+        return self._connection.received
+
+    def wake(self) -> None:
+        """
+        Make whoever opens or receives stop with *ClosedError*; from any thread or signal handler.
+        """
+        self._connection.wake()
+
+    def free(self) -> None:
+        """
+        Free the socket. Only for whoever reads, or while nobody does.
+        """
+        self._connection.free()
+
+
+def wire_failure(http: HTTP, url: str, error: Exception, *, advice: str = "") -> CoderError:
+    """
+    Return the exception for *error*, one of `WIRE_ERRORS` that a GET of *url* ended with.
+    """
+    if isinstance(error, h11.LocalProtocolError):
+        return ConfigError("a header of the session or the settings cannot be sent")
+    return http.failure("GET", url, error, advice=advice)
+
+
+def response_of(head: Head, body: bytes, request: requests.PreparedRequest) -> requests.Response:
+    """
+    Return an answer to *request* in the form that requests gives it.
+    """
+    answer = requests.Response()
+    answer.status_code = head.status_code
+    answer.reason = bytes(head.reason).decode("latin-1")
+    answer.url = request.url or ""
+    answer.headers = CaseInsensitiveDict(headers_of(head))
+    answer.request = request
+    answer._content = body
+    return answer

@@ -1,0 +1,98 @@
+"""
+Which REST calls are sent again, and when.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import urllib3
+from urllib3.exceptions import MaxRetryError
+
+from coder_agents.config import Settings
+from coder_agents.transport.request_log import log_retry, logs_requests
+from coder_agents.transport.unreached import is_final
+
+
+class GetRetry(urllib3.Retry):
+    """
+    urllib3's `Retry`, for GET only, and never sleeping longer in all than the
+    caller's time-out.
+
+    urllib3 itself tries any method again when no connection came about, sleeps as long as a
+    ``Retry-After`` requests, and tries again where a certificate was refused.
+    """
+
+    max_sleep: float = 0.0
+    slept: float = 0.0
+
+    def new(self, **changes: Any) -> Self:
+        """
+        Return the policy after one more attempt, with the same limit.
+        """
+        policy = super().new(**changes)
+        policy.max_sleep = self.max_sleep
+        policy.slept = self.slept
+        return policy
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: urllib3.BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """
+        Return the policy for the next attempt, or raise what ends the attempts.
+        """
+        if error is not None and (method != "GET" or is_final(error)):
+            raise MaxRetryError(_pool, url or "", error)
+        policy = super().increment(method, url, response, error, _pool, _stacktrace)
+        policy.slept += policy._next_sleep(response)
+        if policy.slept > self.max_sleep:
+            reason = error or urllib3.exceptions.ResponseError("no time is left to try again")
+            raise MaxRetryError(_pool, url or "", reason)
+        if logs_requests():
+            why = str(error) if response is None else str(response.status)
+            log_retry(method or "", _whole(url or "", _pool), why)
+        return policy
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        """
+        Return the seconds that the header names; 0 where it names none that can be read.
+        """
+        try:
+            return super().parse_retry_after(retry_after)
+        except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+            return 0.0
+
+    def _next_sleep(self, response: urllib3.BaseHTTPResponse | None) -> float:
+        asked = None if response is None else self.get_retry_after(response)
+        return self.get_backoff_time() if asked is None else asked
+
+
+def _whole(url: str, pool: Any) -> str:
+    """
+    Return *url*, which is a path unless a proxy gets it, with its host.
+    """
+    return f"{pool.scheme}://{pool.host}:{pool.port}{url}" if url.startswith("/") else url
+
+
+def retry_policy(settings: Settings) -> GetRetry:
+    """
+    Return the policy that *settings* ask for.
+    """
+    policy = GetRetry(
+        total=settings.retries,
+        allowed_methods={"GET"},
+        status_forcelist=(502, 503, 504),
+        backoff_factor=0.2,
+        backoff_jitter=0.1,
+        # Or the body of the last answer is lost, and with it the reason.
+        raise_on_status=False,
+    )
+    policy.max_sleep = settings.read_timeout
+    return policy

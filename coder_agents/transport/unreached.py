@@ -1,0 +1,183 @@
+"""
+From what the libraries under us raise, where no answer came, to the exception that reports it.
+
+Nothing that is built here holds the token: neither the texts, nor the request, nor the cause.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from coder_agents.errors import (
+    CoderError,
+    ConfigError,
+    ProxyError,
+    RequestTimeoutError,
+    TLSError,
+    TransportError,
+)
+from coder_agents.render import escape_controls
+from coder_agents.transport.connection import DroppedError
+from coder_agents.transport.redacted import redacted_request
+
+PROXY_LOGIN = 407
+"""
+The status with which a proxy wants a login.
+"""
+
+_LOGIN_WANTED = re.compile(rf"(Tunnel connection failed: |^){PROXY_LOGIN}\b")
+# What OpenSSL calls the alert with which the other side refuses a certificate of ours.
+_REFUSED_BY_PEER = re.compile(
+    r"ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|NO_CERTIFICATE|UNKNOWN_CA)"
+)
+_HOW_TO_TRUST = (
+    "where the certificate is of an authority of your own, name the file of that authority with"
+    " verify= or in the environment variable CODER_CLIENT_TLS_CA_FILE"
+)
+_HOW_TO_SHOW = (
+    "the deployment refused the client's certificate, or wants one: name it with cert= or in"
+    " CODER_CLIENT_TLS_CERT_FILE and CODER_CLIENT_TLS_KEY_FILE"
+)
+_LIBRARIES = ("requests", "urllib3")
+
+
+def transport_error(
+    what: str, error: BaseException, *, token: str, proxy: str = "", advice: str = ""
+) -> CoderError:
+    """
+    Return the exception for *error*, which a library raised while it did *what*.
+
+    *what* is the method and the URL, *proxy* the proxy's URL where the request goes through one,
+    *advice* what to do where no answer came.
+    """
+    chain = _chain(error)
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
+        return ConfigError(_why_not_sent(what, error))
+    # The first exception says most, and what is ours says that a connection was lost.
+    last = error if isinstance(error, DroppedError) else chain[-1]
+    reason = escape_controls(str(last)) or type(last).__name__
+    failure = _failure(what, reason.replace(token, "[token]"), chain, proxy, advice)
+    request = getattr(error, "request", None)
+    failure.request = None if request is None else redacted_request(request)
+    failure.__cause__ = _cause(chain[-1], token)
+    return failure
+
+
+def _failure(
+    what: str, reason: str, chain: list[BaseException], proxy: str, advice: str
+) -> TransportError:
+    accepted = how_to_be_accepted(chain)
+    through = f" (through the proxy {_address(proxy)})" if proxy else ""
+    text = "; ".join(part for part in (f"{what}: {reason}{through}", accepted or advice) if part)
+    if is_of_proxy(chain):
+        return proxy_error(what, reason, proxy, advice=accepted)
+    if any(isinstance(each, (ssl.SSLError, urllib3.exceptions.SSLError)) for each in chain):
+        return TLSError(text, certificate_refused=bool(accepted))
+    if any(_is_timeout(each) for each in chain):
+        return RequestTimeoutError(text)
+    return TransportError(text)
+
+
+def is_of_proxy(chain: list[BaseException]) -> bool:
+    """
+    Whether the exceptions *chain* are of reaching a proxy, or of what the proxy answered.
+    """
+    kinds = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
+    return any(isinstance(each, kinds) for each in chain)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    # urllib3 counts a refused connection and an unknown host among its time-outs.
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+    return isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError)) and not refused
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """
+    Return *error*, its cause, the cause of that and so on, down to the first exception of all.
+    """
+    chain = [error]
+    while (cause := _cause_of(chain[-1])) is not None and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
+def _cause_of(error: BaseException) -> BaseException | None:
+    # urllib3 puts what it did not raise into the arguments of what it does raise.
+    within = (each for each in error.args if isinstance(each, BaseException))
+    return error.__cause__ or error.__context__ or next(within, None)
+
+
+def _cause(root: BaseException, token: str) -> BaseException | None:
+    """
+    Return *root*, the first exception of all, as far as it may hang on ours.
+
+    Those of requests and urllib3 hold the request, or a pool with the headers for a proxy: of them
+    only the text is kept. Without a traceback, no frame is kept that holds them.
+    """
+    if isinstance(root, DroppedError):  # no more than its text, which ours has
+        return None
+    if type(root).__module__.partition(".")[0] in _LIBRARIES:
+        is_of_requests = isinstance(root, requests.RequestException)
+        kind = requests.RequestException if is_of_requests else urllib3.exceptions.HTTPError
+        root = kind(f"{type(root).__name__}: {root}")
+    root.__traceback__ = root.__cause__ = root.__context__ = None
+    return None if token in f"{root!r} {vars(root)!r}" else root
+
+
+def _why_not_sent(what: str, error: BaseException) -> str:
+    if isinstance(error, requests.exceptions.InvalidHeader):  # its text quotes the value
+        return f"{what}: a header of the session or the settings cannot be sent"
+    return f"{what}: {escape_controls(str(error))}"
+
+
+def proxy_error(what: str, reason: str, proxy: str, *, advice: str = "") -> ProxyError:
+    """
+    Return the exception for a request, *what*, that the proxy at the URL *proxy* did not pass on.
+    """
+    named = f"the proxy {_address(proxy)}" if proxy else "a proxy"
+    if _LOGIN_WANTED.search(reason):
+        return ProxyError(
+            f"{what}: {named} wants a login (status {PROXY_LOGIN}): put a user name and a password"
+            " into the proxy's URL, http://user:password@host:port, in proxies= or in the environment"
+            f" variable that names it; {reason}"
+        )
+    if reason.startswith("Tunnel connection failed"):
+        return ProxyError(f"{what}: {named} does not connect to the deployment: {reason}")
+    advice = advice or "proxies= or an environment variable such as HTTPS_PROXY names it"
+    return ProxyError(f"{what}: {named} cannot be reached: {reason}; {advice}")
+
+
+def _address(proxy: str) -> str:
+    """
+    Return the URL of a proxy without user name and password.
+    """
+    parts = urlsplit(proxy)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def is_final(error: BaseException) -> bool:
+    """
+    Whether the same request would end by the same *error* again: a certificate was refused, or a
+    proxy wants a login.
+    """
+    chain = _chain(error)
+    return bool(how_to_be_accepted(chain)) or bool(_LOGIN_WANTED.search(str(chain[-1])))
+
+
+def how_to_be_accepted(chain: list[BaseException]) -> str:
+    """
+    Return what to do about a refused certificate; empty where none was refused.
+    """
+    for each in chain:
+        if isinstance(each, (ssl.SSLCertVerificationError, CertificateError)):
+            return _HOW_TO_TRUST
+        if isinstance(each, ssl.SSLError) and _REFUSED_BY_PEER.search(each.reason or ""):
+            return _HOW_TO_SHOW
+    return ""
