@@ -119,7 +119,7 @@ def test_unknown_values_are_not_cached() -> None:
 
 def test_lifecycle_order_is_the_order_of_a_life() -> None:
     """
-    From created to off, every state once.
+    It goes from created to off and has every state once.
     """
     assert WorkspaceAgentLifecycleOrder == (
         "created",

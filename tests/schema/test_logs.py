@@ -96,7 +96,7 @@ def test_raw_text_is_untouched() -> None:
 
 def test_text_of_a_line_without_a_time_has_the_zero_time() -> None:
     """
-    As the deployment would write it.
+    The deployment writes it in the same way.
     """
     assert WorkspaceAgentLog().text() == "0001-01-01T00:00:00Z [] [agent] "
 

@@ -120,7 +120,7 @@ def test_what_may_be_absent_but_is_sent_is_sent() -> None:
 )
 def test_what_may_be_absent_is_skipped_when_empty(value: object, absent: set[str]) -> None:
     """
-    As Go's ``omitempty`` does.
+    Go's ``omitempty`` does the same.
     """
     assert absent.isdisjoint(written(value))
 
@@ -166,7 +166,7 @@ def test_names_of_the_wire_are_used() -> None:
 )
 def test_collections_and_single_values_are_written(value: object, text: str) -> None:
     """
-    Not only objects of the schema, but what holds them and what they hold.
+    Objects of the schema are written, what holds them, and what they hold.
     """
     assert to_json(value) == text
 
