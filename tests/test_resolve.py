@@ -393,7 +393,7 @@ def test_a_workspace_is_named_as_other_programs_show_it(
     client: Client, ref: str, path: str
 ) -> None:
     """
-    Also by its host name, which names no agent.
+    Its host name, which names no agent, leads to it as well.
     """
     responses.get(API + path, json=workspace_document(MAIN))
     assert client.workspace(ref).id == WORKSPACE

@@ -190,7 +190,7 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
 
 def test_an_object_is_a_dict_of_what_json_has() -> None:
     """
-    By the names of the wire, in plain values; what is in it, too.
+    It has the names of the wire and plain values; so has what is in it.
     """
     request = IssueReconnectingPTYSignedTokenRequest(url="wss://x", agent_id=SOME)
     agent = WorkspaceAgent(created_at=datetime(2026, 11, 22, tzinfo=UTC), scripts=(SCRIPT,))

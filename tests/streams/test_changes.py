@@ -266,7 +266,7 @@ def test_a_change_as_text_is_safe_to_show(change: PortChange | ContainerChange, 
 
 def test_no_character_of_unicode_breaks_or_reorders_a_change() -> None:
     """
-    Whatever a container, a dev container or a program is called, each change is one line.
+    Each change is one line, whatever a container, a dev container or a program is called.
     """
     whole = "".join(sorted(UNSAFE))
     port = attrs.evolve(HOSTILE_PORT, process_name=whole, network=whole)
