@@ -421,7 +421,7 @@ def test_devcontainers_that_are_switched_off_are_one_error(
     recording: Find, replay: responses.RequestsMock, name: str
 ) -> None:
     """
-    Whatever was called: the list of containers tells it from an agent that is too old.
+    The list of containers tells it from an agent that is too old.
     """
     found = recording("2.30", f"{name}_404_disabled")
     register(replay, found)

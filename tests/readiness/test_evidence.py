@@ -113,7 +113,7 @@ def test_without_word_of_a_script_the_last_error_s_source_counts() -> None:
 
 def test_the_only_script_is_the_one_that_failed() -> None:
     """
-    Whatever another source has written to standard error; how it ended is not known.
+    It is so whatever another source has written to standard error; how it ended is not known.
     """
     found = failure(agent("start_error", script(3), script(9, run_on_start=False)), LOGS)
     assert (found.name, found.source, found.is_guess) == ("Script 3", "Source 3", False)

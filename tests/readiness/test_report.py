@@ -83,7 +83,7 @@ def test_the_report_is_exact_on_every_release(each_release: Deployment) -> None:
 
 def test_what_has_not_ended_is_what_runs(each_release: Deployment) -> None:
     """
-    Also where several scripts have one name, of which so many run as have not ended.
+    Where several scripts have one name, so many of them run as have not ended.
     """
     scripts = [Script("true", "Quick"), Script("sleep 60", "Slow"), Script("true", "Same")]
     embedded = each_release.add_agent(scripts=[*scripts, Script("sleep 60", "Same")])
@@ -102,7 +102,7 @@ def test_what_has_not_ended_is_what_runs(each_release: Deployment) -> None:
 
 def test_scripts_of_the_stop_are_reported(each_release: Deployment) -> None:
     """
-    By the build whose agent ran them, though the workspace has a newer one by then.
+    The build whose agent ran them reports them, though the workspace has a newer one by then.
     """
     failing = Script("echo full >&2; exit 4", "Sync", run_on_start=False, run_on_stop=True)
     embedded = each_release.add_agent(scripts=[Script("sleep 60", "Live"), *SCRIPTS[-1:], failing])

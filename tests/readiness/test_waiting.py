@@ -279,7 +279,8 @@ def test_strict_reports_the_script_that_took_too_long(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    Not the one that failed beside it, where the state of the agent is about the time limit.
+    The one that failed beside it is not reported where the state of the agent is about the time
+    limit.
     """
     late = Script("echo slow; sleep 60", "Late", timeout=0.2)
     deployment.add_agent(scripts=[late, Script("sleep 0.6; exit 3", "Failing")])
