@@ -52,7 +52,6 @@ def is_full(text: str) -> bool:
     return len(words) > 2 and text.endswith((".", ")")) and words[0] not in CONTINUATIONS
 
 
-@pytest.mark.untraced
 def test_each_test_says_in_a_sentence_what_it_proves() -> None:
     """
     No docstring of a test is missing, unfinished or a continuation of its name.
