@@ -49,7 +49,7 @@ def missing(path: str, version: str | None = None) -> None:
 
 def test_nothing_is_known_before_anything_was_asked(client: Client) -> None:
     """
-    Nor guessed.
+    Nothing is guessed either.
     """
     known = attrs.asdict(client.capabilities)
     assert known.pop("agents_without_watch") == frozenset()
@@ -74,7 +74,7 @@ def test_capabilities_are_those_of_now(client: Client, agent: Agent) -> None:
 @responses.activate
 def test_what_is_there_is_learnt_too(client: Client, agent: Agent) -> None:
     """
-    From success alone: another error says nothing of the route.
+    Only success counts: another error says nothing of the route.
     """
     responses.post(TOKENS, json={"message": "no"}, status=404)
     responses.post(TOKENS, json={"signed_token": "signed"})
@@ -103,7 +103,8 @@ def test_an_unsupported_call_is_told_with_the_deployments_version(
     agent: Agent, version: str | None, said: str, told: str
 ) -> None:
     """
-    As it says it, made safe to show; behind the text of Coder's Go client.
+    The version is what the deployment says, made safe to show, and stands after the text of Coder's
+    Go client.
     """
     missing(TOKENS, version)
     with pytest.raises(UnsupportedError) as raised:
@@ -122,7 +123,7 @@ def test_an_unsupported_call_is_told_with_the_deployments_version(
 @responses.activate
 def test_an_unsupported_call_survives_pickling(agent: Agent) -> None:
     """
-    With all that it tells, and without the token.
+    It keeps all that it tells, and has no token.
     """
     missing(TOKENS, "v2.31.0")
     with pytest.raises(UnsupportedError) as raised:
@@ -142,7 +143,7 @@ def test_an_unsupported_call_survives_pickling(agent: Agent) -> None:
 
 def test_an_unsupported_error_of_ones_own_needs_nothing() -> None:
     """
-    As for any error of this package.
+    It is so with any error of this package.
     """
     error = UnsupportedError("no such call", call="agent.fly()", since="3.0", status_code=404)
     assert (str(error), error.call, error.since) == ("no such call", "agent.fly()", "3.0")
@@ -180,7 +181,7 @@ def test_a_deployment_without_either_route_to_recreate_is_told(
     client: Client, agent: Agent
 ) -> None:
     """
-    Once both were asked for.
+    The error is raised once both routes were requested.
     """
     listed()
     missing(BY_ID, "v2.20.0")
@@ -200,7 +201,7 @@ def test_a_deployment_that_is_updated_meanwhile_is_asked_again(
     client: Client, agent: Agent
 ) -> None:
     """
-    Where the route that it had is there no more.
+    The other route is requested where the known one is there no more.
     """
     client._capabilities.recreate_by_devcontainer = False
     listed()

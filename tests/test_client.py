@@ -54,7 +54,7 @@ def test_an_agent_is_found_by_its_uuid(ref: uuid.UUID | str) -> None:
 @responses.activate
 def test_refresh_reads_the_agent_again(agent: Agent) -> None:
     """
-    And `data` is what was read last.
+    `data` is what was read last.
     """
     responses.get(API, json={**DATA, "lifecycle_state": "off"})
     assert agent.data.lifecycle_state == "ready"
@@ -160,7 +160,7 @@ def test_recreate_learns_the_old_route_and_asks_by_container(agent: Agent) -> No
 @responses.activate
 def test_recreate_remembers_the_new_route(agent: Agent) -> None:
     """
-    Then 'Route not found.' is an error like any other.
+    The text 'Route not found.' is an error like any other then.
     """
     path = f"{API}/containers/devcontainers/{ID}/recreate"
     responses.post(path, json={"message": "ok"}, status=202)
@@ -202,7 +202,7 @@ def test_an_open_source_build_does_not_support_signed_tokens(agent: Agent) -> No
 
 def test_a_terminal_url_is_a_websocket_url(agent: Agent) -> None:
     """
-    Checked before any I/O.
+    It is checked before any I/O.
     """
     with pytest.raises(ValueError, match="must begin with wss://"):
         agent.issue_pty_signed_token("https://proxy.example.com/pty")
@@ -211,7 +211,7 @@ def test_a_terminal_url_is_a_websocket_url(agent: Agent) -> None:
 @responses.activate
 def test_recreate_takes_a_devcontainer_itself(agent: Agent) -> None:
     """
-    As the list of containers gave it; nothing is listed again.
+    It takes it as the list of containers gave it; nothing is listed again.
     """
     responses.post(
         f"{API}/containers/devcontainers/{ID}/recreate", json={"message": "ok"}, status=202

@@ -107,7 +107,7 @@ def test_an_interval_is_given_by_name_everywhere() -> None:
 
 def test_a_time_out_is_seconds_or_none_everywhere() -> None:
     """
-    But for the client's own, which can also be a pair.
+    Only the client's own can also be a pair.
     """
     found = {name: each.annotation for name, each in calls_with("timeout").items()}
     assert {"Agent.metadata", "Client.metadata", "Agent.wait_devcontainer"} <= set(found)
@@ -248,7 +248,7 @@ def test_one_agent_where_several_are_expected_gets_a_helpful_error(
     deployment: Deployment, client: Client, agent: Agent, agents: str, says: str
 ) -> None:
     """
-    Whatever takes several agents says how to pass one, before any request.
+    The error of whatever takes several agents says how to pass one, before any request.
     """
     given: dict[str, Any] = {
         "agent": agent,

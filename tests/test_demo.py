@@ -242,7 +242,7 @@ def test_agent_can_be_named_by_its_workspace(
     agent: EmbeddedAgent, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """
-    Or the reason why that leads to none is told in one line.
+    Where the name leads to no agent, one line says why.
     """
     assert demo.main(["dev", "--seconds", "0"]) == 0
     assert capsys.readouterr().out.startswith(f"The agent main, {agent.id}\n")
@@ -420,7 +420,7 @@ def test_interrupt_ends_it_cleanly(runs: dict[str, Future[Run]], name: str) -> N
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are seen in /proc")
 def test_nothing_is_left_running(runs: dict[str, Future[Run]], name: str) -> None:
     """
-    However it ends, the scripts of its agent end with it.
+    The scripts of its agent end with it, however it ends.
     """
     assert runs[name].result().left == []
 

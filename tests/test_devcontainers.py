@@ -179,7 +179,7 @@ MADE = st.none() | st.builds(WorkspaceAgentContainer, id=NAMES, name=NAMES)
 )
 def test_what_is_found_bears_the_name(there: list[WorkspaceAgentDevcontainer], which: str) -> None:
     """
-    As the best of what it may mean; where it is not found, none does.
+    It bears the name as the best of what it may mean; where it is not found, none does.
     """
     state = WorkspaceAgentListContainersResponse(devcontainers=tuple(there))
 
@@ -213,7 +213,7 @@ def test_what_can_name_none_is_refused_before_any_io(
     agent: Agent, which: Any, error: type[Exception]
 ) -> None:
     """
-    By each call that takes one; nothing is mocked here, so a request would fail otherwise.
+    Each call that takes one refuses it; nothing is mocked here, so a request would fail otherwise.
     """
     for call in (
         agent.recreate_devcontainer,
@@ -242,7 +242,7 @@ def test_a_bad_time_out_is_refused_before_any_io(
 @pytest.mark.parametrize("which", [API_ONE, API_ONE.id, "api", "web", API_CONTAINER], ids=str)
 def test_one_is_deleted_by_its_id(agent: Agent, which: Which) -> None:
     """
-    However it was named.
+    The request has the id, however the devcontainer was named.
     """
     responses.get(API, body=listing(API_ONE))
     responses.delete(f"{API}/devcontainers/{API_ONE.id}", status=204)
@@ -267,7 +267,7 @@ def test_what_the_deployment_says_of_a_delete_is_raised(agent: Agent) -> None:
 @responses.activate
 def test_a_conflict_of_a_recreation_is_raised(agent: Agent) -> None:
     """
-    As it is being recreated already.
+    It is being recreated already.
     """
     responses.post(
         f"{API}/devcontainers/{API_ONE.id}/recreate", status=409, json={"message": "in progress"}
@@ -279,7 +279,7 @@ def test_a_conflict_of_a_recreation_is_raised(agent: Agent) -> None:
 @responses.activate
 def test_the_old_route_is_asked_by_the_container_that_the_labels_tell(agent: Agent) -> None:
     """
-    Where the devcontainer itself has none, as one that has stopped.
+    The devcontainer itself has none, as one that has stopped.
     """
     agent._capabilities.recreate_by_devcontainer = False
     responses.get(API, body=to_json(LISTING))
@@ -289,7 +289,7 @@ def test_the_old_route_is_asked_by_the_container_that_the_labels_tell(agent: Age
 
 def test_the_errors_of_a_wait_can_be_pickled() -> None:
     """
-    As all of this package; the one of time is Python's too.
+    They can be pickled as all errors of this package; the one of time is Python's too.
     """
     failed = DevcontainerError("it failed", devcontainer=API_ONE, error="no space")
     again = pickle.loads(pickle.dumps(failed))

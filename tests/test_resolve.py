@@ -373,7 +373,7 @@ MALFORMED = {
 @pytest.mark.parametrize("ref", MALFORMED)
 def test_what_can_be_no_name_is_refused_before_any_io(client: Client, ref: str) -> None:
     """
-    With what is wrong and what would be right.
+    The error says what is wrong and what would be right.
     """
     for find in (client.agent, client.workspace):
         with pytest.raises(ValueError, match="an agent is named") as raised:
@@ -383,7 +383,7 @@ def test_what_can_be_no_name_is_refused_before_any_io(client: Client, ref: str) 
 
 def test_a_workspace_is_not_named_with_an_agent(client: Client) -> None:
     """
-    Refused before any I/O.
+    The error is raised before any I/O.
     """
     text = "names an agent; leave out .main: the workspace is"
     with pytest.raises(ValueError, match=f"'dev.main' {text} me/dev"):
@@ -405,7 +405,7 @@ def test_a_workspace_is_named_as_other_programs_show_it(
     client: Client, ref: str, path: str
 ) -> None:
     """
-    Also by its host name, which names no agent.
+    Its host name, which names no agent, leads to it as well.
     """
     responses.get(API + path, json=workspace_document(MAIN))
     assert client.workspace(ref).id == WORKSPACE
@@ -414,7 +414,7 @@ def test_a_workspace_is_named_as_other_programs_show_it(
 @pytest.mark.parametrize("ref", [None, 5, b"dev"])
 def test_names_are_text(client: Client, ref: Any) -> None:
     """
-    Not None, not a number, not bytes; refused before any I/O.
+    None, a number and bytes are refused before any I/O.
     """
     for find in (client.agent, client.workspace):
         with pytest.raises(TypeError, match=f"not by a {type(ref).__name__}"):
@@ -440,7 +440,8 @@ def test_a_workspace_that_is_not_there_is_told_with_near_names(
     client: Client, ref: str, owner: str, near: tuple[str, ...], text: str
 ) -> None:
     """
-    Of the same owner's workspaces, with one more request; what the server said is kept.
+    The names are of the same owner's workspaces and take one more request; what the server said is
+    kept.
     """
     name = ref.rpartition("/")[2].partition(".")[0]
     path = f"{API}/users/{owner}/workspace/{name}"
@@ -541,7 +542,7 @@ def test_the_uuid_of_a_workspace_finds_its_agent_in_two_calls(
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_uuid_of_neither_is_the_agents_error(client: Client, status: int) -> None:
     """
-    With a note that no workspace has it either, or had it.
+    A note says that no workspace has the UUID either, or had it.
     """
     responses.get(f"{API}/workspaceagents/{ID}", json={"message": NO_AGENT}, status=404)
     responses.get(f"{API}/workspaces/{ID}", json={"message": "No\x1bway"}, status=status)
@@ -570,7 +571,7 @@ def test_an_agent_is_shown_with_its_workspace_and_keeps_it(client: Client) -> No
 @responses.activate
 def test_a_workspace_is_read_as_it_is(client: Client) -> None:
     """
-    By name, with or without its owner, or by UUID; also one without agents.
+    A name with or without its owner leads to it, or a UUID, also where it has no agents.
     """
     stopped = workspace_document(status="stopped")
     responses.get(f"{API}/users/me/workspace/dev", json=stopped)
@@ -597,7 +598,7 @@ def page(query: str, offset: int, names: list[str], count: int) -> None:
 @responses.activate
 def test_a_search_asks_for_nothing_until_it_is_needed(client: Client) -> None:
     """
-    And then for one page.
+    It requests one page at a time.
     """
     agents, workspaces = client.agents(), client.workspaces("status:running")
     assert len(responses.calls) == 0
@@ -639,7 +640,7 @@ def test_a_search_is_sent_as_it_is(client: Client, query: str) -> None:
 @responses.activate
 def test_a_search_that_is_not_understood_is_a_bad_request(client: Client) -> None:
     """
-    With the key that is wrong.
+    The error has the key that is wrong.
     """
     problem = {"field": "bogus", "detail": '"bogus" is not a valid query param'}
     answer = {"message": "Invalid workspace search query.", "validations": [problem]}

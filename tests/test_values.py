@@ -89,7 +89,8 @@ def test_an_agent_has_its_name_and_states_as_last_read(client: Client) -> None:
 @responses.activate
 def test_an_agent_equals_itself_however_it_was_found(client: Client) -> None:
     """
-    By its name or by its UUID, through another client, before and after it was read again.
+    It does so found by its name or by its UUID, through another client, before and after it was
+    read again.
     """
     one, other = found(client), Client(URL, f"{TOKEN}2").agent(id_of("main"))
     assert one == other
@@ -101,7 +102,7 @@ def test_an_agent_equals_itself_however_it_was_found(client: Client) -> None:
 
 def test_other_agents_are_not_equal(client: Client) -> None:
     """
-    Not one of another id, not one of another deployment, not anything that is no agent.
+    One of another id, one of another deployment, and anything that is no agent differ.
     """
     data = WorkspaceAgent(id=uuid.uuid4(), name="main")
     agent = client._agent(data, None)
@@ -116,7 +117,7 @@ def test_other_agents_are_not_equal(client: Client) -> None:
 @responses.activate
 def test_a_line_knows_the_name_of_its_source(client: Client) -> None:
     """
-    And writes it into its text; of a source that the agent's data does not have it is empty.
+    It writes it into its text; of a source that the agent's data does not have it is empty.
     """
     known, unknown = str(uuid.uuid4()), str(uuid.uuid4())
     has_log(known, unknown)
@@ -181,7 +182,8 @@ def test_more_sources_than_a_process_keeps_have_names_all_the_same(
 
 def test_lines_of_streams_know_their_sources() -> None:
     """
-    Of one agent and of several, also where agents of two deployments have sources of one id.
+    This holds for one agent and for several, also where agents of two deployments have sources of
+    one id.
     """
     ids = set()
     for name in ("Install", "Configure"):
@@ -299,7 +301,7 @@ COPIES: list[Callable[[Any], Any]] = [
 @pytest.mark.parametrize("value", samples(), ids=lambda value: type(value).__name__)
 def test_every_result_can_be_pickled_and_copied(value: Any) -> None:
     """
-    And is equal then, of the same class and with the same text.
+    The copy is equal, of the same class and with the same text.
     """
     for made in (make(value) for make in COPIES):
         assert type(made) is type(value)

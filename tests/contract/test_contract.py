@@ -176,7 +176,7 @@ def test_a_refusal_is_the_error_of_its_class(
     kind: type[APIError],
 ) -> None:
     """
-    With the server's message, detail and validations.
+    The error has the server's message, detail and validations.
     """
     found = recording(release, name)
     register(replay, found)
@@ -224,7 +224,7 @@ def test_validations_are_pairs(
     recording: Find, release: str, replay: responses.RequestsMock
 ) -> None:
     """
-    As the server gave them for a bad ``after``.
+    They are what the server gave for a bad ``after``.
     """
     found = recording(release, "logs_400_after")
     register(replay, found)
@@ -263,7 +263,7 @@ def test_recreate_takes_the_route_that_the_deployment_has(
     recording: Find, release: str, replay: responses.RequestsMock, which: str
 ) -> None:
     """
-    By a container's id or name, or a devcontainer's; the route is asked for once.
+    It takes a container's id or name, or a devcontainer's; the route is requested once.
     """
     listed = recording(release, "containers")
     by_devcontainer = recording(release, "recreate_by_devcontainer")
@@ -343,7 +343,7 @@ def test_an_agent_is_found_by_its_workspace_s_name(
     recording: Find, release: str, replay: responses.RequestsMock
 ) -> None:
     """
-    In the one answer; also where the build has failed and its agent is connected.
+    The one answer has it, also where the build has failed and its agent is connected.
     """
     found = recording(release, "workspace_by_name")
     register(replay, found)
@@ -358,7 +358,7 @@ def test_an_agent_is_found_by_its_workspace_s_uuid(
     recording: Find, release: str, replay: responses.RequestsMock
 ) -> None:
     """
-    Once the deployment has said that no agent has it.
+    The workspace is read once the deployment has said that no agent has the UUID.
     """
     found, missing = recording(release, "workspace_by_id"), recording(release, "agent_404")
     told = json.loads(found["response"]["body"])
@@ -375,7 +375,7 @@ def test_a_workspace_that_is_not_there_is_told(
     recording: Find, release: str, replay: responses.RequestsMock
 ) -> None:
     """
-    With the deployment's words, after a look at those that are.
+    The error has the deployment's words and names the workspaces that there are.
     """
     missing, listed = recording(release, "workspace_by_name_404"), recording(release, QUERY)
     listed["request"]["path"] = "/api/v2/workspaces?q=owner%3Ame&limit=100"
@@ -391,7 +391,7 @@ def test_agents_are_found_by_a_search(
     recording: Find, release: str, replay: responses.RequestsMock
 ) -> None:
     """
-    Each with its workspace.
+    Each agent that is found has its workspace.
     """
     found = recording(release, QUERY)
     found["request"]["path"] += "&limit=100&offset=0"
@@ -406,7 +406,7 @@ def test_a_search_that_is_not_understood_is_a_bad_request(
     recording: Find, release: str, replay: responses.RequestsMock
 ) -> None:
     """
-    As the deployment says it.
+    The error has the words of the deployment.
     """
     found = recording(release, "workspaces_query_400")
     found["request"]["path"] += "&limit=100&offset=0"
@@ -427,7 +427,7 @@ def test_devcontainers_that_are_switched_off_are_one_error(
     recording: Find, replay: responses.RequestsMock, name: str
 ) -> None:
     """
-    Whatever was called: the list of containers tells it from an agent that is too old.
+    The list of containers tells it from an agent that is too old.
     """
     found = recording("2.30", f"{name}_404_disabled")
     register(replay, found)

@@ -91,7 +91,7 @@ def until_read_again(deployment: Deployment, stream: Stream[WorkspaceAgentLog]) 
 
 def test_the_log_goes_on_with_the_next_builds_agent(deployment: Deployment, client: Client) -> None:
     """
-    From its first line, and whoever asks is told of it before that.
+    It continues from the first line, and whoever asks is told of it before that.
     """
     old = deployment.add_agent()
     old.push_logs(["one", "two"])
@@ -261,7 +261,7 @@ def test_a_build_without_such_an_agent_ends_the_stream(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    Where the template has another now.
+    The template has another agent now, so nothing more can come.
     """
     deployment.add_agent("old")
     with client.agent("dev").follow_logs(across_builds=True) as stream:
@@ -307,7 +307,7 @@ def test_filters_hold_for_every_build_and_the_tail_for_the_first(
 
 def test_drops_are_gone_through_at_every_step(deployment: Deployment, client: Client) -> None:
     """
-    Of the log, of what is read of it when it is over, and of the workspace.
+    There are drops of the log, of what is read of it when it is over, and of the workspace.
     """
     old = deployment.add_agent()
     old.push_logs("one")
@@ -336,7 +336,7 @@ def test_an_agent_that_is_gone_when_the_log_broke_off_has_a_successor(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    Where nothing said 1000 before, as a newer deployment has the old agent no more.
+    Nothing said 1000 before, as a newer deployment has the old agent no more.
     """
     old = deployment.add_agent()
     old.push_logs("one")
@@ -351,7 +351,7 @@ def test_an_agent_that_is_gone_and_listed_is_an_error(
     deployment: Deployment, client: Client, status: int
 ) -> None:
     """
-    As it is for any stream, and so is any other refusal.
+    It is an error as for any stream, and so is any other refusal.
     """
     deployment.add_agent().push_logs("one")
     deployment.faults.add("drop", route="logs_follow", after=1)
@@ -402,7 +402,7 @@ def test_a_workspace_that_cannot_be_read_for_long_is_given_up(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    As any stream gives up, with the error.
+    The error is raised as by any stream that gives up.
     """
     deployment.add_agent()
     options = SOON(reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=0.5), settle=0)
@@ -420,7 +420,7 @@ def test_the_next_build_is_not_kept_waiting_for_long(
     deployment: Deployment, client: Client, readable: bool
 ) -> None:
     """
-    By lines that might yet come, or by a log that cannot be read just now.
+    It waits neither long for lines that might yet come, nor for a log that cannot be read just now.
     """
     old = deployment.add_agent()
     old.push_logs("one")
@@ -437,7 +437,7 @@ def test_a_sub_agent_that_is_made_anew_is_gone_on_with(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    Though it is of the same build: a dev container was built anew.
+    The stream continues with it though it is of the same build: a dev container was recreated.
     """
     if "2.24" in repr(deployment):
         pytest.skip("this release does not end the log of a sub-agent that is deleted")
@@ -456,7 +456,7 @@ def test_a_stream_that_went_on_says_of_which_log_it_is(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    In its text and in the errors it raises.
+    Its text and the errors it raises name the agent that it follows now.
     """
     old = deployment.add_agent()
     options = SOON(reconnect=None, settle=0)
@@ -495,7 +495,7 @@ def test_closing_wakes_a_reader_that_waits_for_a_build(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    From another thread, without an error, long before the next look.
+    Another thread ends the iteration, without an error and long before the next read.
     """
     deployment.add_agent()
     seldom = paced(OPTIONS, build_read=3600.0, max_build_read=3600.0)
@@ -517,7 +517,7 @@ def test_closing_wakes_a_reader_that_is_not_answered(
     deployment: Deployment, client: Client, route: str
 ) -> None:
     """
-    In what is asked beside the stream.
+    A request beside the stream that hangs is woken as well.
     """
     deployment.add_agent()
     stream = client.agent("dev").follow_logs(across_builds=True)
@@ -555,7 +555,7 @@ def test_who_is_told_of_a_build_may_close_the_stream(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    Or raise, which ends it as in any loop.
+    The callback may also raise, which ends the stream as in any loop.
     """
     embedded = deployment.add_agent()
     stream = client.agent("dev").follow_logs(

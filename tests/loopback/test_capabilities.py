@@ -129,7 +129,7 @@ def ask_all(agent: Agent) -> dict[str, UnsupportedError]:
 
 def test_what_was_asked_is_known(release: str, client: Client, agent: Agent) -> None:
     """
-    By the answers alone, and by nothing that was not asked.
+    It is known by the answers alone, and by nothing that was not asked.
     """
     assert client.capabilities == Capabilities()
     ask_all(agent)
@@ -173,7 +173,7 @@ def test_a_route_that_is_known_is_asked_for_first(
     release: str, deployment: Deployment, agent: Agent
 ) -> None:
     """
-    So whatever the release a second call is one request.
+    A second call is one request, whatever the release.
     """
     agent.recreate_devcontainer("ctr")
     deployment.requests.clear()
@@ -187,7 +187,7 @@ def test_a_licensed_build_is_known_by_its_answers_too(
     deployment: Deployment, client: Client, agent: Agent
 ) -> None:
     """
-    As soon as it has what it had not.
+    The client knows it as soon as the deployment has what it had not.
     """
     ask_all(agent)
     deployment.licensed = True
@@ -215,7 +215,7 @@ def test_containers_that_can_be_watched_no_more_are_asked_for(
     release: str, deployment: Deployment, embedded: EmbeddedAgent
 ) -> None:
     """
-    Also where a running stream finds out, as the deployment was set back.
+    A running stream finds it out as well, when the deployment was set back.
     """
     if release == "2.24":
         return  # where they never could

@@ -78,7 +78,7 @@ def test_a_container_that_starts_or_stops_alone_is_seen(
     agent: Agent, embedded: EmbeddedAgent
 ) -> None:
     """
-    Whatever the release: a watch does not report it, the list beside the watch does.
+    A watch does not report it, whatever the release; the list beside the watch does.
     """
     with agent.watch_containers(interval=OFTEN) as stream:
         changes: Any = stream.changes()
@@ -113,7 +113,7 @@ def test_the_list_is_not_read_soon_where_nobody_wants_that(
     watched: Deployment, client: Client
 ) -> None:
     """
-    By default 30 seconds pass, and each state of the watch is as good as a list.
+    The default is 30 seconds, and each state of the watch is as good as a list.
     """
     embedded = watched.add_agent()
     with client.agent(embedded.id).watch_containers() as stream:
@@ -191,7 +191,8 @@ def test_a_list_that_is_older_than_a_state_of_the_watch_is_dropped(
 
 def test_what_waits_in_the_watch_comes_before_a_list(watched: Deployment, client: Client) -> None:
     """
-    Also behind pings: however long nobody has read, the watch is read to its end before a list is taken.
+    The watch is read to its end before a list is taken, also after pings, however long nobody has
+    read.
     """
     embedded = watched.add_agent()
     with client.agent(embedded.id).watch_containers(interval=OFTEN) as stream:
@@ -210,7 +211,7 @@ def test_what_waits_in_the_watch_comes_before_a_list(watched: Deployment, client
 
 def test_a_closed_stream_leaves_no_list_open(watched: Deployment, client: Client) -> None:
     """
-    Also where one is being read, by a reader that waits.
+    None is left also where one is being read, by a reader that waits.
     """
     embedded = watched.add_agent()
     fault = watched.faults.add("silence", route="containers", at="request", times=None)
@@ -226,7 +227,7 @@ def test_closing_wakes_a_reader_whose_list_does_not_come(
     watched: Deployment, client: Client
 ) -> None:
     """
-    Whatever it waits for, it ends.
+    The reader ends, whatever it waits for.
     """
     agent = client.agent(watched.add_agent().id)
     fault = watched.faults.add("silence", route="containers", at="request", times=None)
@@ -366,7 +367,7 @@ def test_devcontainers_that_are_switched_off_are_one_error(
     agent: Agent, embedded: EmbeddedAgent, release: str, call: str
 ) -> None:
     """
-    For every call, on every release, with the status of the answer; it says what to set.
+    The list of containers tells it from an agent that is too old.
     """
     embedded.set_devcontainers([attrs.evolve(DEV, container=WEB)])
     embedded.containers.enabled = False

@@ -31,7 +31,7 @@ from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
 
 def test_an_agent_is_read(deployment: Deployment, agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    By its UUID; who asks and what is asked, too.
+    Its UUID leads to it, to the user of the token, and to what is asked.
     """
     assert agent.id == embedded.id
     assert (agent.data.name, agent.data.lifecycle_state) == ("main", "ready")
@@ -87,7 +87,7 @@ def test_a_startup_script_is_followed_live(deployment: Deployment) -> None:
 
 def test_a_backlog_past_32_kib_arrives_whole(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    Where the Go client delivers nothing.
+    Every line comes, where the Go client delivers nothing.
     """
     lines = [f"{number} " + "x" * 200 for number in range(2000)]
     embedded.push_logs(lines)
@@ -129,7 +129,7 @@ def test_ports_and_containers_are_listed(agent: Agent, embedded: EmbeddedAgent) 
 
 def test_what_needs_a_connected_agent_says_so(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    With an error of its own.
+    The error is of a class of its own.
     """
     embedded.disconnect()
     with pytest.raises(AgentNotConnectedError):
@@ -140,7 +140,7 @@ def test_what_needs_a_connected_agent_says_so(agent: Agent, embedded: EmbeddedAg
 
 def test_a_devcontainer_is_recreated(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    By the route that the release has.
+    The request takes the route that the release has.
     """
     container = WorkspaceAgentContainer(
         id="c1", name="ctr", labels={"devcontainer.local_folder": "/home/coder/dev"}
@@ -166,7 +166,7 @@ def test_signed_tokens_need_a_licence(deployment: Deployment, agent: Agent) -> N
 
 def test_a_newer_build_ends_the_log(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    Without an error, with every line; how depends on what the release still answers.
+    Every line comes and no error; how it ends depends on what the release still answers.
     """
     embedded.push_logs(["one", "two"])
     stream = agent.follow_logs(options=paced(third_try=0.1, max_settling=1.0))
@@ -193,7 +193,7 @@ def test_tls_is_the_same_on_every_call(release: str) -> None:
 
 def test_a_blocked_reader_is_woken_against_the_deployment(agent: Agent) -> None:
     """
-    From another thread.
+    Another thread closes the stream, and the reader returns.
     """
     stream = agent.follow_logs()
     timer = threading.Timer(0.1, stream.close)

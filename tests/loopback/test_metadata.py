@@ -88,7 +88,7 @@ def hide_events(deployment: Deployment) -> None:
 
 def test_metadata_is_read_once(deployment: Deployment, client: Client) -> None:
     """
-    As it is now, over one connection, which ends.
+    The state of now comes over one connection, which then ends.
     """
     embedded = deployment.add_agent(
         metadata=[Metadata("CPU", "cpu", interval=1, timeout=1), Metadata("Disk", "disk")]
@@ -129,7 +129,7 @@ def test_events_that_vanish_while_they_are_watched_are_replaced(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    As where the deployment is updated meanwhile: the stream goes on over the WebSocket.
+    The deployment may be updated meanwhile: the stream continues over the WebSocket.
     """
     embedded = add(deployment, "dev")
     deployment.faults.add("drop", route="watch_metadata", after=1)
@@ -191,7 +191,7 @@ def test_what_does_not_come_in_time_is_a_time_out(
 
 def test_no_time_that_is_left_is_a_time_out(client: Client, deployment: Deployment) -> None:
     """
-    Not a connection that is dialled without a limit.
+    It is no connection that is dialled without a limit.
     """
     add(deployment, "dev")
     with pytest.raises(RequestTimeoutError, match="time-out of 1e-09 seconds"):
@@ -228,7 +228,7 @@ def test_a_connection_that_breaks_off_is_an_error(deployment: Deployment, client
 )
 def test_a_bad_time_out_is_refused(client: Client, timeout: Any, error: type[Exception]) -> None:
     """
-    Before anything is asked.
+    The error is raised before anything is requested.
     """
     with pytest.raises(error, match="timeout must be "):
         unread(client, uuid.uuid4()).metadata(timeout=timeout)
@@ -238,7 +238,7 @@ def test_a_bad_time_out_is_refused(client: Client, timeout: Any, error: type[Exc
 
 def test_metadata_of_a_closed_client_is_not_read(client: Client) -> None:
     """
-    As no stream is opened by it: an error of the program, not of an agent.
+    It is an error of the program, not of an agent, as no stream is opened by it either.
     """
     agent = unread(client, uuid.uuid4())
     client.close()
@@ -271,7 +271,7 @@ def test_without_agents_the_metadata_is_that_of_ones_own(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    As of `Client.agents`.
+    The agents are those that `Client.agents` returns.
     """
     mine = add(deployment, "dev")
     deployment.add_agent(workspace="other", owner="somebody")
@@ -280,7 +280,7 @@ def test_without_agents_the_metadata_is_that_of_ones_own(
 
 def test_of_no_agents_there_is_no_metadata(deployment: Deployment, client: Client) -> None:
     """
-    And no thread.
+    The result is empty, and no thread is started.
     """
     assert dict(client.metadata([])) == {}
     assert dict(client.metadata()) == {}
@@ -339,7 +339,7 @@ def test_bad_arguments_are_refused(
     client: Client, agents: Any, options: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     """
-    Before anything is asked.
+    The error is raised before anything is requested.
     """
     with pytest.raises(error, match=text):
         client.metadata(agents, **options)
@@ -458,7 +458,7 @@ def test_ctrl_c_ends_what_is_only_about_to_be_asked() -> None:
 
 def test_a_result_of_ones_own_can_be_made() -> None:
     """
-    For the tests of whoever reads it.
+    Whoever tests a program that reads it can build one.
     """
     assert len(MetadataOfAgents([])) == 0
 

@@ -59,7 +59,7 @@ def asked(deployment: Deployment) -> list[str]:
 
 def test_an_agent_is_found_by_every_name_it_has(deployment: Deployment, client: Client) -> None:
     """
-    In one request; two for its workspace's UUID.
+    One request is enough; the UUID of its workspace takes two.
     """
     main = deployment.add_agent()
     workspace = deployment.workspace("dev")
@@ -75,7 +75,7 @@ def test_an_agent_is_found_by_every_name_it_has(deployment: Deployment, client: 
 
 def test_a_uuid_of_neither_is_not_found(deployment: Deployment, client: Client) -> None:
     """
-    As an agent and as a workspace.
+    It is looked for as an agent and as a workspace.
     """
     with pytest.raises(NotFoundError, match="Agent doesn't exist with that id"):
         client.agent(uuid.uuid4())
@@ -166,7 +166,7 @@ def test_the_log_of_an_agent_ends_with_a_build_that_is_pending(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    Though the agent is still there.
+    The stream ends though the agent is still there.
     """
     embedded = deployment.add_agent()
     embedded.push_logs("one")
@@ -178,7 +178,7 @@ def test_the_log_of_an_agent_ends_with_a_build_that_is_pending(
 
 def test_a_restart_is_not_the_end(deployment: Deployment, client: Client) -> None:
     """
-    However often the deployment says 1000, while the latest build has the agent.
+    The deployment may say 1000 any number of times while the latest build has the agent.
     """
     embedded = deployment.add_agent()
     embedded.push_logs("one")

@@ -93,7 +93,7 @@ def test_a_private_authority_is_trusted_when_named(
     call: Call, authority: trustme.CA, authority_file: Path
 ) -> None:
     """
-    And not otherwise.
+    Without its name the handshake is refused.
     """
     with deployed(context(authority.issue_cert("127.0.0.1"))) as (deployment, embedded):
         with Client(deployment.url, deployment.token, verify=authority_file) as client:
@@ -106,7 +106,7 @@ def test_a_private_authority_is_trusted_when_named(
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_verification_can_be_switched_off(call: Call, authority: trustme.CA) -> None:
     """
-    By verify=False, for all three.
+    With verify=False all three kinds of connection are made.
     """
     with deployed(context(authority.issue_cert("127.0.0.1"))) as (deployment, embedded):
         with Client(deployment.url, deployment.token, verify=False) as client:
@@ -117,7 +117,7 @@ def test_a_wrong_host_name_is_refused(
     call: Call, authority: trustme.CA, authority_file: Path
 ) -> None:
     """
-    Though the authority is right.
+    The handshake is refused though the authority is right.
     """
     with deployed(context(authority.issue_cert("coder.example.com"))) as (deployment, embedded):
         with (
@@ -131,7 +131,7 @@ def test_a_client_certificate_is_shown(
     call: Call, authority: trustme.CA, authority_file: Path, tmp_path: Path
 ) -> None:
     """
-    Where the server demands one; without it the handshake fails.
+    The server demands one, and without it the handshake fails.
     """
     clients = trustme.CA()
     leaf = clients.issue_cert("client@example.com")

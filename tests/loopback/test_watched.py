@@ -105,7 +105,7 @@ def test_a_release_without_a_watch_is_asked_for_it_once(
     deployment: Deployment, agent: Agent, release: str
 ) -> None:
     """
-    In a client's life.
+    A client asks for it once in its life.
     """
     for _ in range(2):
         agent.watch_containers().close()
@@ -168,7 +168,7 @@ def test_the_deployment_restarts_under_a_stream(
     deployment: Deployment, agent: Agent, dev: EmbeddedAgent
 ) -> None:
     """
-    Of either kind: it goes on.
+    A stream of either kind continues.
     """
     dev.set_ports([])
     with (
@@ -187,7 +187,7 @@ def test_the_deployment_restarts_under_a_stream(
 @pytest.mark.parametrize("which", [DEV, DEV.id, str(DEV.id), "dev", "c1", "ctr", MADE], ids=str)
 def test_one_is_recreated_however_it_is_named(agent: Agent, dev: EmbeddedAgent, which: Any) -> None:
     """
-    By the route that the release has; then the new container is waited for.
+    The request takes the route that the release has, and the new container is waited for.
     """
     assert "initiated" in agent.recreate_devcontainer(which).message
     assert agent.containers().devcontainers[0].status == "starting"
@@ -197,7 +197,7 @@ def test_one_is_recreated_however_it_is_named(agent: Agent, dev: EmbeddedAgent, 
 
 def test_a_second_recreation_is_a_conflict(agent: Agent, dev: EmbeddedAgent) -> None:
     """
-    Also where the devcontainer has no container to name meanwhile.
+    It is one also where the devcontainer has no container to name meanwhile.
     """
     dev.containers.recreate_seconds = 3600
     agent.recreate_devcontainer("dev")
@@ -210,7 +210,7 @@ def test_one_is_deleted_however_it_is_named(
     agent: Agent, dev: EmbeddedAgent, release: str, which: Any
 ) -> None:
     """
-    With its container; a release that cannot says so.
+    Its container is deleted with it; a release that cannot do so says so.
     """
     if release == "2.24":
         with pytest.raises(UnsupportedError):
@@ -266,7 +266,7 @@ def test_one_that_fails_is_an_error_with_its_text(
 
 def test_one_that_hangs_is_a_time_out_that_says_where(agent: Agent, dev: EmbeddedAgent) -> None:
     """
-    With the devcontainer as it was seen last.
+    The error has the devcontainer as it was seen last.
     """
     dev.set_devcontainers([attrs.evolve(DEV, status=STATUS.STARTING, container=None)])
     with pytest.raises(TimeoutError, match=r"'dev' is not running after 0\.2 .*: it is starting"):
@@ -292,7 +292,7 @@ def test_a_time_out_without_any_state_says_so(deployment: Deployment, dev: Embed
 
 def test_one_that_vanishes_is_not_found(agent: Agent, dev: EmbeddedAgent) -> None:
     """
-    Nor is one that was never there.
+    One that was never there is not found either.
     """
     dev.set_devcontainers([attrs.evolve(DEV, status=STATUS.DELETING)])
     timer = threading.Timer(0.1, dev.set_devcontainers, [[]])
@@ -308,7 +308,7 @@ def test_a_wait_goes_on_through_a_drop(
     deployment: Deployment, dev: EmbeddedAgent, release: str
 ) -> None:
     """
-    As the stream that it reads does, also where the agent is away meanwhile.
+    It continues as the stream does that it reads, also where the agent is away meanwhile.
     """
     breaks: list[str] = []
     # Behind a whole answer, a drop breaks only what goes on over the same connection.
@@ -331,7 +331,7 @@ def test_a_wait_goes_on_through_a_drop(
 
 def test_many_changes_are_told_in_whole(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    However the looks fall between them: what is told leads to what is there.
+    What is told leads to what is there, however the reads fall between the changes.
     """
     embedded.set_ports([])
     embedded.open_port(9)

@@ -65,7 +65,7 @@ def test_every_name_is_there_and_from_where_type_checkers_think(package: str) ->
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
     """
-    As of any module.
+    The error is the one that any module raises.
     """
     module = importlib.import_module(package)
 

@@ -54,7 +54,7 @@ def test_what_keeps_a_promise_is_there(promise: str, name: str) -> None:
 
 def test_a_name_that_leads_nowhere_is_noticed() -> None:
     """
-    Of a module as of a method.
+    The name may be that of a module or of a method.
     """
     for name in ("streams.nothing", "streams.core.Core.nothing", "nothing"):
         with pytest.raises(AttributeError):

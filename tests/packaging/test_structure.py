@@ -86,7 +86,7 @@ def test_one_thing_has_one_name(folder: str) -> None:
 )
 def test_an_old_name_is_seen_wherever_it_is_given(source: str) -> None:
     """
-    Of a class, a function, an argument, an attribute and a variable.
+    A class, a function, an argument, an attribute and a variable can have one.
     """
     assert len(old_names(source)) == 1
 

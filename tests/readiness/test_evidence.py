@@ -85,7 +85,7 @@ def test_the_script_that_failed_is_the_one_that_the_state_speaks_of(
     lifecycle: str, statuses: tuple[str | None, ...], wanted: int | None
 ) -> None:
     """
-    Where the deployment tells; scripts that do not run at the start are left out.
+    The deployment reports it; scripts that do not run at the start are left out.
     """
     scripts = [script(number, status) for number, status in enumerate(statuses, 1)]
     cron = script(9, "exit_failure", run_on_start=False)
@@ -99,7 +99,7 @@ def test_the_script_that_failed_is_the_one_that_the_state_speaks_of(
 
 def test_without_word_of_a_script_the_last_error_s_source_counts() -> None:
     """
-    Without an error, the whole log.
+    Where there is no error, it is the whole log that counts.
     """
     known = agent("start_error", script(1), script(2))
     found = failure(known, LOGS)
@@ -113,7 +113,7 @@ def test_without_word_of_a_script_the_last_error_s_source_counts() -> None:
 
 def test_the_only_script_is_the_one_that_failed() -> None:
     """
-    Whatever another source has written to standard error; how it ended is not known.
+    It is so whatever another source has written to standard error; how it ended is not known.
     """
     found = failure(agent("start_error", script(3), script(9, run_on_start=False)), LOGS)
     assert (found.name, found.source, found.is_guess) == ("Script 3", "Source 3", False)
@@ -123,7 +123,7 @@ def test_the_only_script_is_the_one_that_failed() -> None:
 
 def test_last_lines_are_so_many() -> None:
     """
-    Of the sources that are asked for.
+    They are the last ones of the sources that are asked for.
     """
     logs = [line(number % 2, str(number)) for number in range(100)]
     assert [log.output for log in last_lines(logs)] == [str(number) for number in range(90, 100)]
@@ -147,7 +147,7 @@ def test_which_scripts_run_is_told_only_where_it_is_known(
     lifecycle: str, statuses: tuple[str | None, ...], wanted: list[int]
 ) -> None:
     """
-    By how the others ended, or because there is no other.
+    It is known by how the others ended, or because there is no other.
     """
     scripts = [script(number, status) for number, status in enumerate(statuses, 1)]
     found = running_scripts(agent(lifecycle, *scripts, script(9, run_on_start=False)))
@@ -156,7 +156,7 @@ def test_which_scripts_run_is_told_only_where_it_is_known(
 
 def test_a_script_without_a_name_is_called_as_its_source_is() -> None:
     """
-    Without that by its id; and no name moves a cursor.
+    Where that has no name either, it is called by its id; and no name moves a cursor.
     """
     nameless = script(1, display_name="")
     assert script_name(agent("ready", nameless), nameless) == "Source 1"

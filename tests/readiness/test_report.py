@@ -83,7 +83,7 @@ def test_the_report_is_exact_on_every_release(each_release: Deployment) -> None:
 
 def test_what_has_not_ended_is_what_runs(each_release: Deployment) -> None:
     """
-    Also where several scripts have one name, of which so many run as have not ended.
+    Where several scripts have one name, so many of them run as have not ended.
     """
     scripts = [Script("true", "Quick"), Script("sleep 60", "Slow"), Script("true", "Same")]
     embedded = each_release.add_agent(scripts=[*scripts, Script("sleep 60", "Same")])
@@ -102,7 +102,7 @@ def test_what_has_not_ended_is_what_runs(each_release: Deployment) -> None:
 
 def test_scripts_of_the_stop_are_reported(each_release: Deployment) -> None:
     """
-    By the build whose agent ran them, though the workspace has a newer one by then.
+    The build whose agent ran them reports them, though the workspace has a newer one by then.
     """
     failing = Script("echo full >&2; exit 4", "Sync", run_on_start=False, run_on_stop=True)
     embedded = each_release.add_agent(scripts=[Script("sleep 60", "Live"), *SCRIPTS[-1:], failing])
@@ -226,7 +226,7 @@ def test_nothing_is_concluded_that_is_not_known(
     lifecycle: str, statuses: tuple[str | None, ...], wanted: list[str]
 ) -> None:
     """
-    From the statuses of scripts and the state of the agent.
+    What is reported follows from the statuses of scripts and the state of the agent.
     """
     scripts = [script(number, status) for number, status in enumerate(statuses, 1)]
     report = report_startup(agent(lifecycle, *scripts), [])
@@ -264,7 +264,7 @@ def test_a_duration_is_what_can_be_known(
     known: WorkspaceAgent, logs: list[WorkspaceAgentLog], wanted: float | None
 ) -> None:
     """
-    At least so long.
+    It is the least time that the script can have taken.
     """
     found = report_startup(known, logs).scripts[0].duration
     assert found == (None if wanted is None else timedelta(seconds=wanted))
@@ -329,7 +329,7 @@ def test_the_html_shows_the_last_lines_as_text() -> None:
 
 def test_a_report_of_no_scripts_says_so() -> None:
     """
-    By a table without rows.
+    Its table has no rows.
     """
     report = report_startup(agent("ready", name="main"), [])
     assert len(str(report).splitlines()) == 3

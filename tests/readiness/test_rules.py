@@ -84,7 +84,7 @@ def test_an_agent_out_of_touch_is_waited_for_unless_it_shuts_down(
     status: str, lifecycle: str
 ) -> None:
     """
-    Whatever its scripts did.
+    It is waited for whatever its scripts did.
     """
     wanted = SHUT_DOWN if CONNECTED[lifecycle][0] is SHUT_DOWN else WAITING
     for blocks, blocking_only in itertools.product((True, False), repeat=2):
@@ -103,7 +103,7 @@ def test_polls_become_rarer() -> None:
 @given(st.floats(0, 1e9), st.floats(0, 1e9))
 def test_polls_never_become_more_frequent(one: float, other: float) -> None:
     """
-    And are half a second apart at least, eight at most.
+    Two of them are half a second apart at least, and eight seconds at most.
     """
     first, second = sorted((one, other))
     assert 0.5 <= poll_interval(first) <= poll_interval(second) <= 8

@@ -51,7 +51,8 @@ def listed(*timings: AgentScriptTiming) -> WorkspaceBuildTimings:
 
 def test_runs_of_others_do_not_count() -> None:
     """
-    Of another agent, of the stop, by the clock, and of a start before this one of the same agent.
+    Runs of another agent, of the stop, by the clock, and of a start before this one of the same
+    agent are left out.
     """
     known = agent("starting", script(1, display_name="One"), started_at=BEGAN)
     early = BEGAN - timedelta(seconds=1)
@@ -70,7 +71,7 @@ def test_runs_of_others_do_not_count() -> None:
 
 def test_a_script_without_a_name_is_listed_as_its_source_is() -> None:
     """
-    As releases do whose scripts have no names.
+    There are releases whose scripts have no names.
     """
     known = agent("start_error", script(1, display_name=""), script(2, display_name=""))
     timings = listed(run("Source 1"), run("Source 2", "exit_failure", 3))
@@ -128,7 +129,8 @@ def test_what_is_not_listed_is_as_the_state_says() -> None:
 
 def test_the_first_connection_is_the_agent_s_own() -> None:
     """
-    Not that of another agent of the same build; none where it never connected.
+    It is not that of another agent of the same build; there is none where the agent never
+    connected.
     """
     other = AgentConnectionTiming(workspace_agent_id=script(7).id, started_at=BEGAN, ended_at=BEGAN)
     own = AgentConnectionTiming(started_at=BEGAN, ended_at=BEGAN + timedelta(seconds=19.6))

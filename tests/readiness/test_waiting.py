@@ -57,7 +57,7 @@ def test_an_agent_that_starts_is_returned_when_it_is_ready(
     each_release: Deployment, heard: Heard, tmp_path: Path
 ) -> None:
     """
-    With every line of its scripts passed on once, and every state.
+    Every line of its scripts is passed on once, and every state.
     """
     seen = tmp_path / "seen"
     waits = f"while [ ! -e '{seen}' ]; do sleep 0.1; done"
@@ -79,7 +79,7 @@ def test_nothing_but_the_agent_is_asked_for_where_nobody_wants_lines(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    And it is asked for once where it is ready.
+    The agent is read once where it is ready.
     """
     deployment.add_agent(scripts=["echo one"]).wait_started()
     agent = client.agent("dev")
@@ -92,7 +92,7 @@ def test_the_lines_of_an_agent_that_is_ready_are_passed_on_too(
     deployment: Deployment, client: Client, heard: Heard
 ) -> None:
     """
-    So it makes no difference who was faster.
+    It makes no difference whether the agent or the caller was faster.
     """
     deployment.add_agent(scripts=["echo one; echo two"]).wait_started()
     client.agent("dev").wait_ready(on_log=heard.on_log)
@@ -103,7 +103,7 @@ def test_lines_that_come_after_the_agent_is_ready_are_not_lost(
     deployment: Deployment, client: Client, heard: Heard
 ) -> None:
     """
-    As long as each comes soon after the one before it.
+    They come as long as each is written soon after the one before it.
     """
     embedded = deployment.add_agent()
     embedded.push_logs(["first"])
@@ -149,7 +149,7 @@ def test_a_long_backlog_does_not_keep_the_agent_from_being_read(
     deployment: Deployment, client: Client, heard: Heard
 ) -> None:
     """
-    Where whoever reads it is slow.
+    The agent is read in time though whoever reads the lines is slow.
     """
     embedded = deployment.add_agent(scripts=[SLEEPS])
     embedded.push_logs([str(number) for number in range(150)])
@@ -279,7 +279,8 @@ def test_strict_reports_the_script_that_took_too_long(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    Not the one that failed beside it, where the state of the agent is about the time limit.
+    The one that failed beside it is not reported where the state of the agent is about the time
+    limit.
     """
     late = Script("echo slow; sleep 60", "Late", timeout=0.2)
     deployment.add_agent(scripts=[late, Script("sleep 0.6; exit 3", "Failing")])
@@ -334,7 +335,7 @@ def test_strict_says_nothing_where_nothing_went_wrong(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    So it can be used always.
+    It can be used always.
     """
     deployment.add_agent(scripts=["echo fine >&2"])
     assert client.agent("dev").wait_ready(30, strict=True).data.lifecycle_state == "ready"
@@ -345,7 +346,7 @@ def test_an_agent_that_shuts_down_is_not_waited_for(
     deployment: Deployment, client: Client, state: str, heard: Heard
 ) -> None:
     """
-    Even where it was waited for already.
+    The error is raised even where the agent was waited for already.
     """
     embedded = deployment.add_agent(scripts=[SLEEPS])
     embedded.push_logs(["saving", "saved"])
@@ -405,7 +406,7 @@ def test_an_agent_that_never_called_is_waited_for_and_told(
     deployment: Deployment, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    With the page where its template's author wants people to look.
+    The warning has the page where its template's author wants people to look.
     """
     body = {
         "status": "timeout",
@@ -487,7 +488,7 @@ def test_what_may_pass_is_waited_out(
 
 def test_a_deployment_that_asks_for_a_pause_gets_it(deployment: Deployment, client: Client) -> None:
     """
-    But no longer than there is time: the last look is at its end.
+    It is no longer than there is time: the last read is at the end of that.
     """
     deployment.add_agent(scripts=[SLEEPS])
     agent = client.agent("dev")
@@ -503,7 +504,7 @@ def test_lines_are_passed_on_before_a_timeout(
     deployment: Deployment, client: Client, heard: Heard
 ) -> None:
     """
-    Also where there was no time to follow them.
+    They are passed on also where there was no time to follow them.
     """
     deployment.add_agent(scripts=[SLEEPS]).push_logs(["one", "two"])
     with pytest.raises(ReadyTimeoutError):
@@ -517,7 +518,7 @@ def test_what_does_not_pass_is_raised(
     deployment: Deployment, client: Client, way: str, status: int, kind: type[Exception]
 ) -> None:
     """
-    Whatever was asked for.
+    It is raised whatever options were given.
     """
     deployment.add_agent(scripts=["exit 0" if way == "logs" else "sleep 60"])
     deployment.faults.add(
@@ -532,7 +533,7 @@ def test_a_timeout_says_why_the_agent_could_not_be_read(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    Whether it was read before or not.
+    It does so whether the agent was read before or not.
     """
     deployment.add_agent(scripts=[SLEEPS])
     agent = client.agent("dev")
@@ -674,7 +675,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(
     text: str,
 ) -> None:
     """
-    In words, by the agent and by the client.
+    The agent and the client both refuse it in words.
     """
     deployment.add_agent()
     agent = client.agent("dev")
@@ -697,7 +698,7 @@ def test_without_a_limit_it_waits(deployment: Deployment, client: Client) -> Non
 
 def test_a_build_is_waited_for_by_name(each_release: Deployment, heard: Heard) -> None:
     """
-    Then its agent, whose lines are passed on.
+    Its agent is waited for next, and that agent's lines are passed on.
     """
     each_release.add_agent(scripts=["echo one; sleep 0.2; echo two"]).wait_started()
     build = each_release.workspace("dev").start_build()
@@ -719,7 +720,7 @@ def test_a_build_is_waited_for_by_name(each_release: Deployment, heard: Heard) -
 
 def test_a_build_that_fails_is_raised(deployment: Deployment, client: Client) -> None:
     """
-    As resolving the agent raises it.
+    The error is the one that resolving the agent raises.
     """
     build = deployment.workspace("dev").start_build()
     timer = threading.Timer(0.3, build.fail, ["no quota"])

@@ -29,7 +29,7 @@ def code_of(character: str) -> str:
 
 def test_every_character_that_moves_breaks_or_reorders_a_line_is_shown() -> None:
     """
-    Of all of Unicode these characters become their codes, in both functions, and no others do.
+    These characters of all of Unicode become their codes, in both functions, and no others do.
     """
     changed = set(EVERY).difference(escape_controls(EVERY))
 
@@ -93,7 +93,7 @@ def test_nothing_but_colours_is_left_of_any_text(text: str) -> None:
 @given(st.text(alphabet=st.characters()))
 def test_text_of_any_characters_becomes_one_line(text: str) -> None:
     """
-    Whatever characters of Unicode a text has, safe text has no second line, and can be encoded.
+    Safe text has no second line and can be encoded, whatever characters of Unicode the text has.
     """
     for safe in (escape_controls(text), SGR.sub("", terminal_safe(text))):
         assert is_safe_line(safe)

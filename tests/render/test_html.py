@@ -56,7 +56,7 @@ def test_a_table_has_a_caption_columns_and_rows() -> None:
 @given(st.text(), st.lists(st.text()))
 def test_text_stays_text(text: str, lines: list[str]) -> None:
     """
-    Whatever it holds: no tag comes of it, and nothing is lost.
+    No tag comes of it and nothing is lost, whatever it holds.
     """
     parsed = Cells(render_html_table([text], [(text,), (lines,)], caption="x" + text))
     shown = escape_controls(text)

@@ -63,7 +63,7 @@ def test_rows_of_another_length_are_refused() -> None:
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=5))
 def test_every_row_is_one_line_of_printable_text(rows: list[tuple[object, object]]) -> None:
     """
-    Whatever the cells hold, there is a line for each row, and nothing that breaks or reorders it.
+    There is a line for each row, and nothing that breaks or reorders it, whatever the cells hold.
     """
     lines = render_table(["A", "B"], rows)
     assert len(lines) == 2 + len(rows)

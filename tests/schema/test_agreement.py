@@ -79,7 +79,7 @@ def test_every_reader_has_the_same_result_or_the_same_error(
     cls: Any, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Whatever is sent, right or wrong, in one piece or in several.
+    This holds for right and wrong text, in one piece or in several.
     """
     monkeypatch.setattr(reading, "_PIECE", piece)
 
@@ -124,7 +124,7 @@ def test_an_unexpected_value_in_any_field_is_read_alike(cls: Any) -> None:
 @pytest.mark.parametrize("others", [0, 3, 4, times(8, 30)])
 def test_an_unexpected_value_among_good_ones_is_read_alike(others: int) -> None:
     """
-    In lists that are checked item by item and all at once, at either end.
+    This holds in lists that are checked item by item and all at once, at either end.
     """
     for value in UNEXPECTED:
         for name in ("id", "created_at", "source_id", "level"):

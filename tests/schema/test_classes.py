@@ -128,7 +128,7 @@ def test_metadata_is_stale_past_an_interval_and_two_time_outs(
     interval: int, timeout: int, age: int | None, stale: bool
 ) -> None:
     """
-    But never within five seconds, and never if it is collected but once.
+    It is never stale within five seconds, and never if it is collected but once.
     """
     item = WorkspaceAgentMetadata(
         result=WorkspaceAgentMetadataResult(age=age),
@@ -173,7 +173,7 @@ def test_nested_classes_are_whole_by_default() -> None:
 
 def test_agents_of_a_build_are_those_of_all_its_resources() -> None:
     """
-    In the order of the resources.
+    They are in the order of the resources.
     """
     first, second = WorkspaceAgent(name="first"), WorkspaceAgent(name="second")
     resources = (WorkspaceResource(agents=(first,)), WorkspaceResource(agents=(second,)))

@@ -119,7 +119,7 @@ def test_unknown_values_are_not_cached() -> None:
 
 def test_lifecycle_order_is_the_order_of_a_life() -> None:
     """
-    From created to off, every state once.
+    It goes from created to off and has every state once.
     """
     assert WorkspaceAgentLifecycleOrder == (
         "created",
@@ -190,7 +190,8 @@ COMPARISONS = [operator.lt, operator.le, operator.gt, operator.ge]
 @pytest.mark.parametrize("cls", [LogLevel, WorkspaceAgentLifecycle])
 def test_words_with_an_order_compare_by_it(cls: Any, compare: Any) -> None:
     """
-    Not by the alphabet, and with plain text on either side as with each other.
+    They do not compare by the alphabet, and do so with plain text on either side as with each
+    other.
     """
     for (at, one), (place, other) in itertools.product(enumerate(cls), repeat=2):
         expected = compare(at, place)

@@ -165,7 +165,7 @@ def test_a_wrong_type_anywhere_is_named_by_its_path(cls: Any) -> None:
 @pytest.mark.parametrize("cls", [*CLASSES, list[WorkspaceAgentLog], dict[str, DERPRegion]])
 def test_null_anywhere_is_the_zero_value(cls: Any) -> None:
     """
-    As in Go, null leaves a field, an item or a whole document at zero, for both readers.
+    Null leaves a field, an item or a whole document at zero, for both readers, as in Go.
 
     What identifies an object has to be there.
     """
@@ -267,7 +267,7 @@ def test_a_time_without_a_zone_is_refused_with_its_place() -> None:
 
 def test_the_first_of_several_faults_is_named() -> None:
     """
-    In the order of fields and items.
+    The first is the first in the order of fields and items.
     """
     text = '{"apps": [{}, {"slug": 1}, {"health": 2}], "name": 3}'
 
@@ -295,7 +295,7 @@ def test_unknown_fields_are_ignored_and_missing_ones_are_zero() -> None:
 
 def test_of_a_field_that_comes_twice_the_last_is_taken() -> None:
     """
-    As in most readers of JSON.
+    Most readers of JSON do the same.
     """
     assert from_json('{"port": 80, "port": 81}', WorkspaceAgentListeningPort).port == 81
 
@@ -364,7 +364,7 @@ def test_an_error_inside_an_event_has_the_path_of_the_whole_message() -> None:
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview])
 def test_bytes_are_utf_8(wrap: Any) -> None:
     """
-    In any of the types bytes come in.
+    They may come in any of the types of bytes.
     """
     assert from_json(wrap('{"message": "größer 😀"}'.encode()), Response).message == "größer 😀"
 
@@ -474,7 +474,7 @@ def test_a_huge_string_is_not_copied_for_its_beginning() -> None:
 )
 def test_half_a_surrogate_pair_is_replaced(text: str, read: str) -> None:
     """
-    As Go does, so that what was read can always be printed.
+    Go does so as well, and what was read can always be printed.
     """
     assert from_json(text, str) == read
 
@@ -491,7 +491,7 @@ def test_half_a_surrogate_pair_is_replaced_in_keys() -> None:
 @given(st.text(alphabet=st.characters(codec=None), max_size=20), st.booleans())
 def test_any_string_is_read_so_that_it_can_be_encoded(text: str, escaped: bool) -> None:
     """
-    Whatever half pairs it has, and in whichever way they are written.
+    This holds whatever half pairs it has, and in whichever way they are written.
     """
     read = from_json(json.dumps(text, ensure_ascii=escaped), str)
 

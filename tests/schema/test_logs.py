@@ -63,7 +63,7 @@ def test_text_shows_control_characters_wherever_they_come_from() -> None:
 
 def test_a_progress_bar_shows_its_last_state() -> None:
     """
-    As text, and as a line of a plain text log; the output itself has all states.
+    It does so as text, and as a line of a plain text log; the output itself has all states.
     """
     log = WorkspaceAgentLog(created_at=AT, level=LogLevel.INFO, output=" 9%\r\x1b[K99%\r100%\r")
 
@@ -96,7 +96,7 @@ def test_raw_text_is_untouched() -> None:
 
 def test_text_of_a_line_without_a_time_has_the_zero_time() -> None:
     """
-    As the deployment would write it.
+    The deployment writes it in the same way.
     """
     assert WorkspaceAgentLog().text() == "0001-01-01T00:00:00Z [] [agent] "
 

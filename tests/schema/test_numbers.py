@@ -57,7 +57,7 @@ PRINTED = [
 @pytest.mark.parametrize(("text", "number"), PRINTED, ids=[text for text, _ in PRINTED])
 def test_what_common_scripts_print_is_a_number(text: str, number: Number) -> None:
     """
-    As it stands; white space around it and a percentage behind it say nothing new.
+    The number is as it stands; white space around it and a percentage behind it say nothing new.
     """
     assert Number.parse(text) == number
 
@@ -122,7 +122,7 @@ UNITS = ["", "%", "cores", "B", "KiB", "Gi", "G", "kB", "MB/s", "°C", "ms", "s"
 @given(st.builds(Number, FINITE, st.none() | FINITE, st.sampled_from(UNITS)))
 def test_what_is_formatted_reads_back(number: Number) -> None:
     """
-    In the same unit, exactly.
+    It has the same unit and exactly the same value.
     """
     assert Number.parse(str(number)) == number
     assert Number.parse(f"  {number}\n") == number
@@ -169,7 +169,7 @@ def test_nothing_that_is_printed_raises(text: str) -> None:
 )
 def test_a_ratio_is_told_where_there_is_one(number: Number, ratio: float | None) -> None:
     """
-    Of what it is in all, or of a hundred per cent.
+    It is the part of the total, or of a hundred per cent.
     """
     assert number.ratio == ratio
 
@@ -193,6 +193,6 @@ def test_a_number_does_not_change() -> None:
 )
 def test_a_number_is_shown_shortly(number: Number, text: str) -> None:
     """
-    As a script would print it.
+    The text is what a script would print.
     """
     assert str(number) == text

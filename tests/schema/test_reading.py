@@ -90,7 +90,7 @@ def test_what_is_short_or_begins_in_another_way_is_returned_whole(text: bytes) -
 
 def test_a_wrong_line_of_a_long_list_is_named_by_its_place_in_all_of_it() -> None:
     """
-    Not by its place in a piece.
+    The error does not count from the beginning of a piece.
     """
     text = LONG[:-2] + b',"level":5}]'
 
@@ -103,7 +103,7 @@ def test_a_wrong_line_of_a_long_list_is_named_by_its_place_in_all_of_it() -> Non
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_is_as_it_was_after_a_long_list(enabled: bool) -> None:
     """
-    Whether it was on or off before, and also where the list was none.
+    It is so whether it was on or off before, and also where the list was none.
     """
     switch = gc.enable if enabled else gc.disable
     switch()
@@ -163,7 +163,7 @@ def test_ids_are_refused_where_the_lines_would_be(text: bytes, path: str) -> Non
 @given(st.lists(st.sampled_from([None, 0, 7, -(2**63), 2**63, True, 1.0, "1"]) | st.integers()))
 def test_ids_are_those_of_the_lines_or_refused_like_them(ids: list[object]) -> None:
     """
-    Whatever stands where an id belongs.
+    This holds whatever stands where an id belongs.
     """
     text = json.dumps([{"id": number} for number in ids]).encode()
 

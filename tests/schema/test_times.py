@@ -155,7 +155,8 @@ def test_the_quick_form_is_read_as_any_form_is(changes: list[tuple[int, str]], e
 )
 def test_times_are_written_as_go_writes_them(moment: datetime | None, text: str) -> None:
     """
-    Without trailing zeros, ``Z`` for UTC, and in UTC where the offset is not whole minutes.
+    They have no trailing zeros and ``Z`` for UTC, and are in UTC where the offset is not whole
+    minutes.
     """
     assert format_time(moment) == text
 

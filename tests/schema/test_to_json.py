@@ -120,7 +120,7 @@ def test_what_may_be_absent_but_is_sent_is_sent() -> None:
 )
 def test_what_may_be_absent_is_skipped_when_empty(value: object, absent: set[str]) -> None:
     """
-    As Go's ``omitempty`` does.
+    Go's ``omitempty`` does the same.
     """
     assert absent.isdisjoint(written(value))
 
@@ -166,7 +166,7 @@ def test_names_of_the_wire_are_used() -> None:
 )
 def test_collections_and_single_values_are_written(value: object, text: str) -> None:
     """
-    Not only objects of the schema, but what holds them and what they hold.
+    Objects of the schema are written, what holds them, and what they hold.
     """
     assert to_json(value) == text
 
@@ -190,7 +190,7 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
 
 def test_an_object_is_a_dict_of_what_json_has() -> None:
     """
-    By the names of the wire, in plain values; what is in it, too.
+    It has the names of the wire and plain values; so has what is in it.
     """
     request = IssueReconnectingPTYSignedTokenRequest(url="wss://x", agent_id=SOME)
     agent = WorkspaceAgent(created_at=datetime(2026, 11, 22, tzinfo=UTC), scripts=(SCRIPT,))

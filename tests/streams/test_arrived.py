@@ -97,7 +97,7 @@ def test_what_is_no_websocket_after_lines_is_reported_after_them(serve: Serve) -
 @pytest.mark.parametrize("cut", range(1, 12))
 def test_a_message_of_which_a_part_arrived_comes_later(serve: Serve, cut: int) -> None:
     """
-    Whatever the part has: a piece of a header, all of it, some of the line.
+    The part may be a piece of a header, all of it, or some of the line.
     """
     go = threading.Event()
 
@@ -149,7 +149,7 @@ def test_a_batch_has_a_bound(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_poll_without_waiting_finds_what_has_arrived(serve: Serve) -> None:
     """
-    Also where the read before had emptied the socket.
+    It finds it also where the read before had emptied the socket.
     """
     steps = [threading.Event() for _ in range(3)]
 

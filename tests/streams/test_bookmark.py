@@ -35,7 +35,7 @@ def text_of(floor: int, ids: set[int]) -> str:
 @given(floors, offsets)
 def test_a_bookmark_survives_the_round_trip(floor: int, above: set[int]) -> None:
     """
-    With any floor and any ids above it.
+    This holds for any floor and any ids above it.
     """
     ids = {floor + offset for offset in above}
     bookmark = Bookmark.of(AGENT, floor, sorted(ids))
@@ -57,7 +57,7 @@ def test_a_bookmark_survives_the_round_trip(floor: int, above: set[int]) -> None
 )
 def test_its_text_holds_ranges_counted_from_the_floor(floor: int, ids: set[int], text: str) -> None:
     """
-    Up to the largest id there can be.
+    They reach up to the largest id there can be.
     """
     assert text_of(floor, ids) == text
     assert list(Bookmark.read(text, AGENT).ids()) == sorted(ids)
@@ -87,7 +87,7 @@ def test_its_text_is_small_and_plain(floor: int, above: set[int]) -> None:
 
 def test_that_of_another_agent_is_refused() -> None:
     """
-    With the names of both.
+    The error has the names of both agents.
     """
     text = str(Bookmark.of(OTHER, 5, [7]))
     with pytest.raises(ValueError, match="the bookmark is of agent") as raised:

@@ -145,7 +145,7 @@ def test_the_changes_of_containers_lead_from_one_state_to_the_other(
     before: Listing, after: Listing
 ) -> None:
     """
-    As to what runs, and as to all of the devcontainers.
+    They lead there as to what runs, and as to all of the devcontainers.
     """
     running, devcontainers = applied(before, container_changes(before, after))
     assert running == {each.id for each in after.containers if each.running}
@@ -187,7 +187,7 @@ def test_the_order_says_nothing(state: Listing, seed: int) -> None:
 @given(before=LISTINGS, after=LISTINGS)
 def test_what_says_the_same_has_no_changes(before: Listing, after: Listing) -> None:
     """
-    And what has changes does not say the same.
+    What has changes does not say the same.
     """
     if same_containers(before, after):
         assert container_changes(before, after) == []
@@ -205,14 +205,14 @@ def test_what_says_the_same_has_no_changes(before: Listing, after: Listing) -> N
 )
 def test_each_part_of_a_state_counts(other: Listing) -> None:
     """
-    Also a warning, though it is no change of what runs.
+    A warning counts too, though it is no change of what runs.
     """
     assert not same_containers(Listing(), other)
 
 
 def test_another_process_on_the_same_port_is_a_close_and_an_opening() -> None:
     """
-    In this order.
+    The close comes before the opening.
     """
     before = WorkspaceAgentListeningPort(process_name="python", network="tcp", port=80)
     after = attrs.evolve(before, process_name="node")
@@ -221,7 +221,7 @@ def test_another_process_on_the_same_port_is_a_close_and_an_opening() -> None:
 
 def test_a_stopped_container_is_told_as_it_is_or_was() -> None:
     """
-    With what it became where it is still listed; one without an id is known by its name.
+    It is told as it became where it is still listed; one without an id is known by its name.
     """
     runs = WorkspaceAgentContainer(name="web", running=True)
     exited = attrs.evolve(runs, running=False, status="exited")
@@ -266,7 +266,7 @@ def test_a_change_as_text_is_safe_to_show(change: PortChange | ContainerChange, 
 
 def test_no_character_of_unicode_breaks_or_reorders_a_change() -> None:
     """
-    Whatever a container, a dev container or a program is called, each change is one line.
+    Each change is one line, whatever a container, a dev container or a program is called.
     """
     whole = "".join(sorted(UNSAFE))
     port = attrs.evolve(HOSTILE_PORT, process_name=whole, network=whole)

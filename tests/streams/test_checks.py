@@ -156,7 +156,7 @@ def test_a_check_that_hangs_does_not_hold_up_a_poll(
 
 def test_lines_of_several_agents_are_not_delayed(deployment: Deployment, hang: Hang) -> None:
     """
-    However many checks hang, the lines of all agents come.
+    The lines of all agents come, however many checks hang.
     """
     # More than there are kept connections; over TLS one more than one is enough.
     agents = add_agents(deployment, 10 if deployment.ca_file is None else 2)

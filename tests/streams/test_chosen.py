@@ -73,7 +73,7 @@ class Noting:
 
 def test_the_tail_is_of_what_is_there_and_then_all_comes(serve: Serve) -> None:
     """
-    As with tail -n 2 -f.
+    The lines come as with tail -n 2 -f.
     """
     agent = serve(saying(logs(1, 2, 3, 4), logs(5), logs(6, 7, 8)))
     assert [log.id for log in until_1000(agent.follow_logs(tail=2))] == [3, 4, 5, 6, 7, 8]
@@ -129,7 +129,7 @@ def test_the_tail_is_of_the_first_message_on_whichever_connection(serve: Serve) 
 @pytest.mark.parametrize("settle", [0, 60])
 def test_what_is_skipped_is_done(serve: Serve, settle: float) -> None:
     """
-    Not asked for again where ids are trusted, never taken again, and in the bookmark.
+    It is not requested again where ids are trusted, never taken again, and in the bookmark.
     """
     noting = Noting()
     agent = serve(
@@ -149,7 +149,7 @@ def test_what_is_skipped_is_done(serve: Serve, settle: float) -> None:
 
 def test_lines_below_what_was_skipped_are_new(serve: Serve) -> None:
     """
-    And late only where one that was yielded is above them.
+    One of them is late only where one that was yielded is above it.
     """
     options = StreamOptions(reconnect=QUICK, settle=60)
     agent = serve(saying(even(1, 9), even(4), even(2), code=None), options=options)
@@ -208,7 +208,7 @@ def test_the_tail_after_a_bookmark_is_of_what_is_new(serve: Serve) -> None:
 
 def test_what_is_not_below_before_is_skipped_for_ever(serve: Serve) -> None:
     """
-    Then nothing comes any more, but for late lines; the stream ends as its log does.
+    Nothing comes any more then, but for late lines; the stream ends as its log does.
     """
     agent = serve(saying(logs(1, 2, 3, 4), logs(5), logs(6)))
     stream = agent.follow_logs(before=3)
@@ -250,7 +250,7 @@ def test_the_newest_lines_can_be_forgotten_though_nobody_wants_them(
 
 def test_a_filtered_stream_is_closed_from_elsewhere(serve: Serve) -> None:
     """
-    Also while everything that comes is left out.
+    It ends also while everything that comes is left out.
     """
     agent = serve(saying(even(1), code=None))
     stream = agent.follow_logs(level="error")
@@ -288,7 +288,7 @@ def test_bad_filters_are_refused_before_any_io(
     filters: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     """
-    By both calls.
+    Both calls refuse them.
     """
     agent = agent_at("http://127.0.0.1:9")  # where nobody listens
     for call in (agent.logs, agent.follow_logs):
@@ -419,7 +419,7 @@ def test_a_tail_that_is_followed_is_read_after_its_floor_whatever_happens(
     stops: list[int],
 ) -> None:
     """
-    Also where another stream goes on from its bookmark with the same filters.
+    This holds also where another stream continues from its bookmark with the same filters.
     """
     embedded = deployment.add_agent(f"agent-{len(deployment.agents)}")
     embedded.push_logs("line 0")

@@ -133,7 +133,7 @@ def test_an_error_that_ends_a_log_has_its_bookmark(
     kind: type[CoderError],
 ) -> None:
     """
-    Whatever its class, it says where to continue, and nothing is lost or repeated there.
+    It says where to continue, whatever its class, and nothing is lost or repeated there.
     """
     act(deployment)
     with deployment.client(stream_options=options) as client:
@@ -361,7 +361,7 @@ def test_no_pause_that_a_stream_makes_is_longer_than_the_maximum(
     deployment: Deployment, embedded: EmbeddedAgent
 ) -> None:
     """
-    Over many tries in a row.
+    This holds over many tries in a row.
     """
     deployment.faults.add("drop", route="logs_follow", after=1)
     deployment.faults.add("refuse", route="logs_follow", status=503, times=60)

@@ -130,7 +130,7 @@ def test_every_predicate_has_to_hold_and_the_tail_is_of_what_passes(
     logs: list[WorkspaceAgentLog], filters: dict[str, Any]
 ) -> None:
     """
-    Also where the lines are chosen from JSON, and objects are made of few.
+    This holds also where the lines are chosen from JSON, and objects are made of few.
     """
     asked = LogFilter(**filters)
     assert selected(asked, logs, SOURCES, NOW) == wanted(logs, filters)
@@ -171,7 +171,7 @@ def test_only_new_lines_count_and_all_of_them_are_told(
 @given(count=st.integers(1_000, 3_000), tail=st.integers(0, 2_000), before=st.integers(1, 4_000))
 def test_a_message_of_many_pieces_has_one_tail(count: int, tail: int, before: int) -> None:
     """
-    However it is cut to be read.
+    The tail is the same however the message is cut to be read.
     """
     logs = [WorkspaceAgentLog(id=number, output="x" * 80) for number in range(1, count + 1)]
     log_filter = LogFilter(tail=tail, before=before).bind((), NOW)
@@ -198,7 +198,7 @@ def test_pieces_without_a_wanted_line_are_not_decoded() -> None:
 
 def test_lines_that_come_twice_in_a_message_are_one() -> None:
     """
-    Whatever a deployment does.
+    They are one line whatever a deployment does.
     """
     logs = [WorkspaceAgentLog(id=number) for number in (3, 5, 5, 4)]
     log_filter = LogFilter(before=6).bind((), NOW)
@@ -246,7 +246,7 @@ def test_what_cannot_be_chosen_by_is_refused(
     filters: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     """
-    With what is wrong and what would be right.
+    The error says what is wrong and what would be right.
     """
     with pytest.raises(error, match=re.escape(says)):
         LogFilter(**filters)

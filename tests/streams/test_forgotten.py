@@ -290,7 +290,7 @@ def test_a_stream_with_a_history_is_closed_at_once(
     deployment: Deployment, embedded: EmbeddedAgent, kind: str, history: Any
 ) -> None:
     """
-    Whatever was handled before, no exception that came through keeps the stream.
+    No exception that came through keeps the stream, whatever was handled before.
     """
     options = CHECKING if "check" in history.__name__ else QUICK
     with deployment.client(stream_options=options, timeout=(60, 60)) as client:

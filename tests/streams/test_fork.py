@@ -446,7 +446,7 @@ def test_a_child_opens_streams_of_its_own(
     deployment: Deployment, client: Client, embedded: EmbeddedAgent, kind: str
 ) -> None:
     """
-    With the client and the agent of before the fork, while the parent's stream is open.
+    It uses the client and the agent of before the fork, while the parent's stream is open.
     """
     (agent,) = found(client, [embedded])
     with openers(client, agent)[kind]() as stream:

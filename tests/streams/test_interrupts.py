@@ -466,7 +466,7 @@ def test_nothing_runs_in_a_finally_before_the_owner_is_released() -> None:
 
 def test_nothing_runs_between_taking_an_item_and_returning_it() -> None:
     """
-    From ``pending[0]`` to the return there is no call: no signal handler comes between.
+    There is no call from ``pending[0]`` to the return: no signal handler comes between.
     """
     harmless = {
         "BINARY_SUBSCR",

@@ -384,9 +384,8 @@ def committed(world: World) -> set[int]:
 @given(worlds())
 def test_each_line_comes_once_whatever_breaks(world: World) -> None:
     """
-    With drops, refusals, slow readers and other processes: as long as it commits in time.
-
-    And at the end nothing is unsettled, so nothing is held and nothing is asked for.
+    This holds with drops, refusals, slow readers and other processes, as long as a line commits in
+    time. At the end nothing is unsettled, so nothing is held and nothing is requested.
     """
     follower = Follower(world).run()
     assert set(follower.yielded) == committed(world)
@@ -454,7 +453,7 @@ def test_a_short_memory_gives_up_late_lines_but_repeats_none(world: World, most:
 @given(worlds())
 def test_a_late_line_comes_soon(world: World) -> None:
     """
-    Where no connection fails: with the next check, which is at most 30 seconds away.
+    Where no connection fails it comes with the next check, which is at most 30 seconds away.
     """
     world = attrs.evolve(world, lifetimes=(), refused=(), dwell=0.0, restarts=frozenset())
     follower = Follower(world).run()
@@ -535,7 +534,7 @@ def test_a_bookmark_of_any_item_loses_and_repeats_nothing(seed: int) -> None:
 
 def test_what_was_yielded_is_not_new() -> None:
     """
-    Nor is anything at or below the floor; what lies between is.
+    Anything at or below the floor is not new either; what lies between is.
     """
     ledger = Ledger(10)
     assert ledger.floor == 10
@@ -554,7 +553,7 @@ def test_what_was_yielded_is_not_new() -> None:
 
 def test_an_answer_settles_what_was_seen_settle_before() -> None:
     """
-    Not what was seen later, whose lower ids may still be on their way.
+    It does not settle what was seen later, whose lower ids may still be on their way.
     """
     ledger = Ledger(settle=10)
     for number, now in [(5, 100.0), (8, 104.0)]:
@@ -572,7 +571,7 @@ def test_an_answer_settles_what_was_seen_settle_before() -> None:
 
 def test_a_check_is_due_settle_after_the_last_line() -> None:
     """
-    And none is, once an answer has settled that line.
+    No check is due once an answer has settled that line.
     """
     ledger = Ledger(settle=10)
     assert ledger.check_at() is ledger.settled_at() is None
@@ -785,7 +784,7 @@ def test_without_settle_a_bookmark_is_held_until_the_first_answer() -> None:
 
 def test_without_settle_the_floor_never_falls() -> None:
     """
-    Not even where a message is not in the order of its ids.
+    It does not fall even where a message is not in the order of its ids.
     """
     ledger = Ledger(settle=0)
     for number in (3, 9, 5):

@@ -82,7 +82,7 @@ def test_each_line_is_an_item_and_1000_may_be_a_restart(serve: Serve) -> None:
 
 def test_last_id_is_the_newest_that_was_yielded(serve: Serve) -> None:
     """
-    Not the newest received, and never a lower one that came late.
+    It is not the newest received, and never a lower one that came late.
     """
     stream = serve(saying(logs(3, 9, 5))).follow_logs()
     assert [stream.last_id for _ in until_1000(stream)] == [3, 9, 9]
@@ -94,7 +94,7 @@ def test_last_id_is_the_newest_that_was_yielded(serve: Serve) -> None:
 )
 def test_the_request_asks_to_follow(serve: Serve, after: int, query: bytes) -> None:
     """
-    With the presence flags that servers know, and the token as a header.
+    It has the presence flags that servers know, and the token as a header.
     """
     heads: list[bytes] = []
 
@@ -125,7 +125,7 @@ def test_a_bad_after_is_refused_before_any_io(
     serve: Serve, after: Any, error: type[Exception], says: str
 ) -> None:
     """
-    With what would be right.
+    The error says what would be right.
     """
     agent = serve(saying())
     with pytest.raises(error, match=says):
@@ -224,7 +224,7 @@ def test_closing_says_goodbye(serve: Serve) -> None:
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 4000])
 def test_any_other_close_code_is_an_error_that_tells_it(serve: Serve, code: int) -> None:
     """
-    With the code, the reason and the newest id.
+    The error has the code, the reason and the newest id.
     """
 
     def script(conversation: Conversation) -> None:
@@ -253,7 +253,7 @@ def test_a_close_frame_without_a_code_is_an_error(serve: Serve) -> None:
 
 def test_a_connection_that_ends_without_a_close_frame_is_an_error(serve: Serve) -> None:
     """
-    Also in the middle of a frame: what was cut is dropped, never guessed.
+    It is one also in the middle of a frame: what was cut is dropped, never guessed.
     """
 
     def script(conversation: Conversation) -> None:
@@ -324,7 +324,7 @@ def test_a_message_past_the_limit_is_refused_before_it_is_read(
     serve: Serve, fragments: int
 ) -> None:
     """
-    By the lengths that its frames announce; the payload need not come.
+    The lengths that its frames announce are enough; the payload need not come.
     """
 
     def script(conversation: Conversation) -> None:
@@ -402,7 +402,7 @@ def test_a_recorded_refusal_is_raised(
     serve: Serve, recording: Recording, release: str, name: str, error: type[Exception]
 ) -> None:
     """
-    With the message that the real server gave.
+    The error has the message that the real server gave.
     """
     found = recording(release, name)["response"]
     body = str(found["body"]).encode()
@@ -444,7 +444,7 @@ def test_a_recorded_stream_yields_every_line(
     serve: Serve, recording: Recording, release: str, name: str
 ) -> None:
     """
-    Also past the 32 KiB at which the Go client falls silent.
+    Lines past the 32 KiB come at which the Go client falls silent.
     """
     found = recording(release, name)
     messages = found["messages"]

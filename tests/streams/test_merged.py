@@ -200,7 +200,7 @@ BATCHES = AGENTS * 10
 @pytest.mark.parametrize("release", RELEASES)
 def test_nothing_is_lost_or_comes_twice(release: str) -> None:
     """
-    Of many agents, through drops of every kind, while writers commit late.
+    Many agents are followed through drops of every kind, while writers commit late.
     """
     options = attrs.evolve(QUICK, settle=3)  # ten times what a line is late
     with Deployment(release=release, ping_interval=0.5) as deployment:
@@ -294,7 +294,7 @@ def test_it_is_a_generator_of_lines_with_their_agents(
 
 def test_a_label_and_a_line_are_safe_to_print() -> None:
     """
-    Whoever named the workspace, and whatever a script printed.
+    They are safe whoever named the workspace, and whatever a script printed.
     """
 
     @attrs.define
@@ -469,7 +469,8 @@ def test_one_that_cannot_be_opened_is_told_and_the_others_go_on(
 
 def test_one_that_fails_later_is_told_and_the_others_go_on(deployment: Deployment) -> None:
     """
-    With a bookmark behind what was yielded of it; its lines are not lost to those who go on.
+    The error has a bookmark after what was yielded of it; its lines are not lost to those who
+    continue.
     """
     agents = add(deployment, 3)
     for agent in agents:
@@ -557,8 +558,8 @@ def test_a_connection_that_hangs_holds_up_no_other_agent(
     deployment: Deployment, client: Client, why: str
 ) -> None:
     """
-    Whatever it is made for: to go on, to look for late lines, to read the workspace. It is
-    waited for elsewhere, and closing the stream wakes that, too.
+    It may be made to continue, to look for late lines, or to read the workspace. It is waited for
+    elsewhere, and closing the stream wakes that, too.
     """
     agents = add(deployment, 2)
     given = found(client, 2)
@@ -626,7 +627,7 @@ def test_close_ends_the_iteration_and_leaves_nothing(
     deployment: Deployment, client: Client, how: str, state: str
 ) -> None:
     """
-    From a thread or a signal handler, whatever the reader waits for; twice.
+    A thread or a signal handler may close it, twice, whatever the reader waits for.
     """
     add(deployment, 12)
     agents = found(client, 12)
@@ -671,7 +672,7 @@ def test_ctrl_c_passes_through_and_leaves_nothing(
     deployment: Deployment, client: Client, when: str
 ) -> None:
     """
-    Also while the streams are being opened and the deployment does not answer.
+    It does so also while the streams are being opened and the deployment does not answer.
     """
     add(deployment, 12)
     agents = found(client, 12)
@@ -711,7 +712,7 @@ def test_closing_at_any_moment_is_the_end_and_no_error(
 
 def test_closing_reaches_every_log(deployment: Deployment, client: Client) -> None:
     """
-    Each ends as closed.
+    Each log ends as closed.
     """
     add(deployment, 3)
     with client.follow_logs(found(client, 3)) as stream:
@@ -723,7 +724,7 @@ def test_closing_reaches_every_log(deployment: Deployment, client: Client) -> No
 
 def test_two_readers_at_once_are_refused(deployment: Deployment, client: Client) -> None:
     """
-    As generators do it; the first is not disturbed.
+    They are refused as by generators; the first is not disturbed.
     """
     add(deployment, 2)
     stream = client.follow_logs(found(client, 2))
@@ -754,7 +755,7 @@ def test_a_stream_left_open_is_closed_with_a_warning(
 
 def test_what_happens_is_told_by_the_thread_that_reads(deployment: Deployment) -> None:
     """
-    Though others connect: *on_reconnect* need not be safe among threads.
+    Others connect, and *on_reconnect* need not be safe among threads all the same.
     """
     add(deployment, 4)
     told: list[int] = []
@@ -771,7 +772,7 @@ def test_what_happens_is_told_by_the_thread_that_reads(deployment: Deployment) -
 @pytest.mark.parametrize("moment", ["now", "later"])
 def test_an_error_of_on_failure_passes_through(deployment: Deployment, moment: str) -> None:
     """
-    And leaves nothing open.
+    It leaves nothing open.
     """
     add(deployment, 3)
 
@@ -791,7 +792,7 @@ def test_an_error_of_on_failure_passes_through(deployment: Deployment, moment: s
 
 def test_on_failure_may_raise_the_error_itself(deployment: Deployment) -> None:
     """
-    Then one failure is the end of all, and told as one.
+    One failure is the end of all then, and told as one.
     """
     add(deployment, 3)
     deployment.faults.add("drop", route="logs_follow", after=1)
@@ -823,7 +824,7 @@ def test_no_more_than_eight_threads_connect_and_none_without_need(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    However many connections break at the same time.
+    This holds however many connections break at the same time.
     """
     agents = add(deployment, 30)
     with client.follow_logs(found(client, 30)) as stream:
@@ -879,7 +880,7 @@ def test_a_break_is_told_quietly_only_where_nobody_was_reading(
 
 def test_a_deployment_that_is_not_there_is_told() -> None:
     """
-    By the error of the first agent.
+    The error of the first agent is raised.
     """
     with Deployment() as deployment:
         client = deployment.client(stream_options=QUICK)

@@ -99,7 +99,7 @@ def test_an_error_event_needs_no_detail(serve: Serve) -> None:
 
 def test_a_body_without_chunks_yields_each_event_when_it_comes(serve: Serve) -> None:
     """
-    Not only when the next one is there.
+    It does not wait until the next event is there.
     """
 
     def script(conversation: Conversation) -> None:
@@ -119,7 +119,7 @@ def test_a_body_without_chunks_yields_each_event_when_it_comes(serve: Serve) -> 
 
 def test_an_event_of_200_kb_arrives_whole(serve: Serve) -> None:
     """
-    In chunks and packets of whatever size.
+    It comes in chunks and packets of any size.
     """
     value = "x" * 200_000
     with serve(sending(metadata_event(value))).watch_metadata() as stream:
@@ -193,7 +193,7 @@ def test_a_recorded_stream_yields_every_event(
     serve: Serve, recording: Recording, release: str, name: str, size: int
 ) -> None:
     """
-    However the network cuts what the real server sent.
+    The events are the same however the network cuts what the real server sent.
     """
     chunks = recording(release, name)["chunks"]
     body = "".join(chunk["data"] for chunk in chunks).encode()

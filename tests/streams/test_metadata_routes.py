@@ -185,7 +185,7 @@ def test_only_a_missing_route_has_the_other_one_asked_for(serve: Serve) -> None:
 
 def test_an_error_over_the_websocket_ends_the_stream(serve: Serve) -> None:
     """
-    As an error event does, with what it says.
+    It ends it as an error event does, with what the error says.
     """
     said = '{"type":"error","data":{"message":"it \\u001b[2J broke","detail":"badly"}}'
     stream = serve(MISSING, by_socket(said)).watch_metadata()
@@ -197,7 +197,7 @@ def test_an_error_over_the_websocket_ends_the_stream(serve: Serve) -> None:
 
 def test_the_close_of_the_websocket_is_not_the_end(serve: Serve) -> None:
     """
-    Whatever the code: metadata never ends by itself.
+    Metadata never ends by itself, whatever the code.
     """
 
     def closing(conversation: Conversation) -> None:
@@ -267,7 +267,7 @@ def test_nothing_is_said_over_the_websocket_but_pongs_and_goodbye(serve: Serve) 
 @pytest.mark.parametrize("kind", [by_events, None], ids=["events", "socket"])
 def test_the_first_state_is_read_once(serve: Serve, kind: Any) -> None:
     """
-    And nothing after it; over either route.
+    Nothing after it is read, over either route.
     """
     if kind is not None:
         agent = serve(by_events("1", "2"))
@@ -280,7 +280,7 @@ def test_recorded_messages_yield_every_state(
     serve: Serve, recording: Recording, release: str
 ) -> None:
     """
-    As a real deployment sent them.
+    They are the messages that a real deployment sent.
     """
     sent = [
         each["data"]

@@ -48,7 +48,7 @@ def test_the_defaults_are_what_is_documented() -> None:
 )
 def test_what_is_given_is_kept(field: str, value: object) -> None:
     """
-    Up to the ends of what is allowed.
+    Every value up to the ends of what is allowed is kept.
     """
     settings: dict[str, Any] = {field: value}
     assert getattr(StreamOptions(**settings), field) == value

@@ -127,7 +127,7 @@ def test_a_stream_that_was_never_opened_warns_of_nothing() -> None:
 
 def test_an_error_that_takes_no_attributes_passes_as_it_is() -> None:
     """
-    Of a class whose ``last_id`` is a property, for one.
+    The class may have a property called ``last_id``, for one.
     """
 
     class OwnError(Exception):
@@ -207,7 +207,7 @@ def test_an_alarm_that_is_closed_has_nothing_to_let_go_of() -> None:
 @pytest.mark.parametrize("answer", [b"{", b"null", b"[]"])
 def test_an_answer_that_is_not_the_agents_workspace_is_an_error(answer: bytes) -> None:
     """
-    Whatever else it is; an error stays the error that it is.
+    It is one whatever else it is; an error stays the error that it is.
     """
     own = Workspace(id=uuid.UUID(int=7))
     agent = agent_at(NOWHERE)
@@ -222,7 +222,7 @@ def test_an_answer_that_is_not_the_agents_workspace_is_an_error(answer: bytes) -
 
 def test_a_line_that_cannot_be_decoded_is_reported_with_its_place() -> None:
     """
-    Also where ids are read first, piece by piece.
+    This holds also where ids are read first, piece by piece.
     """
     with pytest.raises(DecodeError) as caught:
         new_lines([b'[{"id":1},{"id":2,"output":7}]'], lambda ids: None, None, ids_first=True)
@@ -392,7 +392,7 @@ def test_an_interrupt_in_the_middle_of_closing_leaves_nothing_open(
 
 def test_an_interrupt_of_changes_ends_the_stream(serve: Callable[..., Any]) -> None:
     """
-    Or leaves it whole: no change is computed and not handed out.
+    Where it does not end it, the stream is whole: no change is computed and not handed out.
     """
     for at in range(5, 200, 13):
         with serve(telling(1, 2), telling(3)).watch_listening_ports(interval=0.01) as stream:
@@ -438,7 +438,7 @@ def test_a_document_that_drips_is_not_waited_for_without_end(serve: Callable[...
 
 def test_a_time_out_of_any_size_is_one() -> None:
     """
-    Also where it is larger than any float.
+    It may be larger than any float.
     """
     core: Core[Any] = Core(FeedEngine(log_feed(log_source(), begin=FIRST, options=StreamOptions())))
     stream: Stream[Any] = Stream(core)
@@ -450,7 +450,7 @@ def test_an_agent_that_always_has_something_is_stepped_once_at_a_time(
     serve: Callable[..., Any],
 ) -> None:
     """
-    Whether its bytes lie in a parser or in the socket: each line comes once, in order.
+    Each line comes once and in order, whether its bytes lie in a parser or in the socket.
     """
     numbers = iter(range(1, 1000))
 

@@ -150,7 +150,7 @@ def test_nothing_listens_is_a_state_too(serve: Serve) -> None:
 
 def test_changes_begin_with_all_there_is(serve: Serve) -> None:
     """
-    Then they are what opened and closed, closed first.
+    Later ones are what opened and closed, closed first.
     """
     agent = serve(telling(1, 2), telling(2, 1), telling(3, 2))
     with agent.watch_listening_ports(interval=OFTEN) as stream:
@@ -165,7 +165,7 @@ def test_changes_begin_with_all_there_is(serve: Serve) -> None:
 
 def test_changes_go_on_behind_a_state_that_was_read(serve: Serve) -> None:
     """
-    Whether by the same generator or by another.
+    The same generator continues there, or another one.
     """
     with serve(telling(1), telling(1, 2), telling(2)).watch_listening_ports(
         interval=OFTEN
@@ -228,7 +228,7 @@ def test_an_agent_that_is_away_is_waited_for(serve: Serve) -> None:
 
 def test_without_a_policy_the_refusal_itself_is_raised(serve: Serve) -> None:
     """
-    Not a stream's error that hides it.
+    No error of a stream hides it.
     """
     agent = serve(telling(1), saying(answer(AWAY, b"400 Bad Request")))
     stream = agent.watch_listening_ports(interval=OFTEN)
@@ -283,7 +283,7 @@ def test_a_revoked_token_ends_it_at_once(serve: Serve) -> None:
 
 def test_a_head_that_does_not_come_is_a_time_out(serve: Serve) -> None:
     """
-    After the client's read time-out.
+    It is raised after the client's read time-out.
     """
     stream = serve(telling(1), stuck(), timeout=(5, 0.2)).watch_listening_ports(interval=OFTEN)
     next(stream)
@@ -319,7 +319,7 @@ def test_a_body_that_stops_is_a_drop(serve: Serve) -> None:
 
 def test_polling_returns_on_time(waiting: Waiting) -> None:
     """
-    Whatever it waits for, none of which ever comes, the stream is whole afterwards.
+    The stream is whole afterwards, whatever it waits for that never comes.
     """
     _, _, stream = waiting
     for timeout in (0, 0.05, 0):
@@ -401,7 +401,7 @@ def test_close_in_a_signal_handler_wakes_the_reader(waiting: Waiting) -> None:
 
 def test_ctrl_c_passes_through(waiting: Waiting) -> None:
     """
-    And leaves nothing open.
+    It leaves nothing open.
     """
     agent, before, stream = waiting
     with signalled_when_waiting(), pytest.raises(KeyboardInterrupt):
@@ -451,7 +451,7 @@ def test_nothing_is_open_in_the_pause(serve: Serve) -> None:
 
 def test_it_outlives_its_client(serve: Serve) -> None:
     """
-    As every stream does; a new one is refused.
+    It does so as every stream does; a new one is refused.
     """
     agent = serve(telling(1), telling(2))
     with agent.watch_listening_ports(interval=OFTEN) as stream:

@@ -59,7 +59,7 @@ def at(moment: float) -> Interest:
 
 def test_a_socket_is_due_as_long_as_it_has_something(poller: Poller[str], pair: Pair) -> None:
     """
-    Until its key is dropped.
+    It is due until its key is dropped.
     """
     poller.set("a", [for_reading(pair[0])])
     assert (poller.wait(0), len(poller)) == ([], 1)
@@ -93,7 +93,7 @@ def test_a_key_may_have_two_sockets(poller: Poller[str], pair: Pair) -> None:
 
 def test_a_moment_is_due_when_it_has_come(poller: Poller[str], pair: Pair) -> None:
     """
-    With or without a socket; the soonest ends the wait.
+    It is due with or without a socket; the soonest ends the wait.
     """
     poller.set("never", [for_reading(pair[0])])
     poller.set("soon", [at(time.monotonic() + 0.1), at(math.inf)])
@@ -104,7 +104,8 @@ def test_a_moment_is_due_when_it_has_come(poller: Poller[str], pair: Pair) -> No
 
 def test_a_moment_that_was_put_off_is_not_due_before(poller: Poller[str]) -> None:
     """
-    Though the wait for the first one has begun; one that was brought forward is due sooner.
+    It is put off though the wait for the first one has begun; one that was brought forward is due
+    sooner.
     """
     begin = time.monotonic()
     poller.set("a", [at(begin + 0.05)])
@@ -120,7 +121,7 @@ def test_a_moment_that_was_put_off_is_not_due_before(poller: Poller[str]) -> Non
 
 def test_a_moment_of_a_key_that_was_dropped_is_not_due(poller: Poller[str]) -> None:
     """
-    Whatever was waited for under it.
+    This holds whatever was waited for under the key.
     """
     poller.set("a", [at(0.0)])
     poller.drop("a")
@@ -132,7 +133,7 @@ def test_a_key_is_due_once_though_both_its_socket_and_its_moment_are(
     poller: Poller[str], pair: Pair
 ) -> None:
     """
-    And only keys are returned.
+    Only keys are returned.
     """
     poller.set("a", [for_reading(pair[0], until=0.0)])
     pair[1].send(b"x")
@@ -159,7 +160,7 @@ def test_a_number_that_another_socket_has_by_now_is_the_new_keys(
 
 def test_an_alarm_ends_the_wait_in_progress_and_the_next_one(poller: Poller[str]) -> None:
     """
-    However often it was rung; after that nothing is left of it.
+    It may be rung any number of times; after that nothing is left of it.
     """
     threading.Timer(0.1, poller.alarm.ring).start()
     assert poller.wait(math.inf) == []

@@ -63,7 +63,7 @@ def test_what_is_neither_an_id_nor_a_bookmark_is_refused(
     after: Any, error: type[Exception], says: str
 ) -> None:
     """
-    By a log that is read and by one that is followed, before any request.
+    Reading a log and following one both refuse it, before any request.
     """
     with Deployment() as deployment, deployment.client() as client:
         deployment.add_agent()

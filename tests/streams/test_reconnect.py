@@ -204,7 +204,7 @@ def test_each_exception_is_in_the_tables() -> None:
 )
 def test_the_pause_that_is_asked_for(error: DroppedError | CoderError, seconds: float) -> None:
     """
-    Of Retry-After, and no more than six hours: the largest number would never end.
+    It is that of Retry-After, and no more than six hours: the largest number would never end.
     """
     assert requested_pause(error) == seconds
 
@@ -218,7 +218,7 @@ def middle() -> float:
 
 def test_delays_double_up_to_the_maximum() -> None:
     """
-    From *initial*, which is the first.
+    The first delay is *initial*.
     """
     delays = [Reconnect().delay(attempt, middle) for attempt in range(1, 10)]
     assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
@@ -251,7 +251,7 @@ def test_any_number_of_tries_is_paused_for(attempt: int) -> None:
 )
 def test_jitter_is_a_part_of_the_pause(jitter: float, chance: float, seconds: float) -> None:
     """
-    By which it is made longer or shorter.
+    The pause is made longer or shorter by it.
     """
     assert Reconnect(jitter=jitter).delay(5, lambda: chance) == seconds
 
@@ -267,7 +267,7 @@ def test_a_pause_keeps_within_its_jitter(
     attempt: int, initial: float, maximum: float, jitter: float, chance: float
 ) -> None:
     """
-    Whatever the settings are it is above zero and no longer than the maximum allows.
+    It is above zero and no longer than the maximum allows, whatever the settings are.
     """
     policy = Reconnect(initial=initial, maximum=maximum, jitter=jitter)
     wanted = policy.delay(attempt, middle)
@@ -280,7 +280,7 @@ def test_a_pause_keeps_within_its_jitter(
 
 def test_pauses_of_the_maximum_are_spread_below_it() -> None:
     """
-    So that many clients do not come back at once, and none waits longer than it was told to.
+    Many clients do not come back at once then, and none waits longer than it was told to.
     """
     random.seed(5)
     delays = {Reconnect(maximum=30).delay(20) for _ in range(1_000)}
@@ -290,7 +290,7 @@ def test_pauses_of_the_maximum_are_spread_below_it() -> None:
 
 def test_clients_do_not_come_back_all_at_once() -> None:
     """
-    By default the pause is a matter of chance, over the whole of the jitter.
+    The pause is a matter of chance by default, over the whole of the jitter.
     """
     random.seed(5)
     delays = {Reconnect().delay(5) for _ in range(1_000)}
@@ -380,7 +380,7 @@ def test_an_outage_begins_without_a_try() -> None:
 
 def test_a_requested_pause_ends_in_time_for_one_more_try() -> None:
     """
-    However long it is: the stream gives up after that try, and not before it.
+    The stream gives up after that try, and not before it, however long the pause is.
     """
     policy = Reconnect(initial=1, jitter=0, give_up_after=300)
     outage = Outage(since=100.0)
@@ -392,7 +392,7 @@ def test_a_requested_pause_ends_in_time_for_one_more_try() -> None:
 
 def test_who_never_gives_up_waits_as_long_as_requested() -> None:
     """
-    Or as long as the back-off says, where that is longer.
+    The wait is as long as the back-off says, where that is longer.
     """
     policy = Reconnect(initial=2, jitter=0, give_up_after=None)
     outage = Outage(since=0.0)
@@ -402,7 +402,7 @@ def test_who_never_gives_up_waits_as_long_as_requested() -> None:
 
 def test_what_is_kept_of_an_error_has_no_frames() -> None:
     """
-    Nor have its causes, or they would keep alive all that their calls refer to.
+    Its causes have none either, or they would keep alive all that their calls refer to.
     """
 
     def fail() -> None:

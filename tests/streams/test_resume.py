@@ -268,7 +268,7 @@ def test_the_first_connection_is_never_retried(kind: Kind) -> None:
 
 def test_a_resume_asks_behind_the_floor_and_leaves_out_what_is_known(serve: Serve) -> None:
     """
-    Until a line is settled the floor stays below it; its id is remembered instead.
+    The floor stays below a line until that is settled; its id is remembered instead.
     """
     heads: list[bytes] = []
 
@@ -289,7 +289,7 @@ def test_a_resume_asks_behind_the_floor_and_leaves_out_what_is_known(serve: Serv
 
 def test_lines_twice_in_one_message_are_yielded_once(serve: Serve) -> None:
     """
-    None twice, ever.
+    No line is ever yielded twice.
     """
     agent = serve(saying(logs(1, 2, 1), logs(2, 3), code=None), options=OPTIONS)
     with agent.follow_logs() as stream:
@@ -356,7 +356,7 @@ def test_a_slow_loop_body_costs_a_quiet_reconnect(
 
 def test_it_gives_up_when_there_was_no_progress_for_long(serve: Serve, kind: Kind) -> None:
     """
-    With the last reason; the end says so.
+    The last reason is raised, and the end says so.
     """
     policy = Reconnect(initial=0.02, maximum=0.05, jitter=0, give_up_after=0.3)
     agent = serve(breaking(kind, hang_up), refusing(503), options=SOON(reconnect=policy, settle=0))
@@ -458,7 +458,7 @@ def test_close_wakes_whoever_backs_off_or_reconnects(
     serve: Serve, kind: Kind, script: Script, reached: Callable[[Any], bool]
 ) -> None:
     """
-    From another thread: the iteration ends, no socket stays.
+    Another thread closes it: the iteration ends, and no socket stays.
     """
     policy = Reconnect(initial=30, maximum=30) if reached is _asleep else QUICK
     agent = serve(breaking(kind, hang_up), script, options=SOON(reconnect=policy, settle=0))
@@ -651,7 +651,7 @@ def test_a_build_that_lists_nothing_yet_ends_the_agent_before(serve: Serve) -> N
 
 def test_an_agent_in_the_latest_build_was_only_dropped(serve: Serve) -> None:
     """
-    However often the servers say 1000.
+    This holds however often the servers say 1000.
     """
     restarts = [superseded(), superseded(), building(AGENT)] * 3
     agent = serve(saying(logs(1)), *restarts[1:], going_on(LOGS), options=OPTIONS)
@@ -849,7 +849,7 @@ def test_a_check_that_fails_leaves_the_connection_alone(serve: Serve) -> None:
 
 def test_a_bookmark_goes_on_where_the_stream_stopped(serve: Serve) -> None:
     """
-    At any item; together they give each line once.
+    This holds at any item; together the streams give each line once.
     """
 
     def server(conversation: Conversation) -> None:
@@ -871,7 +871,7 @@ def test_a_bookmark_goes_on_where_the_stream_stopped(serve: Serve) -> None:
 
 def test_a_bookmark_of_another_agent_is_refused(serve: Serve) -> None:
     """
-    Before anything is sent.
+    The error is raised before anything is sent.
     """
     other = uuid.UUID(int=1)
     with pytest.raises(ValueError, match=f"of agent {other}"):
@@ -880,7 +880,7 @@ def test_a_bookmark_of_another_agent_is_refused(serve: Serve) -> None:
 
 def test_an_error_says_where_to_go_on(serve: Serve) -> None:
     """
-    With the newest id and the bookmark.
+    The error has the newest id and the bookmark.
     """
     stream = serve(saying(logs(4, 6), code=1001)).follow_logs()
     with pytest.raises(StreamError) as raised:
@@ -1016,7 +1016,7 @@ def test_watching_containers_needs_a_deployment_that_can(serve: Serve) -> None:
 
 def test_options_of_one_containers_watch_go_before_the_clients(serve: Serve) -> None:
     """
-    As with the other streams.
+    It is so with the other streams, too.
     """
     agent = serve(saying(containers("a"), code=1001), options=OPTIONS)
     stream = agent.watch_containers(options=SOON(reconnect=None))

@@ -109,7 +109,7 @@ def test_a_stream_is_a_generator(serve: Serve, kind: Kind) -> None:
 @pytest.mark.parametrize("error", [KeyError, KeyError("x")])
 def test_throw_closes_and_raises(serve: Serve, kind: Kind, error: Any) -> None:
     """
-    As a generator that does not catch it would.
+    A generator that does not catch the exception would do the same.
     """
     stream: Any = kind.open(serve(counting(kind)))
     next(stream)
@@ -192,7 +192,7 @@ def test_a_refusals_body_has_a_limit(serve: Serve, kind: Kind) -> None:
 )
 def test_an_answer_that_is_none_is_a_transport_error(serve: Serve, kind: Kind, said: bytes) -> None:
     """
-    Whatever is not the head of an answer is told as such; a flood of headers is cut.
+    What is not the head of an answer is told as such; a flood of headers is cut.
     """
 
     def speak(conversation: Conversation) -> None:
@@ -320,7 +320,7 @@ def test_a_bad_poll_timeout_is_refused(
     serve: Serve, kind: Kind, timeout: Any, error: type[Exception]
 ) -> None:
     """
-    And the stream stays whole.
+    The stream stays whole.
     """
     with kind.open(serve(counting(kind))) as stream:
         with pytest.raises(error, match="timeout must be"):
@@ -330,7 +330,7 @@ def test_a_bad_poll_timeout_is_refused(
 
 def test_after_the_end_poll_returns_none_at_once(serve: Serve, kind: Kind) -> None:
     """
-    Also with no limit of time.
+    This holds also with no limit of time.
     """
     stream = kind.open(serve(counting(kind)))
     stream.close()
@@ -518,7 +518,7 @@ def test_closes_at_random_moments(serve: Serve, kind: Kind, tls: ssl.SSLContext 
 
 def test_two_readers_at_once_are_refused(serve: Serve, kind: Kind) -> None:
     """
-    As generators do it: ValueError, and the first reader is not disturbed.
+    They are refused with ValueError as by generators, and the first reader is not disturbed.
     """
     stream = kind.open(serve(silent(kind)))
     thread, found = in_thread(stream)
@@ -556,7 +556,7 @@ def test_a_stream_that_never_opened_warns_of_nothing(kind: Kind) -> None:
 
 def test_the_repr_says_what_and_whether_it_runs(serve: Serve, kind: Kind) -> None:
     """
-    And nothing of the token.
+    It shows nothing of the token.
     """
     with kind.open(serve(counting(kind))) as stream:
         assert repr(stream) == f"<{type(stream).__name__} of {stream._core.engine.what}, open>"
@@ -585,7 +585,7 @@ def test_a_stream_outlives_its_client(serve: Serve, kind: Kind) -> None:
 
 def test_whoever_polls_a_stream_that_is_being_closed_gets_none(serve: Serve, kind: Kind) -> None:
     """
-    Though another reader has not let go of it yet; that one frees it.
+    It returns though another reader has not let go of the stream yet; that one frees it.
     """
     stream = kind.open(serve(silent(kind)))
     owner = stream._core.owner

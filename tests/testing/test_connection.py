@@ -58,7 +58,7 @@ def test_a_wake_up_is_not_a_request() -> None:
 
 def test_many_wake_ups_are_one(pair: tuple[Connection, socket.socket]) -> None:
     """
-    However many nobody waits for, no one that wakes is blocked.
+    No one that wakes is blocked, however many nobody waits for.
     """
     connection, _ = pair
     for _ in range(10_000):
@@ -68,7 +68,7 @@ def test_many_wake_ups_are_one(pair: tuple[Connection, socket.socket]) -> None:
 
 def test_waiting_ends_at_the_stop(pair: tuple[Connection, socket.socket]) -> None:
     """
-    Before a wait or during it, with input or without.
+    It ends whether the stop comes before a wait or during it, with input or without.
     """
     connection, peer = pair
     connection.stop()
@@ -118,7 +118,7 @@ def test_aborting_ends_a_read(pair: tuple[Connection, socket.socket]) -> None:
 
 def test_who_sleeps_notices_that_the_peer_has_gone() -> None:
     """
-    At once, not at the end of the sleep.
+    The thread notices it at once, not at the end of the sleep.
     """
     ours, theirs = socket.socketpair()
     connection = Connection(ours)

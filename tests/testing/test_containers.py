@@ -306,7 +306,7 @@ def test_an_old_deployment_without_devcontainers_refuses_to_recreate(
     old_agent: Any, coder_deployment: Deployment, calls: Any
 ) -> None:
     """
-    Also by the route that names the container.
+    It refuses also by the route that names the container.
     """
     old_agent.containers.enabled = False
     path = f"/workspaceagents/{old_agent.id}/containers/devcontainers/container/abc/recreate"

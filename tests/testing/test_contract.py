@@ -246,7 +246,7 @@ def test_a_failed_build_is_told_as_recorded(
     embedded: Any, calls: Any, recording: Any, release: Any
 ) -> None:
     """
-    With the error of its job and the agent that it made nevertheless.
+    The answer has the error of its job and the agent that it made nevertheless.
     """
     recorded = json.loads(recording(release, "workspace_by_name")["response"]["body"])
     build = embedded.workspace("real").start_build()

@@ -254,7 +254,7 @@ class CountingConnection(Connection):
 
 def test_drip_sends_single_bytes(deployment: Deployment) -> None:
     """
-    From the message on each goes alone; what was before is whole.
+    Each byte goes alone from the message on; what was before is whole.
     """
     fault = deployment.faults.add("drip", route="logs_follow", after=1)
     request = Request("GET", "/", "/", (), {}, b"", keep_alive=True)
@@ -365,7 +365,7 @@ def test_a_refusal_without_a_length(
     deployment: Deployment, call: Any, drain: Any, follow: Any
 ) -> None:
     """
-    As some proxies send it: the end of the connection ends the body.
+    The end of the connection ends the body, as with some proxies.
     """
     deployment.faults.add("unchunked", route="logs")
     deployment.faults.add("refuse", route="logs", status=502, body="gone")

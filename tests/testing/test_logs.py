@@ -118,7 +118,7 @@ def test_logs_after_an_id(deployment: Deployment, call: Any) -> None:
 
 def test_a_gap_can_be_left(deployment: Deployment) -> None:
     """
-    As other agents of a busy deployment leave one.
+    Other agents of a busy deployment leave one.
     """
     agent = deployment.add_agent()
     (before,) = agent.push_logs(["a"])
@@ -317,7 +317,7 @@ def test_following_needs_a_handshake(
 
 def test_a_peer_that_leaves_ends_the_stream(deployment: Deployment, call: Any) -> None:
     """
-    Without a close frame, too: no thread stays behind (see `nothing_is_left`).
+    It does so without a close frame, too: no thread stays behind (see `nothing_is_left`).
     """
     agent = deployment.add_agent()
     stream = call.websocket(f"/workspaceagents/{agent.id}/logs?follow")

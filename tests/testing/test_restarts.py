@@ -124,7 +124,7 @@ def test_a_restart_keeps_the_port_and_everything_else(calls: Calls) -> None:
 
 def test_connections_are_refused_while_it_is_down(calls: Calls) -> None:
     """
-    For as long as was asked.
+    They are refused for as long as was asked.
     """
     with Deployment() as deployment:
         call = calls(deployment)
@@ -216,7 +216,7 @@ def test_a_port_that_somebody_else_has_cannot_be_held() -> None:
 
 def test_a_rolling_restart_gives_the_backlog_and_then_1000(calls: Calls) -> None:
     """
-    To as many connections as there are replicas.
+    It happens to as many connections as there are replicas.
     """
     with Deployment() as deployment:
         agent = deployment.add_agent()
@@ -289,7 +289,7 @@ def test_the_clock_is_set_to_a_time_that_has_a_date(offset: timedelta) -> None:
 )
 def test_a_peer_that_answers_no_ping_is_closed(calls: Calls, release: str, reason: bytes) -> None:
     """
-    With 1001 and the release's own words.
+    The close has 1001 and the release's own words.
     """
     with Deployment(release=release, ping_interval=0.05) as deployment:
         deployment.pong_timeout = 0.2
@@ -375,7 +375,7 @@ def test_answers_of_something_in_between(
 @pytest.mark.parametrize("kind", ["invalid_json", "invalid_utf8"])
 def test_a_message_can_be_broken(calls: Calls, route: str, kind: str) -> None:
     """
-    On every stream; UTF-8 is broken in a text frame, too.
+    Every stream can be broken so; UTF-8 is broken in a text frame, too.
     """
     paths = {
         "logs_follow": "logs?follow",

@@ -136,7 +136,7 @@ def test_unknown_signals_have_a_number() -> None:
 @given(st.lists(st.binary(max_size=5)), st.sampled_from([b"\n", b"\r\n"]))
 def test_every_split_gives_the_same_lines(pieces: list[bytes], end: bytes) -> None:
     """
-    Whatever the pieces, the lines are those of the whole.
+    The lines are those of the whole, whatever the pieces.
     """
     whole = end.join(pieces)
     splitter = LineSplitter()

@@ -125,7 +125,7 @@ def test_an_agent_can_begin_with_its_timeline(deployment: Deployment, call: Any)
 
 def test_what_is_done_by_hand_is_told(call: Any, agent: EmbeddedAgent) -> None:
     """
-    Also when a newer build ends the agent, or another timeline follows.
+    It is told also when a newer build ends the agent, or another timeline follows.
     """
     agent.replay(TIMELINE, speed=1000)
     agent.wait_started()
@@ -162,7 +162,7 @@ def test_closing_ends_a_timeline(deployment: Deployment, agent: EmbeddedAgent) -
 
 def test_lines_without_times_come_at_once(agent: EmbeddedAgent, deployment: Deployment) -> None:
     """
-    Also where no poll tells when it was.
+    They do so also where no poll tells when it was.
     """
     timeline = {
         "polls": [{"t": 0, "body": {"status": "connecting"}}],

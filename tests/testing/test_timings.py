@@ -59,7 +59,7 @@ def test_what_the_stop_kills_has_failed(deployment: Deployment, call: Caller) ->
 
 def test_a_run_may_be_listed_later_than_the_state(deployment: Deployment, call: Caller) -> None:
     """
-    As an agent reports both beside each other.
+    An agent reports both beside each other.
     """
     agent = deployment.add_agent(scripts=["sleep 0.05"])
     agent.timings.delay = 600

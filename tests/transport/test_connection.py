@@ -298,7 +298,7 @@ def test_reading_never_waits(dialled: Callable[..., tuple[Connection, Peer]]) ->
 
 def test_the_end_is_an_empty_read(dialled: Callable[..., tuple[Connection, Peer]]) -> None:
     """
-    Each time.
+    Every further read is empty as well.
     """
     connection, _ = dialled(lambda conversation: None)
     assert data_of(connection) == b""
@@ -370,7 +370,7 @@ def test_what_came_before_a_failed_write_is_read_first() -> None:
 
 def test_a_failed_write_is_raised_where_nothing_is_left_to_read() -> None:
     """
-    Or the reader would wait for a peer that never got the message.
+    The reader would wait for a peer that never got the message otherwise.
     """
 
     class Broken:
@@ -425,7 +425,7 @@ def test_a_peer_that_does_not_read_is_dropped(
     dialled: Callable[..., tuple[Connection, Peer]],
 ) -> None:
     """
-    After a time, by whichever call comes first.
+    It is dropped after a time, by whichever call comes first.
     """
     connection, _ = dialled(silent, send_timeout=0.2)
     started = time.monotonic()
@@ -521,7 +521,7 @@ def test_freeing_ends_the_connection_even_where_another_process_holds_it(
 
 def test_freeing_what_was_never_dialled_does_nothing() -> None:
     """
-    Nor does waking it.
+    Waking it does nothing either.
     """
     connection = Connection()
     assert not connection.is_dialled
@@ -550,7 +550,7 @@ def test_an_adapter_that_cannot_dial_is_refused() -> None:
 
 def test_a_session_header_that_cannot_be_sent_is_reported(source_at: MakeSource) -> None:
     """
-    Without showing it: it may be a secret.
+    The error does not show it: it may be a secret.
     """
     session = requests.Session()
     session.headers["X-Bad"] = "s3cret\x00"

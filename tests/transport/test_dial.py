@@ -136,7 +136,7 @@ def test_an_address_that_never_answers_leaves_time_for_the_next(
     full_listener: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Such as where IPv6 leads nowhere.
+    Such an address is one of IPv6 that leads nowhere.
     """
     with serving(event) as peer:
         found = addresses(full_listener, peer.port)
@@ -181,7 +181,7 @@ def test_the_last_address_that_fails_is_the_reason(monkeypatch: pytest.MonkeyPat
 
 def test_a_host_that_does_not_exist_is_a_transport_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    With the resolver's reason.
+    The error has the resolver's reason.
     """
 
     def unknown(*_: Any) -> list[Any]:
@@ -225,7 +225,7 @@ def test_a_tls_handshake_that_drips_ends_at_the_deadline() -> None:
 
 def test_a_wrong_certificate_is_a_tls_error(server_tls: ssl.SSLContext) -> None:
     """
-    As for REST calls.
+    It is the error that REST calls raise.
     """
     with serving(stuck, tls=server_tls) as peer:
         with pytest.raises(TLSError):
@@ -236,7 +236,7 @@ def test_a_wrong_certificate_is_a_tls_error(server_tls: ssl.SSLContext) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_does_not_answer_ends_at_the_deadline(scheme: str, script: Tunnel) -> None:
     """
-    Nor may it answer byte by byte.
+    An answer that comes byte by byte ends there, too.
     """
     with serving(script) as proxy:
         times_out(source_at(f"{scheme}://127.0.0.1:9", proxies={scheme: proxy.url}))
@@ -279,7 +279,7 @@ def test_a_stream_comes_through_a_proxy(
     to_proxy: str, to_deployment: str, server_tls: ssl.SSLContext, authority_file: Path
 ) -> None:
     """
-    With TLS to the proxy, to the deployment, to both or none; always through CONNECT.
+    There may be TLS to the proxy, to the deployment, to both or none; CONNECT is always used.
     """
     heads: list[bytes] = []
     with serving(event, tls=server_tls if to_deployment == "https" else None) as peer:
@@ -296,7 +296,7 @@ def test_a_stream_comes_through_a_proxy(
 
 def test_a_proxy_that_refuses_is_a_transport_error() -> None:
     """
-    With the proxy's reason.
+    The error has the proxy's reason.
     """
 
     def refuse(conversation: Conversation) -> None:
@@ -370,7 +370,7 @@ def own_pool(source: SSESource) -> None:
 
 def test_a_connection_of_another_kind_connects_by_itself() -> None:
     """
-    Such as one through a SOCKS proxy.
+    A connection through a SOCKS proxy is one of that kind.
     """
     with serving(event) as peer:
         source = source_at(peer.url)
@@ -382,7 +382,7 @@ def test_a_connection_of_another_kind_connects_by_itself() -> None:
 
 def test_a_connection_of_another_kind_has_the_deadline_too(full_listener: int) -> None:
     """
-    As its time-out.
+    Its time-out is what is left until the deadline.
     """
     source = source_at(f"http://127.0.0.1:{full_listener}")
     own_pool(source)
@@ -391,7 +391,7 @@ def test_a_connection_of_another_kind_has_the_deadline_too(full_listener: int) -
 
 def test_a_connection_of_another_kind_is_woken_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    As soon as it has a socket.
+    It is woken as soon as it has a socket.
     """
     with serving(stuck) as peer:
         source = source_at(peer.url)
@@ -409,7 +409,7 @@ def test_a_connection_of_another_kind_is_woken_too(monkeypatch: pytest.MonkeyPat
 
 def test_ctrl_c_in_a_dial_leaves_nothing_open() -> None:
     """
-    Whatever ends it.
+    This holds whatever ends the dial.
     """
 
     def interrupted(sock: socket.socket) -> None:
@@ -424,7 +424,7 @@ def test_ctrl_c_in_a_dial_leaves_nothing_open() -> None:
 
 def test_ctrl_c_in_a_tls_handshake_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Not even for those who keep its traceback.
+    The traceback keeps nothing open either.
     """
     half_made: list[ssl.SSLSocket] = []
 
@@ -466,7 +466,7 @@ def test_a_dialled_socket_is_like_any_other() -> None:
 
 def test_a_deadline_that_has_passed_leaves_no_time() -> None:
     """
-    But ssl's handshake gets some, and fails at once: its socket could not be closed otherwise.
+    Only ssl's handshake gets some, and fails at once: its socket could not be closed otherwise.
     """
     deadline = Deadline(0)
     with pytest.raises(TimeoutError):

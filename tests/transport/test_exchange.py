@@ -107,7 +107,7 @@ def test_the_request_is_what_was_prepared(wire: Wire) -> None:
 
 def test_another_request_follows_an_answer_that_is_whole(wire: Wire) -> None:
     """
-    On the same connection.
+    It goes over the same connection.
     """
     exchange, theirs = wire
     for text in (b"one", b"two"):

@@ -344,7 +344,7 @@ def test_one_object_that_fails_keeps_no_other_from_its_turn() -> None:
 
 def test_the_handler_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    And nothing where the platform cannot fork.
+    Nothing is registered where the platform cannot fork.
     """
     handlers: list[object] = []
     monkeypatch.setattr(fork, "_registered", {})
@@ -377,7 +377,8 @@ def test_numbers_are_closed_of_whatever_holds_them() -> None:
 
 def test_what_belongs_to_the_parent_is_dropped() -> None:
     """
-    In this process, as a child would: connections, kept ones and idle ones of the session.
+    Connections, kept ones and idle ones of the session are dropped here in this process, as a child
+    would do it.
     """
     with serving(serve) as peer:
         with Client(peer.url, TOKEN) as client:

@@ -305,7 +305,7 @@ def test_after_the_last_try_the_last_answer_is_raised(
     script: Callable[[Conversation], None],
 ) -> None:
     """
-    With its body: raising on the status inside urllib3 would lose it.
+    It has its body: raising on the status inside urllib3 would lose it.
     """
     with serving(script) as peer, Client(peer.url, TOKEN, retries=1) as client:
         with pytest.raises((ServerError, TransportError)) as raised:
@@ -478,8 +478,8 @@ def _everything_of(error: BaseException) -> str:
 @pytest.mark.parametrize("status", [307, 400, 401, 403, 404, 409, 429, 500])
 def test_the_token_hangs_on_no_api_error(client: Client, status: int) -> None:
     """
-    Not in the text, the request, the response, its request, the cause or the context,
-    even where the server shows the request it was sent.
+    It is not in the text, the request, the response, its request, the cause or the context, even
+    where the server shows the request it was sent.
     """
     responses.get(
         f"{API}/users/me",

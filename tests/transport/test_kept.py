@@ -381,7 +381,7 @@ def test_half_an_answer_is_an_error_and_discards_the_connection(
     client: MakeClient, data: bytes
 ) -> None:
     """
-    Also on a connection that was used before.
+    This holds also for a connection that was used before.
     """
     with serving(close_at(1, data), serve) as peer:
         http = client(peer.url)
@@ -449,7 +449,7 @@ def test_a_refusal_that_is_not_whole_discards_the_connection(
 
 def test_a_refusal_that_breaks_off_is_one_all_the_same(client: MakeClient) -> None:
     """
-    With what came of its body.
+    It has what came of its body.
     """
     data = b"HTTP/1.1 500 No\r\nContent-Length: 99\r\n\r\nhalf"
     with serving(close_at(0, data)) as peer:
@@ -460,7 +460,7 @@ def test_a_refusal_that_breaks_off_is_one_all_the_same(client: MakeClient) -> No
 
 def test_another_success_is_no_success(client: MakeClient) -> None:
     """
-    Nor is a redirect followed.
+    A redirect is not followed either.
     """
     with serving(answering(b"HTTP/1.1 204 No Content\r\n\r\n", answer(b"1"))) as peer:
         http = client(peer.url)
@@ -472,7 +472,7 @@ def test_another_success_is_no_success(client: MakeClient) -> None:
 
 def test_a_page_is_a_decode_error(client: MakeClient) -> None:
     """
-    Of a proxy that asks for a login; its connection is not used again.
+    It may be a proxy that asks for a login; its connection is not used again.
     """
     page = answer(b"<html>", headers=b"Content-Type: text/html\r\n")
     with serving(answering(page), serve) as peer:
@@ -522,7 +522,7 @@ def test_a_dial_that_fails_is_an_error(client: MakeClient, full_listener: int) -
 
 def test_a_header_that_cannot_be_sent_is_reported(client: MakeClient) -> None:
     """
-    Without showing it: it may be a secret.
+    The error does not show it: it may be a secret.
     """
     session = requests.Session()
     session.headers["X-Bad"] = "s3cret\x00"
@@ -564,7 +564,7 @@ def test_no_more_than_the_limit_are_out(client: MakeClient) -> None:
 
 def test_requests_of_many_threads_get_their_own_answers(client: MakeClient) -> None:
     """
-    Over no more connections than the limit.
+    They use no more connections than the limit.
     """
     with serving(serve) as peer:
         http = client(peer.url)
@@ -603,7 +603,7 @@ def test_a_request_is_woken_at_any_moment(client: MakeClient) -> None:
 
 def test_a_request_is_woken_while_it_dials(client: MakeClient, full_listener: int) -> None:
     """
-    As any dial.
+    It is woken as any dial is.
     """
     one = request(client(f"http://127.0.0.1:{full_listener}"))
     dialling = InThread(lambda: one.receive(20))
@@ -635,7 +635,7 @@ def test_a_request_that_is_woken_as_it_begins_notices(client: MakeClient) -> Non
 
 def test_an_interrupt_discards_the_connection(client: MakeClient) -> None:
     """
-    Whatever it interrupts, even before the request knows its connection.
+    This holds whatever it interrupts, even before the request knows its connection.
     """
     with serving(serve) as peer:
         http = client(peer.url)
@@ -658,7 +658,7 @@ def test_an_interrupt_discards_the_connection(client: MakeClient) -> None:
 
 def test_closing_the_client_closes_what_is_idle(client: MakeClient) -> None:
     """
-    Whether there were kept connections or not.
+    This holds whether there were kept connections or not.
     """
     gone = threading.Event()
 
@@ -696,7 +696,7 @@ def test_a_stream_outlives_its_client(client: MakeClient) -> None:
 
 def test_kept_connections_of_a_closed_client_keep_nothing(client: MakeClient) -> None:
     """
-    Also where they are first used after its end.
+    This holds also where they are first used after its end.
     """
     with serving(serve) as peer:
         http = client(peer.url)
@@ -753,7 +753,7 @@ def test_what_comes_back_to_a_closed_client_is_closed(client: MakeClient) -> Non
 
 def test_a_connection_that_another_thread_took_first_is_left_to_it(client: MakeClient) -> None:
     """
-    Between seeing that it is idle and claiming it.
+    The other thread comes between seeing that the connection is idle and claiming it.
     """
     with serving(serve) as peer:
         http = client(peer.url)
@@ -767,7 +767,7 @@ def test_a_connection_that_another_thread_took_first_is_left_to_it(client: MakeC
 
 def test_a_client_that_is_forgotten_leaves_nothing_open() -> None:
     """
-    Nor does it warn: it is freed with its last user, as a session's connections are.
+    It does not warn either: it is freed with its last user, as a session's connections are.
     """
     gone = threading.Event()
 

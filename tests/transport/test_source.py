@@ -82,7 +82,7 @@ def refusal_of(source: Any) -> APIError:
 
 def test_a_refusal_has_its_body() -> None:
     """
-    Whole, and the deployment's.
+    The body is whole, and the deployment's.
     """
     head = REFUSED + b"Content-Length: %d\r\n\r\n" % len(REFUSAL)
     with serving(answering(head, REFUSAL, pause=0.1)) as peer:
@@ -92,7 +92,7 @@ def test_a_refusal_has_its_body() -> None:
 
 def test_a_refusal_has_its_body_without_a_length() -> None:
     """
-    As from some proxies: it ends with the connection.
+    It ends with the connection, as from some proxies.
     """
 
     def script(conversation: Conversation) -> None:
@@ -105,7 +105,7 @@ def test_a_refusal_has_its_body_without_a_length() -> None:
 
 def test_a_refusal_that_breaks_off_is_one_all_the_same() -> None:
     """
-    With what came of its body.
+    It has what came of its body.
     """
 
     def script(conversation: Conversation) -> None:
@@ -118,7 +118,7 @@ def test_a_refusal_that_breaks_off_is_one_all_the_same() -> None:
 
 def test_a_refusal_without_end_is_read_until_the_time_is_up() -> None:
     """
-    And then raised with what there is.
+    It is then raised with what there is.
     """
     with serving(answering(REFUSED + b"Content-Length: 99\r\n\r\n" + REFUSAL)) as peer:
         error = refusal_of(sse(peer.url, timeout=(20, 0.3)))
@@ -175,7 +175,7 @@ def test_opening_has_a_last_moment_of_its_own() -> None:
 
 def test_how_opening_ends_is_reported_once() -> None:
     """
-    With None where the request is accepted, with the error where it is not.
+    The call has None where the request is accepted, and the error where it is not.
     """
     ends: list[CoderError | None] = []
     with serving(Conversation.accept_sse) as peer:
@@ -196,7 +196,7 @@ def test_how_opening_ends_is_reported_once() -> None:
 
 def test_a_file_of_the_tls_settings_that_is_gone_is_reported() -> None:
     """
-    Before anything is sent.
+    The error is raised before anything is sent.
     """
     http = Client("http://127.0.0.1:9", TOKEN, verify="no/such.pem")._http
     with pytest.raises(ConfigError, match="verify names a file"):
@@ -205,7 +205,7 @@ def test_a_file_of_the_tls_settings_that_is_gone_is_reported() -> None:
 
 def test_a_request_that_cannot_be_prepared_is_reported() -> None:
     """
-    With its URL.
+    The error has its URL.
     """
     http = Client("https://.example.com", TOKEN)._http
     with pytest.raises(ConfigError, match=r"GET https://\.example\.com/api/v2/stream"):
@@ -254,7 +254,7 @@ def test_a_document_comes_whole() -> None:
 
 def test_a_document_that_is_too_large_is_refused() -> None:
     """
-    While it comes.
+    It is refused while it comes.
     """
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
     with serving(answering(head, b"x" * 1001)) as peer:
@@ -266,7 +266,7 @@ def test_a_document_that_is_too_large_is_refused() -> None:
 
 def test_a_document_that_stops_coming_is_a_drop() -> None:
     """
-    As any source.
+    It is a drop as for any source.
     """
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
     with serving(answering(head, b"x")) as peer:
@@ -315,7 +315,7 @@ def test_a_polled_document_is_requested_when_it_is_due() -> None:
 
 def test_a_polled_document_that_is_refused_raises() -> None:
     """
-    As opening it would.
+    It raises as opening the source would.
     """
     head = b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"
     with serving(one(b"1"), answering(head)) as peer:

@@ -166,14 +166,15 @@ def test_the_short_way_reads_what_the_long_way_reads(end: str) -> None:
 
 def test_the_short_way_is_taken_for_what_coder_writes() -> None:
     """
-    Or it would be no way at all.
+    It would be no way at all otherwise.
     """
     assert _plain_event(b'event: data\ndata: [{"a": 1}]\n\n') is not None
 
 
 def test_an_event_that_comes_alone_is_taken_as_it_is() -> None:
     """
-    Not after the beginning of another one, nor where more comes with it or it is too large.
+    It is not taken so after the beginning of another one, nor where more comes with it or it is too
+    large.
     """
     alone = b"event: data\ndata: 1\n\n"
     buffer = BlockBuffer(len(alone))
@@ -228,7 +229,7 @@ def test_events_come_over_a_connection() -> None:
 
 def test_the_end_of_the_answer_is_a_drop() -> None:
     """
-    Also where the server ends it in due form.
+    It is one also where the server ends it in due form.
     """
 
     def script(conversation: Conversation) -> None:
@@ -245,7 +246,7 @@ def test_the_end_of_the_answer_is_a_drop() -> None:
 
 def test_an_event_too_large_for_the_source_is_refused() -> None:
     """
-    By its own limit.
+    The limit is the source's own.
     """
 
     def script(conversation: Conversation) -> None:
@@ -262,7 +263,7 @@ def test_an_event_too_large_for_the_source_is_refused() -> None:
 
 def test_an_answer_that_is_no_stream_is_a_decode_error() -> None:
     """
-    A page, for instance.
+    A page is such an answer, for instance.
     """
 
     def script(conversation: Conversation) -> None:

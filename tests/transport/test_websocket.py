@@ -77,7 +77,7 @@ def test_sizes_are_taken_whole_and_in_order(
     begin: int, pieces: list[int | None], sizes: list[int]
 ) -> None:
     """
-    However it comes, and however often nothing comes meanwhile.
+    They are so however the bytes come, and however often nothing comes meanwhile.
     """
     stream = bytes(range(200))
     rest = bytearray(stream[begin:])
@@ -157,7 +157,7 @@ def test_a_message_of_any_size_comes_whole(size: int) -> None:
 
 def test_fragments_are_one_message() -> None:
     """
-    With a ping between them, an empty one among them, and another message after them.
+    It is one with a ping between them, an empty one among them, and another message after them.
     """
     script = sending(
         frame(TEXT, b"", fin=False),
@@ -175,7 +175,7 @@ def test_fragments_are_one_message() -> None:
 
 def test_a_ping_is_answered_and_a_pong_skipped() -> None:
     """
-    With the ping's payload.
+    The pong has the ping's payload.
     """
     said: list[bytes] = []
 
@@ -219,7 +219,7 @@ def test_a_close_is_a_drop_with_its_code(
     payload: bytes, code: int | None, reason: str, shown: str
 ) -> None:
     """
-    And is answered with the same code.
+    It is answered with the same code.
     """
     said: list[bytes] = []
 
@@ -253,7 +253,7 @@ def test_a_close_is_a_drop_with_its_code(
 )
 def test_what_is_not_websocket_is_a_drop(data: bytes) -> None:
     """
-    With the code for a protocol error.
+    The close has the code for a protocol error.
     """
     with serving(sending(data)) as peer:
         source = opened(websocket(peer.url))
@@ -272,7 +272,7 @@ def test_what_is_not_websocket_is_a_drop(data: bytes) -> None:
 )
 def test_a_message_past_the_limit_is_refused(data: bytes) -> None:
     """
-    By its length alone; fragments count together.
+    Its length alone is enough; fragments count together.
     """
     with serving(sending(data)) as peer:
         source = opened(websocket(peer.url))
@@ -294,7 +294,7 @@ def test_messages_up_to_the_limit_are_taken_one_after_the_other() -> None:
 
 def test_an_end_without_a_close_frame_is_a_drop() -> None:
     """
-    Without a code.
+    The drop has no code.
     """
     with serving(Conversation.accept_websocket) as peer:
         source = opened(websocket(peer.url))
@@ -335,7 +335,7 @@ def test_a_handshake_that_is_answered_wrongly_is_refused() -> None:
 
 def test_closing_says_goodbye_only_where_somebody_listens() -> None:
     """
-    Not before it is accepted, nor once it was woken.
+    It says nothing before it is accepted, nor once it was woken.
     """
     said: list[bytes] = []
 
@@ -359,7 +359,7 @@ def test_closing_says_goodbye_only_where_somebody_listens() -> None:
 
 def test_closing_never_waits() -> None:
     """
-    Also where the peer does not read.
+    This holds also where the peer does not read.
     """
 
     def script(conversation: Conversation) -> None:
@@ -401,7 +401,7 @@ def test_a_small_message_passes_few_functions(
     count_calls: Callable[[Callable[[], object]], list[str]],
 ) -> None:
     """
-    From the socket to the message, and to the knowledge that there is no other.
+    It passes few from the socket to the message, and to the knowledge that there is no other.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs:
