@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 from coder_agents.capabilities import Capabilities
-from coder_agents.config import Cert, File, check_settings, deployment_url
+from coder_agents.config import Cert, File, Timeout, check_settings, deployment_url
 from coder_agents.environment import Environment
 from coder_agents.errors import ConfigError
 from coder_agents.streams.options import StreamOptions, choose_options
@@ -29,7 +29,7 @@ class BaseClient:
         url: str,
         token: str,
         *,
-        timeout: float | tuple[float, float] = (10, 60),
+        timeout: Timeout = (10, 60),
         retries: int | None = None,
         verify: bool | File | None = None,
         cert: Cert | None = None,
@@ -64,7 +64,7 @@ class BaseClient:
         url: str | None = None,
         token: str | None = None,
         *,
-        timeout: float | tuple[float, float] = (10, 60),
+        timeout: Timeout = (10, 60),
         retries: int | None = None,
         verify: bool | File | None = None,
         cert: Cert | None = None,
@@ -82,7 +82,7 @@ class BaseClient:
         each takes precedence over its variable, which is then not read: *headers* over
         ``CODER_HEADER`` and ``CODER_HEADER_COMMAND``, *verify* over ``CODER_CLIENT_TLS_CA_FILE``,
         *cert* over ``CODER_CLIENT_TLS_CERT_FILE`` and ``CODER_CLIENT_TLS_KEY_FILE``, and
-        *session* over all three TLS variables. None means "not given".
+        *session* over all three TLS variables. None means "not given", but as *timeout* it is no limit.
 
         Raises *ConfigError* that names every place it read, or the variable or file that is wrong,
         and what `Client` raises.

@@ -54,10 +54,6 @@ class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
     def __repr__(self) -> str:
         return f"<MetadataOfAgents of {len(self)}, {len(self.failures)} failed>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # What `failures` returns cannot be pickled.
-        return type(self), ([*self.items(), *self.failures.items()],)
-
 
 class _Connections:
     """

@@ -44,8 +44,8 @@ class Client(BaseClient):
     Args:
         url: the deployment's URL; a path prefix is kept.
         token: a session token, as ``coder tokens create`` prints it.
-        timeout: seconds, or a pair: seconds to connect and seconds without an answer; at most 24
-            days.
+        timeout: seconds, or a pair: seconds to connect and seconds without an answer; above 0, as
+            no request takes no time, and at most 24 days. None is no limit.
         retries: how often a GET is tried again after a lost connection, 502, 503, 504,
             or 429 with ``Retry-After``; 3 unless given. All waiting together is no longer than
             the read time-out.

@@ -33,6 +33,11 @@ The longest time-out, in seconds: sockets are waited for by poll(), which counts
 bits.
 """
 
+Timeout = float | tuple[float | None, float | None] | None
+"""
+Seconds, or a pair: to connect, and without an answer. None is no limit.
+"""
+
 T = TypeVar("T")
 
 File = str | os.PathLike[str]
@@ -63,7 +68,7 @@ def check_settings(
     url: str,
     token: str,
     *,
-    timeout: float | tuple[float, float],
+    timeout: Timeout,
     retries: int | None,
     verify: bool | File | None,
     cert: Cert | None,
@@ -163,7 +168,7 @@ def _token(token: str) -> str:
     return token
 
 
-def _timeouts(timeout: float | tuple[float, float]) -> tuple[float, float]:
+def _timeouts(timeout: Timeout) -> tuple[float, float]:
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if len(pair) != 2:
         raise ValueError("timeout must be seconds, or a pair: seconds to connect and to read")
@@ -171,7 +176,9 @@ def _timeouts(timeout: float | tuple[float, float]) -> tuple[float, float]:
     return _timeout(connect), _timeout(read)
 
 
-def _timeout(value: float) -> float:
+def _timeout(value: float | None) -> float:
+    if value is None:
+        return MAX_TIMEOUT  # as good as none, and one that every socket takes
     seconds = positive_seconds("timeout", value)
     if seconds > MAX_TIMEOUT:
         raise ValueError(f"timeout must be at most {MAX_TIMEOUT} seconds (24 days), not {value}")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from coder_agents import Client, ConfigError, Reconnect, StreamOptions
-from coder_agents.config import MAX_TIMEOUT
+from coder_agents.config import MAX_TIMEOUT, Timeout
 from coder_agents.testing import Deployment
 
 URL = "https://coder.example.com"
@@ -102,10 +102,10 @@ def test_a_timeout_that_is_no_finite_time_above_zero_is_refused(timeout: object)
         Client(URL, TOKEN, timeout=timeout)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("timeout", ["10", True, None, ("1", 2)])
+@pytest.mark.parametrize("timeout", ["10", True, [1, 2], ("1", 2)])
 def test_a_timeout_that_is_no_number_is_a_type_error(timeout: object) -> None:
     """
-    Text, booleans and None are no seconds.
+    Text, booleans and lists are no seconds.
     """
     with pytest.raises(TypeError, match="timeout must be a number of seconds"):
         Client(URL, TOKEN, timeout=timeout)  # type: ignore[arg-type]
@@ -251,6 +251,21 @@ def test_a_timeout_that_no_socket_takes_is_refused(timeout: Any) -> None:
     """
     with pytest.raises(ValueError, match=r"timeout must be at most 2147483 seconds \(24 days\)"):
         Client(URL, TOKEN, timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [None, (None, 60), (10, None), (None, None)])
+def test_no_timeout_is_no_limit(timeout: Timeout) -> None:
+    """
+    None stands for the longest time that a socket can be waited for, as each call's own time-out does.
+    """
+    with Deployment() as deployment, deployment.client(timeout=timeout) as client:
+        settings = client._http.settings
+        pair = timeout if isinstance(timeout, tuple) else (None, None)
+        limits = zip(pair, (settings.connect_timeout, settings.read_timeout), strict=True)
+        assert all(seconds == (given or MAX_TIMEOUT) for given, seconds in limits)
+        deployment.add_agent().push_logs(["one"])
+        with client.agent("dev").follow_logs() as stream:
+            assert next(stream).output == "one"
 
 
 def test_the_longest_timeout_is_one_that_can_be_waited_for() -> None:
