@@ -7,7 +7,9 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import pickle
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -37,7 +39,7 @@ def test_a_stream_is_neither_pickled_nor_copied(kind: str) -> None:
         made.push_logs("one")
         made.set_metadata("load", "1")
         agent = client.agent(made.id)
-        opens = {
+        opens: dict[str, Callable[[], Any]] = {
             "log": agent.follow_logs,
             "metadata": agent.watch_metadata,
             "merged": lambda: client.follow_logs([agent]),
