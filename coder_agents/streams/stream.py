@@ -35,12 +35,6 @@ class Stream(Generator[T, None, None]):
     def __init__(self, core: Core[T]) -> None:
         self._core = core
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a stream can be neither copied nor pickled, as it holds a connection of this process:"
-            " open another one where it is needed"
-        )
-
     def __repr__(self) -> str:
         core = self._core
         state = "open" if core.end is None else f"ended: {core.end}"

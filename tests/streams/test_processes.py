@@ -1,15 +1,11 @@
 """
-What can be passed to another process, and what cannot.
+A client and its agents in a process that was started anew.
 """
 
 from __future__ import annotations
 
-import copy
 import multiprocessing
-import pickle
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -27,25 +23,3 @@ def test_a_client_and_an_agent_work_in_a_new_process(method: str) -> None:
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             assert pool.submit(client.me).result(50).username == "tester"
             assert pool.submit(agent.refresh).result(50).name == "main"
-
-
-@pytest.mark.parametrize("kind", ["log", "metadata", "merged"])
-def test_a_stream_is_neither_pickled_nor_copied(kind: str) -> None:
-    """
-    Whoever tries gets an error that says what to do, and the stream is as it was.
-    """
-    with Deployment() as deployment, deployment.client() as client:
-        made = deployment.add_agent()
-        made.push_logs("one")
-        made.set_metadata("load", "1")
-        agent = client.agent(made.id)
-        opens: dict[str, Callable[[], Any]] = {
-            "log": agent.follow_logs,
-            "metadata": agent.watch_metadata,
-            "merged": lambda: client.follow_logs([agent]),
-        }
-        with opens[kind]() as stream:
-            for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
-                with pytest.raises(TypeError, match="open another one where it is needed"):
-                    attempt(stream)
-            assert next(stream)

@@ -302,7 +302,9 @@ def test_an_adapter_of_another_kind_is_left_as_it_is(adapter: Any) -> None:
     """
     session = requests.Session()
     session.adapters["http://"] = adapter
-    abandon(session)
+    with Client("http://127.0.0.1:9", TOKEN, session=session) as client:
+        client._http.after_fork_in_child()
+        assert client._http.session is session
     assert session.adapters["http://"] is adapter
 
 
