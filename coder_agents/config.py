@@ -259,9 +259,9 @@ def _file(setting: str, value: object, wanted: str) -> str:
 
 def _proxies(proxies: Mapping[Any, Any]) -> dict[str, str]:
     _require_mapping("proxies", proxies, "schemes to URLs")
-    for scheme, url in proxies.items():
+    for pair in proxies.items():
         # The URL is not shown: it may hold a password.
-        if not isinstance(scheme, str) or not isinstance(url, str):
+        if not all(isinstance(each, str) for each in pair):
             raise TypeError("proxies must be a mapping of schemes to URLs, all of them text")
     return dict(proxies)
 

@@ -4,7 +4,6 @@ REST calls over requests, and what the streams need of its session.
 
 from __future__ import annotations
 
-import contextlib
 import http.cookiejar
 import os
 import time
@@ -22,12 +21,12 @@ from coder_agents._version import __version__
 from coder_agents.config import TOKEN_HEADER, Settings
 from coder_agents.errors import CoderError, ConfigError
 from coder_agents.transport import fork
-from coder_agents.transport.cookies import hooks_without_cookies
 from coder_agents.transport.decoding import decoded
 from coder_agents.transport.failures import page_error, refusal
 from coder_agents.transport.pages import JSON, is_page
 from coder_agents.transport.request_log import log_answer, log_failure
 from coder_agents.transport.retry import retry_policy
+from coder_agents.transport.session import abandon, hooks_without_cookies
 from coder_agents.transport.unreached import transport_error
 
 if TYPE_CHECKING:
@@ -102,13 +101,13 @@ class HTTP:
 
     def after_fork_in_child(self) -> None:
         """
-        Give the child process connections of its own. A session that was handed in stays.
+        Give the child process connections of its own. A session that was handed in stays, without
+        the connections of its parent: two processes on one would read each other's answers.
         """
         for kept in self._kept.values():
             kept.after_fork_in_child()
+        abandon(self.session)
         if self.owns_session:
-            with contextlib.suppress(Exception):  # what it is built from is private
-                _abandon(self.session)
             self.session = _new_session(self.settings)
 
     def call(
@@ -295,21 +294,6 @@ def _new_session(settings: Settings) -> requests.Session:
     return session
 
 
-def _abandon(session: requests.Session) -> None:
-    """
-    Close the numbers of the sockets that *session* keeps, in a forked process.
-
-    No lock of its pools is used, as another thread may have held it; what closes them later finds
-    new locks, and no socket.
-    """
-    for adapter in session.adapters.values():
-        assert isinstance(adapter, requests.adapters.HTTPAdapter)
-        for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
-            pools: Any = manager.pools
-            for pool in list(pools._container.values()):
-                for connection in pool.pool.queue:
-                    fork.close_number(getattr(connection, "sock", None))
-                pool.pool.__init__(pool.pool.maxsize)
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -25,7 +25,7 @@ from peer import Conversation, Peer, serving
 from coder_agents import Client
 from coder_agents.transport import HTTP, ClosedError, KeptRequest, SSESource, fork
 from coder_agents.transport.connection import Connection
-from coder_agents.transport.http import _abandon
+from coder_agents.transport.session import abandon
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing can be forked here")
 
@@ -268,15 +268,44 @@ def test_a_child_that_exits_in_the_usual_way_disturbs_nobody(
         assert pool.num_connections == 1
 
 
-def test_a_session_that_was_handed_in_stays(authority_file: Path) -> None:
+def test_a_session_that_was_handed_in_has_no_connection_of_its_parents(
+    peer_of: Callable[..., Peer], authority_file: Path
+) -> None:
     """
-    It is the user's to care for.
+    A session stays the user's; in a child it dials, so that no process reads the answers of another.
+    """
+    peer = peer_of(serve)
+    with requests.Session() as session:
+        session.trust_env = False  # a variable of this machine would take precedence
+        session.verify = str(authority_file)
+        with Client(peer.url, TOKEN, session=session) as client:
+            http: HTTP = client._http
+            http.call("GET", "/before")
+            (pool,) = session.get_adapter(http.url("")).poolmanager.pools._container.values()  # type: ignore[attr-defined]
+
+            def child() -> None:
+                assert http.session is session
+                assert json.loads(http.call("GET", "/child")) == "/api/v2/child"
+                session.close()
+
+            with session.get_adapter(http.url("")).poolmanager.pools.lock, pool.pool.mutex:  # type: ignore[attr-defined]
+                ended = in_child(child)
+            ended()
+            assert json.loads(http.call("GET", "/after")) == "/api/v2/after"
+            assert (pool.num_connections, peer.accepted) == (1, 2)
+
+
+@pytest.mark.parametrize("adapter", [None, object(), requests.adapters.BaseAdapter()])
+def test_an_adapter_of_another_kind_is_left_as_it_is(adapter: Any) -> None:
+    """
+    What is mounted on a session may be no adapter of requests' own.
     """
     session = requests.Session()
+    session.adapters["http://"] = adapter
     with Client("http://127.0.0.1:9", TOKEN, session=session) as client:
         client._http.after_fork_in_child()
         assert client._http.session is session
-    session.close()
+    assert session.adapters["http://"] is adapter
 
 
 def test_a_proxys_connections_are_abandoned_too(authority_file: Path) -> None:
@@ -296,7 +325,7 @@ def test_a_proxys_connections_are_abandoned_too(authority_file: Path) -> None:
             (manager,) = client._http.session.get_adapter(url).proxy_manager.values()  # type: ignore[attr-defined]
             (pool,) = manager.pools._container.values()
             (sock,) = [one.sock for one in pool.pool.queue if one is not None]
-            _abandon(client._http.session)
+            abandon(client._http.session)
             assert sock.fileno() == -1
             assert pool.pool.empty()
 
