@@ -13,10 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from contest import feed
 from contest.figures import Figures, Scale, drained, repeated
-from contest.scenes import FLOW, SINGLE, SINGLES, TIMED, fed
+from contest.scenes import FLOW, LOGS, SINGLE, SINGLES, TIMED, fed
 
 _BLOCK = 131_008  # bytes; what the package's own transport asks the socket for
 
@@ -184,7 +185,7 @@ def json_large(scale: Scale) -> Figures:
     """
     Decode the large body, to lists and dicts.
     """
-    body = feed.logs(scale.body, different=scale.different)
+    body = large_body(scale)
     return repeated(lambda _: json.loads(body), scale.bodies, each=scale.body)
 
 
@@ -210,6 +211,16 @@ def json_agents(scale: Scale) -> Figures:
     """
     page = feed.workspaces(scale.agents)
     return repeated(lambda _: json.loads(page), scale.large, each=scale.agents)
+
+
+def large_body(scale: Scale) -> bytes:
+    """
+    Return the large body, as the server sends it: it is made once for all who read it.
+    """
+    url = f"{scale.url}/api/v2/workspaceagents/{fed(LOGS, scale)}/logs"
+    with urlopen(url) as answer:
+        body: bytes = answer.read()
+    return body
 
 
 def short_bodies(scale: Scale) -> list[bytes]:

@@ -190,7 +190,7 @@ def read_large(scale: Scale) -> Figures:
     """
     Read the large body.
     """
-    body = feed.logs(scale.body, different=scale.different)
+    body = limits.large_body(scale)
     return repeated(
         lambda _: from_json(body, list[WorkspaceAgentLog]), scale.bodies, each=scale.body
     )

@@ -148,8 +148,9 @@ def _by_websocket_client(scale: Scale, agent: uuid.UUID) -> Iterator[str | bytes
 
 def _by_websockets(scale: Scale, agent: uuid.UUID) -> Iterator[str | bytes]:
     connect = import_module("websockets.sync.client").connect
-    # Its limit of a message is 1 MiB, and a log's backlog may be larger.
-    with connect(_logs_url(scale, agent), max_size=None) as socket:
+    # Its limit of a message is 1 MiB, and a log's backlog may be larger. At the end it would wait ten
+    # seconds for the answer of a server that has much to send before.
+    with connect(_logs_url(scale, agent), max_size=None, close_timeout=0) as socket:
         yield from socket
 
 
@@ -171,9 +172,12 @@ def _by_httpx_sse(scale: Scale, agent: uuid.UUID) -> Iterator[str]:
 def follow_websocket_client_cattrs(scale: Scale) -> Figures:
     """
     Follow a log: websocket-client, json, cattrs.
+
+    A fifth of what the others read, as it takes milliseconds for each message.
     """
+    messages = _by_websocket_client(scale, scenes.fed(scenes.LOGS, scale))
     return _followed(
-        scale, _by_websocket_client(scale, scenes.fed(scenes.LOGS, scale)), with_cattrs(list[Log])
+        attrs.evolve(scale, messages=scale.messages // 5), messages, with_cattrs(list[Log])
     )
 
 
@@ -239,8 +243,11 @@ def sse_httpx(scale: Scale) -> Figures:
 def frames_websocket_client(scale: Scale) -> Figures:
     """
     Read WebSocket messages of 20 KB: websocket-client.
+
+    Fewer than the others, as it takes milliseconds for each to look whether it is UTF-8.
     """
-    return drained(_by_websocket_client(scale, scenes.FLOW), warm=scale.warm, count=scale.flow)
+    messages = _by_websocket_client(scale, scenes.FLOW)
+    return drained(messages, warm=scale.warm, count=scale.flow // 10)
 
 
 def frames_websockets(scale: Scale) -> Figures:
@@ -265,7 +272,7 @@ def read_large_pydantic(scale: Scale) -> Figures:
 
 
 def _large(scale: Scale, decode: Decode) -> Figures:
-    body = feed.logs(scale.body, different=scale.different)
+    body = limits.large_body(scale)
     return repeated(lambda _: decode(body), scale.bodies, each=scale.body)
 
 

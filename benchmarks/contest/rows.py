@@ -62,7 +62,7 @@ class Contest:
         measure: what ratios are made of: CPU time, time on the wall, memory.
         guard: whether it is part of the guard against regressions: the same wherever it runs,
             and soon over.
-        once: whether one round tells all.
+        once: whether it is part of the first round only.
         together: how many of each contestant run in a round, all at the same time, as they
             mostly wait; 0 where they run one after the other.
         plotted: whether the plot shows it.
