@@ -225,6 +225,8 @@ class FeedEngine(Generic[T]):
         """
         Wait for what the feed waits for; return False where that has not come by *deadline*.
         """
+        if self._woken:  # also in a process that was forked by what the step called
+            raise ClosedError
         interests = self._feed.interests()
         if interests is None:
             return time.monotonic() < deadline
@@ -257,6 +259,7 @@ class FeedEngine(Generic[T]):
 
     def after_fork_in_child(self) -> None:
         """
-        Let go of all that belongs to the parent.
+        Let go of all that belongs to the parent. Who reads, as its parent did, stops.
         """
+        self._woken = True
         self._poller.after_fork_in_child()

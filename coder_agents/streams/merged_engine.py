@@ -333,7 +333,9 @@ class MergedEngine(Generic[A]):
 
     def after_fork_in_child(self) -> None:
         """
-        Let go of all that belongs to the parent; the pool as it is, as its lock may be held.
+        Let go of all that belongs to the parent; the pool as it is, as its lock may be held. Who
+        reads, as its parent did, stops.
         """
+        self._woken = True
         self._diallers = None
         self._poller.after_fork_in_child()

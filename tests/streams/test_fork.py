@@ -346,52 +346,63 @@ def test_a_child_that_ends_as_programs_do_disturbs_nothing(
     assert told.endswith(" 0 0\n")
 
 
-def test_a_callback_that_forks_ends_the_stream_in_the_child_alone(deployment: Deployment) -> None:
+@pytest.mark.parametrize("kind", ["logs", "several"])
+def test_a_callback_that_forks_ends_the_stream_in_the_child_alone(
+    deployment: Deployment, kind: str
+) -> None:
     """
-    The child returns from the callback into the read that its parent began.
+    The child returns from the callback into the read that its parent began, after the pause before the
+    next connection; it dials none.
     """
     embedded = deployment.add_agent(workspace="forks")
     embedded.push_logs(["one"])
     deployment.faults.add("drop", route="logs_follow", after=1)
     program = textwrap.dedent(
         """
-        import os, sys
+        import os, sys, time
         from coder_agents import Client, Reconnect, StreamError, StreamOptions
 
         children = []
 
         def fork(*_):
             children.append(os.fork())
+            if children[-1] == 0:
+                time.sleep(0.1)
 
         client = Client(sys.argv[1], sys.argv[2], verify=sys.argv[3] or True)
         options = StreamOptions(on_reconnect=fork, reconnect=Reconnect(initial=0.01))
-        stream = client.agent(sys.argv[4]).follow_logs(options=options)
-        assert next(stream).output == "one"
+        agent = client.agent(sys.argv[4])
+        if sys.argv[5] == "logs":
+            stream = agent.follow_logs(options=options)
+        else:
+            stream = client.follow_logs([agent], options=options)
+        next(stream)
         try:
-            second = next(stream).output
+            next(stream)
         except StreamError as error:
             assert children[-1] == 0, children
             print("child", stream.end.name, "forked" in str(error), error.last_id is not None, flush=True)
             sys.exit(0)
         for child in children:
             os.waitpid(child, 0)
-        print("parent", second, stream.end, flush=True)
+        print("parent", stream.stats.items, stream.end, flush=True)
         stream.close()
         """
     )
     flags = ["-W", "always", "-W", "ignore::DeprecationWarning"]
     arguments = [deployment.url, deployment.token, str(deployment.ca_file or ""), str(embedded.id)]
     with subprocess.Popen(
-        [sys.executable, *flags, "-c", program, *arguments],
+        [sys.executable, *flags, "-c", program, *arguments, kind],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as running:
         assert running.stdout is not None
         assert running.stderr is not None
-        assert running.stdout.readline() == "child FORKED True True\n"
-        embedded.push_logs(["two"])
-        assert running.stdout.read() == "parent two None\n"
+        told = running.stdout.readline()
+        embedded.push_logs(["two"])  # lets parent and child end, whatever they do
+        assert told == "child FORKED True True\n"
+        assert running.stdout.read() == "parent 2 None\n"
         assert running.stderr.read() == ""
 
 

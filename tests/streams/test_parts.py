@@ -204,6 +204,28 @@ def test_an_alarm_that_is_closed_has_nothing_to_let_go_of() -> None:
     alarm.after_fork_in_child()
 
 
+def test_the_child_of_a_step_that_forks_takes_no_other_step() -> None:
+    """
+    Whether or not its parent waited for a socket before: the next step would dial.
+    """
+
+    class Forks:
+        steps = 0
+
+        def step(self) -> None:
+            self.steps += 1
+            assert self.steps == 1
+            engine.after_fork_in_child()
+
+        def interests(self) -> None:
+            return None
+
+    feed: Any = Forks()
+    engine: FeedEngine[Any] = FeedEngine(feed)
+    with pytest.raises(ClosedError):
+        engine.read(time.monotonic() + 60)
+
+
 @pytest.mark.parametrize("answer", [b"{", b"null", b"[]"])
 def test_an_answer_that_is_not_the_agents_workspace_is_an_error(answer: bytes) -> None:
     """
