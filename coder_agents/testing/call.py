@@ -12,7 +12,7 @@ import attrs
 from coder_agents.testing.documents import message
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.http import Request, Response
-from coder_agents.testing.requirements import Refusal
+from coder_agents.testing.requirements import NO_RESOURCE, Refusal
 from coder_agents.testing.routes import PREFIX, Route, matching
 from coder_agents.testing.state import State
 
@@ -72,7 +72,7 @@ class Call:
         if self.route is None:
             return self._without_route(request)
         if not self.route.public and not _is_authentic(request, token):
-            return _unauthenticated(request)
+            return _unauthenticated(request, hidden=self.route.hidden)
         subject = request if self.route.protocol == "rest" else exchange
         try:
             response: Response | None = self.route.handler(state, subject, **self.parameters)
@@ -91,7 +91,9 @@ def _is_authentic(request: Request, token: str) -> bool:
     return secrets.compare_digest(given.encode(), token.encode())
 
 
-def _unauthenticated(request: Request) -> Response:
+def _unauthenticated(request: Request, *, hidden: bool) -> Response:
+    if hidden:
+        return message(404, NO_RESOURCE)
     if request.path.startswith(f"{PREFIX}/workspaceagents/"):
         return message(401, NO_KEY)
     return message(401, NO_SESSION, detail="API key is invalid.")

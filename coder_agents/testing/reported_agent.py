@@ -50,6 +50,15 @@ class ReportedAgent:
             return self._describe() if self._told is None else self._told.agent
 
     @property
+    def connected(self) -> bool:
+        """
+        Whether it is in touch.
+        """
+        with self._changed:
+            status = self._facts.status if self._told is None else self._told.agent.status
+            return status == WorkspaceAgentStatus.CONNECTED
+
+    @property
     def document(self) -> WorkspaceAgent | Document:
         """
         The same as it is sent: while a timeline is played what that holds, known fields or not.

@@ -14,6 +14,7 @@ import attrs
 from coder_agents.testing import rest, streaming
 from coder_agents.testing.http import Request
 from coder_agents.testing.state import State
+from coder_agents.testing.terminals.route import open_terminal
 
 PREFIX = "/api/v2"
 AGENT = "/workspaceagents/{agent}"
@@ -36,6 +37,7 @@ class Route:
         flag: a query parameter that must be present.
         public: whether it needs no token.
         licensed: whether only a licensed deployment has it.
+        hidden: whether it is not found by who has no token.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Route:
     flag: str = ""
     public: bool = False
     licensed: bool = False
+    hidden: bool = False
 
     def exists(self, state: State) -> bool:
         """
@@ -102,6 +105,7 @@ ROUTES = (
         streaming.watch_containers,
         since=(2, 25),
     ),
+    Route("pty", "websocket", "GET", AGENT + "/pty", open_terminal, hidden=True),
     Route(
         "recreate_container",
         "rest",

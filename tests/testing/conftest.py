@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 import websocket
+from pty_client import PtyClient
 
 from coder_agents.testing import Deployment
 from coder_agents.testing.fixtures import coder_deployment
@@ -25,7 +26,7 @@ API = "/api/v2"
 
 def open_sockets() -> int:
     """
-    How many sockets this process has open.
+    How many sockets, pipes and terminals this process has open.
     """
     links = []
     for descriptor in os.listdir("/proc/self/fd"):
@@ -33,13 +34,14 @@ def open_sockets() -> int:
             links.append(os.readlink(f"/proc/self/fd/{descriptor}"))
         except FileNotFoundError:
             continue
-    return sum(link.startswith(("socket:", "pipe:", "anon_inode")) for link in links)
+    kinds = ("socket:", "pipe:", "anon_inode", "/dev/pt")
+    return sum(link.startswith(kinds) for link in links)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     """
-    Fail a test that leaves a thread, a socket or a pipe behind.
+    Fail a test that leaves a thread, a socket, a pipe or a terminal behind.
     """
     threads, sockets = threading.active_count(), open_sockets()
     yield
@@ -138,6 +140,22 @@ def calls() -> Iterator[Callable[[Deployment], Caller]]:
     yield make
     for caller in callers:
         caller.close()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., PtyClient]]:
+    """
+    A function that opens a terminal; see `PtyClient`.
+    """
+    clients: list[PtyClient] = []
+
+    def make(*arguments: Any, **options: Any) -> PtyClient:
+        clients.append(PtyClient(*arguments, **options))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
 
 
 @pytest.fixture

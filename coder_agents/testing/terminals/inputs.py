@@ -1,0 +1,119 @@
+"""
+What a client of a terminal sends: JSON objects one after the other, in pieces of any size.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from coder_agents.testing.terminals.process import Size
+
+MAX_SIZE = 65_535
+
+IN_STRING = re.compile(rb'["\\]')
+OUTSIDE = re.compile(rb'["{}]')
+SPACE = b" \t\r\n"
+
+# What a piece may end in the middle of.
+LITERALS = ("true", "false", "null", "-")
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@attrs.frozen
+class Input:
+    """
+    One object: bytes for the process, and perhaps a new size of the terminal.
+    """
+
+    data: bytes
+    size: Size | None
+
+
+class InputDecoder:
+    """
+    Takes the stream of objects apart, as Go's decoder does.
+    """
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._read = 0
+        self._depth = 0
+        self._quoted = False
+
+    def feed(self, data: bytes) -> Iterator[Input]:
+        """
+        Yield the objects that *data* completes.
+
+        Raises:
+            ValueError: it is no JSON, or not what an agent expects.
+        """
+        self._text += data
+        while (end := self._find_end()) is not None:
+            text = self._text[:end].decode(errors="replace")
+            del self._text[:end]
+            self._read = 0
+            yield _decode(json.loads(text))
+        self._check_unfinished()
+
+    def _find_end(self) -> int | None:
+        """
+        Where the first object ends, None while it is not complete.
+        """
+        if not self._depth:
+            del self._text[: len(self._text) - len(self._text.lstrip(SPACE))]
+        while found := (IN_STRING if self._quoted else OUTSIDE).search(self._text, self._read):
+            at, mark = found.start(), found.group()
+            if mark == b"\\" and at + 1 == len(self._text):
+                # The character that it escapes is still to come.
+                self._read = at
+                return None
+            self._read = at + (2 if mark == b"\\" else 1)
+            if mark == b'"':
+                self._quoted = not self._quoted
+            elif mark == b"{":
+                self._depth += 1
+            elif mark == b"}":
+                self._depth -= 1
+                if self._depth <= 0:
+                    return self._read
+        self._read = len(self._text)
+        return None
+
+    def _check_unfinished(self) -> None:
+        # Within a text anything may follow.
+        if not self._text or self._quoted:
+            return
+        if not self._text.startswith(b"{"):
+            raise ValueError("no object")
+        text = self._text.decode(errors="replace")
+        try:
+            json.loads(text)
+        except json.JSONDecodeError as error:
+            rest = text[error.pos :].strip()
+            if any(literal.startswith(rest) for literal in LITERALS):
+                return
+            raise
+
+
+def _decode(document: Any) -> Input:
+    if not isinstance(document, dict):
+        raise ValueError("no object")
+    # Names of any case, as Go takes them.
+    fields = {name.lower(): value for name, value in document.items() if value is not None}
+    text = fields.get("data", "")
+    if not isinstance(text, str):
+        raise ValueError("data is no text")
+    height, width = _whole(fields.get("height", 0)), _whole(fields.get("width", 0))
+    data = SURROGATE.sub("\ufffd", text).encode()
+    return Input(data, (height, width) if height and width else None)
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_SIZE:
+        raise ValueError("no size of a terminal")
+    return value

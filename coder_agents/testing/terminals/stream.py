@@ -1,0 +1,177 @@
+"""
+The WebSocket of one client of a terminal.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from wsproto import events as frames
+
+from coder_agents.testing.connection import ConnectionEnded
+from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.message_streams import WebSocketStream
+from coder_agents.testing.running_agent import RunningAgent
+from coder_agents.testing.terminals.attachment import Attachment
+from coder_agents.testing.terminals.inputs import Input, InputDecoder
+from coder_agents.testing.terminals.process import TerminalProcess
+
+UNSUPPORTED_DATA = 1003
+NO_TEXT = "unexpected frame type read (expected MessageBinary): MessageText"
+INTERNAL_ERROR = 1011
+
+MAX_MESSAGE = 32_768
+
+# What the system holds of what the peer has not read, and how much more for the last words.
+UNSENT_BYTES = 65_536
+MAX_UNSENT_BYTES = 1_048_576
+
+# How long to wait for a terminal that takes no more input: not every system notices that it does.
+INPUT_SECONDS = 0.02
+
+
+class TerminalStream(WebSocketStream):
+    """
+    Both directions of a terminal, neither of which waits for the other.
+
+    Arguments:
+        exchange: the exchange.
+        agent: the agent; while it is not in touch nothing goes in either direction.
+    """
+
+    def __init__(self, exchange: Exchange, agent: RunningAgent) -> None:
+        self.agent = agent
+        self._outgoing = bytearray()
+        self._sending = False
+        self._closing = False
+        self._decoder = InputDecoder()
+        self._input: deque[Input] = deque()
+        self._written = 0  # how much of the first of them
+        self._process: TerminalProcess | None = None
+        exchange.connection.limit_unsent(UNSENT_BYTES)
+        if exchange.write == exchange.connection.send:
+            exchange.write = self._write
+        super().__init__(exchange, unexpected=(UNSUPPORTED_DATA, NO_TEXT))
+
+    def serve(self, process: TerminalProcess, attachment: Attachment, *, closes: bool) -> None:
+        """
+        Pass on what comes until the terminal or the connection is over.
+
+        Arguments:
+            process: the terminal.
+            attachment: what this client gets of it.
+            closes: whether the end of the terminal is a close with 1000, or no word at all.
+        """
+        self._process = process
+        while True:
+            # First, so that a flood of output leaves time for input and pings.
+            self.wait(0 if self._passing and attachment.waiting else None)
+            if not self._passing:
+                continue
+            if data := process.take(attachment, MAX_MESSAGE):
+                self.send_output(data)
+            elif attachment.ended:
+                self.end(closes=closes)
+
+    @property
+    def _passing(self) -> bool:
+        # An agent that is killed still ends its terminals.
+        return self.agent.connected or self.agent.terminals.closed
+
+    def send_output(self, data: bytes) -> None:
+        """
+        Send output as one message.
+        """
+        self.exchange.send_message(self.binary_frame(self.exchange.payload(data)))
+
+    def end(self, *, closes: bool) -> None:
+        """
+        End as when the terminal is over.
+        """
+        if closes:
+            self.finish()
+        raise ConnectionEnded
+
+    def fail(self, problem: str) -> None:
+        """
+        Close as when the agent cannot be reached after the handshake.
+        """
+        self.close(INTERNAL_ERROR, f"dial workspace agent: {problem}"[:120])
+        raise ConnectionEnded
+
+    def close(self, code: int, reason: str = "") -> None:
+        """
+        Send a close frame, for which the system makes room where the peer does not read.
+        """
+        self._closing = True
+        super().close(code, reason)
+
+    # What comes in.
+
+    def await_input(self, seconds: float) -> bool:
+        """
+        Wait for input, for room for output or input, or for a wake-up.
+        """
+        pipe = None if self._process is None or not self._input else self._process.input
+        readable = self.exchange.connection.wait_ready(
+            min(seconds, INPUT_SECONDS) if self._input else seconds,
+            reading=not self._input and self._passing,
+            writing=bool(self._outgoing),
+            pipe=pipe,
+        )
+        self._send_some()
+        self._pass_input()
+        return readable
+
+    def take_message(self, message: frames.Message[Any]) -> None:
+        """
+        Take input; a text is answered with a close, what is no JSON ends the connection.
+        """
+        if not isinstance(message, frames.BytesMessage):
+            super().take_message(message)
+        try:
+            self._input.extend(self._decoder.feed(bytes(message.data)))
+        except ValueError:
+            raise ConnectionEnded from None
+        finally:
+            self._pass_input()
+
+    def _pass_input(self) -> None:
+        while self._input and self._process is not None:
+            first = self._input[0]
+            while self._written < len(first.data):
+                written = self._process.write(memoryview(first.data)[self._written :])
+                if not written:
+                    return
+                self._written += written
+            self._input.popleft()
+            self._written = 0
+            if first.size is not None:
+                self._process.resize(first.size)
+
+    # What goes out.
+
+    def _write(self, data: bytes) -> None:
+        """
+        Send *data*, and take input meanwhile.
+        """
+        self._outgoing += data
+        if self._closing:
+            self.exchange.connection.limit_unsent(MAX_UNSENT_BYTES)
+            self._send_some()
+            return
+        if self._sending:
+            # In the middle of another message: the pong or ping has to wait for its end.
+            return
+        self._sending = True
+        try:
+            self._send_some()
+            while self._outgoing:
+                self.wait()
+        finally:
+            self._sending = False
+
+    def _send_some(self) -> None:
+        if self._outgoing:
+            del self._outgoing[: self.exchange.connection.send_some(self._outgoing)]
