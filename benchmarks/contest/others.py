@@ -139,7 +139,7 @@ CONTESTS = (
         measure="bytes",
         guard=True,
         once=True,
-        contestants=ours("ours.kept", "", 290, 330),
+        contestants=ours("ours.kept", "", 290, 345),
     ),
     Contest(
         key="held",
