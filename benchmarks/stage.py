@@ -73,6 +73,7 @@ class Scene:
         devcontainer = WorkspaceAgentDevcontainer(
             id=uuid.UUID(int=1), name="dev", workspace_folder="/home/coder/dev", container=container
         )
+        self.agent.set_containers([container])
         self.agent.set_devcontainers([devcontainer])
 
     def happened(self) -> list[int]:
