@@ -23,6 +23,7 @@ from coder_agents.errors.api import (
     ServerError,
     UnsupportedError,
 )
+from coder_agents.errors.commands import TerminalError, TerminalNotFoundError
 from coder_agents.errors.readiness import (
     AgentShutDownError,
     DevcontainerError,
@@ -95,6 +96,8 @@ __all__ = [
     "StartupError",
     "StreamError",
     "TLSError",
+    "TerminalError",
+    "TerminalNotFoundError",
     "TransportError",
     "UnsupportedError",
     "WorkspaceFailedError",

@@ -1,0 +1,5 @@
+"""
+Terminals of an agent.
+"""
+
+from __future__ import annotations
