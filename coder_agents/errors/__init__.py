@@ -10,6 +10,8 @@ plain attributes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from coder_agents.errors.api import (
     AgentNotConnectedError,
     APIError,
@@ -23,7 +25,6 @@ from coder_agents.errors.api import (
     ServerError,
     UnsupportedError,
 )
-from coder_agents.errors.commands import TerminalError, TerminalNotFoundError
 from coder_agents.errors.readiness import (
     AgentShutDownError,
     DevcontainerError,
@@ -55,13 +56,23 @@ from coder_agents.errors.streams import (
     ServerEventError,
     StreamError,
 )
+from coder_agents.errors.terminals import (
+    CommandLostError,
+    JobNotFoundError,
+    ShellError,
+    TerminalError,
+    TerminalNotFoundError,
+)
 from coder_agents.errors.transport import (
     ProxyError,
     RequestTimeoutError,
     TLSError,
     TransportError,
 )
-from coder_agents.lazy import listing
+from coder_agents.lazy import exports
+
+if TYPE_CHECKING:
+    from coder_agents.errors.commands import CommandError, CommandTimeoutError
 
 __all__ = [
     "APIError",
@@ -73,6 +84,9 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CoderError",
+    "CommandError",
+    "CommandLostError",
+    "CommandTimeoutError",
     "ConfigError",
     "ConflictError",
     "DecodeError",
@@ -81,6 +95,7 @@ __all__ = [
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
     "FindingError",
+    "JobNotFoundError",
     "MessageTooLargeError",
     "NoAgentsError",
     "NotFoundError",
@@ -93,6 +108,7 @@ __all__ = [
     "RequestTimeoutError",
     "ServerError",
     "ServerEventError",
+    "ShellError",
     "StartupError",
     "StreamError",
     "TLSError",
@@ -106,8 +122,10 @@ __all__ = [
     "WorkspaceStoppedError",
 ]
 
-__dir__ = listing(__name__)
+# What these are built on, `subprocess`, is imported with them alone.
+__getattr__, __dir__ = exports(__name__, {"commands": "CommandError CommandTimeoutError"})
 
 # A traceback and a pickle name each class as users import it.
 for _name in __all__:
-    globals()[_name].__module__ = __name__
+    if _name in globals():
+        globals()[_name].__module__ = __name__

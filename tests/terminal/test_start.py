@@ -34,7 +34,9 @@ def run(shell: list[str], program: str, home: Path, **more: str) -> bytes:
     Return what *program* writes.
     """
     environment = {"HOME": str(home), "SHELL": "/bin/sh", "PATH": os.environ["PATH"], **more}
-    done = subprocess.run([*shell, "-c", program], env=environment, capture_output=True, check=False)
+    done = subprocess.run(
+        [*shell, "-c", program], env=environment, capture_output=True, check=False
+    )
     assert done.stderr == b""
     return done.stdout
 
