@@ -23,6 +23,7 @@ from coder_agents.errors.api import (
     ServerError,
     UnsupportedError,
 )
+from coder_agents.errors.control_shell import ControlShellError
 from coder_agents.errors.readiness import (
     AgentShutDownError,
     DevcontainerError,
@@ -74,6 +75,7 @@ __all__ = [
     "CoderError",
     "ConfigError",
     "ConflictError",
+    "ControlShellError",
     "DecodeError",
     "DevcontainerError",
     "DevcontainerNotFoundError",
