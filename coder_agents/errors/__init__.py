@@ -25,6 +25,7 @@ from coder_agents.errors.api import (
     ServerError,
     UnsupportedError,
 )
+from coder_agents.errors.control_shell import ControlShellError
 from coder_agents.errors.readiness import (
     AgentShutDownError,
     DevcontainerError,
@@ -89,6 +90,7 @@ __all__ = [
     "CommandTimeoutError",
     "ConfigError",
     "ConflictError",
+    "ControlShellError",
     "DecodeError",
     "DevcontainerError",
     "DevcontainerNotFoundError",

@@ -1,0 +1,3 @@
+"""
+Commands on an agent: the control shell, its protocol, and the jobs that it starts.
+"""
