@@ -46,7 +46,9 @@ class CommandError(CoderError, subprocess.CalledProcessError):
 
 class CommandTimeoutError(CoderError, subprocess.TimeoutExpired):
     """
-    A command took longer than its *timeout*; its process group was ended.
+    A command took longer than its *timeout*.
+
+    `Agent.run` has ended its process group; after `Job.wait` the job still runs.
 
     It is also a `subprocess.TimeoutExpired`.
 
