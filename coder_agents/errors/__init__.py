@@ -10,6 +10,8 @@ plain attributes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from coder_agents.errors.api import (
     AgentNotConnectedError,
     APIError,
@@ -23,6 +25,7 @@ from coder_agents.errors.api import (
     ServerError,
     UnsupportedError,
 )
+from coder_agents.errors.control_shell import ControlShellError
 from coder_agents.errors.readiness import (
     AgentShutDownError,
     DevcontainerError,
@@ -54,13 +57,23 @@ from coder_agents.errors.streams import (
     ServerEventError,
     StreamError,
 )
+from coder_agents.errors.terminals import (
+    CommandLostError,
+    JobNotFoundError,
+    ShellError,
+    TerminalError,
+    TerminalNotFoundError,
+)
 from coder_agents.errors.transport import (
     ProxyError,
     RequestTimeoutError,
     TLSError,
     TransportError,
 )
-from coder_agents.lazy import listing
+from coder_agents.lazy import exports
+
+if TYPE_CHECKING:
+    from coder_agents.errors.commands import CommandError, CommandTimeoutError
 
 __all__ = [
     "APIError",
@@ -72,14 +85,19 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CoderError",
+    "CommandError",
+    "CommandLostError",
+    "CommandTimeoutError",
     "ConfigError",
     "ConflictError",
+    "ControlShellError",
     "DecodeError",
     "DevcontainerError",
     "DevcontainerNotFoundError",
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
     "FindingError",
+    "JobNotFoundError",
     "MessageTooLargeError",
     "NoAgentsError",
     "NotFoundError",
@@ -92,9 +110,12 @@ __all__ = [
     "RequestTimeoutError",
     "ServerError",
     "ServerEventError",
+    "ShellError",
     "StartupError",
     "StreamError",
     "TLSError",
+    "TerminalError",
+    "TerminalNotFoundError",
     "TransportError",
     "UnsupportedError",
     "WorkspaceFailedError",
@@ -103,8 +124,10 @@ __all__ = [
     "WorkspaceStoppedError",
 ]
 
-__dir__ = listing(__name__)
+# What these are built on, `subprocess`, is imported with them alone.
+__getattr__, __dir__ = exports(__name__, {"commands": "CommandError CommandTimeoutError"})
 
 # A traceback and a pickle name each class as users import it.
 for _name in __all__:
-    globals()[_name].__module__ = __name__
+    if _name in globals():
+        globals()[_name].__module__ = __name__

@@ -35,6 +35,7 @@ class StreamEnd(enum.Enum):
     WORKSPACE_STOPPED = "the workspace was stopped, and nobody started it again"
     WORKSPACE_DELETED = "the workspace was deleted"
     ALL_ENDED = "the log of each of the agents has ended"
+    JOB_ENDED = "the job has ended"
     GAVE_UP = "the connection could not be made again in time, and an error was raised"
     FAILED = "broke off, and an error was raised"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.kept_request import KeptRequest
     from coder_agents.transport.polled import PolledSource
+    from coder_agents.transport.pty import PtySource
     from coder_agents.transport.source import Source
     from coder_agents.transport.sse import ServerSentEvent, SSESource
     from coder_agents.transport.websocket import WebSocketSource
@@ -33,6 +34,7 @@ __all__ = [
     "KeptRequest",
     "Params",
     "PolledSource",
+    "PtySource",
     "SSESource",
     "ServerSentEvent",
     "Source",
@@ -56,6 +58,7 @@ __getattr__, __dir__ = exports(
         "kept": "KeptConnections",
         "kept_request": "KeptRequest",
         "polled": "PolledSource",
+        "pty": "PtySource",
         "source": "Source",
         "sse": "ServerSentEvent SSESource",
         "websocket": "WebSocketSource",

@@ -1,0 +1,176 @@
+"""
+The requests of the control shell about files.
+
+Paths are the agent's: text, or bytes where a name is not UTF-8. A relative path begins at the
+directory of the control shell.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from coder_agents.jobs.escape import payload
+from coder_agents.jobs.requests import MAX_PIECE, Request, check_natural, check_piece, path_word
+
+Path = str | bytes
+
+
+def _path(request: object, field: object, path: Path) -> None:
+    path_word(path)
+
+
+@attrs.frozen
+class PathRequest(Request):
+    """
+    A request about one path.
+    """
+
+    path: Path = attrs.field(validator=_path)
+
+    def _fields(self) -> list[bytes]:
+        return [path_word(self.path)]
+
+
+@attrs.frozen
+class Stat(PathRequest):
+    """
+    Report what *path* is: see `results.FileInfo`. With *follow*, what a symbolic link points to.
+    """
+
+    operation = "STAT"
+    follow: bool = True
+
+    def _fields(self) -> list[bytes]:
+        return [path_word(self.path), b"1" if self.follow else b"0"]
+
+
+class ListDirectory(PathRequest):
+    """
+    List a directory without ``.`` and ``..``, in answers ``MORE`` and at last one ``OK``.
+
+    Links are not followed: see `results.read_entries`.
+    """
+
+    operation = "DIR"
+
+
+@attrs.frozen(kw_only=True)
+class GetPiece(PathRequest):
+    """
+    Read a piece of a file: see `results.Piece`. Beyond the end it is empty.
+    """
+
+    operation = "GET"
+    offset: int = attrs.field(validator=check_natural)
+    max_bytes: int = attrs.field(default=MAX_PIECE, validator=check_natural)
+
+    def _fields(self) -> list[bytes]:
+        return [path_word(self.path), b"%d" % self.offset, b"%d" % self.max_bytes]
+
+
+@attrs.frozen(kw_only=True)
+class PutPiece(PathRequest):
+    """
+    Write a piece into a file, which is created where it is missing and never cut.
+
+    The answer's field is the file's size afterwards: less than the offset and the piece together
+    means that bytes were lost on the way.
+    """
+
+    operation = "PUT"
+    offset: int = attrs.field(validator=check_natural)
+    data: bytes = attrs.field(validator=check_piece)
+
+    @property
+    def has_body(self) -> bool:
+        """
+        Whether bytes may follow the line, so that nothing may be sent before the answer.
+        """
+        return True
+
+    def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
+        form, following = payload(self.data, base64_available=base64_available)
+        words = [path_word(self.path), b"%d" % self.offset, b"%d" % len(self.data), form]
+        return words, following
+
+
+@attrs.frozen(kw_only=True)
+class Replace(PathRequest):
+    """
+    Make *temporary*, a file in the same directory, become *path* in one step.
+
+    Refused where its checksum or its size is another one. A symbolic link stays one: what it
+    points to is replaced. With no *mode* the old file's mode and, where that is permitted, owner
+    are kept, and a new file gets what the umask leaves of 0o666.
+    """
+
+    operation = "REPLACE"
+    temporary: Path = attrs.field(validator=_path)
+    checksum: int = attrs.field(validator=check_natural)
+    size: int = attrs.field(validator=check_natural)
+    mode: int | None = None
+
+    def _fields(self) -> list[bytes]:
+        mode = b"-" if self.mode is None else b"%o" % (self.mode & 0o7777)
+        numbers = [b"%d" % self.checksum, b"%d" % self.size]
+        return [path_word(self.path), path_word(self.temporary), *numbers, mode]
+
+
+class GetChecksum(PathRequest):
+    """
+    Report the checksum and the size of a file in two fields: see `checksum.Checksum`.
+    """
+
+    operation = "CKSUM"
+
+
+@attrs.frozen
+class MakeDirectory(PathRequest):
+    """
+    Create a directory; with *parents* those above it too, and one that is there is no error.
+    """
+
+    operation = "MKDIR"
+    parents: bool = False
+
+    def _fields(self) -> list[bytes]:
+        return [path_word(self.path), b"1" if self.parents else b"0"]
+
+
+@attrs.frozen
+class RemovePath(PathRequest):
+    """
+    Remove a file or an empty directory; with *recursive* all that is in it, too.
+    """
+
+    operation = "RM"
+    recursive: bool = False
+
+    def _fields(self) -> list[bytes]:
+        return [path_word(self.path), b"1" if self.recursive else b"0"]
+
+
+@attrs.frozen
+class Move(PathRequest):
+    """
+    Rename *path* to *target*, which is replaced where it is a file.
+    """
+
+    operation = "MV"
+    target: Path = attrs.field(validator=_path)
+
+    def _fields(self) -> list[bytes]:
+        return [path_word(self.path), path_word(self.target)]
+
+
+@attrs.frozen
+class CopyFile(PathRequest):
+    """
+    Copy the bytes and the mode of the file *path* to *target*.
+    """
+
+    operation = "CP"
+    target: Path = attrs.field(validator=_path)
+
+    def _fields(self) -> list[bytes]:
+        return [path_word(self.path), path_word(self.target)]

@@ -1,0 +1,180 @@
+"""
+One control shell: the program over one attachment, and requests to it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import attrs
+
+from coder_agents.errors import ControlShellError
+from coder_agents.jobs.answers import Answer, AnswerReader, ReadyReader
+from coder_agents.jobs.program import Limits, bootstrap, program
+from coder_agents.jobs.results import Greeting
+from coder_agents.terminal.attachment import Attachment, TerminalRequest
+from coder_agents.transport import DroppedError
+
+if TYPE_CHECKING:
+    from coder_agents.jobs.requests import Request
+    from coder_agents.transport import HTTP
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """
+    Where commands run: an agent's machine, or a container on it.
+
+    Attributes:
+        http: the deployment.
+        agent_id: the agent.
+        what: the agent, for messages.
+        container: the container's id or name; empty for the machine itself.
+        container_user: the user there; empty for the container's own.
+    """
+
+    http: HTTP
+    agent_id: uuid.UUID
+    what: str
+    container: str = ""
+    container_user: str = ""
+
+    def attachment(self, command: str, *, open_by: float) -> Attachment:
+        """
+        Return an attachment to a new terminal in which *command* runs, unopened.
+        """
+        request = TerminalRequest(
+            reconnect_id=uuid.uuid4(),
+            command=command,
+            container=self.container,
+            container_user=self.container_user,
+        )
+        return Attachment(self.http, self.agent_id, request, open_by=open_by)
+
+
+@attrs.frozen(kw_only=True)
+class Waits:
+    """
+    How long the client of a control shell waits.
+
+    Attributes:
+        begin: seconds for the terminal to be attached and the program to start; some terminals
+            never attach.
+        byte: seconds without a byte of an answer that is due, after which the connection counts
+            as stalled; some stall for ever.
+        idle: seconds without a request after which a control shell is closed.
+    """
+
+    begin: float = 10.0
+    byte: float = 8.0
+    idle: float = 15.0
+
+
+WAITS = Waits()
+
+
+class ControlShell:
+    """
+    A control shell. One thread at a time may use it; any thread or signal handler may wake it.
+
+    Attributes:
+        greeting: what the program reported at its start.
+        idle_since: when it was used last, by `time.monotonic`.
+    """
+
+    def __init__(self, place: Place, *, open_by: float, waits: Waits = WAITS) -> None:
+        self._waits = waits
+        self._marker = secrets.token_hex(8)
+        self._nonce = secrets.token_hex(12)
+        self._attachment = place.attachment(bootstrap(self._marker), open_by=open_by)
+        self._answers = AnswerReader(self._nonce)
+        self._came: list[Answer] = []
+        self._numbers = 0
+        self._last_byte = 0.0
+        self.greeting = Greeting(0, 0, frozenset(), "")
+        self.idle_since = 0.0
+
+    def open(self) -> None:
+        """
+        Attach and start the program.
+
+        Raises *CoderError* where the deployment refuses, *DroppedError* where the terminal does not
+        begin in time, *ControlShellError* where the agent has no POSIX shell, *ClosedError* when woken.
+        """
+        self._attachment.open()
+        deadline = time.monotonic() + self._waits.begin
+        ready = ReadyReader(self._marker)
+        while not ready.feed(self._bytes_by(deadline, "the terminal was not attached")):
+            pass
+        self._write(program(self._nonce, Limits(idle=2 * self._waits.idle)))
+        while not self._came:
+            self._feed(self._bytes_by(deadline, "the control shell did not start"))
+        self.greeting = Greeting.read(self._came.pop(0))
+        self.idle_since = time.monotonic()
+
+    def request(self, request: Request, *, repeated: bool = False, wait: float = 0) -> list[Answer]:
+        """
+        Send *request*; return its answers, one unless it is a list.
+
+        *wait* is the seconds that the agent may take before it answers. *repeated* says that the
+        request may have been executed before.
+
+        Raises *DroppedError* where the connection breaks or stalls, *ControlShellError* where the answer is
+        not one to the request, *ClosedError* when woken.
+        """
+        self._numbers += 1
+        number = self._numbers
+        available = "base64" in self.greeting.capabilities
+        self._write(request.encode(number, repeated=repeated, base64_available=available))
+        self._last_byte = time.monotonic() + wait
+        answers: list[Answer] = []
+        while not answers or answers[-1].status == "MORE":
+            while not self._came:
+                due = self._last_byte + self._waits.byte
+                self._feed(self._bytes_by(due, "the control shell does not answer"))
+                self._last_byte = max(self._last_byte, time.monotonic())
+            answer = self._came.pop(0)
+            if answer.id != number:
+                raise ControlShellError(
+                    f"the control shell answered request {answer.id}, not {number}"
+                )
+            answers.append(answer)
+        self.idle_since = time.monotonic()
+        return answers
+
+    @property
+    def is_usable(self) -> bool:
+        """
+        Whether the connection still stands, as far as is known without a request.
+        """
+        try:
+            return self._attachment.read(0) is None
+        except DroppedError:
+            return False
+
+    def _write(self, data: bytes) -> None:
+        self._attachment.write(data.decode("ascii"), self._feed)
+
+    def _feed(self, data: bytes) -> None:
+        self._came += self._answers.feed(data)
+
+    def _bytes_by(self, deadline: float, otherwise: str) -> bytes:
+        data = self._attachment.read(deadline)
+        if data is None:
+            raise DroppedError(otherwise)
+        return data
+
+    def wake(self) -> None:
+        """
+        Make whoever uses it stop with *ClosedError*.
+        """
+        self._attachment.wake()
+
+    def close(self) -> None:
+        """
+        Detach; the program ends itself. Also twice.
+        """
+        self._attachment.close()

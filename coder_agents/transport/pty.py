@@ -1,0 +1,47 @@
+"""
+The terminal of an agent, as the deployment carries it: bytes out, JSON in, over a WebSocket.
+"""
+
+from __future__ import annotations
+
+import json
+
+from websocket import ABNF
+
+from coder_agents.transport.websocket import WebSocketSource
+
+
+class PtySource(WebSocketSource):
+    """
+    One attachment to a terminal: each message received is output, exactly as the terminal wrote it.
+
+    The agent reads a stream of JSON objects, whose borders need not be those of the messages. Their
+    text is UTF-8: no other byte can be typed.
+    """
+
+    def write(self, text: str) -> None:
+        """
+        Send *text* as typed, as much as can be sent now; see `Connection.send`.
+
+        Raises *ClosedError* when woken.
+        """
+        self._send_object({"data": text})
+
+    def resize(self, width: int, height: int) -> None:
+        """
+        Send the size of the terminal, in characters.
+
+        Raises *ClosedError* when woken.
+        """
+        self._send_object({"height": height, "width": width})
+
+    @property
+    def has_output(self) -> bool:
+        """
+        Whether something that was written waits for the socket.
+        """
+        return self._connection.has_output
+
+    def _send_object(self, message: dict[str, object]) -> None:
+        text = json.dumps(message, separators=(",", ":"))
+        self._send_frame(ABNF.OPCODE_BINARY, text.encode())
