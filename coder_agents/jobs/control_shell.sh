@@ -1,1 +1,679 @@
-# placeholder
+# The control shell: reads requests from a raw terminal and answers them. The protocol is in
+# protocol.py, and program.py sends this file without its comments and indentation.
+#
+# For dash, bash, busybox sh and their like, on Linux and BSD: nothing here is beyond POSIX where
+# it is not probed first. What is not obvious:
+#
+# - All variables are called ca_..., so that none is one that the environment exports to jobs.
+# - Only the builtin read takes requests from the terminal. bash reads ahead, unless the
+#   delimiter is not a newline; so requests end in a semicolon, too.
+# - A program that the control shell calls never gets the terminal as its stdin: rm would ask.
+# - A redirection that fails on a special builtin (such as the colon) ends dash; on printf it does
+#   not.
+# - Lines of this file lose their indentation: no text may depend on it.
+
+# Messages of the shell would land between the answers.
+exec 2>/dev/null 3<&0
+trap 'exit 1' HUP
+trap : PIPE
+set -f
+unset IFS
+
+ca_nonce=@NONCE@
+ca_start=$PWD
+ca_umask=$(umask)
+# Messages in English, lengths in bytes. Jobs get back what was.
+ca_locale=${LC_ALL+=$LC_ALL}
+LC_ALL=C
+export LC_ALL
+umask 077
+# The builtin read then returns after a tenth of a second without a byte: a timer that needs no
+# process.
+stty min 0 time 1
+
+ca_line=
+ca_pending=
+ca_clean=1
+ca_sleep=1
+ca_stat=
+
+# ---- Answers
+
+# answer STATUS LENGTH [WORD...]
+answer() {
+    ca_head="$ca_nonce $ca_id $1 $2"
+    shift 2
+    printf '%s\n' "$ca_head${1+ $*}"
+}
+
+ok() { answer OK 0 "$@"; }
+
+# text STATUS TEXT [WORD...]: an answer with a body that is in a variable
+text() {
+    ca_body=$2
+    ca_status=$1
+    shift 2
+    answer "$ca_status" ${#ca_body} "$@"
+    printf %s "$ca_body"
+}
+
+fail() { text ERR "${1:-unknown error}"; }
+
+# piece FILE OFFSET LENGTH: so many bytes of a file. dd reads a regular file exactly.
+piece() {
+    [ "$3" -gt 0 ] || return 0
+    {
+        [ "$2" = 0 ] || dd bs=1 skip="$2" count=0
+        dd bs="$3" count=1
+    } <"$1"
+}
+
+# ---- Requests
+
+# Take one request from the terminal: true where it is complete, false after a tenth of a second
+# without a byte. What has come so far is in ca_line.
+if [ "$BASH_VERSION" ]; then
+    ca_newline=1
+    take() {
+        IFS= read -r -d ';' ca_more
+        ca_taken=$?
+        ca_line=$ca_line$ca_more
+        return $ca_taken
+    }
+elif (IFS= read -r -t 0.01 -n 1 ca_more; [ $? = 1 ]); then
+    # busybox ignores the terminal's timer and has one of its own, which loses an unfinished line:
+    # wait for one byte with it, and for the others without.
+    ca_newline=0
+    take() {
+        ca_more=
+        IFS= read -r -t 0.1 -n 1 ca_more || return 1
+        ca_line=$ca_line$ca_more
+        IFS= read -r ca_more
+        ca_line=$ca_line$ca_more
+    }
+else
+    ca_newline=0
+    take() {
+        IFS= read -r ca_more
+        ca_taken=$?
+        ca_line=$ca_line$ca_more
+        return $ca_taken
+    }
+fi
+
+# Wait a tenth of a second, or until a request has come. After a hang-up the terminal is none.
+tick() {
+    take && ca_pending=1
+    [ -t 0 ] || exit 0
+}
+
+# decode WORD: sets ca_text to the text that a word with an equals sign stands for
+decode() {
+    ca_text=${1#=}
+    case $ca_text in
+    *\\*)
+        ca_text=$(printf "$ca_text"; echo x)
+        ca_text=${ca_text%x}
+        ;;
+    esac
+}
+
+# path WORD: likewise, and never like an option
+path() {
+    decode "$1"
+    case $ca_text in
+    -*) ca_text=./$ca_text ;;
+    esac
+}
+
+# receive FORM WORD: writes the bytes of a payload to stdout. The terminal is read to the end of
+# the payload whatever happens to them.
+receive() {
+    if [ "$1" = p ]; then
+        printf "${2#=}" | cat
+        return
+    fi
+    [ "$ca_decode" ] || probe_base64
+    # Up to 25 seconds between two bytes: the payload may come slowly.
+    stty min 0 time 255 <&3
+    head -c $(($2 + ca_newline)) <&3 | {
+        base64 $ca_decode
+        ca_result=$?
+        cat >/dev/null
+        exit $ca_result
+    }
+    ca_result=$?
+    stty min 0 time 1 <&3
+    return $ca_result
+}
+
+probe_base64() {
+    ca_decode=-d
+    [ "$(echo YQ== | base64 -d)" = a ] || ca_decode=-D
+}
+
+# store FILE OFFSET FORM WORD: writes a payload into a file. False, with a reason in ca_message,
+# where that fails.
+store() {
+    ca_file=$1
+    ca_offset=$2
+    shift 2
+    ca_message=$(
+        {
+            {
+                [ "$ca_offset" = 0 ] || dd bs=1 skip="$ca_offset" count=0 2>/dev/null
+                receive "$@" >&0 || exit 9
+            } 0<>"$ca_file"
+        } 2>&1
+    )
+    case $? in
+    0) return 0 ;;
+    9) return 1 ;;
+    esac
+    receive "$@" >/dev/null
+    return 1
+}
+
+# why FILE: sets ca_message to the reason why nothing can be written into a file
+why() {
+    ca_message=$({ echo | cat >"$1"; } 2>&1)
+    rm -f "$1" </dev/null
+}
+
+# size FILE: sets ca_size, 0 where there is none
+size() {
+    set -- $(ls -lnLd "$1")
+    ca_size=${5:-0}
+}
+
+# ---- The folder of the jobs
+
+# usable FOLDER: whether it is there, or can be made, and is ours alone
+usable() {
+    [ -d "$1" ] || mkdir -p "$1" || return
+    [ ! -L "$1" ] && [ -w "$1" ] && [ -x "$1" ] && chmod 700 "$1"
+}
+
+ca_problem=
+ca_base=${XDG_STATE_HOME:-$HOME/.local/state}/coder-agents/jobs
+if ! usable "$ca_base"; then
+    ca_tried=$ca_base
+    # chmod fails on a folder that somebody else made here.
+    ca_base=/tmp/coder-agents-$(id -u)
+    usable "$ca_base" || ca_problem="neither $ca_tried nor $ca_base can be written"
+fi
+
+# A process in a session of its own outlives the terminal. Where it leads its group already, these
+# fork, and so does not the caller wait.
+ca_detach=
+if command -v setsid >/dev/null; then
+    ca_detach=setsid
+elif command -v perl >/dev/null; then
+    ca_detach="perl -MPOSIX=setsid -e 'exit if getpgrp==\$\$&&fork;setsid;exec@ARGV'"
+elif command -v python3 >/dev/null; then
+    ca_detach="python3 -c 'import os,sys;os.getpid()==os.getpgrp()and os.fork()and os._exit(0);os.setsid();os.execvp(sys.argv[1],sys.argv[1:])'"
+else
+    ca_problem='the agent has none of setsid, perl and python3, so no job can outlive its terminal'
+fi
+
+# ---- Jobs
+
+# The first lines of what becomes the process of a job. Its number is the name of a file, which
+# needs no space on the disk.
+ca_prologue='printf "" >"pid.$$" || mv in "pid.$$"
+_ca_folder=$PWD
+cd "$ca_cwd" || exit 127
+umask "$ca_umask"
+case $ca_locale in
+=*) LC_ALL=${ca_locale#=} ;;
+*) unset LC_ALL ;;
+esac
+unset OLDPWD ca_cwd ca_umask ca_locale ca_detach ca_sweep
+'
+
+# Takes the guard, once for ever, and only then becomes the supervisor. It has a session of its
+# own, so that a hang-up does not end it between the two.
+ca_guard='cd "$1" && mkdir go || exit 0
+eval "exec $ca_detach sh -c \"\$2\" ca_job \"\$@\""'
+
+# The supervisor: FOLDER TEXT NONCE STDIN STDOUT STDERR TIMEOUT GRACE CLEAN
+ca_supervisor='
+printf "" >"by.$$"
+if [ "$9" ]; then
+    eval "$ca_sweep" &
+fi
+ca_in=/dev/null
+ca_out=/dev/null
+ca_err=/dev/null
+ca_pumps=
+
+# Each output is a pipe that a pump empties into a file. A full disk ends a pump; the job runs on,
+# and the name of a file says that bytes were lost. The supervisor holds the pipes open until the
+# job has ended, so that nobody waits to open them.
+pump() {
+    exec 3>&- 4>&-
+    cat >>"$1" && return
+    printf "" >"cut$1" || mkdir "cut$1" || mv "p$1" "cut$1"
+    cat >/dev/null
+}
+if [ "$5$6" != nullnull ] && mkfifo p1 p2; then
+    exec 3<>p1 4<>p2
+    if [ "$5" = file ]; then
+        ca_out=p1
+        pump 1 <p1 &
+        ca_pumps=$!
+    fi
+    if [ "$6" = file ]; then
+        ca_err=p2
+        pump 2 <p2 &
+        ca_pumps="$ca_pumps $!"
+    fi
+fi
+[ "$6" = out ] && ca_err="&1"
+
+case $4 in
+spooled) ca_in=in ;;
+followed)
+    # cat goes on where the last one stopped, since all have the same open file. The end is
+    # looked for before, so that nothing is behind it.
+    mkfifo p0
+    ca_in=p0
+    {
+        exec 3>&- 4>&-
+        ca_pause=0.02
+        while :; do
+            ca_last=
+            [ -e in.end ] && ca_last=1
+            cat || exit
+            [ "$ca_last" ] && exit
+            sleep $ca_pause || sleep 1
+            case $ca_pause in
+            0.02) ca_pause=0.05 ;;
+            0.05) ca_pause=0.1 ;;
+            *) ca_pause=0.25 ;;
+            esac
+        done
+    } <in >p0 &
+    ca_feeder=$!
+    ;;
+esac
+
+# The watchdog: TERM, and KILL after a while, to the whole group. It has a group of its own, so
+# that it can be ended together with its sleep.
+ca_watchdog=
+if [ "$7" != 0 ]; then
+    ca_text="
+    sleep $7 || sleep $((${7%.*} + 1))
+    until ca_pid=\$(echo pid.*) && [ -e \"\$ca_pid\" ]; do sleep 1; done
+    printf \"\" >timeout || mkdir timeout
+    kill -TERM -\${ca_pid#pid.}
+    sleep $8 || sleep $((${8%.*} + 1))
+    kill -KILL -\${ca_pid#pid.}"
+    eval "exec $ca_detach sh -c \"\$ca_text\" 3>&- 4>&-" &
+    ca_watchdog=$!
+fi
+
+# A shell reports an exit code of 143 and a death by TERM alike. awk does not, but the one of
+# busybox reports nothing at all, so it is tried once on each machine. The second way are the
+# messages of the shell, which dash and busybox print but for INT and PIPE.
+if [ ! -e ../.awk1 ] && [ ! -e ../.awk0 ]; then
+    ca_number=$(awk "BEGIN { print system(\"kill -9 \$\$\") }")
+    if [ "$ca_number" = 265 ]; then printf "" >../.awk1; else printf "" >../.awk0; fi
+fi
+ca_job="$ca_detach sh run.$3 <$ca_in >$ca_out 2>$ca_err 3>&- 4>&-"
+if [ -e ../.awk1 ]; then
+    ca_number=$(exec 3>&- 4>&-; exec awk -v job="exec $ca_job" "BEGIN { print system(job) }")
+    ca_name=exit.$ca_number
+    [ "$ca_number" -gt 255 ] && ca_name=signal.$((ca_number % 256))
+else
+    ca_number=$({ (eval "exec $ca_job"); printf " %s" $?; } 2>&1)
+    ca_message=${ca_number% *}
+    ca_number=${ca_number##* }
+    ca_name=exit.$ca_number
+    if [ "$ca_number" -gt 128 ] && [ "$ca_number" -le 192 ]; then
+        case $ca_message$BASH_VERSION$ca_number in
+        129 | 13[1-9] | 140 | 14[2-9] | 1[5-9]?) ;;
+        *) ca_name=signal.$((ca_number - 128)) ;;
+        esac
+    fi
+fi
+
+# The job has ended. What it wrote is in the pipes or spooled already: wait until the pumps have
+# it, but only for a moment where somebody else holds a pipe open.
+if [ "$ca_watchdog" ]; then
+    kill -KILL "-$ca_watchdog" || kill -KILL "$ca_watchdog"
+    [ -e timeout ] && kill -KILL "-$(echo pid.* | sed s/pid.//)"
+fi
+exec 3>&- 4>&-
+if [ "$ca_pumps" ]; then
+    trap : ALRM
+    { sleep @DRAIN@ || sleep 1; kill -ALRM $$; } &
+    wait $ca_pumps
+    kill $!
+fi
+# On a disk that is full a file can still be renamed.
+printf "" >"$ca_name" || mkdir "$ca_name" || mv "by.$$" "$ca_name"
+[ "$ca_feeder" ] && kill $ca_feeder
+rm -f run.* p0 p1 p2
+'
+
+# Deletes the folders of jobs that ended long ago; in the background of a supervisor.
+ca_sweep='cd .. && for ca_old in $(find . ! -name . -prune -type d -mtime +@KEEP@); do
+ca_by=$(echo "$ca_old"/by.*)
+for ca_end in "$ca_old"/exit.* "$ca_old"/signal.*; do
+[ -e "$ca_end" ] && break
+done
+if [ -e "$ca_end" ] || ! kill -0 "${ca_by##*.}"; then
+rm -rf "$ca_old"
+fi
+done'
+
+# folder JOB: sets ca_folder
+folder() { ca_folder=$ca_base/$1; }
+
+# Sets ca_state, ca_code, ca_pid of ca_folder, from the names of files alone.
+state() {
+    ca_state=new ca_code=0 ca_pid=0 ca_by=
+    [ -d "$ca_folder/go" ] || return 0
+    ca_state=starting
+    set +f
+    for ca_file in "$ca_folder"/*.*; do
+        case ${ca_file##*/} in
+        by.*) ca_by=${ca_file##*.} ;;
+        exit.*) ca_state=exited ca_code=${ca_file##*.} ;;
+        signal.*) ca_state=signaled ca_code=${ca_file##*.} ;;
+        pid.*)
+            ca_pid=${ca_file##*.}
+            [ $ca_state = starting ] && ca_state=running
+            ;;
+        esac
+    done
+    set -f
+}
+
+# Sets ca_state to lost where the supervisor has ended without a word.
+lost() {
+    case $ca_state in
+    starting | running) ;;
+    *) return ;;
+    esac
+    [ "$ca_by" ] || return
+    ca_gone=
+    kill -0 "$ca_by" || ca_gone=1
+    # After a restart of the machine the number may be somebody else's.
+    [ -r "/proc/$ca_by/cmdline" ] && { grep -q "$ca_folder" "/proc/$ca_by/cmdline" || ca_gone=1; }
+    [ "$ca_gone" ] || return
+    state
+    case $ca_state in
+    starting | running) ca_state=lost ;;
+    esac
+}
+
+# Sets ca_size1 and ca_size2 of ca_folder.
+sizes() {
+    set -- $(cd "$ca_folder" && ls -ln 1 2)
+    ca_size1=${5:-0}
+    ca_size2=${14:-0}
+}
+
+do_START() {
+    folder "$1"
+    ca_in=$3 ca_out=$4 ca_err=$5 ca_timeout=$6 ca_grace=$7 ca_wait=$8 ca_max=$9
+    decode "$2"
+    ca_cwd=${ca_text:-$ca_start}
+    ca_job=$1
+    shift 9
+    if [ -d "$ca_folder/go" ]; then
+        [ "$1" = p ] || receive "$@" >/dev/null
+    else
+        ca_message=$ca_problem
+        [ "$ca_message" ] || enterable "$ca_cwd"
+        if [ "$ca_message" ]; then
+            [ "$1" = p ] || receive "$@" >/dev/null
+            fail "$ca_message"
+            return
+        fi
+        if ! { prepare "$@" && launch; }; then
+            why "$ca_folder/probe"
+            fail "the job was not started: $ca_message"
+            return
+        fi
+    fi
+    progress 0 0 "$ca_max" "$ca_wait"
+}
+
+# enterable FOLDER: sets ca_message where nobody can work in it
+enterable() {
+    if [ -d "$1" ]; then
+        [ -x "$1" ] || ca_message='cannot work there: Permission denied'
+    elif [ -e "$1" ]; then
+        ca_message='cannot work there: Not a directory'
+    else
+        ca_message='cannot work there: No such file or directory'
+    fi
+}
+
+# prepare p =RUN =COMMAND, or prepare b LENGTH RUNLENGTH: writes the files of a job
+prepare() {
+    ca_run=$ca_folder/run.$ca_nonce
+    ca_command=$ca_folder/command.$ca_nonce
+    ca_taken=
+    [ -d "$ca_folder" ] || mkdir "$ca_folder" || [ -d "$ca_folder" ]
+    if [ "$1" = p ]; then
+        { printf %s "$ca_prologue" && printf "${2#=}"; } >"$ca_run" &&
+            printf "${3#=}" >"$ca_command" || return 1
+    else
+        ca_length=$3
+        ca_both=$ca_folder/both.$ca_nonce
+        printf '' >"$ca_both"
+        store "$ca_both" 0 b "$2" || return 1
+        { printf %s "$ca_prologue" >"$ca_run" && dd bs="$ca_length" count=1 >>"$ca_run" &&
+            cat >"$ca_command"; } <"$ca_both" || return 1
+        rm -f "$ca_both" </dev/null
+    fi
+    printf '' >>"$ca_folder/1" && printf '' >>"$ca_folder/2" && printf '' >>"$ca_folder/in"
+}
+
+# Starts the supervisor, and returns whether anybody has taken the guard.
+launch() {
+    (
+        export ca_cwd ca_umask ca_locale ca_detach ca_sweep
+        exec 3<&- </dev/null >/dev/null
+        eval "exec $ca_detach sh -c \"\$ca_guard\" ca_guard \"\$ca_folder\" \"\$ca_supervisor\" \
+            \"\$ca_nonce\" \$ca_in \$ca_out \$ca_err \$ca_timeout \$ca_grace \"\$ca_clean\""
+    )
+    ca_clean=
+    [ -d "$ca_folder/go" ]
+}
+
+do_READ() {
+    folder "$1"
+    progress "$2" "$3" "$4" "$5"
+}
+
+# progress OFFSET1 OFFSET2 MAX WAIT: waits for output or the end, then answers
+progress() {
+    ca_ms=0 ca_polls=0 ca_next=0 ca_step=100 ca_data=
+    while :; do
+        # The end before the sizes: what is written after the one is in the other.
+        state
+        case $ca_state in
+        new | exited | signaled) break ;;
+        esac
+        if [ ! "$ca_data" ] && grown "$1" "$2"; then
+            # The end is often near.
+            ca_data=1 ca_polls=$((@FAST@ - 5))
+        fi
+        [ "$ca_pending" ] || [ $ca_ms -ge $(($4 * 100)) ] && break
+        ca_polls=$((ca_polls + 1))
+        if [ $ca_polls -le @FAST@ ] && [ "$ca_sleep" ]; then
+            if [ $ca_polls -lt 8 ] || [ "$ca_data" ]; then ca_pause=.005; else ca_pause=.02; fi
+            sleep $ca_pause </dev/null || ca_sleep=
+            ca_ms=$((ca_ms + 15))
+        else
+            [ "$ca_data" ] && break
+            tick
+            ca_ms=$((ca_ms + 100))
+        fi
+    done
+    lost
+    sizes
+    ca_n1=$((ca_size1 - $1)) ca_n2=$((ca_size2 - $2)) ca_flags=-
+    [ $ca_n1 -lt 0 ] || [ $ca_n2 -lt 0 ] && ca_flags=$ca_flags,shrunk
+    [ $ca_n1 -lt 0 ] && ca_n1=0
+    [ $ca_n2 -lt 0 ] && ca_n2=0
+    [ $ca_n1 -gt "$3" ] && ca_n1=$3
+    [ $ca_n2 -gt $(($3 - ca_n1)) ] && ca_n2=$(($3 - ca_n1))
+    [ -e "$ca_folder/timeout" ] && ca_flags=$ca_flags,timeout
+    [ -e "$ca_folder/cut1" ] && ca_flags=$ca_flags,cut1
+    [ -e "$ca_folder/cut2" ] && ca_flags=$ca_flags,cut2
+    answer OK $((ca_n1 + ca_n2)) $ca_state "$ca_code" "$ca_pid" "$ca_size1" "$ca_size2" $ca_n1 \
+        $ca_flags
+    piece "$ca_folder/1" "$1" $ca_n1
+    piece "$ca_folder/2" "$2" $ca_n2
+}
+
+# grown OFFSET1 OFFSET2: whether there is output beyond. From the beginning that needs no process;
+# otherwise one that is called at a growing interval.
+grown() {
+    if [ "$1$2" = 00 ]; then
+        [ -s "$ca_folder/1" ] || [ -s "$ca_folder/2" ]
+        return
+    fi
+    [ $ca_ms -ge $ca_next ] || return
+    ca_next=$((ca_ms + ca_step))
+    [ $ca_step -lt 500 ] && ca_step=$((ca_step + 50))
+    sizes
+    [ "$ca_size1" -gt "$1" ] || [ "$ca_size2" -gt "$2" ]
+}
+
+do_WRITE() {
+    folder "$1"
+    ca_at=$2 ca_length=$3 ca_end=$4
+    shift 4
+    [ -d "$ca_folder" ] || mkdir "$ca_folder" || [ -d "$ca_folder" ]
+    if ! store "$ca_folder/in" "$ca_at" "$@"; then
+        fail "${ca_problem:-$ca_message}"
+        return
+    fi
+    size "$ca_folder/in"
+    if [ "$ca_end" = 1 ] && [ "$ca_size" = $((ca_at + ca_length)) ]; then
+        printf '' >"$ca_folder/in.end" || mkdir "$ca_folder/in.end"
+    fi
+    ok "$ca_size"
+}
+
+do_SIGNAL() {
+    folder "$1"
+    # Right after a start the number of the process is not known yet.
+    ca_tries=0
+    while state; [ $ca_state = starting ] && [ $ca_tries -lt 50 ]; do
+        ca_tries=$((ca_tries + 1))
+        sleep .02 </dev/null || tick
+    done
+    if [ $ca_state != running ]; then
+        ok 0
+    elif [ "$3" != - ] && ! mkdir "$ca_folder/sent-$3"; then
+        ok 0
+    elif kill -s "$2" -- "-$ca_pid" || kill "-$2" "-$ca_pid"; then
+        ok 1
+    else
+        ok 0
+    fi
+}
+
+do_LIST() {
+    set +f
+    for ca_each in "$ca_base"/*; do
+        ca_job=${ca_each##*/}
+        folder "$ca_job"
+        state
+        [ $ca_state = new ] && continue
+        set +f
+        lost
+        sizes
+        changed "$ca_folder/go"
+        set +f
+        ca_text=$(cat "$ca_folder"/command.* </dev/null | head -c 4096; echo x)
+        text MORE "${ca_text%x}" "$ca_job" $ca_state "$ca_code" "$ca_pid" "$ca_time" \
+            "$ca_size1" "$ca_size2"
+    done
+    set -f
+    ok
+}
+
+do_REMOVE() {
+    folder "$1"
+    state
+    lost
+    case $ca_state in
+    starting | running) fail 'the job runs: Device or resource busy' ;;
+    *) run rm -rf "$ca_folder" ;;
+    esac
+}
+
+# run COMMAND...: answers with OK, or with its message
+run() {
+    if ca_message=$("$@" 2>&1 </dev/null); then ok; else fail "$ca_message"; fi
+}
+
+# changed FILE: sets ca_time to the seconds since 1970 at which it was modified
+changed() {
+    [ "$ca_stat" ] || probe_stat
+    case $ca_stat in
+    G) ca_time=$(stat -c %Y "$1") ;;
+    B) ca_time=$(stat -f %m "$1") ;;
+    *) ca_time= ;;
+    esac
+    ca_time=${ca_time:--}
+}
+
+probe_stat() {
+    ca_stat=L
+    if stat -c %s / >/dev/null; then
+        ca_stat=G
+    elif stat -f %z / >/dev/null; then
+        ca_stat=B
+    fi
+}
+
+# ---- The loop
+
+do_NOP() { ok; }
+
+do_QUIT() {
+    ok
+    exit 0
+}
+
+ca_id=0
+ca_can=
+command -v base64 >/dev/null && head -c 0 </dev/null && ca_can=base64
+[ "$ca_detach" ] && ca_can=$ca_can,detach
+[ "$ca_problem" ] || ca_can=$ca_can,spool
+text OK "$ca_problem" @VERSION@ $$ "${ca_can:--}"
+
+ca_idle=0
+while :; do
+    while [ ! "$ca_pending" ]; do
+        ca_before=$ca_line
+        tick
+        ca_idle=$((ca_idle + 1))
+        [ "$ca_line" = "$ca_before" ] || ca_idle=0
+        [ $ca_idle -gt @IDLE@ ] && exit 0
+    done
+    ca_pending=
+    ca_idle=0
+    set -- $ca_line
+    ca_line=
+    ca_id=$1
+    ca_op=$2
+    ca_again=$3
+    case $ca_op in
+    NOP | QUIT | START | READ | WRITE | SIGNAL | LIST | REMOVE)
+        shift 3
+        "do_$ca_op" "$@"
+        ;;
+    *) fail 'unknown request' ;;
+    esac
+done

@@ -120,13 +120,14 @@ from coder_agents.jobs.results import (
     read_jobs,
     text_of,
 )
-from coder_agents.jobs.run_text import command_text, run_text
+from coder_agents.jobs.run_text import Command, command_text, run_text
 
 __all__ = [
     "MAX_PIECE",
     "Answer",
     "AnswerReader",
     "Checksum",
+    "Command",
     "ControlShellError",
     "CopyFile",
     "FileInfo",

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from coder_agents.jobs.program import Limits
+
+from .shells import SHELLS, ControlShell, make_tools, missing
+
+
+@pytest.fixture(params=sorted(SHELLS))
+def shell(request: pytest.FixtureRequest) -> str:
+    """
+    The name of each shell.
+    """
+    name: str = request.param
+    if (reason := missing(name)) is not None:
+        pytest.skip(reason)
+    return name
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """
+    A home with a space in its name.
+    """
+    folder = tmp_path / "home of jobs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path: Path, home: Path, shell: str) -> dict[str, str]:
+    """
+    The environment of an agent, where ``sh`` is the shell.
+    """
+    kept = {name: os.environ[name] for name in ("LANG",) if name in os.environ}
+    return {**kept, "HOME": str(home), "PATH": make_tools(tmp_path / "tools", shell)}
+
+
+@pytest.fixture
+def spool(home: Path) -> Path:
+    """
+    The folder of the jobs.
+    """
+    return home / ".local" / "state" / "coder-agents" / "jobs"
+
+
+Opener = Callable[..., ControlShell]
+
+
+@pytest.fixture
+def opened(shell: str, environment: dict[str, str], home: Path) -> Iterator[Opener]:
+    """
+    Open another control shell of the same agent.
+    """
+    with ExitStack() as stack:
+
+        def open_shell(limits: Limits | None = None, **variables: str) -> ControlShell:
+            control = ControlShell(shell, {**environment, **variables}, limits=limits, cwd=home)
+            return stack.enter_context(control)
+
+        yield open_shell
+
+
+@pytest.fixture
+def control(opened: Opener) -> ControlShell:
+    """
+    One control shell.
+    """
+    return opened()
