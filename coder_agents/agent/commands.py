@@ -14,6 +14,7 @@ from coder_agents.agent.base import BaseAgent
 
 if TYPE_CHECKING:
     from coder_agents.jobs import CompletedCommand, Job, JobInfo
+    from coder_agents.jobs.files import Data
     from coder_agents.jobs.launch import Input
     from coder_agents.jobs.run import Target
     from coder_agents.jobs.run_text import Command
@@ -142,6 +143,38 @@ class CommandMethods(BaseAgent):
         from coder_agents.jobs.job import listed
 
         return listed(self._shells(container, None))
+
+    def read_file(self, path: str | bytes, *, container: str | None = None) -> bytes:
+        """
+        Return the content of the file *path* on the agent, compared with its checksum there.
+
+        Raises Python's own errors, such as `FileNotFoundError`, and *OSError* where the file changes
+        meanwhile.
+        """
+        from coder_agents.jobs.files import Files
+
+        return Files(self._shells(container, None)).read(path)
+
+    def write_file(
+        self,
+        path: str | bytes,
+        data: Data | str,
+        *,
+        mode: int | None = None,
+        container: str | None = None,
+    ) -> int:
+        """
+        Make *data* the content of the file *path* on the agent, in one step; return its size in bytes.
+
+        *data* is bytes, text, which is written as UTF-8, or a binary file. The file keeps its mode, unless *mode* is
+        given. Until the end it is as it was.
+
+        Raises Python's own errors, such as `PermissionError`.
+        """
+        from coder_agents.jobs.files import Files
+
+        content = data.encode() if isinstance(data, str) else data
+        return Files(self._shells(container, None)).write(path, content, mode=mode)
 
     def terminal(
         self,
