@@ -72,27 +72,31 @@ piece() {
 
 # Take one request from the terminal: true where it is complete, false after a tenth of a second
 # without a byte. What has come so far is in ca_line.
+ca_newline=0
 if [ "$BASH_VERSION" ]; then
+    # With a delimiter or a number bash reads byte by byte, and sets the terminal to wait for ever;
+    # its own timer loses nothing where it waits for one byte. The newline of the last request is
+    # taken here, or counted as a byte of the payload.
     ca_newline=1
-    take() {
-        IFS= read -r -d ';' ca_more
-        ca_taken=$?
-        ca_line=$ca_line$ca_more
-        return $ca_taken
-    }
-elif (IFS= read -r -t 0.01 -n 1 ca_more; [ $? = 1 ]); then
-    # busybox ignores the terminal's timer and has one of its own, which loses an unfinished line:
-    # wait for one byte with it, and for the others without.
-    ca_newline=0
+    ca_timer=0.1
+    [ "${BASH_VERSINFO:-0}" -ge 4 ] || ca_timer=1
     take() {
         ca_more=
+        IFS= read -r -t $ca_timer -n 1 ca_more
+        [ "$ca_more" ] || return 1
+        ca_line=$ca_line$ca_more
+        IFS= read -r -d ';' ca_more
+        ca_line=$ca_line$ca_more
+    }
+elif (IFS= read -r -t 0.01 -n 1 ca_more; [ $? = 1 ]); then
+    # busybox ignores the timer of the terminal, too, and its own loses an unfinished line.
+    take() {
         IFS= read -r -t 0.1 -n 1 ca_more || return 1
         ca_line=$ca_line$ca_more
         IFS= read -r ca_more
         ca_line=$ca_line$ca_more
     }
 else
-    ca_newline=0
     take() {
         IFS= read -r ca_more
         ca_taken=$?
@@ -221,7 +225,7 @@ fi
 # The first lines of what becomes the process of a job. Its number is the name of a file, which
 # needs no space on the disk.
 ca_prologue='printf "" >"pid.$$" || mv in "pid.$$"
-_ca_folder=$PWD
+_ca_command=$PWD/command.@NONCE@
 cd "$ca_cwd" || exit 127
 umask "$ca_umask"
 case $ca_locale in
@@ -637,6 +641,328 @@ probe_stat() {
     fi
 }
 
+# ---- Files
+
+# regular: whether ca_text is a regular file; answers with the reason where it is not. A pipe would
+# block whoever opens it.
+regular() {
+    if [ -d "$ca_text" ]; then
+        fail 'Is a directory'
+    elif [ ! -e "$ca_text" ]; then
+        absent
+    elif [ ! -f "$ca_text" ]; then
+        fail 'no regular file: Invalid argument'
+    else
+        return 0
+    fi
+    return 1
+}
+
+# absent: answers with the reason why ca_text is not there, which the system knows best
+absent() { fail "$(LC_ALL=C ls -d "$ca_text" 2>&1 </dev/null)"; }
+
+# as_user COMMAND...: like run, with the umask of jobs
+as_user() {
+    umask "$ca_umask"
+    run "$@"
+    umask 077
+}
+
+# kind FILE OPTION: sets ca_message to the line of a file; false, with the reason, where there is none
+kind() {
+    [ "$ca_stat" ] || probe_stat
+    case $ca_stat in
+    G) ca_message=$(stat $2 -c 'G %f %s %Y %Z %u %g %i %y %z' "$1" 2>&1) ;;
+    B) ca_message=$(stat $2 -f 'B %p %z %m %c %u %g %i %Fm %Fc' "$1" 2>&1) ;;
+    *)
+        ca_message=$(ls -lnd $2 "$1" 2>&1) || return
+        set -- $ca_message
+        ca_message="L $1 $2 $3 $4 $5"
+        ;;
+    esac
+}
+
+do_STAT() {
+    path "$1"
+    ca_follow=
+    [ "$2" = 1 ] && ca_follow=-L
+    if kind "$ca_text" $ca_follow; then text OK "$ca_message"; else fail "$ca_message"; fi
+}
+
+do_DIR() {
+    path "$1"
+    if ! ca_message=$(ls -d "$ca_text/." 2>&1 </dev/null); then
+        fail "$ca_message"
+    elif [ ! -r "$ca_text" ]; then
+        fail 'Permission denied'
+    elif [ ! -x "$ca_text" ]; then
+        fail 'Permission denied'
+    else
+        # In a process of its own, for its working directory.
+        (cd "$ca_text" && entries)
+    fi
+}
+
+# Answers with the entries of the working directory.
+entries() {
+    ca_end='
+'
+    [ "$ca_stat" ] || probe_stat
+    set +f
+    # A pattern that nothing matches stays as it is.
+    set -- ./.[!.]*
+    there "$1" || shift
+    set -- ./..?* "$@"
+    there "$1" || shift
+    set -- ./* "$@"
+    there "$1" || shift
+    if [ $# = 0 ]; then
+        text OK '' 0
+        return
+    fi
+    # One process for all of them; one for each, where one has vanished or a name cannot be passed on.
+    case $ca_stat in
+    G) ca_lines=$(printf '%s\0' "$@" | xargs -0 stat -c 'G %f %s %Y %Z %u %g %i %y %z') ;;
+    B) ca_lines=$(printf '%s\0' "$@" | xargs -0 stat -f 'B %p %z %m %c %u %g %i %Fm %Fc') ;;
+    *) ! : ;;
+    esac || {
+        ca_lines= ca_names= ca_count=0
+        for ca_each; do
+            kind "$ca_each" || continue
+            ca_lines=$ca_lines$ca_message$ca_end
+            ca_names=$ca_names$ca_each/
+            ca_count=$((ca_count + 1))
+        done
+        text OK "$ca_lines$ca_names" $ca_count
+        return
+    }
+    ca_names=$(printf '%s/' "$@"; echo x)
+    text OK "$ca_lines$ca_end${ca_names%x}" $#
+}
+
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+
+do_GET() {
+    path "$1"
+    ca_offset=$2 ca_max=$3
+    regular || return
+    if [ ! -r "$ca_text" ]; then
+        fail 'Permission denied'
+        return
+    fi
+    size "$ca_text"
+    case $ca_size$ca_text in
+    0* | */proc/* | */sys/*)
+        # The size of what the system makes up is not true: measure it.
+        ca_copy=$ca_base/.piece-$ca_nonce
+        ca_message=$({
+            {
+                [ "$ca_offset" = 0 ] || dd bs=1 skip="$ca_offset" count=0 2>/dev/null
+                head -c "$ca_max" || exit 9
+            } <"$ca_text" >"$ca_copy"
+        } 2>&1) || {
+            rm -f "$ca_copy" </dev/null
+            fail "$ca_message"
+            return
+        }
+        size "$ca_copy"
+        answer OK "$ca_size" $((ca_offset + ca_size))
+        piece "$ca_copy" 0 "$ca_size"
+        rm -f "$ca_copy" </dev/null
+        return
+        ;;
+    esac
+    ca_length=$((ca_size - ca_offset))
+    [ $ca_length -gt "$ca_max" ] && ca_length=$ca_max
+    [ $ca_length -lt 0 ] && ca_length=0
+    answer OK $ca_length "$ca_size"
+    piece "$ca_text" "$ca_offset" $ca_length
+}
+
+do_PUT() {
+    path "$1"
+    ca_at=$2
+    shift 3
+    if [ -e "$ca_text" ] && [ ! -f "$ca_text" ]; then
+        [ "$1" = p ] || receive "$@" >/dev/null
+        regular
+        return
+    fi
+    umask "$ca_umask"
+    store "$ca_text" "$ca_at" "$@"
+    ca_result=$?
+    umask 077
+    if [ $ca_result = 0 ]; then
+        size "$ca_text"
+        ok "$ca_size"
+    elif [ -e "${ca_text%/*}" ] && [ ! -d "${ca_text%/*}" ]; then
+        # Shells report it like one that is missing.
+        fail 'Not a directory'
+    else
+        fail "$ca_message"
+    fi
+}
+
+# through LINK: sets ca_text to what a chain of symbolic links leads to
+through() {
+    ca_hops=0
+    while [ -L "$ca_text" ] && [ $ca_hops -lt 40 ]; do
+        ca_hops=$((ca_hops + 1))
+        ca_link=$(readlink "$ca_text"; echo x)
+        ca_link=${ca_link%?x}
+        case $ca_link in
+        /*) ca_text=$ca_link ;;
+        *)
+            case $ca_text in
+            */*) ca_text=${ca_text%/*}/$ca_link ;;
+            *) ca_text=./$ca_link ;;
+            esac
+            ;;
+        esac
+    done
+}
+
+do_REPLACE() {
+    path "$2"
+    ca_temporary=$ca_text
+    ca_sum="$3 $4" ca_mode=$5
+    path "$1"
+    through
+    if [ -e "$ca_text" ] && ! regular; then return; fi
+    if [ ! -e "$ca_temporary" ]; then
+        set -- $(cksum <"$ca_text")
+        if [ "$ca_again" = 1 ] && [ "$1 $2" = "$ca_sum" ]; then ok; else fail 'No such file'; fi
+        return
+    fi
+    set -- $(cksum <"$ca_temporary")
+    if [ "$1 $2" != "$ca_sum" ]; then
+        fail 'bytes were lost on the way: Input/output error'
+        return
+    fi
+    if [ -e "$ca_text" ]; then
+        # Owner first: a change of the owner takes special modes away.
+        set -- $(ls -lnd "$ca_text")
+        ca_owner=$3:$4
+        set -- "$1" $(ls -lnd "$ca_temporary")
+        [ "$ca_owner" = "$4:$5" ] || chown "$ca_owner" "$ca_temporary" </dev/null
+        [ "$ca_mode" = - ] && ca_mode=$(echo "$1" | sed '
+            s/^.\(...\)\(...\)\(...\).*/u=\1,g=\2,o=\3/
+            s/-//g
+            s/s/xs/g
+            s/S/s/g
+            s/[tT]//g')
+    fi
+    if [ "$ca_mode" != - ] && ! ca_message=$(chmod "$ca_mode" "$ca_temporary" 2>&1 </dev/null); then
+        fail "$ca_message"
+        return
+    fi
+    run mv -f "$ca_temporary" "$ca_text"
+}
+
+do_CKSUM() {
+    path "$1"
+    regular || return
+    if ca_message=$({ cksum <"$ca_text"; } 2>&1); then ok $ca_message; else fail "$ca_message"; fi
+}
+
+do_MKDIR() {
+    path "$1"
+    if [ "$2" = 1 ]; then
+        as_user mkdir -p "$ca_text"
+    elif [ "$ca_again" = 1 ] && [ -d "$ca_text" ]; then
+        ok
+    else
+        as_user mkdir "$ca_text"
+    fi
+}
+
+do_RM() {
+    path "$1"
+    if [ ! -e "$ca_text" ] && [ ! -L "$ca_text" ]; then
+        if [ "$ca_again" = 1 ]; then ok; else absent; fi
+    elif [ ! -d "$ca_text" ] || [ -L "$ca_text" ]; then
+        run rm -f "$ca_text"
+    elif [ "$2" = 1 ]; then
+        run rm -rf "$ca_text"
+    else
+        run rmdir "$ca_text"
+    fi
+}
+
+do_MV() {
+    path "$2"
+    ca_target=$ca_text
+    path "$1"
+    if [ ! -e "$ca_text" ] && [ ! -L "$ca_text" ]; then
+        if [ "$ca_again" = 1 ] && [ -e "$ca_target" ]; then ok; else absent; fi
+        return
+    fi
+    # mv would move into a directory; as rename does, replace an empty one with another one.
+    if [ -d "$ca_target" ] && [ ! -L "$ca_target" ]; then
+        if [ ! -d "$ca_text" ] || [ -L "$ca_text" ]; then
+            fail 'Is a directory'
+            return
+        fi
+        if ! ca_message=$(rmdir "$ca_target" 2>&1 </dev/null); then
+            fail "$ca_message"
+            return
+        fi
+    elif [ -d "$ca_text" ] && [ ! -L "$ca_text" ] && [ -e "$ca_target" ]; then
+        fail 'Not a directory'
+        return
+    fi
+    run mv -f "$ca_text" "$ca_target"
+}
+
+do_CP() {
+    path "$2"
+    ca_target=$ca_text
+    path "$1"
+    regular || return
+    if [ -d "$ca_target" ]; then
+        fail 'Is a directory'
+    else
+        as_user cp "$ca_text" "$ca_target"
+    fi
+}
+
+# ---- The machine
+
+do_INFO() {
+    text OK "system=$(uname -s)
+release=$(uname -r)
+machine=$(uname -m)
+host=$(uname -n)
+uid=$(id -u)
+gid=$(id -g)
+home=$HOME
+cwd=$ca_start
+pid=$$
+jobs=$ca_base
+detach=${ca_detach%% *}"
+}
+
+# Inside a container its engine mounts a file of the container's folder as /etc/hostname; the name
+# of the host begins with, or is, the id; or there is a file of the engine. The namespaces tell two
+# control shells apart.
+do_INSIDE() {
+    decode "$1"
+    ca_host=$(uname -n)
+    ca_mount=0 ca_name=0 ca_engine=0
+    [ "$ca_text" ] && grep -q "/$ca_text[^ ]*/hostname /etc/hostname " /proc/self/mountinfo &&
+        ca_mount=1
+    case $ca_text in
+    "$ca_host"*) [ ${#ca_host} -ge 12 ] && ca_name=1 ;;
+    esac
+    [ -e /.dockerenv ] || [ -e /run/.containerenv ] && ca_engine=1
+    text OK "mount=$ca_mount
+name=$ca_name
+engine=$ca_engine
+host=$ca_host
+mounts=$(readlink /proc/self/ns/mnt)
+processes=$(readlink /proc/self/ns/pid)"
+}
+
 # ---- The loop
 
 do_NOP() { ok; }
@@ -670,7 +996,8 @@ while :; do
     ca_op=$2
     ca_again=$3
     case $ca_op in
-    NOP | QUIT | START | READ | WRITE | SIGNAL | LIST | REMOVE)
+    NOP | QUIT | INFO | INSIDE | START | READ | WRITE | SIGNAL | LIST | REMOVE | \
+        STAT | DIR | GET | PUT | REPLACE | CKSUM | MKDIR | RM | MV | CP)
         shift 3
         "do_$ca_op" "$@"
         ;;

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import base64
 
-# What is sent as it is. No space, no backslash, no percent sign, no semicolon, and nothing that a
-# shell expands.
-_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:,@=")
+# What is sent as it is. No space, no backslash, no percent sign, no semicolon, nothing that a shell
+# expands, and no hyphen: printf would take it for an option.
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+:,@=")
 _ESCAPES = tuple(chr(byte) if byte in _PLAIN else f"\\{byte:03o}" for byte in range(256))
 
 # Above so many bytes a payload follows its request as base64, where the agent has base64: the

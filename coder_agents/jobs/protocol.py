@@ -13,7 +13,7 @@ answer with the id 0, see `Greeting`. All later bytes in either direction are re
 
 *ID* is a number above 0 that the answer repeats. *REPEATED* is 1 where the request may have been
 executed before. A word with any bytes is ``=`` and a format of printf: each byte that is not a
-letter, a digit or one of ``/._-+:,@=`` is a backslash and three octal digits. A payload is ``p
+letter, a digit or one of ``/._+:,@=`` is a backslash and three octal digits. A payload is ``p
 =FORMAT``, or, where the greeting has ``base64``, ``b LENGTH`` and after the line's newline exactly
 *LENGTH* bytes of base64 in lines of at most 76 letters, each with its newline. **After a request
 with `Request.has_body` nothing may be sent before its answer**, since a program of the agent may
@@ -49,7 +49,7 @@ LIST                                                                each job one
 REMOVE      JOB
 STAT        =PATH FOLLOW                                            a line, see `FileInfo.parse`
 DIR         =PATH                                                   COUNT; so many such lines, and
-                                                                    then the names, each with ``/``
+                                                                    then the names, each ``./NAME/``
 GET         =PATH OFFSET MAX                                        size of the file; piece
 PUT         =PATH OFFSET SIZE and a payload                         size of the file
 REPLACE     =PATH =TEMPORARY CHECKSUM SIZE MODE

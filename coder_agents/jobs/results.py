@@ -242,11 +242,14 @@ def read_entries(answers: Sequence[Answer]) -> dict[bytes, FileInfo]:
 
 
 def _entries(answer: Answer) -> dict[bytes, FileInfo]:
-    # The lines first, one for each entry; then the names, each with a slash behind it.
+    # The lines first, one for each entry; then the names, each as "./NAME/".
     [count] = answer.fields
+    if count == "0":
+        return {}
     lines = answer.body.split(b"\n", int(count))
-    names = lines.pop().split(b"/")
-    if names.pop() or len(names) != len(lines):
+    parts = lines.pop().split(b"/")
+    names = parts[1::2]
+    if len(parts) != 2 * len(lines) + 1 or parts[-1]:
         raise ValueError("names")
     return {n: FileInfo.parse(k.decode("ascii")) for n, k in zip(names, lines, strict=True)}
 
@@ -295,8 +298,10 @@ def error_of(answer: Answer, path: str | bytes = "") -> OSError:
     Return the error that an answer ``ERR`` is: of Python's own class, where the text is known.
     """
     text = text_of(answer).strip()
+    # A path comes before the reason, and may contain the words of another one.
+    reason = text.rpartition(": ")[2]
     for known, number in _TEXTS.items():
-        if known in text:
+        if known in reason:
             return OSError(number, os.strerror(number), path or None)
     return OSError(errno.EIO, text or "the control shell gave no reason", path or None)
 

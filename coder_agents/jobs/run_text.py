@@ -60,7 +60,7 @@ def _execution(command: Command, shell: str | None) -> str:
         by = _quoted(shell or "/bin/sh")
         if len(to_bytes(command)) > MAX_ARGUMENT:
             _without_nul(command)
-            return f'exec {by} "$_ca_folder/command"'
+            return f'exec {by} "$_ca_command"'
         return f"exec {by} -c {_quoted(command)}"
     if not command:
         raise ValueError("a command has at least one argument")
