@@ -40,14 +40,18 @@ class AgentFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     Args:
         client: the client; by default `Client.from_env`.
+        auto_mkdir: whether writing a file creates the directories above it, as in fsspec's local file system.
     """
 
     protocol = "coder"
     root_marker = ""
     cachable = False  # a file system holds connections, and a client may be closed
 
-    def __init__(self, *, client: Client | None = None, **storage_options: Any) -> None:
+    def __init__(
+        self, *, client: Client | None = None, auto_mkdir: bool = False, **storage_options: Any
+    ) -> None:
         super().__init__(**storage_options)
+        self.auto_mkdir = auto_mkdir
         self._client = client
         self._places: dict[str, Files] = {}
         self._resolving = threading.Lock()
@@ -157,7 +161,15 @@ class AgentFileSystem(AbstractFileSystem):  # type: ignore[misc]
         _, files, inner = self._split(path)
         if mode == "create" and self.exists(path):
             raise FileExistsError(path)
+        self.make_room(files, inner)
         files.write(inner, value)
+
+    def make_room(self, files: Files, inner: str) -> None:
+        """
+        Create the directories above *inner*, where this file system does so.
+        """
+        if self.auto_mkdir:
+            files.make_directory(os.path.dirname(inner), parents=True)
 
     def get_file(
         self,
@@ -207,7 +219,7 @@ class AgentFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if mode == "create" and self.exists(rpath):
             raise FileExistsError(rpath)
         callback.set_size(os.path.getsize(lpath))
-        files.make_directory(os.path.dirname(inner), parents=True)
+        self.make_room(files, inner)
         with open(lpath, "rb") as local:
             files.write(inner, _Counted(local, callback))  # type: ignore[arg-type]
 
@@ -271,7 +283,7 @@ class AgentFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if stat.S_ISDIR(files.stat(inner).mode):
             target_files.make_directory(target_inner, parents=True)
             return
-        target_files.make_directory(os.path.dirname(target_inner), parents=True)
+        self.make_room(target_files, target_inner)
         if source == target:
             files.copy(inner, target_inner)
         else:
@@ -298,10 +310,12 @@ class AgentFileSystem(AbstractFileSystem):  # type: ignore[misc]
         cache_options: dict[str, Any] | None = None,
         **options: Any,
     ) -> AgentFile:
+        if mode.startswith("x") and self.exists(path):
+            raise FileExistsError(path)
         return AgentFile(
             self,
             path,
-            mode,
+            mode.replace("x", "w"),
             _BLOCK_SIZE if block_size is None else block_size,
             autocommit=autocommit,
             cache_options=cache_options,
@@ -320,6 +334,7 @@ class AgentFile(AbstractBufferedFile):  # type: ignore[misc]
 
     def _initiate_upload(self) -> None:
         _, self._files, self._inner = self.fs._split(self.path)
+        self.fs.make_room(self._files, self._inner)
         self._temporary = beside(self._inner)
         self._checksum = Checksum()
         if "a" in self.mode and self.fs.exists(self.path):
