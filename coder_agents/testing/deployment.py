@@ -330,7 +330,7 @@ class Deployment:
             headers=self._headers(),
             ping_interval=self._ping_interval,
             liveness=(self.pong_timeout, self._state.release.pong_reason),
-            faults=self.faults.claim(call.name, kept=kept),
+            faults=self.faults.claim(call.name, kept=kept, request=request),
         )
         response = exchange.begin() or call.run(exchange, self._state, self.token)
         if response is not None:

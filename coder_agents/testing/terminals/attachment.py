@@ -63,13 +63,6 @@ class Attachment:
         """
         return len(self.pending) >= MAX_PENDING_BYTES
 
-    @property
-    def waiting(self) -> bool:
-        """
-        Whether there is something for the client: output, or the end.
-        """
-        return bool(self.pending) or self.ended
-
     def put(self, data: bytes) -> None:
         """
         Add output.

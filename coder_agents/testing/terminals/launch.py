@@ -13,8 +13,6 @@ from pathlib import Path
 
 import attrs
 
-from coder_agents.testing.machine import Machine
-
 # posix_spawn knows no directory, so a shell goes there and becomes the program.
 IN_DIRECTORY = 'cd "$0" && unset OLDPWD && exec "$@"'
 
@@ -69,24 +67,6 @@ class Launch:
             setsigmask=(),
             setsigdef=SIGNALS,
         )
-
-
-def on_host(command: str, machine: Machine, home: Path, variables: Mapping[str, str]) -> Launch:
-    """
-    *command* as the agent runs it on its machine; *variables* go before all others but TERM.
-    """
-    directory = machine.directory
-    folder = home if directory is None or not directory.is_dir() else directory
-    environment = {
-        **inherited(),
-        "HOME": str(home),
-        "SHELL": machine.shell,
-        **machine.environment,
-        **variables,
-        "PWD": str(folder),
-        "TERM": "xterm-256color",
-    }
-    return Launch(command, arguments(command, machine.shell), environment, folder)
 
 
 def inherited() -> dict[str, str]:

@@ -101,9 +101,11 @@ class TerminalProcess:
 
     def detach(self, attachment: Attachment) -> None:
         """
-        Let a client go.
+        Let a client go. Twice is once.
         """
         with self._changed:
+            if attachment not in self._attachments:
+                return
             self._attachments.remove(attachment)
             self._alone_since = time.monotonic()
             self._changed.notify_all()

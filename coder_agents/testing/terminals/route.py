@@ -4,11 +4,10 @@ A request for a terminal, and what it is answered with.
 
 from __future__ import annotations
 
+import json
 import secrets
 from functools import partial
 from uuid import UUID
-
-import attrs
 
 from coder_agents.schema import Response as Message
 from coder_agents.schema import ValidationError
@@ -20,10 +19,11 @@ from coder_agents.testing.http import Request, Response
 from coder_agents.testing.requirements import Refusal, find_agent
 from coder_agents.testing.state import State
 from coder_agents.testing.streaming import run_stream
-from coder_agents.testing.terminals.process import Size
 from coder_agents.testing.terminals.stream import TerminalStream
 from coder_agents.testing.terminals.terminals import NotStarted
+from coder_agents.testing.terminals.wanted import WantedTerminal
 
+WORDS = ("command", "container", "container_user", "backend_type")
 DEFAULT_SIZE = "80"
 LARGEST_INTEGER = 2**64 - 1
 WRAPS_AT = 65_536
@@ -35,64 +35,30 @@ PONG_REASON = "Ping failed"
 OFFLINE = "<!doctype html>\n<title>502 - Application Unavailable</title>\n".ljust(4_096)
 
 
-@attrs.frozen
-class TerminalRequest:
-    """
-    What the query asks for.
-    """
-
-    reconnect: UUID
-    size: Size
-    command: str
-    container: str
-    container_user: str
-    backend_type: str
-
-    @classmethod
-    def of(cls, request: Request) -> TerminalRequest:
-        """
-        Read the query of *request*.
-
-        Raises:
-            Refusal: it cannot be read.
-        """
-        problems: list[ValidationError] = []
-        reconnect = _parse_id(request, problems)
-        height, width = (_parse_size(request, name, problems) for name in ("height", "width"))
-        if reconnect is None or problems:
-            text = "Invalid query parameters."
-            raise Refusal(answer(Message(message=text, validations=tuple(problems)), 400))
-        words = ("command", "container", "container_user", "backend_type")
-        return cls(reconnect, (height, width), *(request.parameter(each) or "" for each in words))
-
-
 def open_terminal(state: State, exchange: Exchange, agent: str) -> None:
     """
     GET /workspaceagents/{agent}/pty.
     """
     found = _find_agent(state, agent)
-    wanted = TerminalRequest.of(exchange.request)
+    wanted = _parse(exchange.request)
     path = exchange.request.path
     cookie = f"{TOKEN_COOKIE}={secrets.token_urlsafe(48)}; Path={path}; HttpOnly; SameSite=Lax"
     exchange.headers = (*exchange.headers, ("Set-Cookie", cookie))
     # Whatever the release: this route always looks.
     exchange.liveness = (exchange.liveness[0], exchange.liveness[1] or PONG_REASON)
-    stream = accept(exchange, partial(TerminalStream, agent=found))
+    stream = accept(
+        exchange, partial(TerminalStream, agent=found, closes=state.release.closes_terminals)
+    )
     with found.notices.subscribed(stream.wake):
-        run_stream(stream, lambda: _serve(state, found, stream, wanted))
+        run_stream(stream, lambda: _serve(found, stream, wanted))
 
 
-def _serve(
-    state: State, agent: EmbeddedAgent, stream: TerminalStream, wanted: TerminalRequest
-) -> None:
-    closes = state.release.closes_terminals
+def _serve(agent: EmbeddedAgent, stream: TerminalStream, wanted: WantedTerminal) -> None:
     try:
-        with agent.terminals.attached(
-            wanted.reconnect, wanted.command, size=wanted.size, wake=stream.wake
-        ) as (process, attachment):
-            stream.serve(process, attachment, closes=closes)
+        with agent.terminals.attached(wanted, stream.wake) as (process, attachment):
+            stream.serve(process, attachment)
     except NotStarted:
-        stream.end(closes=closes)
+        stream.end()
 
 
 def _find_agent(state: State, text: str) -> EmbeddedAgent:
@@ -101,6 +67,17 @@ def _find_agent(state: State, text: str) -> EmbeddedAgent:
         headers = (("Content-Type", "text/html; charset=utf-8"),)
         raise Refusal(Response(502, OFFLINE.encode(), headers))
     return agent
+
+
+def _parse(request: Request) -> WantedTerminal:
+    problems: list[ValidationError] = []
+    reconnect = _parse_id(request, problems)
+    height, width = (_parse_size(request, name, problems) for name in ("height", "width"))
+    if reconnect is None or problems:
+        text = "Invalid query parameters."
+        raise Refusal(answer(Message(message=text, validations=tuple(problems)), 400))
+    words = {name: request.parameter(name) or "" for name in WORDS}
+    return WantedTerminal(reconnect=reconnect, size=(height, width), **words)
 
 
 def _parse_id(request: Request, problems: list[ValidationError]) -> UUID | None:
@@ -118,9 +95,11 @@ def _parse_id(request: Request, problems: list[ValidationError]) -> UUID | None:
 
 def _parse_size(request: Request, name: str, problems: list[ValidationError]) -> int:
     text = request.parameter(name) or DEFAULT_SIZE
-    if text.isascii() and text.isdigit() and int(text) <= LARGEST_INTEGER:
+    digits = text.isascii() and text.isdigit()
+    if digits and int(text) <= LARGEST_INTEGER:
         return int(text) % WRAPS_AT
-    reason = f"strconv.ParseUint: parsing {text!r}: invalid syntax".replace("'", '"')
+    problem = "value out of range" if digits else "invalid syntax"
+    reason = f"strconv.ParseUint: parsing {json.dumps(text)}: {problem}"
     detail = f'Query param "{name}" must be a valid positive integer ({reason})'
     problems.append(ValidationError(field=name, detail=detail))
     return 0

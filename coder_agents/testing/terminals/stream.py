@@ -4,6 +4,8 @@ The WebSocket of one client of a terminal.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from typing import Any
 
@@ -16,6 +18,7 @@ from coder_agents.testing.running_agent import RunningAgent
 from coder_agents.testing.terminals.attachment import Attachment
 from coder_agents.testing.terminals.inputs import Input, InputDecoder
 from coder_agents.testing.terminals.process import TerminalProcess
+from coder_agents.testing.terminals.tail import Tail
 
 UNSUPPORTED_DATA = 1003
 NO_TEXT = "unexpected frame type read (expected MessageBinary): MessageText"
@@ -38,10 +41,14 @@ class TerminalStream(WebSocketStream):
     Arguments:
         exchange: the exchange.
         agent: the agent; while it is not in touch nothing goes in either direction.
+        closes: whether the end of the terminal is a close with 1000, or no word at all.
     """
 
-    def __init__(self, exchange: Exchange, agent: RunningAgent) -> None:
+    def __init__(self, exchange: Exchange, agent: RunningAgent, *, closes: bool) -> None:
         self.agent = agent
+        self.closes = closes
+        self._tail = Tail(0, 0)
+        self._stalled_until: float | None = None
         self._outgoing = bytearray()
         self._sending = False
         self._closing = False
@@ -49,49 +56,80 @@ class TerminalStream(WebSocketStream):
         self._input: deque[Input] = deque()
         self._written = 0  # how much of the first of them
         self._process: TerminalProcess | None = None
+        self._attachment: Attachment | None = None
         exchange.connection.limit_unsent(UNSENT_BYTES)
         if exchange.write == exchange.connection.send:
             exchange.write = self._write
         super().__init__(exchange, unexpected=(UNSUPPORTED_DATA, NO_TEXT))
 
-    def serve(self, process: TerminalProcess, attachment: Attachment, *, closes: bool) -> None:
+    def serve(self, process: TerminalProcess, attachment: Attachment) -> None:
         """
-        Pass on what comes until the terminal or the connection is over.
+        Pass on what comes until the terminal, *process*, or the connection is over.
 
-        Arguments:
-            process: the terminal.
-            attachment: what this client gets of it.
-            closes: whether the end of the terminal is a close with 1000, or no word at all.
+        *attachment* is what this client gets of it.
         """
-        self._process = process
+        self._process, self._attachment = process, attachment
         while True:
             # First, so that a flood of output leaves time for input and pings.
-            self.wait(0 if self._passing and attachment.waiting else None)
-            if not self._passing:
-                continue
-            if data := process.take(attachment, MAX_MESSAGE):
-                self.send_output(data)
-            elif attachment.ended:
-                self.end(closes=closes)
+            self.wait(0 if self._has_work(attachment) else self._tail.due)
+            if self._passing:
+                self._pass_output(process, attachment)
+
+    def _has_work(self, attachment: Attachment) -> bool:
+        ended = attachment.ended and self._stalled_until is None
+        return self._passing and (bool(attachment.pending) or ended)
 
     @property
     def _passing(self) -> bool:
         # An agent that is killed still ends its terminals.
         return self.agent.connected or self.agent.terminals.closed
 
-    def send_output(self, data: bytes) -> None:
-        """
-        Send output as one message.
-        """
-        self.exchange.send_message(self.binary_frame(self.exchange.payload(data)))
+    def _pass_output(self, process: TerminalProcess, attachment: Attachment) -> None:
+        data = process.take(attachment, self.exchange.output_room(MAX_MESSAGE))
+        if self._stalled_until is not None:
+            return
+        if not data and attachment.ended:
+            self.end()
+        if data := self._tail.add(data) if data else self._tail.release():
+            frame = self.binary_frame(self.exchange.payload(data))
+            self.exchange.send_message(frame, output=len(data))
 
-    def end(self, *, closes: bool) -> None:
+    def end(self) -> None:
         """
         End as when the terminal is over.
         """
-        if closes:
+        if self.closes:
             self.finish()
         raise ConnectionEnded
+
+    # What faults do.
+
+    def stall(self, seconds: float) -> None:
+        """
+        Send no output any more, and close with 1001 after *seconds*.
+        """
+        self._stalled_until = time.monotonic() + seconds
+
+    def lose_tail(self, size: int, seconds: float) -> None:
+        """
+        Lose the last *size* bytes if the terminal ends within *seconds* after them.
+        """
+        self._tail = Tail(size, seconds)
+
+    def detach(self) -> None:
+        """
+        Let the terminal forget this client, which gets no more of it.
+        """
+        if self._process is not None and self._attachment is not None:
+            self._process.detach(self._attachment)
+
+    @property
+    def alive_until(self) -> float:
+        """
+        Until when the peer, or a stalled terminal, may be silent.
+        """
+        stalled = math.inf if self._stalled_until is None else self._stalled_until
+        return min(super().alive_until, stalled)
 
     def fail(self, problem: str) -> None:
         """
@@ -141,10 +179,13 @@ class TerminalStream(WebSocketStream):
         while self._input and self._process is not None:
             first = self._input[0]
             while self._written < len(first.data):
-                written = self._process.write(memoryview(first.data)[self._written :])
+                room = self.exchange.input_room(len(first.data) - self._written)
+                piece = memoryview(first.data)[self._written : self._written + room]
+                written = self._process.write(piece)
                 if not written:
                     return
                 self._written += written
+                self.exchange.note_input(written)
             self._input.popleft()
             self._written = 0
             if first.size is not None:

@@ -16,9 +16,11 @@ from uuid import UUID
 from coder_agents.testing.containers import ContainerBoard
 from coder_agents.testing.machine import Machine
 from coder_agents.testing.terminals.attachment import Attachment
-from coder_agents.testing.terminals.launch import Launch, on_host
+from coder_agents.testing.terminals.launch import Launch
 from coder_agents.testing.terminals.leftovers import kill_leftovers
-from coder_agents.testing.terminals.process import Size, TerminalProcess
+from coder_agents.testing.terminals.places import in_container, on_host, on_windows
+from coder_agents.testing.terminals.process import TerminalProcess
+from coder_agents.testing.terminals.wanted import WantedTerminal
 
 TIMEOUT = 300.0
 MARK = "CODER_AGENTS_TERMINALS"
@@ -116,67 +118,76 @@ class Terminals:
             process.kill()
         for process in alive:
             process.thread.join()
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(home.parent, ignore_errors=True)
 
     @contextlib.contextmanager
     def attached(
-        self, reconnect: UUID, command: str, *, size: Size, wake: Callable[[], None]
+        self, wanted: WantedTerminal, wake: Callable[[], None]
     ) -> Iterator[tuple[TerminalProcess, Attachment]]:
         """
         Attach a client for the length of the context.
 
         Arguments:
-            reconnect: the terminal's id; one that has none yet, or none any more, gets one.
-            command: what to start in that case.
-            size: rows and columns.
+            wanted: the terminal; where none has its id, or none any more, one is started.
             wake: is called when there is something for the client.
 
         Raises:
             NotStarted: it cannot be started.
         """
-        process, attachment = self._attach(reconnect, command, size, wake)
+        process, attachment = self._attach(wanted, wake)
         try:
             yield process, attachment
         finally:
             process.detach(attachment)
 
     def _attach(
-        self, reconnect: UUID, command: str, size: Size, wake: Callable[[], None]
+        self, wanted: WantedTerminal, wake: Callable[[], None]
     ) -> tuple[TerminalProcess, Attachment]:
         with self._lock:
-            process = self._processes.get(reconnect)
-            attachment = None if process is None else process.attach(wake, size)
+            process = self._processes.get(wanted.reconnect)
+            attachment = None if process is None else process.attach(wake, wanted.size)
             if process is not None and attachment is not None:
                 return process, attachment
-            process = self._start(reconnect, command)
-            attachment = process.attach(wake, size)
+            process = self._start(wanted)
+            attachment = process.attach(wake, wanted.size)
             assert attachment is not None
             # Only now, as a command that ends at once shall have its client by then.
             process.start()
             return process, attachment
 
-    def _start(self, reconnect: UUID, command: str) -> TerminalProcess:
-        if self.closed:
+    def _start(self, wanted: WantedTerminal) -> TerminalProcess:
+        if self.closed or wanted.backend_type == "screen":
             raise NotStarted
         try:
             process = TerminalProcess(
-                self._launch(command), timeout=lambda: self._timeout, forget=self._forget
+                self._launch(wanted), timeout=lambda: self._timeout, forget=self._forget
             )
         except (OSError, ValueError):
             raise NotStarted from None
         self._alive = [each for each in self._alive if each.thread.is_alive()]
         self._alive.append(process)
-        self._processes[reconnect] = process
-        self._commands.append(command)
+        self._processes[wanted.reconnect] = process
+        self._commands.append(wanted.command)
         return process
 
-    def _launch(self, command: str) -> Launch:
-        variables = {"CODER": "true", "CODER_AGENT_TOKEN": self.token, MARK: self._mark}
-        return on_host(command, self._machine, self._make_home(), variables)
+    def _launch(self, wanted: WantedTerminal) -> Launch:
+        home, mark = self._make_home(), {MARK: self._mark}
+        if self._machine.operating_system == "windows":
+            return on_windows(wanted.command, home, mark)
+        if wanted.container and self._containers.enabled:
+            found = self._containers.find_container(wanted.container)
+            if found is None or not found.running:
+                raise NotStarted
+            user, folder = wanted.container_user, home.parent / "containers"
+            return in_container(wanted.command, found, user, folder, mark)
+        variables = {"CODER": "true", "CODER_AGENT_TOKEN": self.token, **mark}
+        return on_host(wanted.command, self._machine, home, variables)
 
     def _make_home(self) -> Path:
         if self._home is None:
-            self._home = Path(tempfile.mkdtemp(prefix="coder-agents-home-")).resolve()
+            folder = tempfile.mkdtemp(prefix="coder-agents-")
+            self._home = Path(folder).resolve() / "home"
+            self._home.mkdir()
         return self._home
 
     def _forget(self, process: TerminalProcess) -> None:
