@@ -64,20 +64,26 @@ def path(agent: EmbeddedAgent) -> str:
         (
             f"reconnect={ID}&height=-1",
             "height",
-            'Query param "height" must be a valid positive integer '
-            '(strconv.ParseUint: parsing "-1": invalid syntax)',
+            (
+                'Query param "height" must be a valid positive integer '
+                '(strconv.ParseUint: parsing "-1": invalid syntax)'
+            ),
         ),
         (
             f"reconnect={ID}&width=1.5",
             "width",
-            'Query param "width" must be a valid positive integer '
-            '(strconv.ParseUint: parsing "1.5": invalid syntax)',
+            (
+                'Query param "width" must be a valid positive integer '
+                '(strconv.ParseUint: parsing "1.5": invalid syntax)'
+            ),
         ),
         (
             f"reconnect={ID}&width={2**64}",
             "width",
-            'Query param "width" must be a valid positive integer '
-            '(strconv.ParseUint: parsing "18446744073709551616": value out of range)',
+            (
+                'Query param "width" must be a valid positive integer '
+                '(strconv.ParseUint: parsing "18446744073709551616": value out of range)'
+            ),
         ),
     ],
 )
@@ -234,7 +240,9 @@ def test_a_client_that_does_not_read_is_closed(
     """
     deployment.pong_timeout = 0.4
     buffers = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)]
-    client = terminal(deployment, agent, f"{RAW} read go; seq 200000; echo END; read go", sockopt=buffers)
+    client = terminal(
+        deployment, agent, f"{RAW} read go; seq 200000; echo END; read go", sockopt=buffers
+    )
     client.read_until(b"READY")
     other = terminal(deployment, agent, "", client.reconnect)
     other.send("\n")

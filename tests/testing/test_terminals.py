@@ -184,7 +184,7 @@ def test_a_line_is_cut_and_keys_are_signals_until_the_terminal_is_raw(
     """
     A cooked line keeps 4,095 characters and its end, and ^C interrupts.
     """
-    client = terminal(deployment, agent, "stty -echo; printf READY; head -n 1 | wc -c; cat")
+    client = terminal(deployment, agent, "stty -echo; printf READY; head -n 1 | wc -c; exec cat")
     client.read_until(b"READY")
     client.send("x" * 5_000 + "\r")
     assert client.read_until(b"\n").endswith(b"4096\r\n")
