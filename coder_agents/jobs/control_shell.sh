@@ -16,6 +16,9 @@
 exec 2>/dev/null 3<&0
 trap 'exit 1' HUP
 trap : PIPE
+# A supervisor sends this at the end of its job. By default it does nothing, so that it harms no
+# process that has got the number of a control shell.
+trap : WINCH
 set -f
 unset IFS
 
@@ -36,6 +39,7 @@ ca_pending=
 ca_clean=1
 ca_sleep=1
 ca_stat=
+ca_kicked=
 
 # ---- Answers
 
@@ -73,6 +77,7 @@ piece() {
 # Take one request from the terminal: true where it is complete, false after a tenth of a second
 # without a byte. What has come so far is in ca_line.
 ca_newline=0
+ca_wakes=
 if [ "$BASH_VERSION" ]; then
     # With a delimiter or a number bash reads byte by byte, and sets the terminal to wait for ever;
     # its own timer loses nothing where it waits for one byte. The newline of the last request is
@@ -97,6 +102,8 @@ elif (IFS= read -r -t 0.01 -n 1 ca_more; [ $? = 1 ]); then
         ca_line=$ca_line$ca_more
     }
 else
+    # dash. Its read returns on a signal, too.
+    ca_wakes=1
     take() {
         IFS= read -r ca_more
         ca_taken=$?
@@ -192,26 +199,29 @@ size() {
 
 # ---- The folder of the jobs
 
-# usable FOLDER: whether it is there, or can be made, and is ours alone
+# usable FOLDER: whether it is there, or can be made, and can be written
 usable() {
     [ -d "$1" ] || mkdir -p "$1" || return
-    [ ! -L "$1" ] && [ -w "$1" ] && [ -x "$1" ] && chmod 700 "$1"
+    [ -w "$1" ] && [ -x "$1" ]
 }
 
 ca_problem=
 ca_base=${XDG_STATE_HOME:-$HOME/.local/state}/coder-agents/jobs
 if ! usable "$ca_base"; then
     ca_tried=$ca_base
-    # chmod fails on a folder that somebody else made here.
+    # chmod fails on a folder that somebody else made here, and a link may lead to theirs.
     ca_base=/tmp/coder-agents-$(id -u)
-    usable "$ca_base" || ca_problem="neither $ca_tried nor $ca_base can be written"
+    usable "$ca_base" && [ ! -L "$ca_base" ] && chmod 700 "$ca_base" ||
+        ca_problem="neither $ca_tried nor $ca_base can be written"
 fi
 
 # A process in a session of its own outlives the terminal. Where it leads its group already, these
 # fork, and so does not the caller wait.
 ca_detach=
+ca_forks=
 if command -v setsid >/dev/null; then
     ca_detach=setsid
+    ca_forks=1
 elif command -v perl >/dev/null; then
     ca_detach="perl -MPOSIX=setsid -e 'exit if getpgrp==\$\$&&fork;setsid;exec@ARGV'"
 elif command -v python3 >/dev/null; then
@@ -232,16 +242,21 @@ case $ca_locale in
 =*) LC_ALL=${ca_locale#=} ;;
 *) unset LC_ALL ;;
 esac
-unset OLDPWD ca_cwd ca_umask ca_locale ca_detach ca_sweep
+unset OLDPWD ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting
 '
 
-# Takes the guard, once for ever, and only then becomes the supervisor. It has a session of its
-# own, so that a hang-up does not end it between the two.
-ca_guard='cd "$1" && mkdir go || exit 0
-eval "exec $ca_detach sh -c \"\$2\" ca_job \"\$@\""'
+# A second call of setsid, in the process that leads a session by the first one, forks. A shell's
+# own way into the background would leave SIGINT ignored in the job.
+ca_launcher='eval "exec $ca_detach sh -c \"\$2\" ca_job \"\$@\""'
 
-# The supervisor: FOLDER TEXT NONCE STDIN STDOUT STDERR TIMEOUT GRACE CLEAN
+# The supervisor: FOLDER TEXT NONCE STDIN STDOUT STDERR TIMEOUT GRACE CLEAN. It has a session of its
+# own before it takes the guard, so that a hang-up does not end it in between.
 ca_supervisor='
+cd "$1" || exit
+# The guard: of all that try, one creates the file.
+set -C
+printf "" >go || exit
+set +C
 printf "" >"by.$$"
 if [ "$9" ]; then
     eval "$ca_sweep" &
@@ -357,6 +372,7 @@ if [ "$ca_pumps" ]; then
 fi
 # On a disk that is full a file can still be renamed.
 printf "" >"$ca_name" || mkdir "$ca_name" || mv "by.$$" "$ca_name"
+kill -WINCH "$ca_waiting"
 [ "$ca_feeder" ] && kill $ca_feeder
 rm -f run.* p0 p1 p2
 '
@@ -378,7 +394,7 @@ folder() { ca_folder=$ca_base/$1; }
 # Sets ca_state, ca_code, ca_pid of ca_folder, from the names of files alone.
 state() {
     ca_state=new ca_code=0 ca_pid=0 ca_by=
-    [ -d "$ca_folder/go" ] || return 0
+    [ -e "$ca_folder/go" ] || return 0
     ca_state=starting
     set +f
     for ca_file in "$ca_folder"/*.*; do
@@ -415,6 +431,8 @@ lost() {
 
 # Sets ca_size1 and ca_size2 of ca_folder.
 sizes() {
+    ca_size1=0 ca_size2=0
+    [ -s "$ca_folder/1" ] || [ -s "$ca_folder/2" ] || return 0
     set -- $(cd "$ca_folder" && ls -ln 1 2)
     ca_size1=${5:-0}
     ca_size2=${14:-0}
@@ -427,7 +445,7 @@ do_START() {
     ca_cwd=${ca_text:-$ca_start}
     ca_job=$1
     shift 9
-    if [ -d "$ca_folder/go" ]; then
+    if [ -e "$ca_folder/go" ]; then
         [ "$1" = p ] || receive "$@" >/dev/null
     else
         ca_message=$ca_problem
@@ -443,7 +461,9 @@ do_START() {
             return
         fi
     fi
+    ca_kicked=$ca_wakes
     progress 0 0 "$ca_max" "$ca_wait"
+    ca_kicked=
 }
 
 # enterable FOLDER: sets ca_message where nobody can work in it
@@ -480,14 +500,29 @@ prepare() {
 
 # Starts the supervisor, and returns whether anybody has taken the guard.
 launch() {
+    ca_waiting=$$
     (
-        export ca_cwd ca_umask ca_locale ca_detach ca_sweep
+        export ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting
         exec 3<&- </dev/null >/dev/null
-        eval "exec $ca_detach sh -c \"\$ca_guard\" ca_guard \"\$ca_folder\" \"\$ca_supervisor\" \
-            \"\$ca_nonce\" \$ca_in \$ca_out \$ca_err \$ca_timeout \$ca_grace \"\$ca_clean\""
-    )
+        # One process less where setsid can fork.
+        [ "$ca_forks" ] && exec setsid -f sh -c "$ca_supervisor" ca_job "$ca_folder" '' \
+            "$ca_nonce" $ca_in $ca_out $ca_err $ca_timeout $ca_grace "$ca_clean"
+        eval "exec $ca_detach sh -c \"\$ca_launcher\" ca_launcher \"\$ca_folder\" \
+            \"\$ca_supervisor\" \"\$ca_nonce\" \$ca_in \$ca_out \$ca_err \$ca_timeout \$ca_grace \
+            \"\$ca_clean\""
+    ) || {
+        [ "$ca_forks" ] || return
+        ca_forks=
+        launch
+        return
+    }
     ca_clean=
-    [ -d "$ca_folder/go" ]
+    ca_tries=0
+    until [ -e "$ca_folder/go" ]; do
+        ca_tries=$((ca_tries + 1))
+        [ $ca_tries -lt 100 ] || return
+        if [ $ca_tries -lt 20 ]; then sleep .002 </dev/null || tick; else tick; fi
+    done
 }
 
 do_READ() {
@@ -510,7 +545,11 @@ progress() {
         fi
         [ "$ca_pending" ] || [ $ca_ms -ge $(($4 * 100)) ] && break
         ca_polls=$((ca_polls + 1))
-        if [ $ca_polls -le @FAST@ ] && [ "$ca_sleep" ]; then
+        if [ "$ca_kicked" ] && [ $ca_polls -le 3 ]; then
+            # The supervisor ends this wait.
+            tick
+            ca_ms=$((ca_ms + 50))
+        elif [ $ca_polls -le @FAST@ ] && [ "$ca_sleep" ]; then
             if [ $ca_polls -lt 8 ] || [ "$ca_data" ]; then ca_pause=.005; else ca_pause=.02; fi
             sleep $ca_pause </dev/null || ca_sleep=
             ca_ms=$((ca_ms + 15))
@@ -974,7 +1013,7 @@ do_QUIT() {
 
 ca_id=0
 ca_can=
-command -v base64 >/dev/null && head -c 0 </dev/null && ca_can=base64
+command -v base64 >/dev/null && command -v head >/dev/null && ca_can=base64
 [ "$ca_detach" ] && ca_can=$ca_can,detach
 [ "$ca_problem" ] || ca_can=$ca_can,spool
 text OK "$ca_problem" @VERSION@ $$ "${ca_can:--}"

@@ -12,20 +12,20 @@ import attrs
 
 VERSION = 1  # of the protocol, in the greeting
 
+_OWN = re.compile(r"\bca_[a-z0-9_]+")
 _NONCE = re.compile(r"[A-Za-z0-9]{8,64}", re.ASCII)
 
-# In one terminal of many lines: stty makes it raw, a marker says so, the length of the program
-# comes on a line of its own, and then its lines. Only the builtin read is used: bash reads ahead,
-# so that a child would miss bytes.
+# stty makes the terminal raw, a marker says so, and then the length of the program comes in seven
+# digits, and the program. No builtin read takes it: bash reads ahead. head is fast; where it does
+# not know -c, it takes nothing, and dd does it byte by byte.
 _BOOTSTRAP = """\
 #!/bin/sh
 stty raw -echo 2>/dev/null||{ printf '%s NOSTTY\\n' NONCE;exit 1;}
 printf '%s READY\\n' NONCE
-IFS= read -r n
-p=
-l='
-'
-while [ ${#p} -lt "$n" ]&&IFS= read -r x;do p=$p$x$l;done
+n=$(dd bs=1 count=7 2>/dev/null)
+n=${n#${n%%[1-9]*}}
+p=$(head -c "$n" 2>/dev/null||dd bs=1 count="$n" 2>/dev/null;echo x)
+p=${p%x}
 [ ${#p} = "$n" ]&&eval "$p"
 """
 
@@ -62,7 +62,7 @@ def bootstrap(nonce: str) -> str:
 
 def program(nonce: str, limits: Limits | None = None) -> bytes:
     """
-    Return what to send once the bootstrap is ready: the length of the program, and the program.
+    Return what to send once the bootstrap is ready: seven digits with the length of the program, and the program.
 
     The program then sends an answer with the id 0, see `results.Greeting`. *nonce* is 8 to 64
     letters and digits, and begins each answer.
@@ -77,18 +77,20 @@ def program(nonce: str, limits: Limits | None = None) -> bytes:
         "FAST": f"{limits.fast_polls}",
     }
     text = re.sub("@([A-Z]+)@", lambda found: values[found[1]], _reduced())
-    return f"{len(text)}\n{text}".encode("ascii")
+    return f"{len(text):07}{text}".encode("ascii")
 
 
 def reduced(source: str) -> str:
     """
-    Return a shell program without its comments, indentation and empty lines.
+    Return a shell program without its comments, indentation and empty lines, with short names.
 
     A comment is a whole line. No line of the program may begin within quotes with ``#`` or a
-    space that matters.
+    space that matters. Names that begin with ``ca_`` become numbers.
     """
     lines = [line.strip() for line in source.splitlines()]
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
+    text = "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
+    numbers = {name: f"ca{number}" for number, name in enumerate(sorted(set(_OWN.findall(text))))}
+    return _OWN.sub(lambda found: numbers[found[0]], text)
 
 
 @cache

@@ -249,7 +249,7 @@ def _entries(answer: Answer) -> dict[bytes, FileInfo]:
     lines = answer.body.split(b"\n", int(count))
     parts = lines.pop().split(b"/")
     names = parts[1::2]
-    if len(parts) != 2 * len(lines) + 1 or parts[-1]:
+    if len(lines) != int(count) or len(parts) != 2 * len(lines) + 1 or parts[-1]:
         raise ValueError("names")
     return {n: FileInfo.parse(k.decode("ascii")) for n, k in zip(names, lines, strict=True)}
 

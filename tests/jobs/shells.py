@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+import attrs
+
 from coder_agents.jobs import program
 from coder_agents.jobs.protocol import (
     Answer,
@@ -175,7 +177,7 @@ class ControlShell:
             if progress.state not in {"starting", "running"} and (
                 (len(out), len(err)) == progress.sizes
             ):
-                return Progress(**{**_fields(progress), "stdout": out, "stderr": err})
+                return attrs.evolve(progress, stdout=out, stderr=err)
         raise AssertionError(f"the job does not end: {progress}")
 
     def run(self, command: Command, **options: object) -> Progress:
@@ -210,10 +212,6 @@ class ControlShell:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _fields(progress: Progress) -> dict[str, object]:
-    return {name: getattr(progress, name) for name in Progress.__slots__ if name[0] != "_"}
 
 
 def start(command: Command, *, job: str | None = None, **options: object) -> Start:
