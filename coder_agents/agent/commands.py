@@ -5,20 +5,20 @@ Commands, jobs, files and terminals of an agent.
 from __future__ import annotations
 
 import os
-import threading
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from coder_agents.agent.base import BaseAgent
+from coder_agents.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from coder_agents.jobs import CompletedCommand, Job, JobInfo
     from coder_agents.jobs.files import Data
     from coder_agents.jobs.launch import Input
-    from coder_agents.jobs.run import Target
     from coder_agents.jobs.run_text import Command
     from coder_agents.jobs.shells import Shells
+    from coder_agents.jobs.sinks import Target
     from coder_agents.terminal import Terminal
 
 
@@ -32,16 +32,19 @@ class CommandMethods(BaseAgent):
         command: Command,
         *,
         input: Input | None = None,
+        stdin: int | BinaryIO | None = None,
         stdout: Target = None,
         stderr: Target = None,
-        text: bool = False,
+        capture_output: bool = False,
+        text: bool | None = None,
         encoding: str | None = None,
         errors: str | None = None,
+        universal_newlines: bool | None = None,
         check: bool = False,
         timeout: float | None = None,
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
-        shell: str | None = None,
+        shell: str | bool | None = None,
         container: str | None = None,
         container_user: str | None = None,
         max_output: int = 64 * 2**20,
@@ -49,25 +52,26 @@ class CommandMethods(BaseAgent):
         """
         Run *command* on the agent, once, and return how it ended.
 
-        The names and the behaviour are those of `subprocess.run`. A list is executed as it is; a
-        string is run by ``/bin/sh``, or by *shell*. It runs in the agent's directory, or in *cwd*, with
-        *env* in addition to the environment.
+        The names and the behaviour are those of `subprocess.run`; a script that calls it needs only the
+        other name. A list is executed as it is; a string is run by ``/bin/sh``, or by *shell*. The command
+        runs in the agent's directory, or in *cwd* (``~`` is the home on the agent), with *env* in addition
+        to the environment there.
 
-        Both outputs are captured, at most *max_output* bytes of each. ``stdout=`` and ``stderr=`` take
-        a binary file or a function in place of that, which get each piece as it comes;
-        ``subprocess.DEVNULL`` discards, and ``stderr=subprocess.STDOUT`` merges. *input* is bytes,
-        text, or a binary file of any size; without it stdin is empty. With *text*, *encoding* or *errors* the outputs are
-        text.
+        Both outputs are captured, at most *max_output* bytes of each. ``stdout=`` and ``stderr=`` take a file
+        or a function in place of that, which get each piece as it comes; ``subprocess.DEVNULL`` discards, and
+        ``stderr=subprocess.STDOUT`` merges. *input* is bytes, text, or a binary file of any size; without it
+        stdin is empty. With *text*, *encoding* or *errors* the outputs are text, in UTF-8 by default.
 
-        After *timeout* seconds the process group gets TERM, and KILL five seconds later: the agent does that,
-        also where this program has ended. Ctrl-C kills the group.
+        After *timeout* seconds the process group gets TERM, and KILL five seconds later: the agent does
+        that, also where this program has ended. Ctrl-C kills the group.
 
         *container* runs the command in a container of the agent's machine, which is verified before.
 
         Raises *CommandError* with ``check=True`` for a return code other than 0, *CommandTimeoutError*,
         *CommandLostError* where the agent cannot be reached any more, *ShellError* where it cannot run
-        anything, *UnsupportedError* where the agent has no POSIX shell or is not in the
-        container, *CoderError* where the deployment refuses. *ValueError* and *TypeError* for what no process can get.
+        anything, *ControlShellError* where its answers make no sense, *UnsupportedError* where the agent has no
+        POSIX shell or is not in the container, *CoderError* where the deployment refuses. *ValueError*,
+        *TypeError* and *LookupError* for bad arguments, before anything is sent.
         """
         from coder_agents.jobs.run import run
 
@@ -75,9 +79,11 @@ class CommandMethods(BaseAgent):
             self._shells(container, container_user),
             command,
             input=input,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            text=text,
+            capture_output=capture_output,
+            text=text or universal_newlines,
             encoding=encoding,
             errors=errors,
             check=check,
@@ -99,7 +105,7 @@ class CommandMethods(BaseAgent):
         timeout: float | None = None,
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
-        shell: str | None = None,
+        shell: str | bool | None = None,
         container: str | None = None,
         container_user: str | None = None,
     ) -> Job:
@@ -126,7 +132,9 @@ class CommandMethods(BaseAgent):
             shell=shell,
         )
 
-    def job(self, id: str, *, container: str | None = None) -> Job:
+    def job(
+        self, id: str, *, container: str | None = None, container_user: str | None = None
+    ) -> Job:
         """
         Return the job *id*, also one that another process has started.
 
@@ -134,15 +142,19 @@ class CommandMethods(BaseAgent):
         """
         from coder_agents.jobs.job import found
 
-        return found(self._shells(container, None), id)
+        return found(self._shells(container, container_user), id)
 
-    def jobs(self, *, container: str | None = None) -> list[JobInfo]:
+    def jobs(
+        self, *, container: str | None = None, container_user: str | None = None
+    ) -> list[JobInfo]:
         """
         Return the jobs of the agent whose folders are there.
+
+        A container, and each user there, has jobs of its own.
         """
         from coder_agents.jobs.job import listed
 
-        return listed(self._shells(container, None))
+        return listed(self._shells(container, container_user))
 
     def read_file(self, path: str | bytes, *, container: str | None = None) -> bytes:
         """
@@ -215,30 +227,31 @@ class CommandMethods(BaseAgent):
     def _shells(self, container: str | None, container_user: str | None) -> Shells:
         """
         Return the control shells of the agent, or of one of its containers.
+
+        Raises *UnsupportedError* where the agent has no POSIX shell, *ValueError* for what is no container.
         """
         from coder_agents.jobs.shell import Place
         from coder_agents.jobs.shells import Shells
 
         self._http.check_open()
-        key = container or "", container_user or ""
-        with _LOCK:
-            found: Shells | None = self._kept_shells.get(key)
-            if found is None:
-                place = Place(
-                    http=self._http,
-                    agent_id=self.id,
-                    what=self._label_or_id,
-                    container=key[0],
-                    container_user=key[1],
-                )
-                found = Shells(place, give_up_after=self._http.settings.read_timeout)
-                self._kept_shells[key] = found
-        return found
-
-    @property
-    def _kept_shells(self) -> dict[tuple[str, str], Any]:
-        kept: dict[tuple[str, str], Any] = self.__dict__.setdefault("_shells_by_place", {})
-        return kept
-
-
-_LOCK = threading.Lock()
+        if container_user and not container:
+            raise ValueError("container_user is a user in a container: give container, too")
+        if self._data.operating_system == "windows" and not container:
+            raise UnsupportedError(
+                f"{self._label_or_id}: the agent runs on Windows and has no POSIX shell, which commands,"
+                " jobs and files need",
+                call="agent.run()",
+            )
+        key = "shells", self.id, container or "", container_user or ""
+        held = self._http.held
+        if key not in held:
+            place = Place(
+                http=self._http,
+                agent_id=self.id,
+                what=self._label_or_id,
+                container=container or "",
+                container_user=container_user or "",
+            )
+            made = Shells(place, give_up_after=self._http.settings.read_timeout)
+            held.setdefault(key, made)
+        return cast("Shells", held[key])

@@ -443,6 +443,9 @@ do_START() {
     ca_in=$3 ca_out=$4 ca_err=$5 ca_timeout=$6 ca_grace=$7 ca_wait=$8 ca_max=$9
     decode "$2"
     ca_cwd=${ca_text:-$ca_start}
+    case $ca_cwd in
+    "~" | "~"/*) ca_cwd=$HOME${ca_cwd#"~"} ;;
+    esac
     ca_job=$1
     shift 9
     if [ -e "$ca_folder/go" ]; then

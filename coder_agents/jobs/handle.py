@@ -4,20 +4,23 @@ What can be requested of one job; each request is sent until an answer comes.
 
 from __future__ import annotations
 
+import math
 import secrets
 
 import attrs
 
-from coder_agents.errors import CoderError, CommandLostError, JobNotFoundError, ShellError
+from coder_agents.errors import (
+    CoderError,
+    CommandLostError,
+    ControlShellError,
+    JobNotFoundError,
+    ShellError,
+)
 from coder_agents.jobs.answers import Answer
+from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.requests import MAX_PIECE, Read, Remove, Request, Signal, Start, WriteInput
 from coder_agents.jobs.results import Progress, numbers_of
-from coder_agents.jobs.shells import Lend, Shells, UnreachableError
-
-MAX_WAIT = 20.0
-"""
-Seconds that the agent waits for output or the end before it answers.
-"""
+from coder_agents.jobs.shells import Shells, UnreachableError
 
 
 @attrs.frozen(kw_only=True)
@@ -38,7 +41,8 @@ class JobHandle:
         """
         The job, for messages.
         """
-        return f"{self.shells.place.what}: job {self.id}"
+        within = f": job {self.id}" if self.id else ""
+        return f"{self.shells.place.what}{within}"
 
     def start(self, request: Start) -> Progress:
         """
@@ -47,7 +51,8 @@ class JobHandle:
         Raises *CommandLostError* where the agent cannot be reached, *ShellError* where it cannot
         start anything, *CoderError* where the deployment refuses.
         """
-        return Progress.read(self._call(request, request.wait, started=None))
+        answer = self._call(request, request.wait, started=None)
+        return _checked(Progress.read(answer), (0, 0), request.max_bytes)
 
     def read(
         self,
@@ -55,24 +60,28 @@ class JobHandle:
         *,
         wait: float = 0,
         max_bytes: int = MAX_PIECE,
-        on_lend: Lend = bool,
+        loan: Loan | None = None,
+        deadline: float = math.inf,
     ) -> Progress:
         """
         Return the state of the job, and its outputs from *offsets* on.
 
         *wait* is the seconds that the agent waits for output or the end where there is nothing yet.
+        *loan* and *deadline* are those of `Shells.call`.
 
         Raises *JobNotFoundError* where the agent has no such job, *ShellError* where output was
-        lost on the agent; otherwise as `start` does.
+        lost on the agent, *ControlShellError* for what cannot be, *LateError* and *ClosedError* as
+        `Shells.call` does; otherwise as `start` does.
         """
         request = Read(
             job=self.id,
             stdout=offsets[0],
             stderr=offsets[1],
             max_bytes=max_bytes,
-            wait=min(wait, MAX_WAIT),
+            wait=min(wait, self.shells.max_wait),
         )
-        progress = Progress.read(self._call(request, request.wait, on_lend=on_lend))
+        answer = self._call(request, request.wait, loan=loan, deadline=deadline)
+        progress = Progress.read(answer)
         if progress.state == "new":
             raise JobNotFoundError(f"{self.what}: the agent has no such job", job_id=self.id)
         if progress.cut:
@@ -82,7 +91,7 @@ class JobHandle:
                 f"{self.what}: the command cut its own output off, which was read already; let it append"
                 " (>>/dev/stdout)"
             )
-        return progress
+        return _checked(progress, offsets, max_bytes)
 
     def write(self, offset: int, data: bytes, *, end: bool) -> int:
         """
@@ -105,9 +114,18 @@ class JobHandle:
         self._call(Remove(self.id), 0)
 
     def _call(
-        self, request: Request, wait: float, *, started: bool | None = True, on_lend: Lend = bool
+        self,
+        request: Request,
+        wait: float,
+        *,
+        started: bool | None = True,
+        loan: Loan | None = None,
+        deadline: float = math.inf,
     ) -> Answer:
-        return self.answers(request, wait, started=started, on_lend=on_lend)[-1]
+        answers = self.answers(request, wait, started=started, loan=loan, deadline=deadline)
+        if len(answers) > 1:
+            raise ControlShellError("the control shell gave several answers to one question")
+        return answers[0]
 
     def answers(
         self,
@@ -115,26 +133,55 @@ class JobHandle:
         wait: float = 0,
         *,
         started: bool | None = True,
-        on_lend: Lend = bool,
+        loan: Loan | None = None,
+        deadline: float = math.inf,
     ) -> list[Answer]:
         """
         Return all answers to *request*.
         """
         failure: CoderError
         try:
-            return self.shells.call(request, wait=wait, on_lend=on_lend)
+            return self.shells.call(request, wait=wait, loan=loan, deadline=deadline)
         except UnreachableError as error:
-            # What was never sent has started nothing.
-            known = started if started or error.was_sent else False
-            failure = CommandLostError(
-                f"{self.what}: the agent cannot be reached ({error}); {_STARTED[known]}",
-                job_id=self.id,
-                started=known,
-            )
-            failure.__cause__ = error.failure
+            failure = self._lost(error, started)
         except OSError as error:
-            failure = ShellError(f"{self.what}: {error.strerror or error}")
+            if isinstance(error, CoderError):
+                raise
+            within = f" (in {request.cwd!r})" if isinstance(request, Start) and request.cwd else ""
+            failure = ShellError(f"{self.what}: {error.strerror or error}{within}")
+            failure.__cause__ = error
         raise failure
+
+    def _lost(self, error: UnreachableError, started: bool | None) -> CommandLostError:
+        # What was never sent has started nothing.
+        known = started if started or error.was_sent else False
+        words = f": {_STARTED[known]}" if self.id else ""
+        lost = CommandLostError(
+            f"{self.what}: the agent cannot be reached ({error}){words}",
+            job_id=self.id,
+            started=known if self.id else None,
+        )
+        lost.__cause__ = error.failure
+        return lost
+
+
+def _checked(progress: Progress, offsets: tuple[int, int], max_bytes: int) -> Progress:
+    """
+    Return *progress*, from *offsets* on.
+
+    Raises *ControlShellError* where it has more bytes than were requested or than there are, or an
+    end without the bytes that are left.
+    """
+    pieces = len(progress.stdout), len(progress.stderr)
+    left = [size - offset for size, offset in zip(progress.sizes, offsets, strict=True)]
+    if sum(pieces) > max_bytes or any(
+        piece > max(0, rest) for piece, rest in zip(pieces, left, strict=True)
+    ):
+        raise ControlShellError("the control shell sent more of an output than there is")
+    is_over = progress.returncode is not None
+    if is_over and max_bytes and not any(pieces) and any(rest > 0 for rest in left):
+        raise ControlShellError("the control shell keeps a part of an output back")
+    return progress
 
 
 _STARTED = {

@@ -4,6 +4,7 @@ A command that lives on an agent without this program.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import attrs
 from coder_agents.config import seconds_or_none
 from coder_agents.errors import CommandTimeoutError
 from coder_agents.jobs import launch
-from coder_agents.jobs.handle import MAX_WAIT, JobHandle
+from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.launch import Input
 from coder_agents.jobs.output import OutputEngine, OutputStream, lines_of, offsets_of
 from coder_agents.jobs.requests import ListJobs
@@ -82,12 +83,21 @@ class Job:
         args: the command; None where the job was found by its id.
     """
 
-    def __init__(self, handle: JobHandle, progress: Progress, args: Command | None = None) -> None:
+    def __init__(
+        self,
+        handle: JobHandle,
+        progress: Progress,
+        args: Command | None = None,
+        *,
+        takes_input: bool | None = None,
+    ) -> None:
         self.id = handle.id
         self.args = args
         self._handle = handle
         self._progress = progress
-        self._written = 0
+        # None where another process has started the job.
+        self._takes_input = takes_input
+        self._is_input_over = False
 
     def __repr__(self) -> str:
         state = self._progress.state if self.returncode is None else f"returncode {self.returncode}"
@@ -128,9 +138,9 @@ class Job:
         deadline = None if seconds is None else time.monotonic() + seconds
         pause = _PAUSES[0]
         while self.returncode is None:
-            left = MAX_WAIT if deadline is None else deadline - time.monotonic()
             began = time.monotonic()
-            self._read(min(max(0.0, left), MAX_WAIT))
+            left = math.inf if deadline is None else deadline - began
+            self._read(max(0.0, left))
             if left <= 0:
                 break
             # Output ends the wait, too: what writes without end is not read without end.
@@ -177,19 +187,20 @@ class Job:
         self, input: Input | None = None, timeout: float | None = None
     ) -> tuple[bytes, bytes]:
         """
-        Write *input*, read both outputs from their beginning to the end, and wait for the job.
+        Write *input* and its end, read both outputs from their beginning to the end, and wait for the job.
 
-        Raises *ValueError* for *input* where the job was not started with ``stdin=subprocess.PIPE``;
-        *CommandTimeoutError* after *timeout* seconds.
+        After a *CommandTimeoutError* it may be called again; the outputs are whole then, too.
+
+        Raises *ValueError* for *input* where the job was not started with ``stdin=subprocess.PIPE``, or
+        where its input is over; *CommandTimeoutError* after *timeout* seconds; otherwise as `wait` does.
         """
-        if input is not None:
-            launch.write_input(self._handle, launch.input_pieces(input, "utf-8", "strict"))
         seconds = seconds_or_none("timeout", timeout)
-        deadline = None if seconds is None else time.monotonic() + seconds
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
+        self._write(input)
         outputs = {"stdout": bytearray(), "stderr": bytearray()}
         with self.output() as stream:
             while stream.end is None:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                left = None if seconds is None else max(0.0, deadline - time.monotonic())
                 output = stream.poll(left)
                 if output is not None:
                     outputs[output.name] += output.data
@@ -198,6 +209,19 @@ class Job:
                     raise self._still_runs(timeout, output=read["stdout"], stderr=read["stderr"])
         self.wait()
         return bytes(outputs["stdout"]), bytes(outputs["stderr"])
+
+    def _write(self, input: Input | None) -> None:
+        read = launch.check_input(input)
+        if read is None and not self._takes_input:
+            return
+        if self._takes_input is False:
+            raise ValueError("the job takes no input: start it with stdin=subprocess.PIPE")
+        if self._is_input_over:
+            if read is not None:
+                raise ValueError("the job's input is over: communicate has written it before")
+            return
+        launch.write_input(self._handle, read or (lambda _: b""), ends=True)
+        self._is_input_over = True
 
     def output(self, *, after: str | None = None) -> OutputStream:
         """
@@ -236,35 +260,38 @@ def start_job(
     timeout: float | None = None,
     cwd: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
-    shell: str | None = None,
+    shell: str | bool | None = None,
 ) -> Job:
     """
     Start *command*; see `Agent.start_job`.
     """
     for name, target in (("stdout", stdout), ("stderr", stderr)):
-        if target is not None and not isinstance(target, int):
-            raise TypeError(f"{name} of a job is spooled on the agent: read it with output()")
+        if target not in (None, subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT):
+            raise TypeError(f"{name} of a job is kept on the agent: read it with output()")
     if stdin not in (None, subprocess.PIPE, subprocess.DEVNULL):
-        raise ValueError("stdin is None, subprocess.DEVNULL or subprocess.PIPE")
+        raise ValueError("stdin of a job is None, subprocess.DEVNULL or subprocess.PIPE")
     if input is not None and stdin is not None:
-        raise ValueError("give input or stdin, not both")
+        raise ValueError("stdin and input may not both be given")
+    read = launch.check_input(input)
+    takes_input = stdin == subprocess.PIPE
+    followed: Literal["none", "followed"] = "followed" if takes_input else "none"
     handle = JobHandle(shells=shells, id=launch.new_id())
-    followed: Literal["none", "followed"] = "followed" if stdin == subprocess.PIPE else "none"
     request = launch.start_request(
         handle.id,
         command,
-        stdin=followed if input is None else "spooled",
-        discards=(launch.check_output("stdout", stdout), launch.check_output("stderr", stderr)),
-        merges=stderr == subprocess.STDOUT,
+        stdin=followed if read is None else "spooled",
+        stdout=stdout,
+        stderr=stderr,
         cwd=cwd,
         env=env,
         shell=shell,
         timeout=timeout,
         wait=0,
     )
-    if input is not None:
-        launch.write_input(handle, launch.input_pieces(input, "utf-8", "strict"))
-    return Job(handle, handle.start(request), command)
+    with launch.abandoned_on_error(handle):
+        if read is not None:
+            launch.write_input(handle, read)
+        return Job(handle, handle.start(request), command, takes_input=takes_input)
 
 
 def found(shells: Shells, id: str) -> Job:

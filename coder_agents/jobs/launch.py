@@ -4,19 +4,31 @@ What a command needs to be started, checked before anything is sent.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import io
 import os
 import secrets
+import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, BinaryIO, Literal
+
+import attrs
 
 from coder_agents.config import seconds_or_none
+from coder_agents.errors import CoderError, ControlShellError, JobNotFoundError, ShellError
 from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.requests import MAX_PIECE, Start
 from coder_agents.jobs.run_text import Command, command_text, run_text
 
 Input = bytes | bytearray | memoryview | str | BinaryIO
+
+GRACE = 5.0
+"""
+Seconds between TERM and KILL after a time-out.
+"""
 
 _FIRST_PIECE = 65_536  # bytes of output that come with the answer to a start
 
@@ -33,11 +45,11 @@ def start_request(
     command: Command,
     *,
     stdin: Literal["none", "spooled", "followed"],
-    discards: tuple[bool, bool],
-    merges: bool,
+    stdout: object,
+    stderr: object,
     cwd: str | os.PathLike[str] | None,
     env: Mapping[str, str] | None,
-    shell: str | None,
+    shell: str | bool | None,
     timeout: float | None,
     wait: float,
 ) -> Start:
@@ -46,76 +58,190 @@ def start_request(
 
     Raises *ValueError* and *TypeError* for what no process can get.
     """
+    if stdout == subprocess.STDOUT:
+        raise ValueError("only stderr can be merged: stderr=subprocess.STDOUT")
     seconds = seconds_or_none("timeout", timeout)
-    if not isinstance(command, Sequence):
-        raise TypeError(f"command must be a string or a list, not {type(command).__name__}")
+    checked = _command(command, shell)
+    by = shell if isinstance(shell, str) else None
     return Start(
         job=job,
-        run=run_text(command, shell=shell, env=env),
-        command=command_text(command),
-        cwd="" if cwd is None else os.fspath(cwd),
+        run=run_text(checked, shell=by, env=_environment(env)),
+        command=command_text(checked),
+        cwd=_folder(cwd),
         stdin=stdin,
-        stdout="null" if discards[0] else "file",
-        stderr="out" if merges else "null" if discards[1] else "file",
-        # 0 would be no limit there.
-        timeout=0 if seconds is None else max(seconds, 0.001),
+        stdout="null" if stdout == subprocess.DEVNULL else "file",
+        stderr=_stderr(stderr),
+        # 0 would be no limit there, and no agent sleeps for ever.
+        timeout=0 if seconds is None else min(max(seconds, 0.001), 2.0**31),
+        grace=GRACE,
         wait=wait,
         max_bytes=_FIRST_PIECE,
     )
 
 
-def check_output(name: str, target: object) -> bool:
-    """
-    Return whether the output *name* is discarded.
-
-    Raises *TypeError* where *target* is nothing that takes output.
-    """
-    if target is None or target == subprocess.PIPE:
-        return False
-    if target == subprocess.DEVNULL:
-        return True
+def _stderr(target: object) -> Literal["file", "null", "out"]:
     if target == subprocess.STDOUT:
-        if name == "stdout":
-            raise ValueError("only stderr can be merged: stderr=subprocess.STDOUT")
-        return False
-    if isinstance(target, int):
-        raise TypeError(
-            f"{name} must be a binary file or a function, not a number: open() it first"
-        )
-    if isinstance(target, io.TextIOBase):
-        raise TypeError(f'{name} must be a binary file: open it with mode "wb"')
-    if not (callable(target) or hasattr(target, "write")):
-        raise TypeError(f"{name} must be a binary file or a function, not {type(target).__name__}")
-    return False
+        return "out"
+    return "null" if target == subprocess.DEVNULL else "file"
 
 
-def input_pieces(data: Input | None, encoding: str, errors: str) -> Iterator[bytes]:
+def _command(command: Any, shell: str | bool | None) -> Command:
+    if shell is not None and not isinstance(shell, (str, bool)):
+        raise TypeError(f"shell must be the path of a shell, not {type(shell).__name__}")
+    if isinstance(command, (str, bytes, os.PathLike)):
+        return _word(command)
+    if not isinstance(command, Sequence) or isinstance(command, (bytearray, memoryview)):
+        raise TypeError(f"command must be a string or a list, not {type(command).__name__}")
+    words = [_word(word) for word in command]
+    # As in subprocess: the first one is the script, the others are its arguments.
+    return ["/bin/sh", "-c", *words] if shell is True and words else words
+
+
+def _word(word: Any) -> str:
+    if not isinstance(word, (str, bytes, os.PathLike)):
+        raise TypeError(f"an argument must be text, bytes or a path, not {type(word).__name__}")
+    text = os.fspath(word)
+    return text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
+
+
+def _environment(env: Mapping[str, str] | None) -> Mapping[str, str]:
+    if env is None:
+        return {}
+    given: object = env
+    if not isinstance(given, Mapping):
+        raise TypeError(f"env must be a mapping, not {type(env).__name__}")
+    for name, value in given.items():
+        # Without the value: it may be a secret.
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"env must be names and values of text, and {name!r} is not")
+    return env
+
+
+def _folder(cwd: str | os.PathLike[str] | None) -> str:
+    if cwd is None:
+        return ""
+    text = cwd.as_posix() if isinstance(cwd, PurePath) else os.fspath(cwd)
+    if not isinstance(text, str):
+        raise TypeError(f"cwd must be text or a path, not {type(text).__name__}")
+    if not text or "\0" in text:
+        raise ValueError(f"cwd is no folder: {text!r}")
+    return text
+
+
+@attrs.frozen
+class TextForm:
     """
-    Yield *data* in pieces that one request carries, one at least.
+    How bytes become text.
+
+    Attributes:
+        is_wanted: whether outputs are text at all.
+        encoding: the encoding.
+        errors: what to do with bytes that do not fit.
+    """
+
+    is_wanted: bool
+    encoding: str
+    errors: str
+
+    @classmethod
+    def of(cls, text: bool | None, encoding: str | None, errors: str | None) -> TextForm:
+        """
+        Return the form. Raises *LookupError* for names that Python does not know.
+        """
+        form = cls(
+            bool(text or encoding or errors),
+            encoding or "utf-8",
+            errors or "strict",
+        )
+        codecs.lookup(form.encoding)
+        codecs.lookup_error(form.errors)
+        return form
+
+    def decoded(self, data: bytes, *, is_whole: bool, errors: str | None = None) -> Any:
+        """
+        Return *data*, as text where that is wanted.
+
+        Where it is not *is_whole* the bytes of a last character that was cut are left away.
+        """
+        if not self.is_wanted:
+            return data
+        decoder = codecs.getincrementaldecoder(self.encoding)(errors or self.errors)
+        return decoder.decode(data, is_whole).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def check_input(data: Any, form: TextForm | None = None) -> Callable[[int], bytes] | None:
+    """
+    Return what reads *data* by so many bytes; None where there is none.
 
     Raises *TypeError* for what is neither text, bytes nor a binary file.
     """
+    if data is None:
+        return None
     if isinstance(data, str):
-        data = data.encode(encoding, errors)
+        data = data.encode(*(("utf-8",) if form is None else (form.encoding, form.errors)))
     if isinstance(data, (bytes, bytearray, memoryview)):
-        data = io.BytesIO(data)
+        return io.BytesIO(data).read
+    if isinstance(data, io.TextIOBase):
+        data = getattr(data, "buffer", data)
     read = getattr(data, "read", None)
-    if read is None:
+    if read is None or isinstance(data, io.TextIOBase):
         raise TypeError(f"input must be bytes, text or a binary file, not {type(data).__name__}")
-    while True:
-        piece = read(MAX_PIECE)
+
+    def checked(size: int) -> bytes:
+        piece = read(size)
         if not isinstance(piece, bytes):
             raise TypeError('input must be a binary file: open it with mode "rb"')
-        yield piece
-        if not piece:
-            return
+        return piece
+
+    return checked
 
 
-def write_input(job: JobHandle, pieces: Iterator[bytes]) -> None:
+def write_input(job: JobHandle, read: Callable[[int], bytes], *, ends: bool = False) -> None:
     """
-    Write *pieces* as the whole input of *job*.
+    Write what *read* returns, until it is empty, as the whole input of *job*.
+
+    *ends* says that the job runs and waits for the end of its input.
     """
     offset = 0
-    for piece in pieces:
-        job.write(offset, piece, end=not piece)
+    for piece in iter(lambda: read(MAX_PIECE), b""):
+        job.write(offset, piece, end=False)
         offset += len(piece)
+    if ends:
+        job.write(offset, b"", end=True)
+
+
+@contextlib.contextmanager
+def abandoned_on_error(job: JobHandle) -> Iterator[None]:
+    """
+    Kill and delete *job* where the block ends by an exception, as far as that can be done soon.
+
+    Nothing can be done where the agent cannot be reached, or the deployment refuses.
+    """
+    try:
+        yield
+    except CoderError as error:
+        if isinstance(error, (ShellError, ControlShellError)):
+            _abandon(job)
+        raise
+    except BaseException:
+        _abandon(job)
+        raise
+
+
+def _abandon(job: JobHandle) -> None:
+    brief = job.shells.brief()
+    job = attrs.evolve(job, shells=brief)
+    try:
+        with contextlib.suppress(CoderError):
+            job.signal(signal.SIGKILL)
+            with contextlib.suppress(JobNotFoundError):
+                _wait_for_end(job)
+            job.remove()
+    finally:
+        brief.close()
+
+
+def _wait_for_end(job: JobHandle) -> None:
+    for _ in range(3):
+        if job.read((0, 0), wait=1, max_bytes=0).returncode is not None:
+            return

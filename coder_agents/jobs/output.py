@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import codecs
 import collections
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -14,13 +15,13 @@ from typing import Literal, cast
 import attrs
 
 from coder_agents.errors import DecodeError
-from coder_agents.jobs.handle import MAX_WAIT, JobHandle
-from coder_agents.jobs.shell import ControlShell
+from coder_agents.jobs.handle import JobHandle
+from coder_agents.jobs.loan import Loan
+from coder_agents.jobs.shells import LateError
 from coder_agents.streams.engine import Counts, EndedError
 from coder_agents.streams.options import StreamEnd
 from coder_agents.streams.position import Position
 from coder_agents.streams.stream import Stream
-from coder_agents.transport import ClosedError
 
 Name = Literal["stdout", "stderr"]
 
@@ -77,9 +78,7 @@ class OutputEngine:
 
     def __init__(self, job: JobHandle, offsets: tuple[int, int]) -> None:
         self._job = job
-        self._shell: ControlShell | None = None
-        self._woken = False
-        self._count = 0
+        self._loan = Loan()
         self._bytes = 0
         self._is_over = False
         self._is_fresh = False  # whether the position was not returned yet
@@ -106,7 +105,7 @@ class OutputEngine:
 
         Raises *CoderError* where that fails, *ClosedError* when woken.
         """
-        self._take(0)
+        self._take(0, math.inf)
 
     def read(self, deadline: float) -> OutputPosition | None:
         """
@@ -120,19 +119,21 @@ class OutputEngine:
                 return None
             left = deadline - time.monotonic()
             is_late = left <= 0
-            self._take(min(max(0.0, left), MAX_WAIT))
+            try:
+                self._take(max(0.0, left), deadline)
+            except LateError:
+                return None
         self._is_fresh = False
         return self._position
 
-    def _take(self, wait: float) -> None:
+    def _take(self, wait: float, deadline: float) -> None:
         """
         Read once, and wait *wait* seconds where nothing is there.
         """
         before = self._position
         offsets = _after(before)
-        progress = self._job.read(offsets, wait=wait, on_lend=self._lent)
-        if self._woken:
-            raise ClosedError
+        progress = self._job.read(offsets, wait=wait, loan=self._loan, deadline=deadline)
+        self._loan.check()
         pieces = (("stdout", progress.stdout), ("stderr", progress.stderr))
         items = tuple(Output(cast("Name", name), data) for name, data in pieces if data)
         self._position = OutputPosition(
@@ -148,11 +149,6 @@ class OutputEngine:
         is_ended = progress.returncode is not None or progress.state == "lost"
         self._is_over = is_ended and _after(self._position) == progress.sizes
 
-    def _lent(self, shell: ControlShell | None) -> None:
-        self._shell = shell
-        if self._woken and shell is not None:
-            raise ClosedError
-
     def counts(self) -> Counts:
         """
         Return what the connections have counted.
@@ -163,22 +159,20 @@ class OutputEngine:
         """
         Make whoever reads stop; see `Engine.wake`.
         """
-        self._woken = True
-        shell = self._shell
-        if shell is not None:
-            shell.wake()
+        self._loan.wake()
 
     def free(self) -> None:
         """
         Let go of the job.
         """
-        self._woken = True
+        self._loan.wake()
 
     def after_fork_in_child(self) -> None:
         """
-        Whoever reads, as its parent did, stops.
+        Whoever reads, as its parent did, stops. The parent's control shell is not touched.
         """
-        self._woken = True
+        self._loan = Loan()
+        self._loan.wake()
 
 
 def _after(position: OutputPosition) -> tuple[int, int]:

@@ -132,7 +132,7 @@ class Start(Request):
         job: the job's id, made by the client; the same id never starts twice.
         run: what becomes the process, from `run_text.run_text`.
         command: the text of the command, from `run_text.command_text`.
-        cwd: the working directory; empty for the one of the control shell.
+        cwd: the working directory, where ``~`` is the home; empty for the one of the control shell.
         stdin: ``none`` is empty; ``spooled`` is what `WriteInput` wrote before; ``followed`` is
             what it writes until its end, before and after the start.
         stdout: ``file`` to spool it, or ``null`` to discard it.

@@ -5,15 +5,15 @@ Run a command and wait for its end.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-import attrs
-
+from coder_agents.config import whole_number
 from coder_agents.errors import (
     CoderError,
     CommandError,
@@ -21,21 +21,21 @@ from coder_agents.errors import (
     CommandTimeoutError,
 )
 from coder_agents.jobs import launch
-from coder_agents.jobs.handle import MAX_WAIT, JobHandle
-from coder_agents.jobs.launch import Input
+from coder_agents.jobs.handle import JobHandle
+from coder_agents.jobs.launch import Input, TextForm
 from coder_agents.jobs.results import Progress
 from coder_agents.jobs.run_text import Command
-from coder_agents.jobs.shells import Shells, UnreachableError
+from coder_agents.jobs.shells import Shells
+from coder_agents.jobs.sinks import Sink, Target
 
 MAX_OUTPUT = 64 * 2**20
 """
 Bytes that are captured of each output.
 """
 
-Target = int | BinaryIO | Callable[[bytes], object] | None
+_WATCHDOG = launch.GRACE + 15.0
 """
-Where an output goes: None or `subprocess.PIPE` to capture it, ``DEVNULL``, a binary file, a
-function that is called with each piece; for stderr also ``STDOUT``.
+Seconds after a time-out in which the agent's own watchdog has to end the command.
 """
 
 
@@ -87,10 +87,10 @@ def ended_by(returncode: int) -> str:
     if returncode >= 0:
         return f"exited with the code {returncode}"
     try:
-        name = signal.Signals(-returncode).name
+        name = f" ({signal.Signals(-returncode).name})"
     except ValueError:
-        name = "unknown"
-    return f"was ended by the signal {-returncode} ({name})"
+        name = ""
+    return f"was ended by the signal {-returncode}{name}"
 
 
 def _shown(command: object) -> str:
@@ -98,116 +98,64 @@ def _shown(command: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-@attrs.define
-class _Sink:
-    """
-    Takes one output.
-
-    Attributes:
-        write: takes each piece.
-        captured: what was captured; None where the output goes elsewhere.
-        truncated: whether more came than is captured.
-    """
-
-    write: Callable[[bytes], object]
-    captured: bytearray | None = None
-    truncated: bool = False
-
-    @classmethod
-    def of(cls, target: Target, max_output: int) -> _Sink:
-        """
-        Return what takes an output for *target*.
-        """
-        if target is not None and not isinstance(target, int):
-            return cls(target if callable(target) else target.write)
-        if target in (subprocess.DEVNULL, subprocess.STDOUT):
-            return cls(len)
-        captured = bytearray()
-        sink = cls(len, captured)
-
-        def capture(data: bytes) -> None:
-            room = max_output - len(captured)
-            captured.extend(data[:room])
-            sink.truncated |= len(data) > room
-
-        sink.write = capture
-        return sink
-
-    def result(self, decode: Callable[[bytes], Any]) -> Any:
-        """
-        Return what was captured, decoded; None where nothing is.
-        """
-        return None if self.captured is None else decode(bytes(self.captured))
-
-
 def run(
     shells: Shells,
     command: Command,
     *,
     input: Input | None = None,
+    stdin: int | BinaryIO | None = None,
     stdout: Target = None,
     stderr: Target = None,
-    text: bool = False,
+    capture_output: bool = False,
+    text: bool | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     check: bool = False,
     timeout: float | None = None,
     cwd: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
-    shell: str | None = None,
+    shell: str | bool | None = None,
     max_output: int = MAX_OUTPUT,
 ) -> CompletedCommand:
     """
     Run *command* and return how it ended; see `Agent.run`.
     """
+    form = TextForm.of(text, encoding, errors)
+    whole_number("max_output", max_output, least=0)
+    if capture_output and not (stdout is None and stderr is None):
+        raise ValueError("stdout and stderr are not given beside capture_output")
+    sinks = Sink.of("stdout", stdout, max_output), Sink.of("stderr", stderr, max_output)
+    read = launch.check_input(_input(input, stdin), form)
     job = JobHandle(shells=shells, id=launch.new_id())
     request = launch.start_request(
         job.id,
         command,
-        stdin="none" if input is None else "spooled",
-        discards=(launch.check_output("stdout", stdout), launch.check_output("stderr", stderr)),
-        merges=stderr == subprocess.STDOUT,
+        stdin="none" if read is None else "spooled",
+        stdout=stdout,
+        stderr=stderr,
         cwd=cwd,
         env=env,
         shell=shell,
         timeout=timeout,
-        wait=MAX_WAIT,
+        wait=shells.max_wait,
     )
-    sinks = _Sink.of(stdout, max_output), _Sink.of(stderr, max_output)
-    is_text = text or encoding is not None or errors is not None
-    chosen = encoding or "utf-8", errors or "strict"
     began = time.monotonic()
-    try:
-        if input is not None:
-            launch.write_input(job, launch.input_pieces(input, *chosen))
-        progress = _followed(job, job.start(request), sinks)
-    except BaseException as error:
-        if not isinstance(error, CommandLostError):
-            _abandon(job)
-        raise
+    with launch.abandoned_on_error(job):
+        if read is not None:
+            launch.write_input(job, read)
+        give_up_at = math.inf if timeout is None else time.monotonic() + timeout + _WATCHDOG
+        progress = _followed(job, job.start(request), sinks, give_up_at)
+        if progress.returncode is None:
+            job.signal(signal.SIGKILL)
     duration = time.monotonic() - began
     with contextlib.suppress(CoderError):  # a week later it goes by itself
         job.remove()
-
-    def decode(data: bytes) -> Any:
-        if not is_text:
-            return data
-        return data.decode(*chosen).replace("\r\n", "\n").replace("\r", "\n")
-
-    outputs = [sink.result(decode) for sink in sinks]
-    if progress.timed_out:
-        raise CommandTimeoutError(
-            f"{_shown(command)} took longer than {timeout:g} seconds and was ended",
-            cmd=command,
-            timeout=timeout or 0.0,
-            output=outputs[0],
-            stderr=outputs[1],
-        )
-    assert progress.returncode is not None
+    if progress.timed_out or progress.returncode is None:
+        raise _timed_out(command, timeout or 0.0, sinks, form)
     done = CompletedCommand(
         command,
         progress.returncode,
-        *outputs,
+        *[_result(sink, form) for sink in sinks],
         duration=duration,
         truncated=any(sink.truncated for sink in sinks),
     )
@@ -216,23 +164,68 @@ def run(
     return done
 
 
-def _followed(job: JobHandle, progress: Progress, sinks: tuple[_Sink, _Sink]) -> Progress:
+def _input(input: Input | None, stdin: int | BinaryIO | None) -> Input | None:
+    if stdin is None or stdin == subprocess.DEVNULL:
+        return input
+    if input is not None:
+        raise ValueError("stdin and input may not both be given")
+    if stdin == subprocess.PIPE:
+        return None
+    if isinstance(stdin, int):
+        raise TypeError("stdin must be a file, not a number: open() it first")
+    return stdin
+
+
+def _result(sink: Sink, form: TextForm) -> Any:
+    if sink.captured is None:
+        return None
+    return form.decoded(bytes(sink.captured), is_whole=not sink.truncated)
+
+
+def _timed_out(
+    command: Command, timeout: float, sinks: tuple[Sink, Sink], form: TextForm
+) -> CommandTimeoutError:
+    # What the command was about to write when it was ended may be cut anywhere.
+    outputs = [
+        None
+        if sink.captured is None
+        else form.decoded(bytes(sink.captured), is_whole=False, errors="replace")
+        for sink in sinks
+    ]
+    return CommandTimeoutError(
+        f"{_shown(command)} took longer than {timeout:g} seconds and was ended",
+        cmd=command,
+        timeout=timeout,
+        output=outputs[0],
+        stderr=outputs[1],
+    )
+
+
+def _followed(
+    job: JobHandle, progress: Progress, sinks: tuple[Sink, Sink], give_up_at: float
+) -> Progress:
     """
-    Read the outputs of *job* into *sinks* until it has ended; return its last state.
+    Read the outputs of *job* into *sinks* until it has ended, or until *give_up_at*; return its
+    last state.
 
     Raises *CommandLostError* where the machine has lost it.
     """
-    offsets = (0, 0)
+    out = err = 0
     while True:
         for sink, data in zip(sinks, (progress.stdout, progress.stderr), strict=True):
             if data:
                 sink.write(data)
-        offsets = offsets[0] + len(progress.stdout), offsets[1] + len(progress.stderr)
+        out, err = out + len(progress.stdout), err + len(progress.stderr)
+        # What nobody wants is not transferred.
+        out = progress.sizes[0] if sinks[0].is_full else out
+        err = progress.sizes[1] if sinks[1].is_full else err
         if progress.state == "lost":
             raise lost(job)
-        if progress.returncode is not None and offsets == progress.sizes:
+        if progress.returncode is not None and (out, err) == progress.sizes:
             return progress
-        progress = job.read(offsets, wait=MAX_WAIT)
+        if time.monotonic() > give_up_at:
+            return progress
+        progress = job.read((out, err), wait=job.shells.max_wait)
 
 
 def lost(job: JobHandle) -> CommandLostError:
@@ -244,14 +237,3 @@ def lost(job: JobHandle) -> CommandLostError:
         job_id=job.id,
         started=True,
     )
-
-
-def _abandon(job: JobHandle) -> None:
-    """
-    Kill *job* and delete it, as far as that can be done soon.
-    """
-    with contextlib.suppress(CoderError, UnreachableError):
-        brief = attrs.evolve(job, shells=job.shells.brief())
-        brief.signal(signal.SIGKILL)
-        brief.read((0, 0), wait=1, max_bytes=0)
-        brief.remove()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from coder_agents.errors import ControlShellError
+from coder_agents.errors import ControlShellError, UnsupportedError
 from coder_agents.jobs.answers import Answer, AnswerReader, ReadyReader
 from coder_agents.jobs.program import Limits, bootstrap, program
 from coder_agents.jobs.results import Greeting
@@ -65,15 +65,44 @@ class Waits:
             never attach.
         byte: seconds without a byte of an answer that is due, after which the connection counts
             as stalled; some stall for ever.
+        answer: seconds for which the agent may be left to wait for output or an end.
         idle: seconds without a request after which a control shell is closed.
     """
 
     begin: float = 10.0
     byte: float = 8.0
+    answer: float = 20.0
     idle: float = 15.0
+
+    def within(self, seconds: float) -> Waits:
+        """
+        Return these waits, so short that an agent that falls silent is noticed well within *seconds*.
+        """
+        third = max(1.0, seconds / 3)
+        return attrs.evolve(
+            self,
+            begin=min(self.begin, third),
+            byte=min(self.byte, third),
+            answer=min(self.answer, third),
+        )
 
 
 WAITS = Waits()
+
+_MAX_ANSWERS = 1_000_000  # to one request; a list of jobs has one for each
+
+
+class SilentError(DroppedError):
+    """
+    Nothing came for too long.
+
+    Attributes:
+        silent_for: seconds without a byte.
+    """
+
+    def __init__(self, text: str, silent_for: float) -> None:
+        super().__init__(text)
+        self.silent_for = silent_for
 
 
 class ControlShell:
@@ -87,6 +116,7 @@ class ControlShell:
 
     def __init__(self, place: Place, *, open_by: float, waits: Waits = WAITS) -> None:
         self._waits = waits
+        self._what = place.what
         self._marker = secrets.token_hex(8)
         self._nonce = secrets.token_hex(12)
         self._attachment = place.attachment(bootstrap(self._marker), open_by=open_by)
@@ -102,18 +132,30 @@ class ControlShell:
         Attach and start the program.
 
         Raises *CoderError* where the deployment refuses, *DroppedError* where the terminal does not
-        begin in time, *ControlShellError* where the agent has no POSIX shell, *ClosedError* when woken.
+        begin in time, *UnsupportedError* where the agent has no POSIX shell, *ControlShellError* where what
+        arrives makes no sense, *ClosedError* when woken.
         """
         self._attachment.open()
-        deadline = time.monotonic() + self._waits.begin
+        self._last_byte = time.monotonic()
+        deadline = self._last_byte + self._waits.begin
         ready = ReadyReader(self._marker)
-        while not ready.feed(self._bytes_by(deadline, "the terminal was not attached")):
+        while not self._is_ready(
+            ready, self._bytes_by(deadline, "the agent attached no terminal in time")
+        ):
             pass
         self._write(program(self._nonce, Limits(idle=2 * self._waits.idle)))
         while not self._came:
             self._feed(self._bytes_by(deadline, "the control shell did not start"))
         self.greeting = Greeting.read(self._came.pop(0))
         self.idle_since = time.monotonic()
+
+    def _is_ready(self, ready: ReadyReader, data: bytes) -> bool:
+        try:
+            return ready.feed(data)
+        except ControlShellError as error:
+            raise UnsupportedError(
+                f"{self._what}: the agent cannot run commands: {error}", call="agent.run()"
+            ) from None
 
     def request(self, request: Request, *, repeated: bool = False, wait: float = 0) -> list[Answer]:
         """
@@ -129,19 +171,21 @@ class ControlShell:
         number = self._numbers
         available = "base64" in self.greeting.capabilities
         self._write(request.encode(number, repeated=repeated, base64_available=available))
-        self._last_byte = time.monotonic() + wait
+        self._last_byte = time.monotonic()
+        due = self._last_byte + wait + self._waits.byte
         answers: list[Answer] = []
         while not answers or answers[-1].status == "MORE":
             while not self._came:
-                due = self._last_byte + self._waits.byte
                 self._feed(self._bytes_by(due, "the control shell does not answer"))
-                self._last_byte = max(self._last_byte, time.monotonic())
+                due = max(due, self._last_byte + self._waits.byte)
             answer = self._came.pop(0)
             if answer.id != number:
                 raise ControlShellError(
                     f"the control shell answered request {answer.id}, not {number}"
                 )
             answers.append(answer)
+            if len(answers) > _MAX_ANSWERS:
+                raise ControlShellError("the control shell gives answers without end")
         self.idle_since = time.monotonic()
         return answers
 
@@ -156,15 +200,18 @@ class ControlShell:
             return False
 
     def _write(self, data: bytes) -> None:
-        self._attachment.write(data.decode("ascii"), self._feed)
+        text = data.decode("ascii")
+        self._attachment.write(text, self._feed, stalled_after=self._waits.byte)
 
     def _feed(self, data: bytes) -> None:
         self._came += self._answers.feed(data)
 
     def _bytes_by(self, deadline: float, otherwise: str) -> bytes:
         data = self._attachment.read(deadline)
+        now = time.monotonic()
         if data is None:
-            raise DroppedError(otherwise)
+            raise SilentError(otherwise, now - self._last_byte)
+        self._last_byte = now
         return data
 
     def wake(self) -> None:

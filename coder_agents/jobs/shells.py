@@ -5,18 +5,20 @@ The control shells of one place: kept while in use, replaced when they break.
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 import weakref
-from collections.abc import Callable
+
+import attrs
 
 from coder_agents.errors import CoderError, ControlShellError, UnsupportedError
 from coder_agents.jobs.answers import Answer
+from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.requests import Inside, Request
 from coder_agents.jobs.results import error_of, facts_of
 from coder_agents.jobs.shell import WAITS, ControlShell, Place, Waits
 from coder_agents.streams.reconnect import (
-    Outage,
     Reconnect,
     is_resumable,
     requested_pause,
@@ -26,12 +28,7 @@ from coder_agents.transport import ClosedError, DroppedError, fork
 
 _RETRY = Reconnect(initial=0.1, maximum=5.0, give_up_after=None)
 _MAX_NONSENSE = 3  # answers in a row that make no sense, after which nothing is tried again
-
-
-Lend = Callable[[ControlShell | None], object]
-"""
-Is called with a control shell before it is used, and with None afterwards.
-"""
+_PLACES = ("host", "mounts", "processes")  # facts that are equal in all processes of one place
 
 
 class UnreachableError(Exception):
@@ -49,19 +46,27 @@ class UnreachableError(Exception):
         self.was_sent = was_sent
 
 
+class LateError(Exception):
+    """
+    The time is over, and the connection is broken; the next call with the same loan tries again.
+    """
+
+
 class Shells:
     """
     Sends requests to a place. Any number of threads may use it; each has a control shell while it does.
 
     Args:
         place: where commands run.
-        give_up_after: seconds for which a request is tried again.
+        give_up_after: seconds without an answer after which no other control shell is tried.
     """
 
     def __init__(self, place: Place, *, give_up_after: float, waits: Waits = WAITS) -> None:
         self.place = place
         self._give_up_after = give_up_after
-        self._waits = waits
+        self._waits = waits.within(give_up_after)
+        self._inside = Inside(place.container)
+        self._machine: Shells | None = None
         self._kept: list[ControlShell] = []
         self._lock = threading.Lock()
         self._closer: threading.Thread | None = None
@@ -69,103 +74,122 @@ class Shells:
         fork.register(self)
         self._finalizer = weakref.finalize(self, _close_all, self._kept, self._is_over)
 
+    @property
+    def max_wait(self) -> float:
+        """
+        Seconds that an agent may be left to wait for something before it answers.
+        """
+        return self._waits.answer
+
     def call(
         self,
         request: Request,
         *,
         wait: float = 0,
-        on_lend: Callable[[ControlShell | None], object] = bool,
+        loan: Loan | None = None,
+        deadline: float = math.inf,
     ) -> list[Answer]:
         """
         Return the answers to *request*, sent again over another control shell where one breaks.
 
-        *wait* is the seconds that the agent may take before it answers. *on_lend* is called with the control
-        shell that is used, and with None when that is over.
+        *wait* is the seconds that the agent may take before it answers. *loan* is what wakes the
+        call; it counts the tries, also of the calls after a *LateError*.
 
-        Raises *CoderError* where the deployment refuses, *OSError* for an answer ``ERR``, *UnreachableError*
-        where no answer came for so long as this object tries, *ClosedError* when the shell is woken.
+        Raises *CoderError* where the deployment refuses, *OSError* for an answer ``ERR``,
+        *UnreachableError* where no answer came for so long as this object tries, *LateError* where the
+        connection is broken at *deadline*, *ClosedError* when woken.
         """
-        outage: Outage | None = None
-        was_sent = False
-        nonsense = 0
+        loan = Loan() if loan is None else loan
         while True:
             broken: CoderError | DroppedError
             try:
-                shell = self._lend(outage)
-                repeated, was_sent = was_sent, True
-                return self._request(shell, request, repeated, wait, on_lend)
-            except ControlShellError as error:
-                nonsense += 1
-                if nonsense >= _MAX_NONSENSE:
-                    raise
-                broken = error
+                answers = self._request(request, wait, loan)
             except DroppedError as error:
                 broken = error
             except CoderError as error:
-                if not is_resumable(error):
+                loan.nonsense += isinstance(error, ControlShellError)
+                if not self._may_retry(error, loan):
                     raise
                 broken = error
-            outage = self._pause(outage, broken, was_sent=was_sent)
+            else:
+                loan.answered()
+                if answers[-1].status == "ERR":
+                    raise error_of(answers[-1])
+                return answers
+            self._pause(without_frames(broken), loan, deadline)
 
-    def _request(
-        self, shell: ControlShell, request: Request, repeated: bool, wait: float, on_lend: Lend
-    ) -> list[Answer]:
+    def _may_retry(self, error: CoderError, loan: Loan) -> bool:
+        if isinstance(error, ControlShellError):
+            return loan.nonsense < _MAX_NONSENSE
+        return is_resumable(error)
+
+    def _request(self, request: Request, wait: float, loan: Loan) -> list[Answer]:
         is_whole = False
         try:
-            on_lend(shell)
-            answers = shell.request(request, repeated=repeated, wait=wait)
+            shell = self._lend(loan)
+            is_repeated, loan.was_sent = loan.was_sent, True
+            answers = shell.request(request, repeated=is_repeated, wait=wait)
             is_whole = True
         finally:
-            on_lend(None)
-            if is_whole:
-                self._keep(shell)
-            else:
-                shell.close()
-        if answers[-1].status == "ERR":
-            raise error_of(answers[-1])
+            held, loan.shell = loan.shell, None
+            if held is not None:
+                if is_whole:
+                    self._keep(held)
+                else:
+                    held.close()
         return answers
 
-    def _pause(
-        self, outage: Outage | None, broken: CoderError | DroppedError, *, was_sent: bool
-    ) -> Outage:
+    def _pause(self, broken: CoderError | DroppedError, loan: Loan, deadline: float) -> None:
         now = time.monotonic()
-        outage = outage or Outage(since=now)
-        without_frames(broken)
-        if now - outage.since >= self._give_up_after:
-            raise UnreachableError(broken, was_sent=was_sent) from None
+        outage = loan.broken(now - getattr(broken, "silent_for", 0.0))
+        left = outage.since + self._give_up_after - now
+        if left <= 0:
+            raise UnreachableError(broken, was_sent=loan.was_sent) from None
         delay = outage.pause(_RETRY, requested_pause(broken), now) or 0.0
-        time.sleep(min(delay, max(0.0, outage.since + self._give_up_after - now)))
-        return outage
+        loan.pause(min(now + min(delay, left), deadline))
+        if time.monotonic() >= deadline:
+            raise LateError
 
-    def _lend(self, outage: Outage | None) -> ControlShell:
+    def _lend(self, loan: Loan) -> ControlShell:
         while (shell := self._taken()) is not None:
+            loan.take(shell)
             if shell.is_usable:
                 return shell
             shell.close()
-        since = time.monotonic() if outage is None else outage.since
-        open_by = since + self._give_up_after + 1
-        shell = ControlShell(self.place, open_by=open_by, waits=self._waits)
-        try:
-            shell.open()
-            if self.place.container:
-                self._check_inside(shell)
-        except BaseException:
-            shell.close()
-            raise
+        since = time.monotonic() if loan.outage is None else loan.outage.since
+        shell = ControlShell(self.place, open_by=since + self._give_up_after + 1, waits=self._waits)
+        loan.take(shell)
+        shell.open()
+        if self.place.container:
+            self._check_inside(shell)
         return shell
 
     def _check_inside(self, shell: ControlShell) -> None:
         """
-        Raise *UnsupportedError* where *shell* is not in the container: an agent whose containers are switched
-        off ignores the parameter, and runs the command on its machine.
+        Raise *UnsupportedError* where *shell* is not in the container: an agent whose containers are
+        switched off ignores the parameter, and runs the command on its machine.
         """
-        [answer] = shell.request(Inside(self.place.container))
-        if facts_of(answer).get("inside") != "yes":
+        [answer] = shell.request(self._inside)
+        facts = facts_of(answer)
+        if "1" in (facts.get("mount"), facts.get("name")):
+            return
+        machine = self._facts_of_machine()
+        if not any(facts.get(name) and facts[name] != machine.get(name) for name in _PLACES):
             raise UnsupportedError(
-                f"{self.place.what}: the agent did not run the command in the container"
-                f" {self.place.container!r}; nothing was run. Containers are switched off there, or the container's"
-                " id is another one"
+                f"{self.place.what}: the agent did not open the container {self.place.container!r},"
+                " and nothing was run. The agent's containers are switched off, or there is no such"
+                " container"
             )
+
+    def _facts_of_machine(self) -> dict[str, str]:
+        if self._machine is None:
+            self._machine = self._with(attrs.evolve(self.place, container="", container_user=""))
+        try:
+            [answer] = self._machine.call(Inside(""))
+        except UnreachableError as error:
+            # The request of the caller was not sent yet.
+            raise error.failure from None
+        return facts_of(answer)
 
     def _taken(self) -> ControlShell | None:
         with self._lock:
@@ -173,22 +197,31 @@ class Shells:
 
     def _keep(self, shell: ControlShell) -> None:
         with self._lock:
-            self._kept.append(shell)
-            if self._closer is None or not self._closer.is_alive():
-                target = weakref.ref(self)
-                self._closer = threading.Thread(
-                    target=_close_idle,
-                    args=(target, self._is_over, self._waits.idle),
-                    name=f"idle control shells of {self.place.what}",
-                    daemon=True,
-                )
-                self._closer.start()
+            if not self._is_over.is_set():
+                self._kept.append(shell)
+                self._start_closer()
+                return
+        shell.close()
+
+    def _start_closer(self) -> None:
+        if self._closer is None or not self._closer.is_alive():
+            self._closer = threading.Thread(
+                target=_close_idle,
+                args=(weakref.ref(self), self._is_over, self._waits.idle),
+                name=f"idle control shells of {self.place.what}",
+                daemon=True,
+            )
+            self._closer.start()
 
     def brief(self) -> Shells:
         """
-        Return control shells of the same place that are tried for a few seconds only.
+        Return control shells of the same place that are tried for a few seconds only; close them.
         """
-        return Shells(self.place, give_up_after=min(3.0, self._give_up_after), waits=self._waits)
+        return self._with(self.place, give_up_after=min(3.0, self._give_up_after))
+
+    def _with(self, place: Place, *, give_up_after: float | None = None) -> Shells:
+        seconds = self._give_up_after if give_up_after is None else give_up_after
+        return Shells(place, give_up_after=seconds, waits=self._waits)
 
     def close_idle(self) -> bool:
         """
@@ -208,12 +241,17 @@ class Shells:
 
     def close(self) -> None:
         """
-        Close all control shells that nobody uses, also twice. Jobs live on.
+        Close the control shells that nobody uses, and the others after their requests. Also twice.
+
+        Jobs live on.
         """
+        self._is_over.set()
         with self._lock:
             kept, self._kept[:] = list(self._kept), []
         for each in kept:
             each.close()
+        if self._machine is not None:
+            self._machine.close()
 
     def after_fork_in_child(self) -> None:
         """
@@ -222,7 +260,9 @@ class Shells:
         self._lock = threading.Lock()
         self._kept.clear()
         self._closer = None
-        self._is_over = threading.Event()
+        is_over, self._is_over = self._is_over.is_set(), threading.Event()
+        if is_over:
+            self._is_over.set()
 
 
 def _close_idle(shells: weakref.ref[Shells], is_over: threading.Event, idle: float) -> None:

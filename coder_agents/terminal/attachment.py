@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from coder_agents.streams.poller import Poller, single_selector
-from coder_agents.transport import ClosedError, PtySource, quoted
+from coder_agents.transport import ClosedError, DroppedError, PtySource, quoted
 
 if TYPE_CHECKING:
     from coder_agents.transport import HTTP
@@ -106,21 +106,31 @@ class Attachment:
         while not source.answered():
             self._wait(math.inf)
 
-    def write(self, text: str, received: Callable[[bytes], object]) -> None:
+    def write(
+        self,
+        text: str,
+        received: Callable[[bytes], object],
+        *,
+        stalled_after: float = math.inf,
+    ) -> None:
         """
         Type *text*; return when the socket has taken it.
 
         *received* is called with the output that comes meanwhile: a terminal that nobody reads
         takes no input.
 
-        Raises *ClosedError* when woken, *DroppedError* where the connection breaks.
+        Raises *ClosedError* when woken, *DroppedError* where the connection breaks, or where the
+        socket does not take 64 KB in *stalled_after* seconds.
         """
         for piece in _pieces(text):
             self._source.write(piece)
+            deadline = time.monotonic() + stalled_after
             while self._source.has_output:
-                output = self.read(math.inf, unless=lambda: not self._source.has_output)
+                output = self.read(deadline, unless=lambda: not self._source.has_output)
                 if output is not None:
                     received(output)
+                elif self._source.has_output:
+                    raise DroppedError("the terminal takes no more input")
 
     def resize(self, width: int, height: int) -> None:
         """

@@ -7,8 +7,8 @@ from __future__ import annotations
 import http.cookiejar
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -47,6 +47,17 @@ The status of success without a body.
 """
 
 
+class Closable(Protocol):
+    """
+    An object that is closed with the client.
+    """
+
+    def close(self) -> None:
+        """
+        Free what it holds, also twice.
+        """
+
+
 class HTTP:
     """
     One deployment's REST calls.
@@ -56,6 +67,7 @@ class HTTP:
 
     Attributes:
         owns_session: whether the session is its own.
+        held: what is closed together with it, by keys of those who use it.
     """
 
     def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
@@ -69,12 +81,13 @@ class HTTP:
         self._cert = settings.cert if self.owns_session else None
         self._closed = False
         self._kept: dict[int, KeptConnections] = {}
+        self.held: dict[Hashable, Closable] = {}
 
     def __repr__(self) -> str:
         return f"<HTTP {self.settings.url}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_kept": {}}
+        return {**vars(self), "_kept": {}, "held": {}}
 
     def close(self) -> None:
         """
@@ -83,6 +96,8 @@ class HTTP:
         self._closed = True
         for kept in list(self._kept.values()):
             kept.close()
+        for held in list(self.held.values()):
+            held.close()
         if self.owns_session:
             self.session.close()
 

@@ -5,6 +5,8 @@ Where a command runs: on the host, in a container, or on a machine without a POS
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -62,7 +64,7 @@ def in_container(
     *command* as the agent runs it in *container*, played by a process on this machine.
 
     Its environment is the container's own: another home, no token of the agent, and the name of
-    the container as that of its host, in ``HOSTNAME`` and by ``hostname``.
+    the container as that of its host, in ``HOSTNAME`` and by ``hostname`` and ``uname -n``.
 
     Arguments:
         command: the command.
@@ -75,9 +77,9 @@ def in_container(
     home, programs = folder / name / "home", folder / name / "bin"
     home.mkdir(parents=True, exist_ok=True)
     programs.mkdir(exist_ok=True)
-    host_name = programs / "hostname"
-    host_name.write_text(f"#!/bin/sh\necho {name}\n")
-    host_name.chmod(0o755)
+    _write_script(programs / "hostname", f"echo {name}")
+    system = shlex.quote(shutil.which("uname") or "uname")
+    _write_script(programs / "uname", f'[ "$*" = -n ] && exec echo {name}\nexec {system} "$@"')
     environment = {
         **inherited(),
         **variables,
@@ -90,6 +92,11 @@ def in_container(
         "USER": user or "root",
     }
     return Launch(command, arguments(command, CONTAINER_SHELL), environment, home)
+
+
+def _write_script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
 
 
 def on_windows(command: str, home: Path, variables: Mapping[str, str]) -> Launch:
