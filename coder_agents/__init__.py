@@ -24,14 +24,19 @@ if TYPE_CHECKING:
         AuthenticationError,
         BadRequestError,
         CoderError,
+        CommandError,
+        CommandLostError,
+        CommandTimeoutError,
         ConfigError,
         ConflictError,
+        ControlShellError,
         DecodeError,
         DevcontainerError,
         DevcontainerNotFoundError,
         DevcontainersDisabledError,
         DevcontainerTimeoutError,
         FindingError,
+        JobNotFoundError,
         MessageTooLargeError,
         NoAgentsError,
         NotFoundError,
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
         RequestTimeoutError,
         ServerError,
         ServerEventError,
+        ShellError,
         StartupError,
         StreamError,
         TLSError,
@@ -54,6 +60,7 @@ if TYPE_CHECKING:
         WorkspacePendingError,
         WorkspaceStoppedError,
     )
+    from coder_agents.jobs import CompletedCommand, Job, JobInfo, Output, OutputStream
     from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.streams import (
         AgentLog,
@@ -91,11 +98,16 @@ __all__ = [
     "Capabilities",
     "Client",
     "CoderError",
+    "CommandError",
+    "CommandLostError",
+    "CommandTimeoutError",
+    "CompletedCommand",
     "ConfigError",
     "ConflictError",
     "ContainerStarted",
     "ContainerStopped",
     "ContainersStream",
+    "ControlShellError",
     "DecodeError",
     "DevcontainerAdded",
     "DevcontainerChanged",
@@ -105,6 +117,9 @@ __all__ = [
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
     "FindingError",
+    "Job",
+    "JobInfo",
+    "JobNotFoundError",
     "LogStream",
     "MergedLogStream",
     "MessageTooLargeError",
@@ -112,6 +127,8 @@ __all__ = [
     "MetadataStream",
     "NoAgentsError",
     "NotFoundError",
+    "Output",
+    "OutputStream",
     "OwnerNotFoundError",
     "PermissionDeniedError",
     "PortClosed",
@@ -127,6 +144,7 @@ __all__ = [
     "ScriptReport",
     "ServerError",
     "ServerEventError",
+    "ShellError",
     "StartupError",
     "StartupReport",
     "StreamEnd",
@@ -151,16 +169,18 @@ __getattr__, __dir__ = exports(
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
-            "AuthenticationError BadRequestError CoderError ConfigError ConflictError "
+            "AuthenticationError BadRequestError CoderError CommandError CommandLostError "
+            "CommandTimeoutError ConfigError ConflictError ControlShellError "
             "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
-            "DevcontainerTimeoutError FindingError MessageTooLargeError NoAgentsError "
+            "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
             "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "
             "RateLimitError ReadinessError ReadyTimeoutError RequestTimeoutError "
-            "ServerError ServerEventError StartupError StreamError TLSError "
+            "ServerError ServerEventError ShellError StartupError StreamError TLSError "
             "TransportError UnsupportedError WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
         "batch": "MetadataOfAgents",
+        "jobs": "CompletedCommand Job JobInfo Output OutputStream",
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (
