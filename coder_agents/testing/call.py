@@ -17,6 +17,7 @@ from coder_agents.testing.routes import PREFIX, Route, matching
 from coder_agents.testing.state import State
 
 ROUTE_NOT_FOUND = "Route not found."
+SIGNED_TOKEN = "coder_signed_app_token_23db1dde"
 NO_KEY = "API key or external proxy authentication required, but none provided"
 NO_SESSION = "You are signed out or your session has expired. Please sign in again to continue."
 
@@ -71,7 +72,7 @@ class Call:
         request = exchange.request
         if self.route is None:
             return self._without_route(request)
-        if not self.route.public and not _is_authentic(request, token):
+        if not (self._admits(request, state) or _is_authentic(request, token)):
             return _unauthenticated(request, hidden=self.route.hidden)
         subject = request if self.route.protocol == "rest" else exchange
         try:
@@ -79,6 +80,16 @@ class Call:
         except Refusal as refusal:
             response = refusal.response
         return response
+
+    def _admits(self, request: Request, state: State) -> bool:
+        """
+        Whether the route admits the request without the token of a session.
+        """
+        if self.route is None or not self.route.hidden:
+            return self.route is not None and self.route.public
+        # As on a workspace proxy, where nobody has a session.
+        signed = request.parameter(SIGNED_TOKEN) or ""
+        return state.signed_tokens.get(signed) == self.parameters["agent"]
 
     def _without_route(self, request: Request) -> Response:
         if self.known:
