@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from coder_agents.testing.metadata import Metadata
     from coder_agents.testing.recorded_request import RecordedRequest
     from coder_agents.testing.scripts import Script
+    from coder_agents.testing.terminals import TerminalProcess, Terminals
     from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "PendingLogs",
     "RecordedRequest",
     "Script",
+    "TerminalProcess",
+    "Terminals",
 ]
 
 # On demand, so that a run of pytest which only names the fixtures imports no server.
@@ -51,6 +54,7 @@ __getattr__, __dir__ = exports(
         "metadata": "Metadata",
         "recorded_request": "RecordedRequest",
         "scripts": "Script",
+        "terminals": "TerminalProcess Terminals",
         "workspace": "EmbeddedBuild EmbeddedWorkspace",
     },
 )

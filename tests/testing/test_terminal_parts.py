@@ -205,7 +205,7 @@ def test_a_process_takes_input_until_it_is_full_and_is_killed_with_its_group(
         pass
     process.kill()
     process.thread.join()
-    assert not is_running(int(process.replayed))
+    wait_until(lambda: not is_running(int(process.replayed)))
 
 
 def test_what_cannot_be_started_leaves_no_terminal(tmp_path: Path) -> None:

@@ -59,6 +59,16 @@ def test_a_command_in_a_container_is_seen_to_be_inside(
     assert client.read_all() == b"me\r\nx\r\n"
 
 
+def test_a_container_without_an_id_has_its_name(
+    deployment: Deployment, agent: EmbeddedAgent, terminal: Open
+) -> None:
+    """
+    A container that is only named, and running by its status, can be entered too.
+    """
+    agent.set_containers([WorkspaceAgentContainer(name="db", status="running")])
+    assert terminal(deployment, agent, "hostname", container="db").read_all() == b"db\r\n"
+
+
 @pytest.mark.parametrize("container", ["none", "old"])
 def test_a_container_that_does_not_run_starts_nothing(
     deployment: Deployment, agent: EmbeddedAgent, terminal: Open, container: str

@@ -89,7 +89,8 @@ class TerminalStream(WebSocketStream):
         data = process.take(attachment, self.exchange.output_room(MAX_MESSAGE))
         if self._stalled_until is not None:
             return
-        if not data and attachment.ended:
+        # In this order, and after the output was taken: the end comes after the last of it.
+        if not data and attachment.ended and not attachment.pending:
             self.end()
         if data := self._tail.add(data) if data else self._tail.release():
             frame = self.binary_frame(self.exchange.payload(data))
