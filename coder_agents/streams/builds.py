@@ -46,7 +46,7 @@ What to do when a log is over: continue with this agent's log, or end the stream
 @attrs.define
 class _Watch:
     """
-    What is known since a log was over.
+    The facts that are known after a log was over.
 
     Attributes:
         ended: the end that the log had.
@@ -187,7 +187,7 @@ class AcrossBuilds:
 
     def log(self, answer: bool | CoderError, facts: Facts) -> Decision:
         """
-        Note whether the log had something new; the workspace is read next.
+        Note whether the log had new lines; the workspace is read next.
         """
         watch = self._watch
         assert watch is not None

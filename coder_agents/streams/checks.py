@@ -34,7 +34,7 @@ class Check(Generic[P]):
 
     Args:
         new_request: returns a new request.
-        what: the name of what is read, for messages.
+        what: the name of the data, for messages.
         connect_timeout: the most seconds that a dial may take after many failures.
         pauses: the pauses between tries, and the limit of the first dials.
 

@@ -189,7 +189,7 @@ class Core(Generic[T]):
         try:
             error.last_id = position.last_id  # type: ignore[attr-defined]
             error.bookmark = position.bookmark  # type: ignore[attr-defined]
-        except (AttributeError, TypeError):  # its class accepts no attributes
+        except (AttributeError, TypeError):  # the class of *error* accepts no attributes
             pass
 
     def close(self, end: StreamEnd = _CLOSED) -> None:

@@ -61,7 +61,7 @@ class Feed(Protocol[T]):
     @property
     def what(self) -> str:
         """
-        The name of what is read, for messages.
+        The name of the data, for messages.
         """
 
     def position(self) -> Position[T]:
@@ -120,7 +120,7 @@ class Engine(Protocol[T]):
     @property
     def what(self) -> str:
         """
-        The name of what is read, for messages.
+        The name of the data, for messages.
         """
 
     def position(self) -> Position[T]:
@@ -193,7 +193,7 @@ class FeedEngine(Generic[T]):
     @property
     def what(self) -> str:
         """
-        The name of what is read, for messages.
+        The name of the data, for messages.
         """
         return self._feed.what
 

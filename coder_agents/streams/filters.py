@@ -3,7 +3,7 @@ The filter of a log.
 
 Pure: no clock, no socket. The same filter serves a log that is read once and a log that is
 followed. Each line has to pass every predicate (*since*, *before*, *source*, *level*, *grep*). Of
-the first lines that pass, *tail* keeps the newest.
+the lines present at first, *tail* keeps the newest that pass.
 """
 
 from __future__ import annotations

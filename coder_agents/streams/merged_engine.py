@@ -82,7 +82,7 @@ class MergedEngine(Generic[A]):
     @property
     def what(self) -> str:
         """
-        The name of what is read, for messages.
+        The name of the data, for messages.
         """
         return f"the logs of {len(self.members)} agents"
 

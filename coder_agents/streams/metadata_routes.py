@@ -59,7 +59,7 @@ class MetadataRoutes:
     @property
     def what(self) -> str:
         """
-        The name of what is read, for messages.
+        The name of the data, for messages.
         """
         return f"the metadata of agent {self.agent_id}"
 

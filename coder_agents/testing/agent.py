@@ -127,8 +127,8 @@ class EmbeddedAgent(ReportedAgent):
 
         Arguments:
             name: its name, unique in the workspace.
-            scripts: what it runs when it starts, all at once; a text is a `Script`.
-            metadata: what it collects while it runs.
+            scripts: the scripts that it runs at its start, all at once; a text is a `Script`.
+            metadata: the items that it collects.
 
         Raises:
             ValueError: the workspace has an agent of that name, or this agent is a sub-agent

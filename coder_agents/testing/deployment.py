@@ -198,8 +198,8 @@ class Deployment:
             name: its name, unique in the workspace.
             workspace: the workspace's name; created if it does not exist.
             owner: the workspace's owner; see `workspace`.
-            scripts: what it runs when it starts, all at once; a text is a `Script`.
-            metadata: what it collects while it runs.
+            scripts: the scripts that it runs at its start, all at once; a text is a `Script`.
+            metadata: the items that it collects.
             timeline: a recorded start to play in place of scripts; see `EmbeddedAgent.replay`.
             speed: how many times faster than recorded the timeline is played.
             release: the release of its program, such as ``2.24`` for an agent that was not

@@ -211,8 +211,8 @@ class EmbeddedBuild:
         Arguments:
             name: its name, unique in the build.
             parent: the agent that runs it; see `EmbeddedAgent.add_subagent`.
-            scripts: what it runs when it starts, all at once; a text is a `Script`.
-            metadata: what it collects while it runs.
+            scripts: the scripts that it runs at its start, all at once; a text is a `Script`.
+            metadata: the items that it collects.
             timeline: a recorded start to play in place of scripts; see `EmbeddedAgent.replay`.
             speed: how many times faster than recorded the timeline is played.
             release: the release of its program; by default that of its parent or the deployment.

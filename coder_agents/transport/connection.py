@@ -270,9 +270,10 @@ class Connection:
 
     def free(self) -> None:
         """
-        Close the socket, also twice. For whoever reads, or when nobody does.
+        Close the socket; a second call does nothing. Only the thread that reads may call it, or any
+        thread while none reads.
 
-        It is shut down first: a forked process may still hold its number.
+        The socket is shut down first, because a forked process may still hold its file number.
         """
         self._shut_down()
         self._lacking = 0  # a closed socket is nothing to wait for
