@@ -424,7 +424,7 @@ def test_bad_arguments_are_refused_before_any_request(
     follow: Any = client.follow_logs
     cases: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
         (["w0"], {}, TypeError, "class Agent, not str"),
-        ([agent, agent], {}, ValueError, "w0.main .* is there twice"),
+        ([agent, agent], {}, ValueError, "w0.main .* is listed twice"),
         ([agent], {"on_failure": 1}, TypeError, "on_failure must be a function or None, not int"),
         ([agent], {"after": {uuid.UUID(int=7): 1}}, ValueError, "none of the agents"),
         ([agent], {"after": {embedded.id: "1:x"}}, ValueError, "not a bookmark"),
