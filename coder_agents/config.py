@@ -160,7 +160,7 @@ def _token(token: str) -> str:
     if not isinstance(token, str):
         raise TypeError(f"the token must be text, not {type(token).__name__}")
     if not token:
-        raise ConfigError("the token is empty: make one with `coder tokens create`")
+        raise ConfigError("the token is empty: create one with `coder tokens create`")
     if _HOSTILE.search(token) or not token.isascii():
         raise ConfigError(
             "the token contains white space, a control character or a letter outside ASCII:"

@@ -65,7 +65,7 @@ class Environment:
             entries += _numbered("entry {} of CODER_HEADER", _csv_fields(listed))
         if command := self.variables.get("CODER_HEADER_COMMAND", "").strip():
             lines = self._run(command, url).replace("\r\n", "\n").split("\n")
-            entries += _numbered("line {} of what CODER_HEADER_COMMAND prints", lines)
+            entries += _numbered("line {} of the output of CODER_HEADER_COMMAND", lines)
         return _joined(entry for entry in entries if entry[1].strip())
 
     def verify(self) -> str | None:
@@ -104,7 +104,9 @@ class Environment:
 
     def _run(self, command: str, url: str) -> str:
         """
-        Return what *command* prints.
+        Return the output of *command*.
+
+        Raises *ConfigError* where it fails, takes too long, or prints something that is no text.
         """
         import subprocess
 

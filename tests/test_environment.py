@@ -243,7 +243,7 @@ def test_the_header_command_prints_headers() -> None:
         ("printf 'X-A=s3cret\\377'", "printed something that is not text in UTF-8"),
         (
             "echo X-A=a; echo s3cret",
-            "line 2 of what CODER_HEADER_COMMAND prints must be name=value",
+            "line 2 of the output of CODER_HEADER_COMMAND must be name=value",
         ),
         ("exec sleep 60 # s3cret", "ran longer than 0.5 seconds"),
     ],

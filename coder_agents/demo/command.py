@@ -54,7 +54,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m coder_agents.demo",
         description="Watch a workspace agent start, its log and its metadata.",
         epilog="A real deployment is found as Coder's command does: CODER_URL and"
-        " CODER_SESSION_TOKEN, or what `coder login` stored.",
+        " CODER_SESSION_TOKEN, or the files of `coder login`.",
     )
     parser.add_argument(
         "agent",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class FindingError(CoderError, LookupError):
     """
-    A name leads to nothing, or to several objects, and the deployment did answer.
+    The deployment answered, but a name leads to no object, or to several.
 
     Attributes:
         workspace: the workspace that the name led to; None where it led to no workspace.

@@ -438,7 +438,7 @@ def test_bad_arguments_are_refused_before_any_request(
         with pytest.raises(error, match=match):
             follow(arguments, **named)
     with Client("http://127.0.0.1:1", "token-of-another") as other:
-        with pytest.raises(ValueError, match="of another deployment"):
+        with pytest.raises(ValueError, match="belongs to another deployment"):
             other.follow_logs([agent])
     client.close()
     with pytest.raises(RuntimeError, match="client is closed"):
