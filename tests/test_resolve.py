@@ -688,7 +688,7 @@ def test_an_owner_who_is_not_there_is_a_finding_error(client: Client, find: str)
 )
 def test_another_bad_request_is_no_missing_owner(client: Client, answer: Any) -> None:
     """
-    Nor is a page of something in between.
+    A page of something in between is no missing owner either.
     """
     responses.get(f"{API}/users/nobody/workspace/dev", status=400, **answer)
     with pytest.raises(BadRequestError):

@@ -91,7 +91,7 @@ def test_a_page_with_another_status_is_reported_as_what_it_is(
     status: int, body: str, text: str
 ) -> None:
     """
-    By its title and the likely cause; its source is the detail.
+    The error names the title and the likely cause, and has the source as its detail.
     """
     responses.get(f"{URL}/api/v2/users/me", body=body, content_type="text/html", status=status)
     with Client(URL, TOKEN, retries=0) as client, pytest.raises(APIError, match=text) as raised:
