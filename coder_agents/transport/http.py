@@ -294,8 +294,6 @@ def _new_session(settings: Settings) -> requests.Session:
     return session
 
 
-
-
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     # requests reads ~/.netrc only where a request has no auth of its own.
     return request
