@@ -11,15 +11,18 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-_LEAVE = 0.5  # seconds that closing waits for a thread that is connecting
-
 
 class Diallers:
     """
     A few threads that do what may connect.
+
+    Args:
+        max_threads: how many.
+        max_leaving: the seconds that `close` waits for those that are connecting.
     """
 
-    def __init__(self, max_threads: int) -> None:
+    def __init__(self, max_threads: int, *, max_leaving: float) -> None:
+        self._max_leaving = max_leaving
         self._threads: list[threading.Thread] = []
         threads = self._threads
         self._pool = ThreadPoolExecutor(
@@ -40,7 +43,7 @@ class Diallers:
         answers, cannot be woken; its thread ends with it.
         """
         self._pool.shutdown(wait=False, cancel_futures=True)
-        until = time.monotonic() + _LEAVE
+        until = time.monotonic() + self._max_leaving
         for thread in self._threads:
             with contextlib.suppress(RuntimeError):  # where it is one of them that closes
                 thread.join(max(0.0, until - time.monotonic()))

@@ -10,7 +10,7 @@ import attrs
 @attrs.frozen(kw_only=True)
 class Pauses:
     """
-    Pauses and limits in seconds, handed down to the parts that keep them.
+    Pauses in seconds, and limits, handed down to the parts that keep them.
 
     They follow from how deployments behave and are no options of a user. A test passes shorter or
     longer ones with its stream options.
@@ -41,6 +41,8 @@ class Pauses:
             reports that it is ready; twice that without a new line is the end.
         max_drain: that the end of such a log is waited for; something may write for ever.
         devcontainer_read: between two reads of a dev container that is waited for.
+        max_leaving: that closing a stream of several agents waits for a thread that is connecting.
+        max_messages: messages that are read together, at most: an empty list is two bytes.
     """
 
     second_try: float = 0.5
@@ -67,6 +69,8 @@ class Pauses:
     drain: float = 0.5
     max_drain: float = 2.0
     devcontainer_read: float = 2.0
+    max_leaving: float = 0.5
+    max_messages: int = 1000
 
 
 PAUSES = Pauses()

@@ -47,10 +47,13 @@ from .playing import poll_until
 from .test_stream import open_sockets
 
 RELEASES = ("2.24", "2.31", "2.35")
-QUICK = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=30), settle=0)
+LONG = 60.0  # seconds; more than anything here takes
+QUICK = paced(
+    StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=LONG), settle=0),
+    max_leaving=LONG,  # so that no thread is left, however slow the machine
+)
 RAISING = StreamOptions(reconnect=None, settle=0)
 THREADS = "coder-agents-connect"
-LONG = 30.0  # seconds; more than anything here takes
 
 
 @pytest.fixture
