@@ -53,7 +53,7 @@ class Client(BaseClient):
             given.
         cert: a client certificate: a file, or a pair of certificate and key.
         headers: sent with every request.
-        proxies: as in requests; without it the environment's proxy variables hold.
+        proxies: as in requests, but in place of the environment's proxy variables: {} is none at all.
         user_agent: the ``User-Agent`` header.
         stream_options: how this client's streams behave.
         session: an old code base's own session. REST calls go through it as it is,
