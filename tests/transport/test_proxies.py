@@ -129,7 +129,7 @@ def test_a_proxy_whose_url_cannot_be_used_is_a_config_error_without_its_password
     monkeypatch: pytest.MonkeyPatch, call: Call, url: str
 ) -> None:
     """
-    As an argument before anything is sent; of the environment when a request would use it.
+    An argument is refused when the client is made, a variable before the first request is sent.
     """
     with pytest.raises(ConfigError, match=f"^proxies has a URL for 'https' .*{FORM}$") as given:
         Client(URL, TOKEN, proxies={"https": url})
@@ -143,7 +143,7 @@ def test_a_proxy_whose_url_cannot_be_used_is_a_config_error_without_its_password
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_proxy_without_a_scheme_is_one_of_http(call: Call, host: str) -> None:
     """
-    As curl takes it; the error names it with its scheme.
+    Such a URL is taken as curl takes it, and the error names it with its scheme.
     """
     with serving(refusing) as proxy:
         with pytest.raises(ProxyError, match=f"the proxy http://{host}:{proxy.port} wants a login"):
@@ -155,7 +155,7 @@ def test_a_proxy_of_the_environment_without_a_scheme_is_named_as_one_of_http(
     monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     """
-    Where requests takes it: of an IP address.
+    Requests takes the one of an IP address, and the error names it with its scheme.
     """
     with serving(refusing) as proxy:
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
