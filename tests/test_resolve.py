@@ -725,7 +725,7 @@ def test_an_answer_about_another_one_is_an_error(client: Client) -> None:
         (lambda: client.workspace(ID), "$.id", str(ID), str(WORKSPACE)),
         (lambda: client.agent("idle"), "$.name", "'idle'", "'dev'"),
     ):
-        with pytest.raises(DecodeError, match="the answer is about another one") as raised:
+        with pytest.raises(DecodeError, match="the answer is about another object") as raised:
             call()
         error = raised.value
         assert (error.path, error.wanted, error.found) == (path, wanted, found)
