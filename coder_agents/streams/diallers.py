@@ -11,15 +11,18 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-_CLOSE_TIMEOUT = 0.5  # seconds that `close` waits for threads that are connecting
-
 
 class Diallers:
     """
     A pool of at most *max_threads* threads for steps that may dial.
+
+    Args:
+        max_threads: how many.
+        max_leaving: the seconds that `close` waits for threads that are connecting.
     """
 
-    def __init__(self, max_threads: int) -> None:
+    def __init__(self, max_threads: int, *, max_leaving: float) -> None:
+        self._max_leaving = max_leaving
         self._threads: list[threading.Thread] = []
         threads = self._threads
         self._pool = ThreadPoolExecutor(
@@ -36,11 +39,11 @@ class Diallers:
 
     def close(self) -> None:
         """
-        Wait half a second at most for the threads. A DNS look-up, and a connection that nobody
-        answers, cannot be woken: their thread ends when they end.
+        Wait a short time for the threads. A DNS look-up, and a connection that nobody answers, cannot
+        be woken: their thread ends when they end.
         """
         self._pool.shutdown(wait=False, cancel_futures=True)
-        until = time.monotonic() + _CLOSE_TIMEOUT
+        until = time.monotonic() + self._max_leaving
         for thread in self._threads:
             with contextlib.suppress(RuntimeError):  # where one of these threads closes
                 thread.join(max(0.0, until - time.monotonic()))

@@ -77,7 +77,9 @@ class MergedEngine(Generic[A]):
         self._left_at = math.inf
         self._woken = False
         self._poller: Poller[Member[A]] = Poller(selectors.DefaultSelector())
-        self._diallers: Diallers | None = Diallers(min(_MAX_DIALLERS, len(members)))
+        self._diallers: Diallers | None = Diallers(
+            min(_MAX_DIALLERS, len(members)), max_leaving=pauses.max_leaving
+        )
 
     @property
     def what(self) -> str:

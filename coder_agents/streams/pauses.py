@@ -43,6 +43,8 @@ class Pauses:
             reports that it is ready. Twice that time without a new line is the end.
         max_drain: the longest wait for the end of such a log; a process may write for ever.
         devcontainer_read: between two reads of a dev container that is waited for.
+        max_leaving: that closing a stream of several agents waits for a thread that is connecting.
+        max_messages: messages that are read together, at most: an empty list is two bytes.
     """
 
     second_try: float = 0.5
@@ -69,6 +71,8 @@ class Pauses:
     drain: float = 0.5
     max_drain: float = 2.0
     devcontainer_read: float = 2.0
+    max_leaving: float = 0.5
+    max_messages: int = 1000
 
 
 PAUSES = Pauses()

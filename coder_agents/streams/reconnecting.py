@@ -22,7 +22,6 @@ M = TypeVar("M", bound=Sized)
 Broken = DroppedError | CoderError
 
 _MAX_BATCH = 16 * 1024  # bytes; larger batches are not faster, and exceed the processor's caches
-_MAX_MESSAGES = 1000  # in a batch; an empty list has two bytes
 
 
 class ReconnectingConnection(Generic[M]):
@@ -145,7 +144,8 @@ class ReconnectingConnection(Generic[M]):
         size = 0
         source = self._source
         assert source is not None
-        while source.has_input and size < _MAX_BATCH and len(messages) < _MAX_MESSAGES:
+        max_messages = self._options._pauses.max_messages
+        while source.has_input and size < _MAX_BATCH and len(messages) < max_messages:
             try:
                 message = source.receive()
             except (DroppedError, CoderError) as broken:

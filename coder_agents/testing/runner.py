@@ -9,7 +9,14 @@ import time
 from collections.abc import Callable
 
 from coder_agents.testing.metadata import Metadata
-from coder_agents.testing.scripts import LineSplitter, Outcome, ReceiveOutput, Script, ScriptRun
+from coder_agents.testing.scripts import (
+    PIPE_SECONDS,
+    LineSplitter,
+    Outcome,
+    ReceiveOutput,
+    Script,
+    ScriptRun,
+)
 
 StoreLines = Callable[[str, list[str]], None]
 StoreValue = Callable[[str, str, str], None]
@@ -84,7 +91,7 @@ class Runner:
         def receive(name: str, data: bytes) -> None:
             store(name, splitters[name].feed(data))
 
-        run = self._begin(script.script, receive, script.timeout)
+        run = self._begin(script.script, receive, script.timeout, script._pipe_seconds)
         if run is None:
             return None
         outcome = run.wait()
@@ -128,10 +135,16 @@ class Runner:
             value = output.decode(errors="replace")
             store(item.key, value, f"run cmd: {error}" if error else "")
 
-    def _begin(self, script: str, receive: ReceiveOutput, timeout: float) -> ScriptRun | None:
+    def _begin(
+        self,
+        script: str,
+        receive: ReceiveOutput,
+        timeout: float,
+        pipe_seconds: float = PIPE_SECONDS,
+    ) -> ScriptRun | None:
         with self._lock:
             if self._stopped.is_set():
                 return None
-            run = ScriptRun(script, receive, timeout=timeout)
+            run = ScriptRun(script, receive, timeout=timeout, pipe_seconds=pipe_seconds)
             self._runs.add(run)
             return run

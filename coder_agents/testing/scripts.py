@@ -58,6 +58,13 @@ class Script:
     log_path: str = ""
     icon: str = ""
 
+    @property
+    def _pipe_seconds(self) -> float:
+        """
+        How long its output is read after its end; tests have scripts with another limit.
+        """
+        return PIPE_SECONDS
+
 
 @attrs.frozen
 class Outcome:
@@ -83,8 +90,16 @@ class ScriptRun:
     script leaves in the background live until `close`.
     """
 
-    def __init__(self, script: str, receive: ReceiveOutput, *, timeout: float = 0) -> None:
+    def __init__(
+        self,
+        script: str,
+        receive: ReceiveOutput,
+        *,
+        timeout: float = 0,
+        pipe_seconds: float = PIPE_SECONDS,
+    ) -> None:
         self._receive = receive
+        self._pipe_seconds = pipe_seconds
         self._deadline = time.monotonic() + timeout if timeout else math.inf
         self._exit_code = 0
         self._exited = False
@@ -166,7 +181,7 @@ class ScriptRun:
             selector.unregister(key.fileobj)
             self._exited = True
             killed = self._killed.is_set()
-            seconds = PIPE_SECONDS_WHEN_KILLED if killed else PIPE_SECONDS
+            seconds = PIPE_SECONDS_WHEN_KILLED if killed else self._pipe_seconds
             self._deadline = time.monotonic() + seconds
         elif data := os.read(key.fd, READ_SIZE):
             self._receive(key.data, data)

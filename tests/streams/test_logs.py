@@ -191,7 +191,7 @@ def test_a_ping_is_answered_with_its_payload(serve: Serve) -> None:
         mask, payload = head[2:6], conversation.sock.recv(13)
         answered.append(head[:1] + bytes(b ^ mask[i % 4] for i, b in enumerate(payload)))
         conversation.text(logs(1))
-        done.wait(30)
+        done.wait(60)
 
     with serve(script).follow_logs() as stream:
         next(stream)
@@ -214,7 +214,7 @@ def test_closing_says_goodbye(serve: Serve) -> None:
 
     with serve(script).follow_logs() as stream:
         next(stream)
-    assert gone.wait(10)
+    assert gone.wait(60)
     (frame_,) = said
     mask = frame_[2:6]
     assert frame_[:1] == b"\x88"

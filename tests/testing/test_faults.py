@@ -316,7 +316,7 @@ def test_delay_can_be_released(deployment: Deployment, call: Any, rest: Any) -> 
     assert answers == []
     # The thread may not be waiting yet; then the release is found when it comes to wait.
     fault.release()
-    waiting.join(10)
+    waiting.join(60)
     assert answers.pop().status_code == 200
 
 

@@ -153,7 +153,7 @@ def test_a_close_ends_a_restart(calls: Calls) -> None:
         while can_be_called(call):
             pass
         deployment.close()
-        restart.join(10)
+        restart.join(60)
         assert not restart.is_alive()
         assert not can_be_called(call)
         with pytest.raises(RuntimeError, match="closed"):
@@ -202,7 +202,7 @@ def test_the_port_is_held_while_it_is_down(calls: Calls, connections: int) -> No
                     with pytest.raises(OSError, match="in use"):
                         other.bind(("127.0.0.1", port))
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", port), timeout=10)
+                socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def test_a_port_that_somebody_else_has_cannot_be_held() -> None:

@@ -103,7 +103,7 @@ def silent(conversation: Conversation) -> None:
     """
     Read nothing and send nothing.
     """
-    conversation.stop.wait(30)
+    conversation.stop.wait(60)
 
 
 def assert_free(connection: Connection) -> None:
@@ -320,7 +320,7 @@ def test_what_tls_holds_already_is_no_event_of_the_socket(
         connection = Connection()
         dial(connection, http_of(peer.url, verify=authority_file))
         size = 0
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while size < 100_000:
             data = connection.receive()
             if data is None:

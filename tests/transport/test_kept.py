@@ -65,7 +65,7 @@ def serve_when(gate: threading.Event) -> Script:
     """
 
     def script(conversation: Conversation) -> None:
-        gate.wait(20)
+        gate.wait(60)
         serve(conversation)
 
     return script
@@ -235,7 +235,7 @@ def test_every_split_point_gives_the_same_answer(client: MakeClient) -> None:
         for at in range(len(WHOLE)):
             next_head(conversation)
             conversation.send(WHOLE[:at])
-            rest.acquire(timeout=20)
+            rest.acquire(timeout=60)
             conversation.send(WHOLE[at:])
         conversation.until_gone()
 
@@ -284,7 +284,7 @@ def test_a_connection_that_closed_while_idle_is_not_lent(client: MakeClient, fir
     def script(conversation: Conversation) -> None:
         next_head(conversation)
         conversation.send(answer(b"1"))
-        gone.wait(20)
+        gone.wait(60)
         if first == "resets":
             conversation.reset()
 
@@ -351,7 +351,7 @@ def test_the_other_try_takes_no_idle_connection(client: MakeClient) -> None:
     gate = threading.Event()
 
     def script(conversation: Conversation) -> None:
-        gate.wait(20)
+        gate.wait(60)
         close_at(1)(conversation)
 
     with serving(script, script, serve) as peer:
@@ -673,7 +673,7 @@ def test_closing_the_client_closes_what_is_idle(client: MakeClient) -> None:
         http = client(peer.url)
         fetch(http)
         http.close()
-        assert gone.wait(20)
+        assert gone.wait(60)
         assert not any(http.kept._places)
 
 
@@ -787,7 +787,7 @@ def test_a_client_that_is_forgotten_leaves_nothing_open() -> None:
         with pytest.raises(RuntimeError, match="no longer exists"):
             _ = kept.http
         del kept
-        assert gone.wait(20)
+        assert gone.wait(60)
 
 
 def test_the_limit_can_be_set(client: MakeClient) -> None:

@@ -269,6 +269,20 @@ def test_a_handshake_that_a_proxy_refuses_may_be_blocked(
     assert ("A network that blocks WebSockets may behave like this" in str(raised.value)) is advises
 
 
+@pytest.mark.parametrize("status", [b"200 OK", b"403 Forbidden"])
+@pytest.mark.parametrize(("page", "cause"), [(PAGE, LOGIN), (DASHBOARD.encode(), "dashboard")])
+def test_a_page_that_comes_in_place_of_any_answer_is_not_taken_for_blocked_websockets(
+    status: bytes, page: bytes, cause: str
+) -> None:
+    """
+    The login page is the cause, and nothing else of the deployment works there either.
+    """
+    with serving(answering(status + b"\r\nContent-Type: text/html", page)) as peer:
+        with pytest.raises(APIError, match=cause) as raised:
+            open_source(source(WebSocketSource, peer.url))
+    assert "WebSocket" not in str(raised.value)
+
+
 def wrong_key(conversation: Conversation) -> None:
     """
     Switch protocols, but with the answer to another handshake.

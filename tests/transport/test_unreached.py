@@ -140,7 +140,7 @@ def test_a_time_out_is_one_of_requests_and_of_python_too(call: Call) -> None:
     """
     Its cause is a `TimeoutError`.
     """
-    with serving(lambda conversation: conversation.stop.wait(30)) as peer:
+    with serving(lambda conversation: conversation.stop.wait(60)) as peer:
         error = failure_of(Client(peer.url, TOKEN, timeout=(20, 0.3), retries=0), call)
     assert type(error) is RequestTimeoutError
     assert isinstance(error, requests.Timeout)
@@ -299,7 +299,7 @@ def test_a_time_out_through_a_proxy_names_the_proxy(call: Call) -> None:
     """
     The error names both, as nobody can know which of the two is slow.
     """
-    with serving(lambda conversation: conversation.stop.wait(30)) as peer:
+    with serving(lambda conversation: conversation.stop.wait(60)) as peer:
         error = failure_of(proxied(peer.url, timeout=(0.5, 0.5), retries=0), call)
     assert type(error) is RequestTimeoutError
     assert f"(through the proxy {peer.url})" in str(error)

@@ -364,7 +364,7 @@ def test_closing_never_waits() -> None:
 
     def script(conversation: Conversation) -> None:
         conversation.accept_websocket()
-        conversation.stop.wait(20)
+        conversation.stop.wait(60)
 
     with serving(script) as peer:
         source = opened(websocket(peer.url))
