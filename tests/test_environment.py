@@ -168,7 +168,7 @@ def test_a_file_that_is_no_text_is_reported_as_that(tmp_path: Path) -> None:
     What is no UTF-8 is reported, and nothing of it is shown.
     """
     (tmp_path / "session").write_bytes(b"s3cret\xff")
-    with pytest.raises(ConfigError, match=r"/session is no text in UTF-8") as raised:
+    with pytest.raises(ConfigError, match=r"/session is not text in UTF-8") as raised:
         Environment({"CODER_CONFIG_DIR": str(tmp_path)}).token()
     assert "s3cret" not in whole_text(raised.value)
     assert raised.value.__context__ is None
@@ -265,10 +265,10 @@ def test_the_header_command_prints_headers() -> None:
         ("echo X-A=s3cret; echo s3cret >&2; exit 3", "ended with the status 3: run it in a shell"),
         ("s3cret-command-that-does-not-exist", "ended with the status 127"),
         ("kill -9 $$ # s3cret", "ended with the status -9"),
-        ("printf 'X-A=s3cret\\377'", "printed what is not text in UTF-8"),
+        ("printf 'X-A=s3cret\\377'", "printed something that is not text in UTF-8"),
         (
             "echo X-A=a; echo s3cret",
-            "line 2 of what CODER_HEADER_COMMAND prints must be name=value",
+            "line 2 of the output of CODER_HEADER_COMMAND must be name=value",
         ),
         ("exec sleep 60 # s3cret", "ran longer than 0.5 seconds"),
     ],

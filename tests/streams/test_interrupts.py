@@ -163,7 +163,7 @@ class Feed:
 
 @pytest.mark.parametrize("interrupt", [by_timer, by_thread])
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_no_interrupt_loses_a_line_or_locks_a_stream(
     deployment: Deployment, interrupts: None, reader: str, interrupt: Any
 ) -> None:
@@ -220,7 +220,7 @@ def drain(stream: Any, got: list[Any], count: int) -> None:
 
 
 @pytest.mark.parametrize("reader", ["for", "poll(0)", "batches"])
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_no_interrupt_loses_a_line_of_several_agents(
     deployment: Deployment, interrupts: None, reader: str
 ) -> None:

@@ -34,7 +34,7 @@ def stream(client: Client) -> None:
     """
     source = SSESource(client._http, "/users/me", idle_timeout=30.0, max_message_size=1000)
     try:
-        source.ask(20)
+        source.send_request(20)
     finally:
         source.free()
 
