@@ -31,7 +31,7 @@ Recording = dict[str, Any]
 # A slow machine is no failure: no example has a deadline, and making them may take its time.
 settings.register_profile(
     "suite",
-    max_examples=times(25, 100),
+    max_examples=times(15, 100),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
