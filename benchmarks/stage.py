@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from coder_agents import Client
-from coder_agents.schema import WorkspaceAgentContainer
+from coder_agents.schema import WorkspaceAgentContainer, WorkspaceAgentDevcontainer
 from coder_agents.testing import Deployment, Metadata
 
 PACE = 0.01  # seconds between two things that happen
@@ -68,7 +68,13 @@ class Scene:
         self.agent.set_metadata("value", str(number))
 
     def _container(self, number: int) -> None:
-        self.agent.set_containers([WorkspaceAgentContainer(id="c", name=str(number))])
+        # A change of a plain container alone is not reported: the agent compares its dev containers.
+        container = WorkspaceAgentContainer(id="c", name=str(number))
+        devcontainer = WorkspaceAgentDevcontainer(
+            id=uuid.UUID(int=1), name="dev", workspace_folder="/home/coder/dev", container=container
+        )
+        self.agent.set_containers([container])
+        self.agent.set_devcontainers([devcontainer])
 
     def happened(self) -> list[int]:
         """

@@ -77,6 +77,12 @@ class Run:
 
     began: float = attrs.field(factory=time.monotonic)
 
+    def due(self) -> int:
+        """
+        Return how many batches of the log are there by now.
+        """
+        return int((time.monotonic() - self.began) / _STEP) + 1
+
 
 class Scenes:
     """
@@ -88,11 +94,18 @@ class Scenes:
         self._making = threading.Lock()
         self._runs: dict[str, Run] = {}
 
+    def body(self, agent: uuid.UUID, after: int, token: str) -> bytes:
+        """
+        Return the body of *agent*'s log after the id *after*.
+
+        For the busy log that is what is due by now, for any other the large body.
+        """
+        if agent == BUSY:
+            return _listed(self._backlog(self._run(token), after))
+        return self._large(is_different(agent))
+
     @functools.cache  # noqa: B019  # there is one
-    def body(self, different: bool) -> bytes:
-        """
-        Return the large body of logs, of one feed.
-        """
+    def _large(self, different: bool) -> bytes:
         return feed.logs(self._scale.body, different=different)
 
     @functools.cache  # noqa: B019
@@ -149,12 +162,18 @@ class Scenes:
             return itertools.repeat(b"".join(self._frames()[:_FLOWING]))
         if agent == LONG:
             return map(frame, feed.log_messages(self._scale.long // feed.LINES + 1))
-        return self._busy(self._runs.setdefault(token, Run()), after)
+        return self._busy(self._run(token), after)
+
+    def _run(self, token: str) -> Run:
+        return self._runs.setdefault(token, Run())
+
+    def _backlog(self, run: Run, after: int) -> list[str]:
+        due = itertools.chain(*self._batches[: run.due()])
+        return [text for number, text in due if number > after]
 
     def _busy(self, run: Run, after: int) -> Iterator[bytes]:
-        due = int((time.monotonic() - run.began) / _STEP) + 1
-        backlog = itertools.chain(*self._batches[:due])
-        yield frame(_listed([text for number, text in backlog if number > after]))
+        due = run.due()
+        yield frame(_listed(self._backlog(run, after)))
         for step in range(due, len(self._batches)):
             time.sleep(max(0.0, run.began + step * _STEP - time.monotonic()))
             yield frame(_listed([text for _, text in self._batches[step]]))

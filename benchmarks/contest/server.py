@@ -21,7 +21,7 @@ from pathlib import Path
 
 import attrs
 
-from contest import feed, scenes
+from contest import feed
 from contest.figures import Scale
 from contest.scenes import Scenes
 
@@ -67,12 +67,10 @@ class Visit:
         elif "/logs" not in target:
             self._connection.sendall(_json(feed.agent(agent_id=agent)))
         elif key := _header(head, "Sec-WebSocket-Key"):
-            found = re.search(r"[?&]after=(\d+)", target)
-            after = int(found[1]) if found else 0
-            token = _header(head, "Coder-Session-Token")
-            self._stream(_upgraded(key), self._scenes.frames(agent, after, token))
+            frames = self._scenes.frames(agent, _after(target), _token(head))
+            self._stream(_upgraded(key), frames)
         else:
-            self._connection.sendall(_json(self._scenes.body(scenes.is_different(agent))))
+            self._connection.sendall(_json(self._scenes.body(agent, _after(target), _token(head))))
 
     def _stream(self, head: bytes, parts: Iterable[bytes]) -> None:
         self._connection.sendall(head)
@@ -99,6 +97,15 @@ def _upgraded(key: str) -> bytes:
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
     ).encode()
+
+
+def _after(target: str) -> int:
+    found = re.search(r"[?&]after=(\d+)", target)
+    return int(found[1]) if found else 0
+
+
+def _token(head: str) -> str:
+    return _header(head, "Coder-Session-Token")
 
 
 def _header(head: str, name: str) -> str:

@@ -1,9 +1,9 @@
 """
-From JSON to objects.
+Reading objects from JSON.
 
-With msgspec installed (the extra ``fast``) `with_msgspec` reads. Without it, and for all that
-`with_msgspec` refuses, the standard library and the converter do. Both have the same results and
-the same errors.
+Where msgspec is installed (the extra ``fast``), `with_msgspec` reads. The standard library and the
+converter read elsewhere, and read the texts that `with_msgspec` refuses. Both ways have the same
+results and the same errors.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ _FIRST_KEY = re.compile(rb'\s*\[\{("[^"\\]{1,40}":)')
 
 def from_json(text: Text, cls: type[T]) -> T:
     """
-    Return what the JSON *text* has, as *cls*.
+    Return the JSON *text* as *cls*.
 
     *cls* is a schema class, an enumeration, one of ``str``, ``int``, ``float``, ``bool``,
     ``UUID`` and ``timedelta``, or a list or map of these: ``list[WorkspaceAgentLog]``,
     ``dict[str, str]``. Lists inside of schema classes become tuples. Bytes are UTF-8.
 
-    A missing field and null both read as the field's zero value. Only what identifies a *cls* has to
-    be there: ``{}`` is no `User`. Fields that are not known are
-    ignored, whatever is in them, if the whole is JSON. An escape of half a surrogate pair reads as
-    U+FFFD. Ids of log lines have at most 64 bits; other integers have any width.
+    A missing field and null both read as the field's zero value. Only the fields that identify a
+    *cls* are required: ``{}`` is no `User`. Unknown fields are ignored, but they have to be valid
+    JSON. An escape of half a surrogate pair reads as U+FFFD. Ids of log lines have at most 64 bits;
+    other integers have any width.
 
     While a text of more than 256 KB is read, the garbage collector is paused: decoded JSON has no
     cycles.
 
-    Raises `DecodeError` where *text* is not JSON or not that of *cls*, TypeError for a *cls* that
+    Raises *DecodeError* where *text* is not JSON or not that of *cls*, *TypeError* for a *cls* that
     is none of these.
     """
     return decode(text, cls)
@@ -64,20 +64,21 @@ def decode(text: Text, cls: type[T], *, piece: int = PIECE) -> T:
     """
     whole = text if isinstance(text, (str, bytes)) else bytes(memoryview(text))
     if len(whole) <= 2 * piece:
-        made = _read(whole, cls)
+        value = _read(whole, cls)
     else:
         with collector_paused():
-            made = _read_long(whole, cls, piece)
-    require_identity(made, whole, cls)
-    return cast("T", made)
+            value = _read_long(whole, cls, piece)
+    require_identity(value, whole, cls)
+    return cast("T", value)
 
 
-def require_identity(made: Any, text: str | bytes, cls: Any) -> None:
+def require_identity(value: Any, text: str | bytes, cls: Any) -> None:
     """
-    Raise `DecodeError` where *text*, which was read as *made*, has not what identifies a *cls*.
+    Raise *DecodeError* where *text*, which was read as *value*, has no field that identifies a
+    *cls*.
     """
     for field in _identifying_fields(cls):
-        if getattr(made, field.name) == field.default:
+        if getattr(value, field.name) == field.default:
             _require(field, text)
 
 
@@ -90,9 +91,9 @@ def _identifying_fields(cls: Any) -> tuple[attrs.Attribute[Any], ...]:
 
 def _require(field: attrs.Attribute[Any], text: str | bytes) -> None:
     """
-    Raise *DecodeError* where *text*, an object in JSON, does not have *field*, or null for a value.
+    Raise *DecodeError* where *text*, an object in JSON, does not have *field*, or has null there.
 
-    Null for a list is an empty one, as Go writes it.
+    Null is accepted for a list: Go writes an empty list as null.
     """
     members, name = documents.parse(text), json_name(field)
     _, wanted = scalars.SCALARS.get(field.type, (None, ""))
@@ -121,9 +122,9 @@ def _read(text: str | bytes, cls: Any) -> Any:
 
 def logs_of(texts: Sequence[bytes]) -> list[WorkspaceAgentLog]:
     """
-    Return the lines of the JSON lists *texts*, one at least, in their order.
+    Return the lines of one or more JSON lists *texts*, in order.
 
-    Raises `DecodeError` for the first of them that `from_json` refuses.
+    Raises *DecodeError* for the first text that `from_json` refuses.
     """
     fast = _with_msgspec()
     if fast is not None and sum(map(len, texts)) <= 2 * PIECE:
@@ -136,12 +137,12 @@ def logs_of(texts: Sequence[bytes]) -> list[WorkspaceAgentLog]:
 
 def log_ids(text: bytes, *, piece: int = PIECE) -> list[int]:
     """
-    Return the ids of all lines in *text*, a JSON list of log lines, in their order.
+    Return the ids of all lines in *text*, a JSON list of log lines, in order.
 
-    Only the ids are decoded, and nothing else of a line is validated. A missing id and null read
-    as 0, null for the list as no lines.
+    Only the ids are decoded and validated. A missing id and null read as 0; null for the list reads
+    as no lines.
 
-    Raises `DecodeError` where *text* is not JSON, not a list of objects, or an id is not an integer
+    Raises *DecodeError* where *text* is not JSON, not a list of objects, or an id is not an integer
     of at most 64 bits.
     """
     return [line.id for line in decode(text, list[LogLineID], piece=piece)]
@@ -151,14 +152,14 @@ def pieces(text: bytes, *, piece: int = PIECE) -> list[bytes]:
     """
     Return the JSON list of objects *text* cut between two objects into lists of about *piece* bytes.
 
-    A list of at most twice as many, and one that does not begin with an object whose first key is plain,
-    is returned whole: ``[text]``. Piece by piece, decoding needs no more memory than a piece, and
+    The result is ``[text]`` for a list of at most twice *piece* bytes, and for a list that does not begin
+    with an object whose first key is plain. Decoding piece by piece needs memory for one piece, which
     stays in the caches of the processor.
 
-    The cuts are exact where no object holds another list of objects with the same first key.
-    Elsewhere a cut may be inside of such a list: then a piece is not JSON, `from_json` and
-    `log_ids` raise `DecodeError` for it, and the caller has to read *text* as a whole. A cut is
-    never inside of a string, where each quotation mark has a backslash before it.
+    The cuts are exact where no object contains another list of objects with the same first key.
+    Elsewhere a cut may be inside of such a list. Then a piece is not JSON, `from_json` and
+    `log_ids` raise *DecodeError* for it, and the caller has to read *text* as a whole. A cut is
+    never inside of a string, because each quotation mark in a string has a backslash before it.
     """
     return list(_cut(text, piece))
 
@@ -181,9 +182,9 @@ def _cut(text: bytes, piece: int) -> Iterator[bytes]:
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """
-    Pause the garbage collector, which decoded JSON gives nothing to collect.
+    Pause the garbage collector: decoded JSON has no cycles that it could collect.
 
-    It would search all objects again and again while a long list of them is built.
+    Without the pause, it searches all objects several times while a long list is built.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -196,7 +197,7 @@ def collector_paused() -> Iterator[None]:
 
 @cache
 def _with_msgspec() -> ModuleType | None:
-    # When something is first read, not when the package is imported.
+    # The import happens at the first read, not when the package is imported.
     try:
         from coder_agents.schema import with_msgspec
     except ModuleNotFoundError:

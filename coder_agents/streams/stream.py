@@ -27,7 +27,8 @@ class Stream(Generator[T, None, None]):
     close it.
 
     Whoever holds a stream holds this object alone. Each method drops its own reference before an
-    exception leaves it, so that no traceback keeps a stream open.
+    exception leaves it, so that no traceback keeps a stream open. It sets ``self`` to None for that: where
+    the argument is deleted, IPython cannot show the frame.
     """
 
     __slots__ = ("__weakref__", "_core")
@@ -73,10 +74,10 @@ class Stream(Generator[T, None, None]):
                 if not core.fill(math.inf):
                     break
         except Exception:
-            del self
+            self = None  # type: ignore[assignment]
             raise
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
         raise StopIteration
 
@@ -102,10 +103,10 @@ class Stream(Generator[T, None, None]):
                 if not core.fill(deadline):
                     return None
         except Exception:
-            del self
+            self = None  # type: ignore[assignment]
             raise
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
 
     def batches(self) -> Iterator[list[T]]:
@@ -132,7 +133,7 @@ class Stream(Generator[T, None, None]):
         Close the stream and raise the exception, as a generator that does not catch it would.
         """
         self._core.close()
-        del self
+        self = None  # type: ignore[assignment]
         if not isinstance(typ, type):
             if val is not None:
                 raise TypeError("instance exception may not have a separate value")
@@ -155,7 +156,7 @@ class Stream(Generator[T, None, None]):
         try:
             core.close()
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
 
     def __enter__(self) -> Self:
@@ -203,10 +204,10 @@ class Batches(Iterator[list[T]], Generic[T]):
                 elif not core.fill(math.inf):
                     break
         except Exception:
-            del self
+            self = None  # type: ignore[assignment]
             raise
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
         raise StopIteration
 

@@ -44,9 +44,9 @@ class Changes(Iterator[C], Generic[C]):
                 position = cast("StatePosition[Any]", core.position)
                 self._pending.extend(self._changes_of(position.before, position.state))
         except Exception:
-            del self
+            self = None  # type: ignore[assignment]
             raise
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
         raise StopIteration

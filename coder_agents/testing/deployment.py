@@ -164,8 +164,8 @@ class Deployment:
         """
         from coder_agents import Client
 
-        if self.ca_file is not None:
-            options.setdefault("verify", str(self.ca_file))
+        if not options.get("session"):  # no proxy of the environment reaches loopback
+            options = {"verify": self.ca_file, "proxies": {}, **options}
         return Client(self.url, self.token, **options)
 
     def workspace(self, name: str = "dev", *, owner: str = "me") -> EmbeddedWorkspace:

@@ -18,7 +18,7 @@ import urllib3
 
 from coder_agents import schema
 from coder_agents._version import __version__
-from coder_agents.config import TOKEN_HEADER, Settings
+from coder_agents.config import PROXY_FORM, TOKEN_HEADER, Settings, is_proxy_url
 from coder_agents.errors import CoderError, ConfigError
 from coder_agents.transport import fork
 from coder_agents.transport.decoding import decoded
@@ -67,6 +67,8 @@ class HTTP:
         # Passed with each request: the environment overrides what a session itself holds.
         self._verify = settings.verify if self.owns_session else None
         self._cert = settings.cert if self.owns_session else None
+        self._proxies = _chosen_proxy(settings)
+        self._proxy_is_checked = False
         self._closed = False
         self._kept: dict[int, KeptConnections] = {}
 
@@ -129,7 +131,7 @@ class HTTP:
         """
         fork.register(self)
         self.check_open()
-        self.check_files()
+        self.check_surroundings()
         url = self.url(path)
         sent = time.monotonic()
         response = self._send(method, url, params, body)
@@ -176,7 +178,7 @@ class HTTP:
         """
         Return the URL of the proxy that a request of *url* goes through; empty where there is none.
         """
-        settings = self.session.merge_environment_settings(url, {}, None, self._verify, self._cert)
+        settings = self._settings_of(url, stream=None)
         return requests.utils.select_proxy(url, settings["proxies"]) or ""
 
     def url(self, path: str) -> str:
@@ -192,14 +194,26 @@ class HTTP:
         if self._closed:
             raise RuntimeError("the client is closed")
 
-    def check_files(self) -> None:
+    def check_surroundings(self) -> None:
         """
-        Raise *ConfigError* where a file of the TLS settings is not there.
+        Raise *ConfigError* where a file of the TLS settings is not there, or where the proxy of the
+        environment or the session has a URL that cannot be used.
         """
         for setting, value in (("verify", self._verify), ("cert", self._cert)):
             for path in value if isinstance(value, tuple) else (value,):
                 if isinstance(path, str) and not os.path.exists(path):
                     raise ConfigError(f"{setting} names a file that is not there: {path}")
+        if not self._proxy_is_checked:  # once, as requests reads the environment at each request
+            self._check_proxy(self.proxy_of(self.settings.url))
+            self._proxy_is_checked = True
+
+    def _check_proxy(self, proxy: str) -> None:
+        # Not shown, and not left to the libraries, whose errors show it: it may hold a password.
+        if proxy and not is_proxy_url(proxy):
+            raise ConfigError(
+                "the URL of the proxy, in an environment variable such as HTTPS_PROXY or on the session,"
+                f" cannot be used: {PROXY_FORM}"
+            )
 
     def request_headers(self) -> dict[str, str]:
         """
@@ -242,9 +256,15 @@ class HTTP:
                 "streams need a requests.adapters.HTTPAdapter to dial through,"
                 f" but the session's adapter for {url} is a {type(adapter).__name__}"
             )
-        settings = self.session.merge_environment_settings(url, {}, True, self._verify, self._cert)
+        settings = self._settings_of(url, stream=True)
         return adapter.get_connection_with_tls_context(
             request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
+        )
+
+    def _settings_of(self, url: str, *, stream: bool | None) -> Any:
+        proxies = dict(self._proxies)  # to which requests adds those of the environment
+        return self.session.merge_environment_settings(
+            url, proxies, stream, self._verify, self._cert
         )
 
     def _send(self, method: str, url: str, params: Params, body: str | None) -> requests.Response:
@@ -262,6 +282,7 @@ class HTTP:
                 timeout=(self.settings.connect_timeout, self.settings.read_timeout),
                 allow_redirects=False,
                 hooks=None if self.owns_session else hooks_without_cookies(self.session),
+                proxies=dict(self._proxies),
                 verify=self._verify,
                 cert=self._cert,
             )
@@ -286,12 +307,22 @@ def _new_session(settings: Settings) -> requests.Session:
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = f"coder-agents/{__version__}"
     session.headers["Accept"] = "application/json"
-    session.proxies.update(settings.proxies or {})
     retries = retry_policy(settings)
     adapter = requests.adapters.HTTPAdapter(max_retries=retries, pool_maxsize=_POOL_SIZE)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _chosen_proxy(settings: Settings) -> dict[str, str]:
+    """
+    Return the deployment's proxy under its scheme, as requests takes it; nothing where no proxies
+    are set, and an empty URL where none of them is the deployment's.
+    """
+    if settings.proxies is None:
+        return {}
+    proxy = requests.utils.select_proxy(settings.url, settings.proxies)
+    return {urlsplit(settings.url).scheme: proxy or ""}
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:

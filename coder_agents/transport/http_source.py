@@ -117,7 +117,7 @@ class HTTPSource(Source[M]):
 
     def _send(self, timeout: float) -> None:
         self._sent = time.monotonic()
-        self._http.check_files()
+        self._http.check_surroundings()
         request = self._http.prepare(self._path, self._params, self._headers())
         self._request = request
         pool = self._http.pool_for(request)

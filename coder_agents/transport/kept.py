@@ -96,7 +96,7 @@ class KeptConnection:
         """
         Connect within *timeout* seconds in all.
         """
-        http.check_files()
+        http.check_surroundings()
         request = http.prepare("", (), HEADERS)
         self.connection.dial(http.pool_for(request), request, timeout)
         if http.owns_session:  # it sends all requests alike

@@ -94,10 +94,26 @@ def _is_html(kind: str, text: str) -> bool:
     )
 
 
+def is_known_page(response: requests.Response) -> bool:
+    """
+    Whether *response* is the dashboard or looks like a login page, which is the cause by itself.
+    """
+    text = response.content.decode("utf-8", "replace")
+    return _is_dashboard(text, title_of(text)) or _is_login(text, title_of(text))
+
+
+def _is_dashboard(text: str, title: str) -> bool:
+    return title == "Coder" or _DASHBOARD.search(text) is not None
+
+
+def _is_login(text: str, title: str) -> bool:
+    return _PASSWORD.search(text) is not None or _LOGIN.search(title) is not None
+
+
 def _cause(response: requests.Response, text: str, title: str) -> str:
-    if _DASHBOARD.search(text) or title == "Coder":
+    if _is_dashboard(text, title):
         return f"it is the dashboard of Coder, not its API; {_prefix_cause(response.url)}"
-    if _PASSWORD.search(text) or _LOGIN.search(title):
+    if _is_login(text, title):
         return _LOGIN_CAUSE
     if response.status_code < 300 or response.status_code == 404:
         return f"no deployment of Coder answers there; {_prefix_cause(response.url)}"

@@ -14,6 +14,7 @@ import requests
 import urllib3.exceptions
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from coder_agents.config import with_scheme
 from coder_agents.errors import (
     CoderError,
     ConfigError,
@@ -158,7 +159,7 @@ def _address(proxy: str) -> str:
     """
     Return the URL of a proxy without user name and password.
     """
-    parts = urlsplit(proxy)
+    parts = urlsplit(with_scheme(proxy))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 

@@ -22,7 +22,7 @@ from coder_agents.errors import MessageTooLargeError
 from coder_agents.transport.connection import ClosedError, DroppedError
 from coder_agents.transport.exchange import MAX_READS, Head, headers_of
 from coder_agents.transport.http_source import HTTPSource
-from coder_agents.transport.pages import JSON, kind_of
+from coder_agents.transport.pages import JSON, is_known_page, kind_of
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _MAX_CONTROL = 125  # bytes; RFC 6455, section 5.5
@@ -151,6 +151,8 @@ class WebSocketSource(HTTPSource[bytes]):
     def _advice(self, answer: requests.Response | None) -> str:
         if answer is None:
             return f"a network that blocks WebSockets does this; {_STILL_WORKS}"
+        if is_known_page(answer):  # which comes in place of every other answer, too
+            return ""
         if answer.status_code < 300 or answer.status_code == _UPGRADE_REQUIRED:
             return (
                 "The handshake of a WebSocket was answered as a plain request: something between here"

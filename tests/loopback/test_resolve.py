@@ -90,7 +90,7 @@ def test_what_is_not_there_is_told_apart(deployment: Deployment, client: Client)
         client.agent("dev")
     assert missing.value.near == ()
     deployment.workspace("dev")
-    with pytest.raises(WorkspaceNotFoundError, match="near it: dev"):
+    with pytest.raises(WorkspaceNotFoundError, match="similar names: dev"):
         client.agent("dec")
     with pytest.raises(NoAgentsError):
         client.agent("dev")

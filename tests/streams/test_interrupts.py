@@ -373,6 +373,22 @@ def test_the_traceback_of_ctrl_c_is_short(
     assert len("".join(traceback.format_exception(error)).splitlines()) <= 15
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("reader", ["for", "poll(None)", "batches"])
+def test_a_notebook_can_show_the_traceback_of_ctrl_c(
+    deployment: Deployment, interrupts: None, kind: str, reader: str
+) -> None:
+    """
+    IPython shows the arguments of each frame, and none of them was deleted.
+    """
+    with deployment.client(stream_options=QUICK) as client:
+        stream = every_stream(client, deployment)[kind]()
+        error = read_until_interrupted([], READERS[reader](stream), when_waiting)
+        stream.close()
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        assert inspect.formatargvalues(*inspect.getargvalues(frame))
+
+
 def test_what_ctrl_c_prints_is_short(interrupts: None) -> None:
     """
     A program that follows a log and is interrupted prints 15 lines at most, and no warning.

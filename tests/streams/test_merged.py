@@ -427,9 +427,13 @@ def test_bad_arguments_are_refused_before_any_request(
     follow: Any = client.follow_logs
     cases: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
         (["w0"], {}, TypeError, "class Agent, not str"),
-        ([agent, agent], {}, ValueError, "w0.main .* is there twice"),
+        ([agent, agent], {}, ValueError, "w0.main .* is listed twice"),
         ([agent], {"on_failure": 1}, TypeError, "on_failure must be a function or None, not int"),
         ([agent], {"after": {uuid.UUID(int=7): 1}}, ValueError, "none of the agents"),
+        ([agent], {"after": {agent: 1}}, TypeError, "the keys of after .* agent.id, not Agent"),
+        ([agent], {"after": {str(embedded.id): 1}}, TypeError, "the keys of after .*, not str"),
+        ([agent], {"after": 0}, TypeError, "after must be a mapping .*, not int"),
+        ([agent], {"after": "1:x"}, TypeError, "MergedLogStream.bookmarks is, not str"),
         ([agent], {"after": {embedded.id: "1:x"}}, ValueError, "not a bookmark"),
         ([agent], {"after": {embedded.id: -1}}, ValueError, "after"),
         ([agent], {"level": "loud"}, ValueError, "no level 'loud'"),
@@ -441,7 +445,7 @@ def test_bad_arguments_are_refused_before_any_request(
         with pytest.raises(error, match=match):
             follow(arguments, **named)
     with Client("http://127.0.0.1:1", "token-of-another") as other:
-        with pytest.raises(ValueError, match="of another deployment"):
+        with pytest.raises(ValueError, match="belongs to another deployment"):
             other.follow_logs([agent])
     client.close()
     with pytest.raises(RuntimeError, match="client is closed"):

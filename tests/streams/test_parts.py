@@ -239,7 +239,7 @@ def test_an_alarm_that_is_closed_has_nothing_to_let_go_of() -> None:
 
 def test_the_child_of_a_step_that_forks_takes_no_other_step() -> None:
     """
-    Whether or not its parent waited for a socket before: the next step would dial.
+    The next step would dial, if the parent had not waited for a socket before.
     """
 
     class Forks:

@@ -91,7 +91,7 @@ def test_a_page_with_another_status_is_reported_as_what_it_is(
     status: int, body: str, text: str
 ) -> None:
     """
-    By its title and the likely cause; its source is the detail.
+    The error names the title and the likely cause, and has the source as its detail.
     """
     responses.get(f"{URL}/api/v2/users/me", body=body, content_type="text/html", status=status)
     with Client(URL, TOKEN, retries=0) as client, pytest.raises(APIError, match=text) as raised:
@@ -263,6 +263,20 @@ def test_a_handshake_that_a_proxy_refuses_may_be_blocked(
         with pytest.raises(APIError) as raised:
             open_source(source(WebSocketSource, peer.url))
     assert ("A network that blocks WebSockets may do this" in str(raised.value)) is advises
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"403 Forbidden"])
+@pytest.mark.parametrize(("page", "cause"), [(PAGE, LOGIN), (DASHBOARD.encode(), "dashboard")])
+def test_a_page_that_comes_in_place_of_any_answer_is_not_taken_for_blocked_websockets(
+    status: bytes, page: bytes, cause: str
+) -> None:
+    """
+    The login page is the cause, and nothing else of the deployment works there either.
+    """
+    with serving(answering(status + b"\r\nContent-Type: text/html", page)) as peer:
+        with pytest.raises(APIError, match=cause) as raised:
+            open_source(source(WebSocketSource, peer.url))
+    assert "WebSocket" not in str(raised.value)
 
 
 def wrong_key(conversation: Conversation) -> None:

@@ -297,7 +297,7 @@ def test_a_proxy_that_does_not_connect_is_named(call: Call) -> None:
 
 def test_a_time_out_through_a_proxy_names_the_proxy(call: Call) -> None:
     """
-    Whether the proxy or the deployment is slow, nobody can know.
+    The error names both, as nobody can know which of the two is slow.
     """
     with serving(lambda conversation: conversation.stop.wait(60)) as peer:
         error = failure_of(proxied(peer.url, timeout=(0.5, 0.5), retries=0), call)
@@ -435,7 +435,7 @@ def test_a_request_that_cannot_be_made_is_logged(
     call: Call, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    Also where it has no URL yet.
+    A request without a URL is logged, too.
     """
     with logged(caplog) as messages:
         failure_of(Client("https://.example.com", TOKEN), call)
