@@ -22,6 +22,9 @@ import pytest
 import trustme
 from effort import times
 from hypothesis import HealthCheck, settings
+from measuring import pytest_collection, pytest_configure, pytest_runtest_protocol
+
+__all__ = ["pytest_collection", "pytest_configure", "pytest_runtest_protocol"]
 
 VARIABLE = "CODER_AGENTS_RECORDINGS"
 RELEASES = ("2.24", "2.31")
