@@ -29,8 +29,8 @@ from coder_agents.errors import (
     UnsupportedError,
 )
 from coder_agents.render import escape_controls
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.pages import (
-    JSON,
     described,
     is_html,
     kind_of,
@@ -109,7 +109,7 @@ def api_error(response: requests.Response, *, token: str, advice: str = "") -> A
     if is_a_page and answer.content:
         lines.append(f"It is {described(answer)}")
     if reported.detail and not (is_a_page and title_of(reported.detail)):
-        lines.append(f"Error: {reported.detail}")
+        lines.append(f"Error: {reported.detail.strip()}")
     lines += [f"{v.field}: {v.detail}" for v in reported.validations]
     lines += [advice] if advice else []
     return _class_for(status, reported.message)(
