@@ -54,7 +54,7 @@ class StateMethods(BaseAgent):
 
         limit = seconds_or_none("timeout", timeout)
         routes = self._metadata_routes(call, self._chosen(None))
-        return read_once(routes, timeout=limit, tell=on_source)
+        return read_once(routes, timeout=limit, on_source=on_source)
 
     def _metadata_routes(self, call: str, options: StreamOptions) -> MetadataRoutes:
         from coder_agents.streams.metadata_routes import MetadataRoutes

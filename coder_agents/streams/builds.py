@@ -52,7 +52,7 @@ class _Watch:
         ended: the end that the log had.
         pauses: how long to wait between two reads.
         readable: whether the deployment still has the log.
-        quiet: whether the newest answer about the log had no new line.
+        unchanged: whether the newest answer about the log had no new line.
         status: the workspace's status when the workspace was last read; None before.
         outcome: what to do according to the workspace; None while that is not decided.
         since: when the outcome last changed, by `time.monotonic`.
@@ -61,7 +61,7 @@ class _Watch:
     ended: End
     pauses: Pauses
     readable: bool = True
-    quiet: bool = False
+    unchanged: bool = False
     status: WorkspaceStatus | None = None
     outcome: Outcome | None = None
     since: float = 0.0
@@ -76,7 +76,7 @@ class _Watch:
             self.hurry()
         if _key(outcome) == _key(self.outcome):
             return False
-        self.outcome, self.since, self.quiet = outcome, now, False
+        self.outcome, self.since, self.unchanged = outcome, now, False
         return True
 
     def hurry(self) -> None:
@@ -191,7 +191,7 @@ class AcrossBuilds:
         """
         watch = self._watch
         assert watch is not None
-        watch.quiet = answer is False
+        watch.unchanged = answer is False
         if isinstance(answer, CoderError):
             logger.debug("late lines of a log cannot be read: %s", str(answer))
             watch.readable = not is_gone(answer)
@@ -223,7 +223,7 @@ class AcrossBuilds:
             return False
         if not watch.readable or seconds >= self._pauses.max_settling:
             return True
-        return watch.quiet and facts.settled_at is None
+        return watch.unchanged and facts.settled_at is None
 
     def _continue(self, workspace: Workspace, agent: WorkspaceAgent) -> Decision:
         self._agent, self._watch = agent, None

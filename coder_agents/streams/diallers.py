@@ -39,8 +39,8 @@ class Diallers:
 
     def close(self) -> None:
         """
-        Wait a short time for the threads. A DNS look-up, and a connection that nobody answers, cannot
-        be woken: their thread ends when they end.
+        Wait a short time for the threads. A DNS look-up, and a connection that nobody answers,
+        cannot be woken: their thread ends when they end.
         """
         self._pool.shutdown(wait=False, cancel_futures=True)
         until = time.monotonic() + self._max_leaving

@@ -115,18 +115,18 @@ def watch(routes: MetadataRoutes) -> MetadataStream:
 
 
 def read_once(
-    routes: MetadataRoutes, *, timeout: float | None, tell: Callable[[Source[Any]], object]
+    routes: MetadataRoutes, *, timeout: float | None, on_source: Callable[[Source[Any]], object]
 ) -> list[WorkspaceAgentMetadata]:
     """
-    Return the first list of the stream of metadata, and close the stream; *tell* is called with
-    each connection before the connection is opened.
+    Return the first list of the stream of metadata, and close the stream; *on_source* is called
+    with each connection before the connection is opened.
 
     Raises *RequestTimeoutError* where no list comes within *timeout* seconds; None is no limit.
     """
     limit = math.inf if timeout is None else timeout
     deadline = time.monotonic() + limit
     once = attrs.evolve(routes.options, reconnect=None)
-    limited = attrs.evolve(routes, options=once, open_by=deadline, tell=tell)
+    limited = attrs.evolve(routes, options=once, open_by=deadline, on_source=on_source)
     items = None
     try:
         with watch(limited) as stream:

@@ -43,7 +43,7 @@ class MetadataRoutes:
         options: the options of the stream.
         call: the user's call, for messages.
         open_by: when a connection has to be open, by `time.monotonic`.
-        tell: called with each connection before it is opened.
+        on_source: called with each connection before it is opened.
     """
 
     http: HTTP
@@ -52,7 +52,7 @@ class MetadataRoutes:
     options: StreamOptions
     call: str
     open_by: float = math.inf
-    tell: Callable[[Source[Any]], object] = _ignore
+    on_source: Callable[[Source[Any]], object] = _ignore
     _requested: Route = attrs.field(default=_ROUTES[0], init=False)
     _missing: set[Route] = attrs.field(factory=set, init=False)
 
@@ -82,7 +82,7 @@ class MetadataRoutes:
             on_open=self.capabilities.noting(route, call=self.call),
             open_by=self.open_by,
         )
-        self.tell(source)
+        self.on_source(source)
         return source
 
     def turn(self) -> bool:

@@ -214,7 +214,8 @@ class EmbeddedAgent(ReportedAgent):
 
     def open_port(self, port: int, process_name: str = "") -> None:
         """
-        Report a TCP port in addition to those that were set or opened, and none of this machine.
+        Report a TCP port in addition to those that were set or opened; ports of this machine are
+        not reported.
 
         A port that is open already gets the new name.
         """

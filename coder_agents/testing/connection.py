@@ -163,8 +163,8 @@ class Connection:
 
     def _wait_hang_up(self, timeout: float) -> None:
         poll = select.poll()
-        # poll always reports errors and a hang-up of both sides; Linux reports that of the peer
-        # alone.
+        # `poll` always reports errors and a hang-up of both sides. Linux also reports a hang-up of
+        # the peer alone.
         poll.register(self._socket, getattr(select, "POLLRDHUP", 0))
         poll.register(self._wake_reader, select.POLLIN)
         ready = {number for number, _ in poll.poll(min(timeout, DAY) * 1000)}

@@ -83,13 +83,13 @@ class ReportedAgent:
         """
         if not speed > 0:
             raise ValueError(f"speed must be above 0, not {speed}")
-        first, *rest = read_timeline(timeline, self._describe())
+        first, *later = read_timeline(timeline, self._describe())
         with self._changed:
             self._replays += 1
             number = self._replays
         self._apply(number, first.change)
         apply, pause = partial(self._apply, number), self._runner.pause
-        self._runner.spawn(partial(play, rest, apply, pause=pause, speed=speed))
+        self._runner.spawn(partial(play, later, apply, pause=pause, speed=speed))
 
     def _apply(self, number: int, change: Report | Lines) -> None:
         if number != self._replays:

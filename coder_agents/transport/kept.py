@@ -191,7 +191,7 @@ class KeptConnections:
 
     def give_back(self, kept: KeptConnection) -> None:
         """
-        Take back *kept*, whose last answer was read whole.
+        Take back *kept*, whose last answer was read completely.
         """
         if kept.is_kept and kept.exchange.reusable:
             kept.release()

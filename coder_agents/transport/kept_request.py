@@ -205,7 +205,7 @@ class KeptRequest:
     @property
     def received(self) -> int:
         """
-        How many bytes of the answer have come, headers and all.
+        How many bytes of the answer have come, headers included.
         """
         kept = self._kept
         return self._received + (0 if kept is None else kept.connection.received - self._start)

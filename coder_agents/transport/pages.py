@@ -96,7 +96,8 @@ def _is_html(kind: str, text: str) -> bool:
 
 def is_known_page(response: requests.Response) -> bool:
     """
-    Whether *response* is the dashboard or looks like a login page, which is the cause by itself.
+    Whether *response* is the dashboard or looks like a login page: the page itself is then the
+    cause.
     """
     text = response.content.decode("utf-8", "replace")
     return _is_dashboard(text, title_of(text)) or _is_login(text, title_of(text))
