@@ -46,8 +46,9 @@ class Client(BaseClient):
         token: a session token, as ``coder tokens create`` prints it.
         timeout: seconds, or a pair: seconds to connect, and seconds without an answer. Each is
             above 0 and at most 24 days; None is no limit.
-        retries: how often a GET is sent again after a lost connection, 502, 503, 504, or 429 with
-            ``Retry-After``; 3 by default. All pauses together are no longer than the read time-out.
+        retries: how often a GET is sent again after a dropped connection, 502, 503, 504, or 429
+            with ``Retry-After``; 3 by default. All pauses together are no longer than the read
+            time-out.
         verify: False, or a file or folder of certificate authorities, as in requests; True by
             default.
         cert: a client certificate: a file, or a pair of certificate and key.

@@ -63,8 +63,7 @@ def from_json(text: Text, cls: type[T]) -> T:
 
 def require_identity(value: Any, text: str | bytes, cls: Any) -> None:
     """
-    Raise *DecodeError* where *text*, which was read as *value*, has no field that identifies a
-    *cls*.
+    Raise *DecodeError* where *text* lacks a field that identifies a *cls*; it was read as *value*.
     """
     for field in _identifying_fields(cls):
         if getattr(value, field.name) == field.default:
