@@ -75,7 +75,8 @@ def dashboard_page(parts: SplitResult) -> DashboardPage | None:
     """
     Return the dashboard page that the URL of *parts* shows; None where it shows no known page.
     """
-    segments = [segment for segment in parts.path.split("/") if segment]
+    # Some programs write the "@" of an owner as "%40" where they show a link.
+    segments = [each.replace("%40", "@") for each in parts.path.split("/") if each]
     for at, segment in enumerate(segments):
         after = segments[at + 1 :]
         prefix = "".join(f"/{each}" for each in segments[:at])

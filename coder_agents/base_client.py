@@ -4,6 +4,7 @@ The settings of a client, from arguments or from the environment of Coder's comm
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
@@ -91,24 +92,26 @@ class BaseClient:
         environment = Environment(os.environ)
         url = deployment_url(environment.url() if url is None else url)
         token = environment.token() if token is None else token
-        if headers is None:
-            headers = environment.headers(url)
         if session is None:
             verify = environment.verify() if verify is None else verify
             cert = environment.cert() if cert is None else cert
-        return cls(
+        make = functools.partial(
+            cls,
             url,
             token,
             timeout=timeout,
             retries=retries,
             verify=verify,
             cert=cert,
-            headers=headers,
             proxies=proxies,
             user_agent=user_agent,
             stream_options=stream_options,
             session=session,
         )
+        if headers is None:
+            make()  # all else is checked before CODER_HEADER_COMMAND runs
+            headers = environment.headers(url)
+        return make(headers=headers)
 
     def __repr__(self) -> str:
         return f"<Client {self._http.settings.url}>"

@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -53,7 +53,8 @@ class Client(BaseClient):
             default.
         cert: a client certificate: a file, or a pair of certificate and key.
         headers: sent with every request.
-        proxies: as in requests; by default, the environment's proxy variables apply.
+        proxies: as in requests, but in place of the environment's proxy variables: {} is none at all.
+            By default, the environment's proxy variables apply.
         user_agent: the ``User-Agent`` header.
         stream_options: the options of this client's streams.
         session: a session of existing code. REST calls use the session as it is, with its cookies,
@@ -185,7 +186,7 @@ class Client(BaseClient):
         is raised, with the other errors as its notes.
 
         Raises *ValueError* or *TypeError*, before any request, for an agent that is listed twice
-        or belongs to another deployment, and for an impossible filter.
+        or belongs to another deployment, and for an impossible filter or *after*.
         """
         from coder_agents.agent.logs import log_filters
         from coder_agents.batch import several
@@ -195,7 +196,7 @@ class Client(BaseClient):
         self._http.check_open()
         chosen = choose_options(options, self._stream_options)
         function_or_none("on_failure", on_failure)
-        followed, begin = several(agents), dict(after or {})
+        followed, begin = several(agents), _by_agent_id(after)
         self._check_followed(followed, begin)
         bookmarks = {each.id: Bookmark.begin(begin.get(each.id, 0), each.id) for each in followed}
         filters = log_filters(
@@ -283,3 +284,17 @@ class Client(BaseClient):
         Return the token's user.
         """
         return self._http.read(schema.User, "GET", "/users/me")
+
+
+def _by_agent_id(after: Any) -> dict[uuid.UUID, int | str]:
+    if after is None:
+        return {}
+    if not isinstance(after, Mapping):
+        raise TypeError(
+            "after must be a mapping from the ids of agents to ids of lines or bookmarks, as"
+            f" MergedLogStream.bookmarks is, not {type(after).__name__}"
+        )
+    for key in after:
+        if not isinstance(key, uuid.UUID):
+            raise TypeError(f"the keys of after must be ids, agent.id, not {type(key).__name__}")
+    return dict(after)

@@ -26,6 +26,13 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.
 _FIELD_VALUE = re.compile(r"[!-~]([\t -~]*[!-~])?|")  # section 5.5, without letters outside ASCII
 _HOSTILE = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
 
+_PROXY_SCHEMES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
+
+PROXY_FORM = "write the URL of a proxy like http://proxy.example.com:3128"
+"""
+What to do about a proxy's URL that cannot be used.
+"""
+
 DEFAULT_RETRIES = 3
 MAX_TIMEOUT = (2**31 - 1) // 1000
 """
@@ -268,11 +275,32 @@ def _file(setting: str, value: object, wanted: str) -> str:
 
 def _proxies(proxies: Mapping[Any, Any]) -> dict[str, str]:
     _require_mapping("proxies", proxies, "schemes to URLs")
-    for pair in proxies.items():
+    for scheme, url in proxies.items():
         # The URL is not shown: it may hold a password.
-        if not all(isinstance(each, str) for each in pair):
+        if not isinstance(scheme, str) or not isinstance(url, str):
             raise TypeError("proxies must be a mapping of schemes to URLs, all of them text")
-    return dict(proxies)
+        if url and scheme != "no_proxy" and not is_proxy_url(url):
+            raise ConfigError(f"proxies has a URL for {scheme!r} that cannot be used: {PROXY_FORM}")
+    return {scheme: with_scheme(url) if url else "" for scheme, url in proxies.items()}
+
+
+def is_proxy_url(url: str) -> bool:
+    """
+    Whether *url* can be the URL of a proxy; ``http://`` may be missing.
+    """
+    try:
+        parts = urlsplit(with_scheme(url))
+        _ = parts.port  # raises for a port that is no number
+    except ValueError:
+        return False
+    return parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and not _HOSTILE.search(url)
+
+
+def with_scheme(url: str) -> str:
+    """
+    Return *url*, that of a proxy, with ``http://`` where it has no scheme, as curl takes it.
+    """
+    return url if "://" in url else f"http://{url}"
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:

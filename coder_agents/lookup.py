@@ -59,7 +59,20 @@ def read_named_workspace(http: HTTP, owner: str, name: str) -> Workspace:
     if workspace.name.lower() != name.lower():
         wanted, found = repr(name), repr(workspace.name)
         raise other_than_requested("GET", http.url(path), "$.name", wanted, found)
+    if not _is_owned_by(workspace, owner):
+        wanted, found = repr(owner), repr(workspace.owner_name)
+        raise other_than_requested("GET", http.url(path), "$.owner_name", wanted, found)
     return workspace
+
+
+def _is_owned_by(workspace: Workspace, owner: str) -> bool:
+    """
+    Whether *owner*, a name, the id of a user or ``me``, can be the owner of *workspace*.
+    """
+    requested = owner.lower()
+    if requested in ("me", workspace.owner_name.lower()) or not workspace.owner_name:
+        return True
+    return requested.replace("-", "") == workspace.owner_id.hex
 
 
 def is_unknown_owner(error: APIError) -> bool:

@@ -18,7 +18,7 @@ from coder_agents.transport.connection import Connection
 
 T = TypeVar("T")
 
-LIMIT = 20.0  # seconds after which a test has failed
+LIMIT = 60.0  # seconds after which a test has failed
 WAITS = ("selectors.py", "threading.py", "ssl.py", "socket.py", "connection.py")
 """
 The files whose code waits for the system: for sockets, threads and handshakes.
@@ -61,7 +61,7 @@ def open_source(source: Source[Any], timeout: float = LIMIT) -> None:
     """
     Request *source* and wait until it is accepted.
     """
-    source.ask(timeout)
+    source.send_request(timeout)
     until_found(lambda: source.answered() or None, source.interest)
 
 

@@ -44,6 +44,31 @@ def headers_of(**variables: str) -> dict[str, str]:
     return Environment(dict(variables)).headers(URL)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timeout": 1e10},
+        {"retries": -1},
+        {"proxies": {"https": "ftp://x"}},
+        {"stream_options": {}},
+        {"session": 5},
+        {"token": "a b"},
+        {"user_agent": "a\nb"},
+    ],
+)
+def test_settings_are_checked_before_the_header_command_runs(
+    variables: pytest.MonkeyPatch, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    """
+    A command may ask somebody to log in, which is in vain where the client cannot be made.
+    """
+    ran = tmp_path / "ran"
+    variables.setenv("CODER_HEADER_COMMAND", f"echo > {ran}")
+    with pytest.raises((ConfigError, ValueError, TypeError)):
+        Client.from_env(**wrong)
+    assert not ran.exists()
+
+
 def whole_text(error: BaseException) -> str:
     """
     All that is printed of an error, and of those it holds.

@@ -88,9 +88,20 @@ def row(
     name: str = "dev",
 ) -> Row:
     """
-    Return a row of a running workspace, in which the agent called *finds* is meant.
+    Return a row of a running workspace of the owner in *path*, in which the agent called *finds* is
+    meant.
     """
-    return Row(ref, workspace_document(*agents, name=name), finds, path=path)
+    workspace = owned(workspace_document(*agents, name=name), path)
+    return Row(ref, workspace, finds, path=path)
+
+
+def owned(workspace: dict[str, Any], path: str) -> dict[str, Any]:
+    """
+    Return *workspace* as it is where its owner is the one in *path*: a name, an id, or ``me``.
+    """
+    owner = path.split("/")[2]
+    key = "owner_id" if owner == str(ID) else "owner_name"
+    return workspace if owner == "me" else {**workspace, key: owner}
 
 
 def state(raises: type[FindingError], text: str, *, ref: str = "dev", **parts: Any) -> Row:
@@ -406,7 +417,7 @@ def test_a_workspace_is_named_as_other_programs_show_it(
     """
     Its host name, which names no agent, leads to it as well.
     """
-    responses.get(API + path, json=workspace_document(MAIN))
+    responses.get(API + path, json=owned(workspace_document(MAIN), path))
     assert client.workspace(ref).id == WORKSPACE
 
 
@@ -579,7 +590,7 @@ def test_a_workspace_is_read_as_it_is(client: Client) -> None:
     """
     A name with or without its owner leads to it, or a UUID, also where it has no agents.
     """
-    stopped = workspace_document(status="stopped")
+    stopped = workspace_document(status="stopped", owner="alice")
     responses.get(f"{API}/users/me/workspace/dev", json=stopped)
     responses.get(f"{API}/users/alice/workspace/dev", json=stopped)
     responses.get(f"{API}/workspaces/{WORKSPACE}", json=stopped)
@@ -714,7 +725,7 @@ def test_an_answer_about_another_one_is_an_error(client: Client) -> None:
         (lambda: client.workspace(ID), "$.id", str(ID), str(WORKSPACE)),
         (lambda: client.agent("idle"), "$.name", "'idle'", "'dev'"),
     ):
-        with pytest.raises(DecodeError, match="the answer is about another one") as raised:
+        with pytest.raises(DecodeError, match="the answer is about another object") as raised:
             call()
         error = raised.value
         assert (error.path, error.wanted, error.found) == (path, wanted, found)
@@ -722,6 +733,29 @@ def test_an_answer_about_another_one_is_an_error(client: Client) -> None:
         assert (error.method, error.by_deployment) == ("GET", True)
         assert str(error).startswith(f"GET {error.url}: ")
     assert agent.data is before
+
+
+@responses.activate
+def test_a_workspace_of_another_owner_is_an_error(client: Client) -> None:
+    """
+    An owner is compared by name, whatever its case, or by id; an answer without one is believed.
+    """
+    alice = {**workspace_document(MAIN), "owner_name": "Alice", "owner_id": str(ID)}
+    for owner in ("me", "alice", "ALICE", str(ID), ID.hex):
+        responses.get(f"{API}/users/{owner}/workspace/dev", json=alice)
+        assert client.workspace(f"{owner}/dev").owner_name == "Alice"
+    responses.get(f"{API}/users/carol/workspace/dev", json={**alice, "owner_name": ""})
+    assert client.workspace("carol/dev").name == "dev"
+    for owner in ("bob", str(WORKSPACE)):
+        responses.get(f"{API}/users/{owner}/workspace/dev", json=alice)
+        with pytest.raises(DecodeError, match="the answer is about another one") as raised:
+            client.agent(f"{owner}/dev")
+        error = raised.value
+        assert (error.path, error.wanted, error.found) == (
+            "$.owner_name",
+            repr(owner),
+            "'Alice'",
+        )
 
 
 @responses.activate

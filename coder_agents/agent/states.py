@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
@@ -103,10 +102,12 @@ class StateMethods(BaseAgent):
 
         *url* is the ``ws`` or ``wss`` URL of the terminal on a workspace proxy.
 
-        Raises *ValueError*, before any request, for a *url* with another scheme; *UnsupportedError*
-        on open-source builds, which do not have the call.
+        Raises *ValueError* or *TypeError*, before any request, for any other *url*;
+        *UnsupportedError* on open-source builds, which do not have the call.
         """
-        if urlsplit(url).scheme not in ("ws", "wss"):
+        if not isinstance(url, str):
+            raise TypeError(f"url must be text, not {type(url).__name__}")
+        if not url.lower().startswith(("wss://", "ws://")):
             raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
         request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
         path = "/applications/reconnecting-pty-signed-token"

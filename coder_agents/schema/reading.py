@@ -28,7 +28,11 @@ from coder_agents.schema.logs import LogLineID, WorkspaceAgentLog
 T = TypeVar("T")
 Text = str | bytes | bytearray | memoryview
 
-_PIECE = 1 << 17  # bytes; some six hundred lines
+PIECE = 1 << 17
+"""
+The bytes of a piece that a long list is cut into: some six hundred lines.
+"""
+
 _FIRST_KEY = re.compile(rb'\s*\[\{("[^"\\]{1,40}":)')
 
 
@@ -51,12 +55,19 @@ def from_json(text: Text, cls: type[T]) -> T:
     Raises *DecodeError* where *text* is not JSON or not that of *cls*, *TypeError* for a *cls* that
     is none of these.
     """
+    return decode(text, cls)
+
+
+def decode(text: Text, cls: type[T], *, piece: int = PIECE) -> T:
+    """
+    Return what `from_json` returns; lists of more than twice *piece* bytes are read piece by piece.
+    """
     whole = text if isinstance(text, (str, bytes)) else bytes(memoryview(text))
-    if len(whole) <= 2 * _PIECE:
+    if len(whole) <= 2 * piece:
         value = _read(whole, cls)
     else:
         with collector_paused():
-            value = _read_long(whole, cls)
+            value = _read_long(whole, cls, piece)
     require_identity(value, whole, cls)
     return cast("T", value)
 
@@ -90,10 +101,10 @@ def _require(field: attrs.Attribute[Any], text: str | bytes) -> None:
     raise documents.failure(f"$.{name}", wanted or "a list", "nothing")
 
 
-def _read_long(text: str | bytes, cls: Any) -> Any:
+def _read_long(text: str | bytes, cls: Any, piece: int) -> Any:
     if isinstance(text, bytes) and shapes.list_item(cls) is not None:
         with suppress(DecodeError):
-            return list(chain.from_iterable(_read(piece, cls) for piece in _cut(text)))
+            return list(chain.from_iterable(_read(part, cls) for part in _cut(text, piece)))
     return _read(text, cls)
 
 
@@ -115,7 +126,7 @@ def logs_of(texts: Sequence[bytes]) -> list[WorkspaceAgentLog]:
     Raises *DecodeError* for the first text that `from_json` refuses.
     """
     fast = _with_msgspec()
-    if fast is not None and sum(map(len, texts)) <= 2 * _PIECE:
+    if fast is not None and sum(map(len, texts)) <= 2 * PIECE:
         try:
             return cast("list[WorkspaceAgentLog]", fast.logs_of(texts))
         except fast.REFUSALS:
@@ -123,7 +134,7 @@ def logs_of(texts: Sequence[bytes]) -> list[WorkspaceAgentLog]:
     return list(chain.from_iterable(from_json(text, list[WorkspaceAgentLog]) for text in texts))
 
 
-def log_ids(text: bytes) -> list[int]:
+def log_ids(text: bytes, *, piece: int = PIECE) -> list[int]:
     """
     Return the ids of all lines in *text*, a JSON list of log lines, in order.
 
@@ -133,15 +144,15 @@ def log_ids(text: bytes) -> list[int]:
     Raises *DecodeError* where *text* is not JSON, not a list of objects, or an id is not an integer
     of at most 64 bits.
     """
-    return [line.id for line in from_json(text, list[LogLineID])]
+    return [line.id for line in decode(text, list[LogLineID], piece=piece)]
 
 
-def pieces(text: bytes) -> list[bytes]:
+def pieces(text: bytes, *, piece: int = PIECE) -> list[bytes]:
     """
-    Return the JSON list of objects *text* cut between two objects into lists of about 128 KB.
+    Return the JSON list of objects *text* cut between two objects into lists of about *piece* bytes.
 
-    The result is ``[text]`` for a list of at most 256 KB, and for a list that does not begin with
-    an object whose first key is plain. Decoding piece by piece needs memory for one piece, which
+    The result is ``[text]`` for a list of at most twice *piece* bytes, and for a list that does not begin
+    with an object whose first key is plain. Decoding piece by piece needs memory for one piece, which
     stays in the caches of the processor.
 
     The cuts are exact where no object contains another list of objects with the same first key.
@@ -149,21 +160,21 @@ def pieces(text: bytes) -> list[bytes]:
     `log_ids` raise *DecodeError* for it, and the caller has to read *text* as a whole. A cut is
     never inside of a string, because each quotation mark in a string has a backslash before it.
     """
-    return list(_cut(text))
+    return list(_cut(text, piece))
 
 
-def _cut(text: bytes) -> Iterator[bytes]:
-    begin = _FIRST_KEY.match(text) if len(text) > 2 * _PIECE else None
+def _cut(text: bytes, piece: int) -> Iterator[bytes]:
+    begin = _FIRST_KEY.match(text) if len(text) > 2 * piece else None
     if begin is None:
         yield text
         return
     mark = b"},{" + begin[1]
     view = memoryview(text)  # so that each byte is copied once
-    start, at = begin.start(1) - 1, text.find(mark, _PIECE)
+    start, at = begin.start(1) - 1, text.find(mark, piece)
     while at >= 0:
         yield b"".join((b"[", view[start:at], b"}]"))
         start = at + 2
-        at = text.find(mark, start + _PIECE)
+        at = text.find(mark, start + piece)
     yield b"".join((b"[", view[start:]))
 
 

@@ -1,5 +1,5 @@
 """
-The only modules that talk to the network.
+The transport: the only modules that use the network.
 """
 
 from __future__ import annotations

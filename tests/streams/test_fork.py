@@ -29,7 +29,7 @@ from .playing import CHECKING, LONG, QUICK, add_agents, found, poll_until, route
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
-CHILD_SECONDS = 50
+CHILD_SECONDS = 200
 
 
 class Child:

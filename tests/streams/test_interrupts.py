@@ -163,7 +163,7 @@ class Feed:
 
 @pytest.mark.parametrize("interrupt", [by_timer, by_thread])
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_no_interrupt_loses_a_line_or_locks_a_stream(
     deployment: Deployment, interrupts: None, reader: str, interrupt: Any
 ) -> None:
@@ -220,7 +220,7 @@ def drain(stream: Any, got: list[Any], count: int) -> None:
 
 
 @pytest.mark.parametrize("reader", ["for", "poll(0)", "batches"])
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_no_interrupt_loses_a_line_of_several_agents(
     deployment: Deployment, interrupts: None, reader: str
 ) -> None:
@@ -371,6 +371,22 @@ def test_the_traceback_of_ctrl_c_is_short(
     assert error.__cause__ is None
     assert error.__context__ is None or error.__suppress_context__
     assert len("".join(traceback.format_exception(error)).splitlines()) <= 15
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("reader", ["for", "poll(None)", "batches"])
+def test_a_notebook_can_show_the_traceback_of_ctrl_c(
+    deployment: Deployment, interrupts: None, kind: str, reader: str
+) -> None:
+    """
+    IPython shows the arguments of each frame, and none of them was deleted.
+    """
+    with deployment.client(stream_options=QUICK) as client:
+        stream = every_stream(client, deployment)[kind]()
+        error = read_until_interrupted([], READERS[reader](stream), when_waiting)
+        stream.close()
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        assert inspect.formatargvalues(*inspect.getargvalues(frame))
 
 
 def test_what_ctrl_c_prints_is_short() -> None:

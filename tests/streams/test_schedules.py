@@ -19,7 +19,7 @@ from coder_agents.testing import Deployment, EmbeddedAgent, PendingLogs
 
 SETTLE = 0.25
 OPTIONS = StreamOptions(
-    reconnect=Reconnect(initial=0.001, maximum=0.01, give_up_after=30), settle=SETTLE
+    reconnect=Reconnect(initial=0.001, maximum=0.01, give_up_after=60), settle=SETTLE
 )
 BREAKS = ("drop", "reset", "cut", "close", "rolling_restart")
 

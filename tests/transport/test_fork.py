@@ -165,7 +165,7 @@ def test_a_stream_of_the_parent_is_not_disturbed(
     def script(conversation: Conversation) -> None:
         conversation.accept_sse()
         conversation.send_chunk(b"data: 1\n\n")
-        go.wait(20)
+        go.wait(60)
         conversation.send_chunk(b"data: 2\n\n")
         conversation.until_gone()
 
