@@ -53,8 +53,8 @@ class Client(BaseClient):
             default.
         cert: a client certificate: a file, or a pair of certificate and key.
         headers: sent with every request.
-        proxies: as in requests, but in place of the environment's proxy variables: {} is none at all.
-            By default, the environment's proxy variables apply.
+        proxies: as in requests, but they replace the environment's proxy variables: {} means no
+            proxy. By default, these variables apply.
         user_agent: the ``User-Agent`` header.
         stream_options: the options of this client's streams.
         session: a session of existing code. REST calls use the session as it is, with its cookies,
