@@ -109,7 +109,7 @@ def api_error(response: requests.Response, *, token: str, advice: str = "") -> A
     if is_a_page and answer.content:
         lines.append(f"It is {described(answer)}")
     if reported.detail and not (is_a_page and title_of(reported.detail)):
-        lines.append(f"Error: {reported.detail}")
+        lines.append(f"Error: {reported.detail.strip()}")
     lines += [f"{v.field}: {v.detail}" for v in reported.validations]
     lines += [advice] if advice else []
     return _class_for(status, reported.message)(

@@ -106,6 +106,19 @@ def test_a_page_with_another_status_is_reported_as_what_it_is(
 
 
 @responses.activate
+def test_the_line_break_at_the_end_of_a_detail_is_not_shown() -> None:
+    """
+    Text that is no HTML is the detail as it came, and the error shows it in one line.
+    """
+    body = "404 page\nnot found\n"
+    responses.get(f"{URL}/api/v2/users/me", body=body, content_type="text/plain", status=404)
+    with Client(URL, TOKEN, retries=0) as client, pytest.raises(NotFoundError) as raised:
+        client.me()
+    assert raised.value.detail == body
+    assert str(raised.value).endswith("\n\tError: 404 page\\x0anot found")
+
+
+@responses.activate
 def test_a_page_of_somebody_else_does_not_advise_to_log_in_with_coder() -> None:
     """
     Only the deployment's own 401 does.
