@@ -57,7 +57,7 @@ class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
 
 class _Connections:
     """
-    Connections that are woken together, those that are opened later included.
+    Connections that are woken together, including those that are opened later.
     """
 
     def __init__(self) -> None:

@@ -46,14 +46,15 @@ class Client(BaseClient):
         token: a session token, as ``coder tokens create`` prints it.
         timeout: seconds, or a pair: seconds to connect, and seconds without an answer. Each is
             above 0 and at most 24 days; None is no limit.
-        retries: how often a GET is sent again after a lost connection, 502, 503, 504, or 429 with
-            ``Retry-After``; 3 by default. All pauses together are no longer than the read time-out.
+        retries: how often a GET is sent again after a dropped connection, 502, 503, 504, or 429
+            with ``Retry-After``; 3 by default. All pauses together are no longer than the read
+            time-out.
         verify: False, or a file or folder of certificate authorities, as in requests; True by
             default.
         cert: a client certificate: a file, or a pair of certificate and key.
         headers: sent with every request.
-        proxies: as in requests, but in place of the environment's proxy variables: {} is none at all.
-            By default, the environment's proxy variables apply.
+        proxies: as in requests, but they replace the environment's proxy variables: {} means no
+            proxy. By default, these variables apply.
         user_agent: the ``User-Agent`` header.
         stream_options: the options of this client's streams.
         session: a session of existing code. REST calls use the session as it is, with its cookies,

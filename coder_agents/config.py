@@ -30,7 +30,7 @@ _PROXY_SCHEMES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "soc
 
 PROXY_FORM = "write the URL of a proxy like http://proxy.example.com:3128"
 """
-What to do about a proxy's URL that cannot be used.
+The advice in an error about the URL of a proxy.
 """
 
 DEFAULT_RETRIES = 3
@@ -298,7 +298,8 @@ def is_proxy_url(url: str) -> bool:
 
 def with_scheme(url: str) -> str:
     """
-    Return *url*, that of a proxy, with ``http://`` where it has no scheme, as curl takes it.
+    Return *url*, the URL of a proxy, with ``http://`` in front where it has no scheme, as curl
+    does.
     """
     return url if "://" in url else f"http://{url}"
 

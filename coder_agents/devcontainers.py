@@ -139,7 +139,8 @@ class Devcontainers:
     @contextlib.contextmanager
     def _explaining(self, route: Route) -> Iterator[None]:
         """
-        Replace the error of an agent that does not have the call for *route* by the reason.
+        Replace the error of an agent that does not have the call for *route* by an error that
+        gives the reason.
         """
         try:
             yield
@@ -219,7 +220,9 @@ def resolve_devcontainer(
 
 def _meanings(listing: Listing, which: Which) -> Iterator[list[WorkspaceAgentDevcontainer]]:
     """
-    Yield the devcontainers that *which* names in each way, in the order of precedence.
+    Yield the devcontainers that *which* names, one list for each of its possible meanings.
+
+    The meanings are in the order of precedence.
     """
     if isinstance(which, WorkspaceAgentContainer):
         yield _of_containers(listing, lambda each: each.id == which.id)

@@ -18,7 +18,7 @@ _FORMS = (
     "an agent is named [owner/]workspace[.agent], such as dev, dev.main or alice/dev.main,"
     " or by a UUID such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 )
-# Wider than the rule of any release, where only agents had underscores: the server decides.
+# Wider than the rules of releases, which permit underscores only for agents: the server decides.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 # The end of host names of Coder Connect, unless a deployment sets another suffix.
 _SUFFIX = "coder"

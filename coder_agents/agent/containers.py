@@ -63,7 +63,7 @@ class ContainerMethods(BaseAgent):
         self, labels: Mapping[str, str] | None = None
     ) -> WorkspaceAgentListContainersResponse:
         """
-        Return the containers and devcontainers that the agent sees.
+        Return the containers and devcontainers that the agent lists.
 
         Only containers with all *labels* are returned; *labels* do not filter devcontainers. The
         deployment gives the agent 30 seconds to answer.

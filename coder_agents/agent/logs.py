@@ -182,8 +182,8 @@ class LogMethods(BaseAgent):
             blocking_only: do not wait for startup scripts where none of them blocks login.
             strict: raise *StartupError* where otherwise that warning is logged.
 
-        Raises *ReadyTimeoutError*, *AgentShutDownError*, and with *strict* *StartupError*. A lost
-        connection and the statuses 429 and 5xx do not end the wait. Exceptions of *on_log* and
+        Raises *ReadyTimeoutError*, *AgentShutDownError*, and with *strict* *StartupError*. Dropped
+        connections and the statuses 429 and 5xx do not end the wait. Exceptions of *on_log* and
         *on_state* pass through.
         """
         from coder_agents.readiness.options import Deadline, WaitOptions

@@ -54,7 +54,7 @@ def wait_named(find: Callable[[], A], options: WaitOptions, deadline: Deadline) 
 
 def _is_replaced(agent: WaitedAgent, find: Callable[[], WaitedAgent]) -> bool:
     """
-    Whether the workspace of *agent* has a newer build that has, or may lead to, another agent.
+    Whether the workspace of *agent* has another agent now, or a build after which it may have one.
     """
     try:
         return find().id != agent.id

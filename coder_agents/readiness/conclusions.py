@@ -90,8 +90,7 @@ def own_status(
     script: WorkspaceAgentScript, stage: TimingStage
 ) -> WorkspaceAgentScriptStatus | None:
     """
-    Return the status of the last run of *script*; None where that run may have been at another
-    stage.
+    Return the status of the last run of *script*; None where that may be a run at another stage.
     """
     return None if stage == _STOP and script.run_on_start else script.status
 

@@ -91,9 +91,9 @@ def running_scripts(
     """
     Return the startup scripts that are known to be running.
 
-    With *timings*, these are all scripts that have not ended. Without *timings*, an only script
-    runs while the agent is starting. Of several scripts, those without a status run, where another
-    has one; where none has a status, the result is empty.
+    With *timings*, these are all scripts that have not ended. Without *timings*, a single script
+    counts as running while the agent is starting. Of several scripts, those without a status are
+    running if another script has a status; if none has, the result is empty.
     """
     scripts = startup_scripts(agent)
     if agent.lifecycle_state != WorkspaceAgentLifecycle.STARTING:

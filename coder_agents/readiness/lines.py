@@ -129,8 +129,8 @@ class FollowedLines:
 
     The lines come from a stream. The stream is read between two reads of the agent, so it needs no
     thread. Where the stream breaks, or cannot be opened, it is opened again after the next read of
-    the agent, after the last line that was passed on. At the end, the log is read for lines that
-    the stream did not bring.
+    the agent. The new stream begins after the last line that was passed on. At the end, the log is
+    read for lines that the stream did not bring.
     """
 
     def __init__(self, agent: WaitedAgent, on_log: OnLog, pauses: Pauses = PAUSES) -> None:
@@ -163,8 +163,7 @@ class FollowedLines:
 
     def drain(self) -> None:
         """
-        Close the stream, and pass on the stored lines and the lines that the agent is still
-        sending.
+        Close the stream, and pass on the stored lines and those that the agent is still sending.
 
         The log is read until two answers in a row are equal, for at most 2 seconds.
         """

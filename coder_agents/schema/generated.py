@@ -128,8 +128,7 @@ def _null_or_mismatch(cls: Any) -> Callable[[object], Any]:
 def _code(field: attrs.Attribute[Any], at: int, names: Names, hook_for: HookFor) -> _Code:
     kind: Any = field.type
     key = repr(json_name(field))
-    # `get` is for a field that is often missing; the index is faster for one that is rarely
-    # missing.
+    # `get` for a field that is often missing; an index is faster where the field is there.
     found = f"found.get({key})" if is_skipped_when_empty(field) else f"found[{key}]"
     names[f"kind{at}"] = kind
     if kind == scalars.TIME:

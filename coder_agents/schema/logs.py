@@ -103,7 +103,7 @@ class WorkspaceAgentLogSource:
     Attributes:
         workspace_agent_id: the id of the agent.
         id: the source's id, which is `WorkspaceAgentLog.source_id` of its lines.
-        created_at: when the agent first reported it to the deployment.
+        created_at: when the deployment first stored it.
         display_name: its name for people.
         icon: a URL or a path on the deployment, or empty.
     """

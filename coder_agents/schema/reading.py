@@ -30,7 +30,7 @@ Text = str | bytes | bytearray | memoryview
 
 PIECE = 1 << 17
 """
-The bytes of a piece that a long list is cut into: some six hundred lines.
+The size of the pieces of a long list, in bytes: about six hundred lines.
 """
 
 _FIRST_KEY = re.compile(rb'\s*\[\{("[^"\\]{1,40}":)')
@@ -74,8 +74,7 @@ def decode(text: Text, cls: type[T], *, piece: int = PIECE) -> T:
 
 def require_identity(value: Any, text: str | bytes, cls: Any) -> None:
     """
-    Raise *DecodeError* where *text*, which was read as *value*, has no field that identifies a
-    *cls*.
+    Raise *DecodeError* where *text* lacks a field that identifies a *cls*; it was read as *value*.
     """
     for field in _identifying_fields(cls):
         if getattr(value, field.name) == field.default:
@@ -150,11 +149,12 @@ def log_ids(text: bytes, *, piece: int = PIECE) -> list[int]:
 
 def pieces(text: bytes, *, piece: int = PIECE) -> list[bytes]:
     """
-    Return the JSON list of objects *text* cut between two objects into lists of about *piece* bytes.
+    Return the JSON list of objects *text* cut between two objects into lists of about *piece*
+    bytes.
 
-    The result is ``[text]`` for a list of at most twice *piece* bytes, and for a list that does not begin
-    with an object whose first key is plain. Decoding piece by piece needs memory for one piece, which
-    stays in the caches of the processor.
+    The result is ``[text]`` for a list of at most twice *piece* bytes, and for a list that does not
+    begin with an object whose first key is plain. Decoding piece by piece needs memory for one
+    piece, which stays in the caches of the processor.
 
     The cuts are exact where no object contains another list of objects with the same first key.
     Elsewhere a cut may be inside of such a list. Then a piece is not JSON, `from_json` and
