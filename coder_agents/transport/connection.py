@@ -16,11 +16,11 @@ import time
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
-import attrs
 import requests
 
 from coder_agents.transport import fork
 from coder_agents.transport.dial import dial
+from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
 
 SEND_TIMEOUT = 5.0
 """
@@ -29,42 +29,6 @@ The most seconds that output waits for a peer that does not read.
 
 _BLOCK = 131_008  # bytes that one read takes at most
 _SMALL = 16_384  # bytes; after a larger read, more bytes have probably arrived
-
-
-class ClosedError(Exception):
-    """
-    The connection was woken by `Connection.wake`: the reader has to stop.
-    """
-
-
-class DroppedError(Exception):
-    """
-    The connection broke, or the peer ended it.
-
-    *code* is the WebSocket close code of the peer; None where the peer sent none. *reason* is the
-    reason that the peer sent; empty where it sent none.
-    """
-
-    def __init__(self, text: str, *, code: int | None = None, reason: str = "") -> None:
-        super().__init__(text)
-        self.code = code
-        self.reason = reason
-
-
-@attrs.frozen
-class Interest:
-    """
-    What to wait for before the next read.
-
-    Attributes:
-        fileno: the socket's file number; None where only time has to pass.
-        events: `selectors.EVENT_READ`, `selectors.EVENT_WRITE` or both; 0 without a socket.
-        until: when the wait ends at the latest, by `time.monotonic`; may be infinite.
-    """
-
-    fileno: int | None
-    events: int
-    until: float
 
 
 class Connection:

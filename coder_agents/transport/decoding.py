@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from coder_agents.errors import DecodeError
 
+JSON = "application/json"
+
 T = TypeVar("T")
 
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 import attrs
 
-from coder_agents.transport.connection import DroppedError, Interest
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Head
 from coder_agents.transport.http_source import HTTPSource
-from coder_agents.transport.pages import JSON
+from coder_agents.transport.waiting import DroppedError, Interest
 
 
 class DocumentSource(HTTPSource[bytes]):

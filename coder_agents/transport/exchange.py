@@ -13,7 +13,8 @@ import h11
 import requests
 
 from coder_agents.errors import MessageTooLargeError
-from coder_agents.transport.connection import Connection, DroppedError
+from coder_agents.transport.connection import Connection
+from coder_agents.transport.waiting import DroppedError
 
 Head = h11.Response | h11.InformationalResponse
 

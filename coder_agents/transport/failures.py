@@ -29,8 +29,8 @@ from coder_agents.errors import (
     UnsupportedError,
 )
 from coder_agents.render import escape_controls
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.pages import (
-    JSON,
     described,
     is_html,
     kind_of,

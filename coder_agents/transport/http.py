@@ -16,18 +16,15 @@ import requests.adapters
 import requests.utils
 import urllib3
 
-from coder_agents import schema
+from coder_agents import schema, transport
 from coder_agents._version import __version__
 from coder_agents.config import PROXY_FORM, TOKEN_HEADER, Settings, is_proxy_url
 from coder_agents.errors import CoderError, ConfigError
 from coder_agents.transport import fork
-from coder_agents.transport.decoding import decoded
-from coder_agents.transport.failures import page_error, refusal
-from coder_agents.transport.pages import JSON, is_page
+from coder_agents.transport.decoding import JSON, decoded
 from coder_agents.transport.request_log import log_answer, log_failure
 from coder_agents.transport.retry import retry_policy
 from coder_agents.transport.session import abandon, hooks_without_cookies
-from coder_agents.transport.unreached import transport_error
 
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
@@ -138,8 +135,8 @@ class HTTP:
         log_answer(method, response.url, response.status_code, sent)
         if response.status_code != expect:
             raise self.refusal(response)
-        if expect != NO_CONTENT and is_page(response):
-            raise page_error(response, token=self.settings.token)
+        if expect != NO_CONTENT and transport.is_page(response):
+            raise transport.page_error(response, token=self.settings.token)
         return response.content
 
     def read(
@@ -166,7 +163,7 @@ class HTTP:
         that says what to do.
         """
         token, proxy = self.settings.token, self.proxy_of(response.url)
-        return refusal(response, token=token, proxy=proxy, advice=advice)
+        return transport.refusal(response, token=token, proxy=proxy, advice=advice)
 
     def failure(self, method: str, url: str, error: Exception, *, advice: str = "") -> CoderError:
         """
@@ -174,7 +171,9 @@ class HTTP:
         that says what to do.
         """
         token, proxy = self.settings.token, self.proxy_of(url)
-        return transport_error(f"{method} {url}", error, token=token, proxy=proxy, advice=advice)
+        return transport.transport_error(
+            f"{method} {url}", error, token=token, proxy=proxy, advice=advice
+        )
 
     def proxy_of(self, url: str) -> str:
         """

@@ -18,13 +18,15 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from coder_agents.errors import CoderError, ConfigError
-from coder_agents.transport.connection import Connection, DroppedError, Interest
+from coder_agents.transport.connection import Connection
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Exchange, Head, headers_of, request_of
 from coder_agents.transport.failures import page_error
 from coder_agents.transport.http import HTTP, Params
-from coder_agents.transport.pages import JSON, media_type
+from coder_agents.transport.pages import media_type
 from coder_agents.transport.request_log import log_answer, log_failure, logs_requests
 from coder_agents.transport.source import Source
+from coder_agents.transport.waiting import DroppedError, Interest
 
 MAX_REFUSAL = 65536
 """

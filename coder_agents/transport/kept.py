@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 
 import h11
 
-from coder_agents.transport.connection import ClosedError, Connection, DroppedError
+from coder_agents.transport.connection import Connection
 from coder_agents.transport.exchange import Exchange, request_of
+from coder_agents.transport.waiting import ClosedError, DroppedError
 
 if TYPE_CHECKING:
     from coder_agents.transport.http import HTTP, Params

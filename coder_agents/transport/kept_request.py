@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from coder_agents.errors import CoderError, TransportError
-from coder_agents.transport.connection import ClosedError, DroppedError, Interest
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Exchange, Head, headers_of
 from coder_agents.transport.failures import page_error
 from coder_agents.transport.http_source import MAX_REFUSAL, WIRE_ERRORS, response_of, wire_failure
 from coder_agents.transport.kept import HEADERS, KeptConnection, KeptConnections
-from coder_agents.transport.pages import JSON, media_type
+from coder_agents.transport.pages import media_type
 from coder_agents.transport.request_log import log_answer, log_failure, logs_requests
+from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
 
 if TYPE_CHECKING:
     from coder_agents.transport.http import Params

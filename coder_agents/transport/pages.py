@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import requests
 
-JSON = "application/json"
+from coder_agents.transport.decoding import JSON
 
 _MAX_TITLE = 80
 _MAX_READ = 262_144  # bytes of a page in which its title and its tags are searched

@@ -7,9 +7,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from coder_agents.transport.connection import ClosedError, Interest
 from coder_agents.transport.document import DocumentSource
 from coder_agents.transport.source import Source
+from coder_agents.transport.waiting import ClosedError, Interest
 
 
 class PolledSource(Source[bytes]):

@@ -10,9 +10,9 @@ from typing import Any, Self
 import urllib3
 from urllib3.exceptions import MaxRetryError
 
+from coder_agents import transport
 from coder_agents.config import Settings
 from coder_agents.transport.request_log import log_retry, logs_requests
-from coder_agents.transport.unreached import is_final
 
 
 class GetRetry(urllib3.Retry):
@@ -47,7 +47,7 @@ class GetRetry(urllib3.Retry):
         """
         Return the policy for the next attempt. Raises *MaxRetryError* where no attempt is left.
         """
-        if error is not None and (method != "GET" or is_final(error)):
+        if error is not None and (method != "GET" or transport.is_final(error)):
             raise MaxRetryError(_pool, url or "", error)
         policy = super().increment(method, url, response, error, _pool, _stacktrace)
         policy.slept += policy._next_sleep(response)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import abc
 from typing import Generic, TypeVar
 
-from coder_agents.transport.connection import Interest
+from coder_agents.transport.waiting import Interest
 
 M = TypeVar("M")
 

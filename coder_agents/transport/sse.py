@@ -14,9 +14,9 @@ import attrs
 from sseclient import SSEClient
 
 from coder_agents.errors import DecodeError, MessageTooLargeError
-from coder_agents.transport.connection import DroppedError
 from coder_agents.transport.exchange import MAX_READS, Head
 from coder_agents.transport.http_source import HTTPSource
+from coder_agents.transport.waiting import DroppedError
 
 # Atomic, so that a CR LF never counts as two line ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\r|\n){2}")

@@ -24,8 +24,8 @@ from coder_agents.errors import (
     TransportError,
 )
 from coder_agents.render import escape_controls
-from coder_agents.transport.connection import DroppedError
 from coder_agents.transport.redacted import redacted_request
+from coder_agents.transport.waiting import DroppedError
 
 PROXY_LOGIN = 407
 """

@@ -18,10 +18,11 @@ import requests
 from websocket import ABNF, WebSocketException, frame_buffer
 
 from coder_agents.errors import MessageTooLargeError
-from coder_agents.transport.connection import ClosedError, DroppedError
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import MAX_READS, Head, headers_of
 from coder_agents.transport.http_source import HTTPSource
-from coder_agents.transport.pages import JSON, is_known_page, kind_of
+from coder_agents.transport.pages import is_known_page, kind_of
+from coder_agents.transport.waiting import ClosedError, DroppedError
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _MAX_CONTROL = 125  # bytes; RFC 6455, section 5.5

@@ -60,7 +60,7 @@ def test_every_class_survives_a_round_trip(cls: Any) -> None:
     """
 
     @settings(
-        max_examples=times(3, 30),
+        max_examples=times(2, 30),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

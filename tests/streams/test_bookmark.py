@@ -19,7 +19,7 @@ OTHER = uuid.UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0f")
 LARGEST = 2**63 - 1
 HEAD = f"1:{AGENT}:1000:"
 
-FEW = settings(max_examples=times(40, 200), deadline=None)
+FEW = settings(max_examples=times(20, 200), deadline=None)
 floors = st.one_of(st.integers(0, 50), st.integers(0, LARGEST - 10_000))
 offsets = st.sets(st.one_of(st.integers(1, 40), st.integers(1, 10_000)), max_size=60)
 

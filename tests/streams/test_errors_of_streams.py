@@ -601,10 +601,10 @@ def test_a_property_costs_the_same_at_each_line(
     deployment: Deployment, read: Callable[[Any], object]
 ) -> None:
     """
-    A line of a backlog of 4,000 costs what one of 500 costs.
+    A line of a backlog of 2,000 costs what one of 250 costs.
     """
-    small = min(cost_per_line(deployment, 500, read) for _ in range(3))
-    large = min(cost_per_line(deployment, 4_000, read) for _ in range(3))
+    small = min(cost_per_line(deployment, 250, read) for _ in range(3))
+    large = min(cost_per_line(deployment, 2_000, read) for _ in range(3))
     assert large < 3 * small
 
 
@@ -626,7 +626,7 @@ def test_properties_of_several_agents_cost_the_same_at_each_line(deployment: Dep
                     assert stream.stats.items
                 return (time.thread_time() - began) / count
 
-    assert min(cost(2_000) for _ in range(2)) < 3 * min(cost(250) for _ in range(3))
+    assert min(cost(1_000) for _ in range(2)) < 3 * min(cost(125) for _ in range(3))
 
 
 def test_agents_without_a_failure_have_none(client_of: Callable[[Deployment], Client]) -> None:

@@ -406,7 +406,7 @@ def test_a_callback_that_forks_ends_the_stream_in_the_child_alone(
         assert running.stderr.read() == ""
 
 
-CALLS = times(15, 50)
+CALLS = times(8, 50)
 CHILDREN = 4
 
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-from driving import signalled_when_waiting
+from driving import asleep, reached, signalled_when_waiting
 from effort import times
 
 import coder_agents
@@ -42,7 +42,7 @@ from .playing import (
     streams_gone,
 )
 
-ROUNDS = times(20, 150)
+ROUNDS = times(10, 150)
 core_module: Any = importlib.import_module("coder_agents.streams.core")
 stream_module: Any = importlib.import_module("coder_agents.streams.stream")
 PACKAGE = os.path.dirname(coder_agents.__file__)
@@ -389,7 +389,7 @@ def test_a_notebook_can_show_the_traceback_of_ctrl_c(
         assert inspect.formatargvalues(*inspect.getargvalues(frame))
 
 
-def test_what_ctrl_c_prints_is_short() -> None:
+def test_what_ctrl_c_prints_is_short(interrupts: None) -> None:
     """
     A program that follows a log and is interrupted prints 15 lines at most, and no warning.
     """
@@ -415,7 +415,7 @@ def test_what_ctrl_c_prints_is_short() -> None:
         assert running.stdout is not None
         assert running.stderr is not None
         assert running.stdout.readline().endswith("line\n")
-        time.sleep(0.3)
+        reached(lambda: asleep(running.pid))
         running.send_signal(signal.SIGINT)
         told = running.stderr.read()
     assert told.rstrip().endswith("KeyboardInterrupt")

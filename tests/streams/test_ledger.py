@@ -22,7 +22,7 @@ from coder_agents.streams.ledger import CHECK_EVERY, Ledger
 from coder_agents.transport import DroppedError
 
 AGENT = uuid.UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
-FEW = settings(max_examples=times(40, 250), deadline=None)
+FEW = settings(max_examples=times(20, 250), deadline=None)
 
 
 @attrs.frozen

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -381,6 +382,8 @@ def test_a_peer_that_does_not_read_cannot_hold_us(serve: Serve) -> None:
     """
 
     def script(conversation: Conversation) -> None:
+        # Little is on its way before it is noticed.
+        conversation.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         conversation.accept_websocket()
         while True:
             conversation.send(frame(9, b"x" * 125) * 500)

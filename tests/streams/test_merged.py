@@ -196,7 +196,7 @@ def read_all(stream: MergedLogStream[Agent], writers: Writers) -> dict[uuid.UUID
     return came
 
 
-AGENTS = times(20, 50)
+AGENTS = times(10, 50)
 BATCHES = AGENTS * 10
 
 
@@ -706,7 +706,7 @@ def test_closing_at_any_moment_is_the_end_and_no_error(
     chance = random.Random(3)
     given = found(client, 4)
     with nothing_left(deployment, client):
-        for _ in range(times(20, 60)):
+        for _ in range(times(10, 60)):
             deployment.faults.add("drop", route="logs_follow", after=1, times=2)
             stream = client.follow_logs(given)
             came: list[AgentLog[Agent]] = []

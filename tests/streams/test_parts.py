@@ -259,7 +259,10 @@ def test_the_child_of_a_step_that_forks_takes_no_other_step() -> None:
         engine.read(time.monotonic() + 60)
 
 
-@pytest.mark.parametrize("answer", [b"{", b"null", b"[]"])
+ANOTHER = to_json(Workspace(id=uuid.UUID(int=8))).encode()
+
+
+@pytest.mark.parametrize("answer", [b"{", b"null", b"[]", ANOTHER])
 def test_an_answer_that_is_not_the_agents_workspace_is_an_error(answer: bytes) -> None:
     """
     It is one whatever else it is; an error stays the error that it is.

@@ -417,7 +417,7 @@ def test_many_closes_at_random_moments(serve: Serve) -> None:
     script: Any = telling(1)
     agent = serve(script)
     before = open_sockets(agent)
-    for number in range(times(60, 200)):
+    for number in range(times(30, 200)):
         stream = agent.watch_listening_ports(interval=0.0001)
         thread, found = in_thread(stream)
         time.sleep(number % 20 * 0.0003)

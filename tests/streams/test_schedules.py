@@ -190,9 +190,9 @@ def reopened(client: Client, agent: EmbeddedAgent, bookmark: str) -> LogStream:
 
 def test_a_short_soak_loses_and_repeats_nothing() -> None:
     """
-    Dozens of drops, thousands of lines, three writers that commit late.
+    A dozen drops and more, a thousand lines and more, three writers that commit late.
     """
-    plan = Plan(lines=times(2_500, 6_000), drops=times(25, 60), rate=2_500, settle=0.5, late=0.4)
+    plan = Plan(lines=times(1_200, 6_000), drops=times(12, 60), rate=2_500, settle=0.5, late=0.4)
     report = soak(plan)
     assert report.committed == plan.lines
     assert report.repeated == 0

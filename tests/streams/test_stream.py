@@ -503,7 +503,7 @@ def test_closes_at_random_moments(serve: Serve, kind: Kind, tls: ssl.SSLContext 
     agent = serve(counting(kind, 100), tls=tls)
     before = open_sockets(agent)
     chance = random.Random(7)
-    for _ in range(times(60, 400) if tls is None else times(20, 100)):
+    for _ in range(times(30, 400) if tls is None else times(10, 100)):
         stream = kind.open(agent)
         thread, found = in_thread(stream)
         time.sleep(chance.random() * 0.004)
