@@ -183,7 +183,7 @@ def _is_elsewhere(begin: SplitResult, target: SplitResult) -> bool:
     """
     return (
         target.path == begin.path
-        and (target.scheme, target.netloc) != (begin.scheme, begin.netloc)
+        and (target.scheme, target.netloc.lower()) != (begin.scheme, begin.netloc)
         and target.scheme in ({"https"} if begin.scheme == "https" else {"http", "https"})
         and "@" not in target.netloc
     )

@@ -189,6 +189,7 @@ UNSAFE = [
     ("http://coder.example.com/api/v2/users/me", "or the redirect leads to a login page"),
     ("ftp://real.example.com/api/v2/users/me", "or the redirect leads to a login page"),
     ("/api/v2/users/me", "or the redirect leads to a login page"),
+    ("https://CODER.example.com/api/v2/users/me", "or the redirect leads to a login page"),
     ("https://idp.example.com/realms/x", LOGIN),
     ("https://example.com/oauth2/authorize?state=secret", LOGIN),
     ("/login", LOGIN),
