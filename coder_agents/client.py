@@ -182,7 +182,7 @@ class Client(BaseClient):
         of the agents; an agent without that source yields nothing.
 
         Where the log of one agent fails, now or later, *on_failure* is called with the agent and
-        the error, and the other agents continue. Where all fail now, the error of the first agent
+        the error, and the other agents continue; without *on_failure* a warning is logged. Where all fail now, the error of the first agent
         is raised, with the other errors as its notes.
 
         Raises *ValueError* or *TypeError*, before any request, for an agent that is listed twice

@@ -116,7 +116,8 @@ def deployment_url(url: str) -> str:
         raise TypeError(f"the deployment's URL must be text, not {type(url).__name__}")
     url = url.strip()
     parts = _split(url)
-    parts = parts._replace(path=without_api(parts.path).rstrip("/"))
+    # Agents are compared by this URL, and the case of a host does not count.
+    parts = parts._replace(netloc=parts.netloc.lower(), path=without_api(parts.path).rstrip("/"))
     _refuse_other_urls(url, parts)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 

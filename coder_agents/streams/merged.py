@@ -5,6 +5,7 @@ The stream of several agents' logs.
 from __future__ import annotations
 
 import collections
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, cast
@@ -16,9 +17,11 @@ from coder_agents.streams.by_agent import ByAgent
 from coder_agents.streams.log_feed import LogFeed
 from coder_agents.streams.member import Member
 from coder_agents.streams.merged_engine import MergedEngine
-from coder_agents.streams.merged_position import A, AgentLog
+from coder_agents.streams.merged_position import A, AgentLog, Labelled
 from coder_agents.streams.options import StreamEnd, StreamOptions
 from coder_agents.streams.stream import Stream, opened
+
+logger = logging.getLogger("coder_agents")
 
 
 class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
@@ -80,7 +83,8 @@ def follow_merged(
         agents: the agents, without repetition.
         new_feed: returns the feed of an agent's log with these options.
         options: the options of every feed.
-        on_failure: called with the agent and the error, by the thread that reads.
+        on_failure: called with the agent and the error, by the thread that reads; without it a
+            warning is logged.
     """
     # The thread that reads calls `on_reconnect`, not a thread that connects.
     reported: collections.deque[Any] = collections.deque()
@@ -90,9 +94,14 @@ def follow_merged(
     ]
     engine = MergedEngine(
         members,
-        on_failure=on_failure,
+        on_failure=on_failure or _warn,
         on_reconnect=options.on_reconnect,
         reported=reported,
         pauses=options._pauses,
     )
     return opened(MergedLogStream, engine)
+
+
+def _warn(agent: Labelled, error: CoderError) -> None:
+    # Or a loop would just end, without a word, once the last log has failed.
+    logger.warning("the log of agent %s is not followed any more: %s", agent.label, error)

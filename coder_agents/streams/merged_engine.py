@@ -49,7 +49,7 @@ class MergedEngine(Generic[A]):
         self,
         members: Sequence[Member[A]],
         *,
-        on_failure: Callable[[A, CoderError], object] | None,
+        on_failure: Callable[[A, CoderError], object],
         on_reconnect: Callable[[str, int, float], object] | None,
         reported: collections.deque[tuple[str, int, float]],
         pauses: Pauses = PAUSES,
@@ -154,8 +154,7 @@ class MergedEngine(Generic[A]):
         failure.last_id = position.last_id_at(position.size)
         failure.bookmark = position.bookmark_at(position.size)
         member.failure = without_frames(failure)
-        if self._on_failure is not None:
-            self._on_failure(member.agent, failure)
+        self._on_failure(member.agent, failure)
 
     def read(self, deadline: float) -> MergedPosition[A] | None:
         """

@@ -15,8 +15,11 @@ import requests
 from coder_agents.transport.decoding import JSON
 
 _MAX_TITLE = 80
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_PASSWORD = re.compile(r"<input[^>]*\btype\s*=\s*[\"']?password", re.IGNORECASE)
+_MAX_READ = 262_144  # bytes of a page in which its title and its tags are searched
+# All parts are bounded: a page may be anything, and the search must not take quadratic time.
+_TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,1000})</title", re.IGNORECASE)
+_TAG = re.compile(r"<(input|meta)\b([^<>]{0,1000})", re.IGNORECASE)
+_PASSWORD = re.compile(r"\btype\s*=\s*[\"']?password", re.IGNORECASE)
 # Whole words only: "author" does not contain "auth".
 _LOGIN = re.compile(
     r"(?<![a-z])(log[ _-]?[io]n|sign[ _-]?in|sso|saml2?|oauth2?|openid|adfs|cas|idp|auth"
@@ -24,10 +27,8 @@ _LOGIN = re.compile(
     re.IGNORECASE,
 )
 # The dashboard is one page, which the deployment serves at every path outside its API.
-_DASHBOARD = re.compile(
-    r"<meta[^>]*\bname\s*=\s*[\"']?application-name[\"']?[^>]*\bcontent\s*=\s*[\"']?coder\b",
-    re.IGNORECASE,
-)
+_NAME = re.compile(r"\bname\s*=\s*[\"']?application-name\b", re.IGNORECASE)
+_CODER = re.compile(r"\bcontent\s*=\s*[\"']?coder\b", re.IGNORECASE)
 
 _LOGIN_CAUSE = (
     "it looks like a login page: a gateway in front of the deployment requires a login;"
@@ -73,7 +74,7 @@ def described(response: requests.Response) -> str:
     """
     Return the kind of page that *response* is, its title if any, and the likely cause; unescaped.
     """
-    text = response.content.decode("utf-8", "replace")
+    text = _text_of(response)
     kind, title = kind_of(response), title_of(text)
     what = "an empty page" if not text.strip() else "an HTML page" if _is_html(kind, text) else kind
     named = f" titled {title!r}" if title else ""
@@ -99,16 +100,29 @@ def is_known_page(response: requests.Response) -> bool:
     Whether *response* is the dashboard or looks like a login page: the page itself is then the
     cause.
     """
-    text = response.content.decode("utf-8", "replace")
+    text = _text_of(response)
     return _is_dashboard(text, title_of(text)) or _is_login(text, title_of(text))
 
 
+def _text_of(response: requests.Response) -> str:
+    return response.content[:_MAX_READ].decode("utf-8", "replace")
+
+
 def _is_dashboard(text: str, title: str) -> bool:
-    return title == "Coder" or _DASHBOARD.search(text) is not None
+    tags = _attributes(text, "meta")
+    return title == "Coder" or any(_NAME.search(each) and _CODER.search(each) for each in tags)
 
 
 def _is_login(text: str, title: str) -> bool:
-    return _PASSWORD.search(text) is not None or _LOGIN.search(title) is not None
+    tags = _attributes(text, "input")
+    return _LOGIN.search(title) is not None or any(_PASSWORD.search(each) for each in tags)
+
+
+def _attributes(text: str, tag: str) -> list[str]:
+    """
+    Return the attributes of each *tag* in the HTML *text*.
+    """
+    return [found[2] for found in _TAG.finditer(text) if found[1].lower() == tag]
 
 
 def _cause(response: requests.Response, text: str, title: str) -> str:
@@ -170,7 +184,7 @@ def _is_elsewhere(begin: SplitResult, target: SplitResult) -> bool:
     """
     return (
         target.path == begin.path
-        and (target.scheme, target.netloc) != (begin.scheme, begin.netloc)
+        and (target.scheme, target.netloc.lower()) != (begin.scheme, begin.netloc)
         and target.scheme in ({"https"} if begin.scheme == "https" else {"http", "https"})
         and "@" not in target.netloc
     )

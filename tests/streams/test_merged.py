@@ -508,9 +508,11 @@ def test_one_that_fails_later_is_told_and_the_others_go_on(deployment: Deploymen
             assert again.poll(0.1) is None
 
 
-def test_nobody_has_to_hear_of_failures(deployment: Deployment) -> None:
+def test_failures_that_nobody_hears_of_are_logged(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    When the last has failed the iteration ends, without an error.
+    When the last has failed the iteration ends without an error, but each failure is a warning.
     """
     add(deployment, 2)
     deployment.faults.add("close", route="logs_follow", after=1, code=1001, times=2)
@@ -520,6 +522,26 @@ def test_nobody_has_to_hear_of_failures(deployment: Deployment) -> None:
         assert stream.end is StreamEnd.ALL_ENDED
         assert set(stream.ends.values()) == {StreamEnd.FAILED}
         assert len(stream.failures) == 2
+        texts = [f"{agent.label} is not followed any more" for agent in stream.failures]
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert all(any(text in each for each in warnings) for text in texts)
+    assert len(warnings) == 2
+
+
+def test_failures_that_somebody_hears_of_are_not_logged(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    What to do about them is up to *on_failure* then.
+    """
+    add(deployment, 2)
+    deployment.faults.add("close", route="logs_follow", after=1, code=1001, times=2)
+    with deployment.client(stream_options=RAISING) as client:
+        told: list[Agent] = []
+        given = found(client, 2)
+        assert list(client.follow_logs(given, on_failure=lambda a, _: told.append(a))) == []
+    assert set(told) == set(given)
+    assert not [each for each in caplog.records if each.levelname == "WARNING"]
 
 
 @pytest.mark.parametrize(("count", "notes"), [(1, 0), (3, 2), (15, 11)])

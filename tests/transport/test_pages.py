@@ -31,6 +31,7 @@ CAUSES = [
     ("", "<TITLE lang=en>\n ACME\n SSO </TITLE>", f"an HTML page titled 'ACME SSO': it {LOGIN}"),
     ("", "<title>Log in to ACME</title>", LOGIN),
     ("", PASSWORD, f"an HTML page: it {LOGIN}"),
+    ("", "<title>Who?</title><meta content='coder' name='application-name'>", "dashboard"),
     ("/workspaces/x", DASHBOARD, f"it is Coder's dashboard, not its API; .*{PREFIX}"),
     ("", "<title>Coder</title>", f"it is Coder's dashboard, not its API; .*{NO_PREFIX}"),
     ("/wrong", "<title>Welcome</title>", f"'Welcome': no Coder deployment .* /wrong .*{PREFIX}"),
@@ -56,6 +57,31 @@ def test_a_page_with_the_status_of_success_is_reported_as_what_it_is(
     assert str(error).startswith(f"GET {url}: wanted application/json, found ")
     assert (error.method, error.url, error.by_deployment) == ("GET", url, False)
     assert (error.wanted, error.found) == ("application/json", "text/html; charset=utf-8")
+
+
+HOSTILE = {
+    "inputs": "<input",
+    "names": "<meta name=application-name ",
+    "attributes": "name=application-name content=",
+    "titles": "<title>",
+    "spaces": " ",
+    "types": "type ",
+    "entities": "&amp;",
+    "words": "log sign ",
+}
+
+
+@responses.activate
+@pytest.mark.parametrize("before", ["", "<title>", "<title ", "<meta ", "<input "])
+@pytest.mark.parametrize("repeated", HOSTILE)
+def test_a_page_of_any_form_is_described_in_little_time(before: str, repeated: str) -> None:
+    """
+    The time does not grow with the square of the page, which would be hours for these.
+    """
+    body = "<html>" + before + HOSTILE[repeated] * (300_000 // len(HOSTILE[repeated]))
+    responses.get(f"{URL}/api/v2/users/me", body=body, content_type="text/html")
+    with Client(URL, TOKEN, retries=0) as client, pytest.raises(DecodeError, match="an HTML page"):
+        client.me()
 
 
 @responses.activate
@@ -163,6 +189,7 @@ UNSAFE = [
     ("http://coder.example.com/api/v2/users/me", "or the redirect leads to a login page"),
     ("ftp://real.example.com/api/v2/users/me", "or the redirect leads to a login page"),
     ("/api/v2/users/me", "or the redirect leads to a login page"),
+    ("https://CODER.example.com/api/v2/users/me", "or the redirect leads to a login page"),
     ("https://idp.example.com/realms/x", LOGIN),
     ("https://example.com/oauth2/authorize?state=secret", LOGIN),
     ("/login", LOGIN),
