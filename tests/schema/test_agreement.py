@@ -121,6 +121,7 @@ def test_an_unexpected_value_in_any_field_is_read_alike(cls: Any) -> None:
             agree(json.dumps({json_name(field): value}).encode(), cls)
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("others", times([0, 4], [0, 3, 4, 30]))
 def test_an_unexpected_value_among_good_ones_is_read_alike(others: int) -> None:
     """

@@ -331,6 +331,7 @@ def every_stream(client: Client, deployment: Deployment) -> dict[str, Callable[[
 KINDS = ["logs", "metadata", "containers", "ports", "several"]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("error", "end"),
