@@ -62,7 +62,7 @@ def open_source(source: Source[Any], timeout: float = LIMIT) -> None:
     """
     Request *source* and wait until it is accepted.
     """
-    source.ask(timeout)
+    source.send_request(timeout)
     until_found(lambda: source.answered() or None, source.interest)
 
 

@@ -725,7 +725,7 @@ def test_an_answer_about_another_one_is_an_error(client: Client) -> None:
         (lambda: client.workspace(ID), "$.id", str(ID), str(WORKSPACE)),
         (lambda: client.agent("idle"), "$.name", "'idle'", "'dev'"),
     ):
-        with pytest.raises(DecodeError, match="the answer is about another one") as raised:
+        with pytest.raises(DecodeError, match="the answer is about another object") as raised:
             call()
         error = raised.value
         assert (error.path, error.wanted, error.found) == (path, wanted, found)
@@ -748,7 +748,7 @@ def test_a_workspace_of_another_owner_is_an_error(client: Client) -> None:
     assert client.workspace("carol/dev").name == "dev"
     for owner in ("bob", str(WORKSPACE)):
         responses.get(f"{API}/users/{owner}/workspace/dev", json=alice)
-        with pytest.raises(DecodeError, match="the answer is about another one") as raised:
+        with pytest.raises(DecodeError, match="the answer is about another") as raised:
             client.agent(f"{owner}/dev")
         error = raised.value
         assert (error.path, error.wanted, error.found) == (

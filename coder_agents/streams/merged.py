@@ -1,5 +1,5 @@
 """
-The logs of several agents, followed together.
+The stream of several agents' logs.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
     """
     The lines of several agents' logs.
 
-    What is there comes first, in the order of the ids, whichever agent a line is of; then
-    the new lines as they come. Of each agent no line comes twice, and none is lost, as
-    in a `LogStream`. An agent whose log fails is reported to *on_failure*, and the others continue.
+    The lines that the logs have come first, in the order of their ids across all agents; then new
+    lines as they come. No line of an agent comes twice, and none is lost, as in a `LogStream`. An
+    agent whose log fails is reported to *on_failure*; the other logs continue.
     """
 
     __slots__ = ()
@@ -39,7 +39,7 @@ class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
     @property
     def failures(self) -> ByAgent[A, CoderError]:
         """
-        The errors that agents' logs ended with so far, by agent.
+        The errors with which agents' logs have ended so far, by agent.
         """
         failures = ((member.agent, member.failure) for member in self._engine.members)
         return ByAgent((agent, error) for agent, error in failures if error is not None)
@@ -47,7 +47,8 @@ class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
     @property
     def ends(self) -> ByAgent[A, StreamEnd]:
         """
-        Why agents' logs ended so far, by agent; all of them once the stream has ended.
+        Why agents' logs have ended so far, by agent. After the end of the stream, every agent is
+        listed.
         """
         own = self._core.end
         if own is StreamEnd.ALL_ENDED:
@@ -58,7 +59,8 @@ class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
     @property
     def bookmarks(self) -> Mapping[uuid.UUID, str]:
         """
-        For each agent's id, what continues after its lines that were yielded, as ``after=``.
+        For each agent's id, the bookmark that continues after the agent's yielded lines, as
+        ``after=``.
         """
         bookmarks: Mapping[uuid.UUID, str] = self._core.position.bookmark
         return bookmarks
@@ -75,16 +77,16 @@ def follow_merged(
     Return the stream of the logs of *agents*, connected.
 
     Args:
-        agents: each once.
-        new_feed: makes the feed of an agent's log with these options.
-        options: for each of the feeds.
+        agents: the agents, without repetition.
+        new_feed: returns the feed of an agent's log with these options.
+        options: the options of every feed.
         on_failure: called with the agent and the error, by the thread that reads.
     """
-    # Reported by the thread that reads, not by one that connects.
+    # The thread that reads calls `on_reconnect`, not a thread that connects.
     reported: collections.deque[Any] = collections.deque()
-    chosen = attrs.evolve(options, on_reconnect=lambda *words: reported.append(words))
+    feed_options = attrs.evolve(options, on_reconnect=lambda *arguments: reported.append(arguments))
     members = [
-        Member(agent, number, new_feed(agent, chosen)) for number, agent in enumerate(agents)
+        Member(agent, number, new_feed(agent, feed_options)) for number, agent in enumerate(agents)
     ]
     engine = MergedEngine(
         members,

@@ -37,7 +37,7 @@ SOON = functools.partial(
         second_try=0.02,
         build_read=0.02,
         max_build_read=0.05,
-        max_read_at_rest=0.05,
+        max_stable_read=0.05,
         stopped_for=0.5,
     ),
 )

@@ -36,7 +36,7 @@ QUICK = PacedOptions(
         third_try=0.1,
         build_read=0.02,
         max_build_read=0.1,
-        max_read_at_rest=0.1,
+        max_stable_read=0.1,
         check_retry=0.05,
         check_lent=0.02,
     ),

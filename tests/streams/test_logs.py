@@ -121,7 +121,7 @@ def test_the_request_asks_to_follow(serve: Serve, after: int, query: bytes) -> N
         (-1, ValueError, "after must be 0 or more"),
         (True, TypeError, "after must be a whole number"),
         (None, TypeError, "after must be a whole number"),
-        ("7", ValueError, "is not a bookmark"),
+        ("7", ValueError, "is neither a bookmark nor an id"),
     ],
 )
 def test_a_bad_after_is_refused_before_any_io(
@@ -144,7 +144,7 @@ def test_a_bad_after_of_logs_is_refused_before_any_io(
     """
     The log, read once, begins after an id or after a bookmark.
     """
-    with pytest.raises(error, match=r"after must be|not a bookmark, nor an id"):
+    with pytest.raises(error, match=r"after must be|neither a bookmark nor an id"):
         serve(saying()).logs(after)
 
 
@@ -391,7 +391,7 @@ def test_a_peer_that_does_not_read_cannot_hold_us(serve: Serve) -> None:
             conversation.send(frame(9, b"x" * 125) * 500)
             time.sleep(0.05)
 
-    with pytest.raises(StreamError, match="does not read what it is sent"):
+    with pytest.raises(StreamError, match="does not read what the client sends"):
         next(serve(script).follow_logs())
 
 
@@ -474,7 +474,7 @@ def test_a_handshake_that_another_key_answers_is_refused(serve: Serve) -> None:
             b"Sec-WebSocket-Accept: " + hashlib.sha1(b"old").hexdigest().encode() + b"\r\n\r\n"
         )
 
-    with pytest.raises(TransportError, match="not one to a WebSocket handshake"):
+    with pytest.raises(TransportError, match="does not match the WebSocket handshake"):
         serve(script).follow_logs()
 
 

@@ -434,12 +434,17 @@ def test_bad_arguments_are_refused_before_any_request(
         ([agent], {"after": {str(embedded.id): 1}}, TypeError, "the keys of after .*, not str"),
         ([agent], {"after": 0}, TypeError, "after must be a mapping .*, not int"),
         ([agent], {"after": "1:x"}, TypeError, "MergedLogStream.bookmarks is, not str"),
-        ([agent], {"after": {embedded.id: "1:x"}}, ValueError, "not a bookmark"),
+        ([agent], {"after": {embedded.id: "1:x"}}, ValueError, "neither a bookmark"),
         ([agent], {"after": {embedded.id: -1}}, ValueError, "after"),
-        ([agent], {"level": "loud"}, ValueError, "no level 'loud'"),
+        ([agent], {"level": "loud"}, ValueError, "level must be one of .* not 'loud'"),
         ([agent], {"tail": -1}, ValueError, "tail must be 0 or more"),
         ([agent], {"source": "No", "on_failure": 1}, TypeError, "on_failure must be a function"),
-        ([agent], {"source": "No", "after": {embedded.id: "1:x"}}, ValueError, "not a bookmark"),
+        (
+            [agent],
+            {"source": "No", "after": {embedded.id: "1:x"}},
+            ValueError,
+            "neither a bookmark",
+        ),
     ]
     for arguments, named, error, match in cases:
         with pytest.raises(error, match=match):
@@ -739,7 +744,7 @@ def test_two_readers_at_once_are_refused(deployment: Deployment, client: Client)
     reader.start()
     while not stream._core.owner:
         time.sleep(0.01)
-    with pytest.raises(ValueError, match="being read already"):
+    with pytest.raises(ValueError, match="another thread is reading the stream"):
         next(stream)
     stream.close()
     reader.join(LONG)

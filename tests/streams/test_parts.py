@@ -490,7 +490,7 @@ def test_a_document_that_drips_is_not_waited_for_without_end(serve: Callable[...
 
     stream = serve(telling(1), drip, timeout=(5, 0.5)).watch_listening_ports(interval=0.01)
     next(stream)
-    with pytest.raises(StreamError, match="not whole in time"):
+    with pytest.raises(StreamError, match="not complete in time"):
         next(stream)
 
 

@@ -247,7 +247,7 @@ def test_half_an_answer_is_never_taken_for_one(serve: Serve) -> None:
         interval=OFTEN
     )
     next(stream)
-    with pytest.raises(StreamError, match="not whole"):
+    with pytest.raises(StreamError, match="answer is incomplete"):
         next(stream)
 
 

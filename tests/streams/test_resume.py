@@ -880,7 +880,7 @@ def test_a_bookmark_of_another_agent_is_refused(serve: Serve) -> None:
     The error is raised before anything is sent.
     """
     other = uuid.UUID(int=1)
-    with pytest.raises(ValueError, match=f"of agent {other}"):
+    with pytest.raises(ValueError, match=f"belongs to agent {other}"):
         serve(saying()).follow_logs(str(Bookmark.of(other, 7, [])))
 
 
@@ -911,7 +911,7 @@ def test_more_lines_than_can_be_held_are_told_once(
         assert feed_of(stream)._progress.ledger.held <= 10
     warned = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert len(warned) == 1
-    assert "more than 10 lines within 10 s" in warned[0].getMessage()
+    assert "more than 10 lines came within 10 s" in warned[0].getMessage()
 
 
 def test_batches_have_each_line_once_in_its_order(serve: Serve) -> None:

@@ -524,7 +524,7 @@ def test_two_readers_at_once_are_refused(serve: Serve, kind: Kind) -> None:
     thread, found = in_thread(stream)
     while not stream._core.owner:
         time.sleep(0.01)
-    with pytest.raises(ValueError, match="being read already"):
+    with pytest.raises(ValueError, match="another thread is reading the stream"):
         next(stream)
     stream.close()
     with pytest.raises(StopIteration):

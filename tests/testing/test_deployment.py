@@ -197,7 +197,9 @@ def test_unknown_releases() -> None:
     """
     The error names those that can be played.
     """
-    with pytest.raises(ValueError, match=r"no release '2\.30': there are 2\.24, 2\.31, 2\.35"):
+    with pytest.raises(
+        ValueError, match=r"release must be one of 2\.24, 2\.31, 2\.35, not '2\.30'"
+    ):
         Deployment(release="2.30")
 
 

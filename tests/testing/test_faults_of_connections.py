@@ -400,10 +400,10 @@ def test_what_comes_cannot_be_decrypted(secure: Deployment, at: str) -> None:
 
 
 NONSENSE: list[tuple[dict[str, Any], str]] = [
-    ({"kind": "tls_error", "route": "connection"}, "without TLS"),
-    ({"kind": "html", "route": "connection"}, "makes no sense on connection"),
-    ({"kind": "drop", "route": "connection", "after": 1}, "nothing comes before a connection"),
-    ({"kind": "drop", "route": "connection", "kept": True}, "nothing comes before a connection"),
+    ({"kind": "tls_error", "route": "connection"}, "needs a deployment with TLS"),
+    ({"kind": "html", "route": "connection"}, "does not support the route connection"),
+    ({"kind": "drop", "route": "connection", "after": 1}, "after must be 0 and kept False"),
+    ({"kind": "drop", "route": "connection", "kept": True}, "after must be 0 and kept False"),
     ({"kind": "cut", "route": "logs", "part": "tail"}, "part must be"),
     ({"kind": "cut", "route": "logs_follow", "part": "head", "after": 1}, "after must be 0"),
     ({"kind": "refuse", "route": "logs", "body": "x", "message": "y"}, "not both"),

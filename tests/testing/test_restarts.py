@@ -179,7 +179,7 @@ def test_a_restart_that_cannot_be_changes_nothing(calls: Calls, down: float) -> 
         call = calls(deployment)
         follower = call.websocket(f"/workspaceagents/{agent.id}/logs?follow")
         follower.recv()
-        with pytest.raises(ValueError, match="down must be seconds"):
+        with pytest.raises(ValueError, match="down must be 0 or more seconds"):
             deployment.restart(down=down)
         agent.push_logs("still there")
         assert "still there" in follower.recv()

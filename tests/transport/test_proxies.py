@@ -34,7 +34,7 @@ def stream(client: Client) -> None:
     """
     source = SSESource(client._http, "/users/me", idle_timeout=30.0, max_message_size=1000)
     try:
-        source.ask(20)
+        source.send_request(20)
     finally:
         source.free()
 
@@ -146,7 +146,9 @@ def test_a_proxy_without_a_scheme_is_one_of_http(call: Call, host: str) -> None:
     Such a URL is taken as curl takes it, and the error names it with its scheme.
     """
     with serving(refusing) as proxy:
-        with pytest.raises(ProxyError, match=f"the proxy http://{host}:{proxy.port} wants a login"):
+        with pytest.raises(
+            ProxyError, match=f"the proxy http://{host}:{proxy.port} requires a login"
+        ):
             call(Client(URL, TOKEN, proxies={"http": f"{host}:{proxy.port}"}, retries=0))
 
 
@@ -159,5 +161,5 @@ def test_a_proxy_of_the_environment_without_a_scheme_is_named_as_one_of_http(
     """
     with serving(refusing) as proxy:
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
-        with pytest.raises(ProxyError, match=f"the proxy {proxy.url} wants a login"):
+        with pytest.raises(ProxyError, match=f"the proxy {proxy.url} requires a login"):
             call(Client(URL, TOKEN, retries=0))
