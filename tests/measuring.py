@@ -4,7 +4,8 @@ Which of what runs here is measured for coverage.
 On the oldest Python that is supported, whatever runs while coverage is measured takes twice as long.
 So what no line needs is not measured: the process that hands the tests out, collecting them in more
 than one process, and tests that are marked ``unmeasured``. These repeat with chance, at length or
-under many circumstances what others show step by step.
+under many circumstances what others show step by step. A module is marked as a whole, and the few of
+its tests that alone reach some line are marked ``measured``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ FIRST = "gw0"
 The process that measures what runs while tests are collected.
 """
 
+OF_CHILDREN = "COVERAGE_PROCESS_CONFIG"
+"""
+The variable by which coverage has processes measured that are started here.
+"""
+
 
 @contextlib.contextmanager
 def unmeasured(holds: bool = True) -> Iterator[None]:
@@ -32,9 +38,12 @@ def unmeasured(holds: bool = True) -> Iterator[None]:
         yield
         return
     measured.stop()
+    settings = os.environ.pop(OF_CHILDREN, None)
     try:
         yield
     finally:
+        if settings is not None:
+            os.environ[OF_CHILDREN] = settings
         measured.start()
 
 
@@ -62,5 +71,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """
     Measure no test that is marked so.
     """
-    with unmeasured(item.get_closest_marker("unmeasured") is not None):
+    marks = {mark.name for mark in item.iter_markers()}
+    with unmeasured("unmeasured" in marks and "measured" not in marks):
         return (yield)

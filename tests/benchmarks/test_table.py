@@ -14,6 +14,8 @@ import pytest
 from contest import contests, golang, machine, rounds, rows, table
 from contest.figures import QUICK, Scale, drained, repeated
 
+pytestmark = pytest.mark.unmeasured
+
 EVERYONE = [(contest, one) for contest in contests.CONTESTS for one in contest.contestants]
 
 CONTEST = rows.Contest(

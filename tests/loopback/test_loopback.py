@@ -29,6 +29,8 @@ from coder_agents.schema import (
 )
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
 
+pytestmark = pytest.mark.unmeasured
+
 
 def test_an_agent_is_read(deployment: Deployment, agent: Agent, embedded: EmbeddedAgent) -> None:
     """

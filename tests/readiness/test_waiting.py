@@ -558,7 +558,7 @@ def test_a_timeout_says_why_the_agent_could_not_be_read(
         deployment.faults.add("refuse", route="logs", status=503, times=None)
 
     with pytest.raises(ReadyTimeoutError, match=r"starting; .* it cannot be read now: ") as caught:
-        agent.wait_ready(0.1, on_state=fail)
+        agent.wait_ready(1, on_state=fail)
     assert caught.value.status == "connected"
     assert caught.value.last_lines == ()
     assert caught.value.__cause__ is not None

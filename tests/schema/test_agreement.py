@@ -32,6 +32,8 @@ from coder_agents.schema import (
 from coder_agents.schema.fields import json_name
 from coder_agents.schema.logs import LogLineID
 
+pytestmark = pytest.mark.unmeasured
+
 CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
 LISTS: list[Any] = [list[WorkspaceAgentLog], list[WorkspaceAgentMetadata], list[LogLineID]]
 DIRECT: list[Any] = [
@@ -119,6 +121,7 @@ def test_an_unexpected_value_in_any_field_is_read_alike(cls: Any) -> None:
             agree(json.dumps({json_name(field): value}).encode(), cls)
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("others", times([0, 4], [0, 3, 4, 30]))
 def test_an_unexpected_value_among_good_ones_is_read_alike(others: int) -> None:
     """
@@ -136,6 +139,7 @@ def test_an_unexpected_value_among_good_ones_is_read_alike(others: int) -> None:
         agree(json.dumps([*fresh, item]).encode(), list[WorkspaceAgentMetadata])
 
 
+@pytest.mark.measured
 @given(st.lists(st.sampled_from(TIMES) | st.none(), max_size=8))
 def test_any_times_together_are_read_alike(times: list[str | None]) -> None:
     """
@@ -207,6 +211,7 @@ def test_an_unknown_field_is_not_validated(cls: Any) -> None:
         agree(text, cls)
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "text",
     [
@@ -249,6 +254,7 @@ def test_a_zero_time_is_cleared_in_its_own_object_alone() -> None:
     assert WorkspaceAgentMetadata().result.collected_at is None
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("count", [1, 4, 5, 9])
 def test_ids_have_64_bits_and_other_integers_any_width(count: int) -> None:
     """

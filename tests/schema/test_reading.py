@@ -28,6 +28,8 @@ from coder_agents.schema import (
 from coder_agents.schema.converter import converter
 from coder_agents.schema.reading import decode, log_ids, pieces
 
+pytestmark = pytest.mark.unmeasured
+
 LONG = to_json([WorkspaceAgentLog(id=n, output="x" * 50) for n in range(1, 9000)]).encode()
 NESTED = b'[{"id": 1, "x": [{"id": 5},{"id": 6},{"id": 7}], "output": "},{\\"id\\": 8"},{"id": 2}]'
 
@@ -90,6 +92,7 @@ def test_a_wrong_line_of_a_long_list_is_named_by_its_place_in_all_of_it() -> Non
     assert caught.value.path == "$[8998].level"
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_is_as_it_was_after_a_long_list(enabled: bool) -> None:
     """
@@ -230,6 +233,7 @@ def test_an_error_of_a_document_does_not_depend_on_its_digits() -> None:
     assert documents.parse('{"a": %s, "b": 12}' % ("1" * 5000)) == {"a": float("inf"), "b": 12}
 
 
+@pytest.mark.measured
 def test_without_msgspec_the_standard_library_reads() -> None:
     """
     It is not asked for when the package is imported, and not needed when something is read.

@@ -33,6 +33,8 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .playing import LONG, QUICK, add_agents, found, poll_until, routes
 
+pytestmark = pytest.mark.unmeasured
+
 # Gives up soon, but not before it has tried again.
 BRIEF = attrs.evolve(
     QUICK, reconnect=Reconnect(initial=0.01, maximum=0.02, give_up_after=0.3), idle_timeout=600
@@ -156,6 +158,7 @@ def test_an_error_that_ends_a_log_has_its_bookmark(
             assert [next(again).output, next(again).output] == ["three", "four"]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("act", "options", "kind"), [each[1:] for each in ENDS], ids=[each[0] for each in ENDS]
 )
@@ -409,6 +412,7 @@ THROWN: list[tuple[Any, ...]] = [
 ]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("arguments", THROWN, ids=repr)
 def test_throw_is_what_it_is_for_a_generator(
     deployment: Deployment, embedded: EmbeddedAgent, arguments: tuple[Any, ...]

@@ -27,7 +27,10 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .playing import CHECKING, LONG, QUICK, add_agents, found, poll_until, routes
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+pytestmark = [
+    pytest.mark.unmeasured,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
+]
 
 CHILD_SECONDS = 200
 

@@ -42,6 +42,8 @@ from .playing import (
     streams_gone,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 ROUNDS = times(10, 150)
 core_module: Any = importlib.import_module("coder_agents.streams.core")
 stream_module: Any = importlib.import_module("coder_agents.streams.stream")
@@ -252,6 +254,7 @@ def test_no_interrupt_loses_a_line_of_several_agents(
         assert theirs == sorted(theirs)
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("reader", READERS)
 def test_an_interrupt_while_nothing_comes_ends_the_stream(
     deployment: Deployment, interrupts: None, reader: str
@@ -328,6 +331,7 @@ def every_stream(client: Client, deployment: Deployment) -> dict[str, Callable[[
 KINDS = ["logs", "metadata", "containers", "ports", "several"]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("error", "end"),

@@ -31,6 +31,8 @@ from coder_agents.agent import Agent
 
 from .conftest import AGENT, logs, until_1000
 
+pytestmark = pytest.mark.unmeasured
+
 Serve = Callable[..., Agent]
 Recording = Callable[[str, str], dict[str, Any]]
 

@@ -11,6 +11,8 @@ import pytest
 
 from coder_agents.testing import Deployment
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_client_and_an_agent_work_in_a_new_process(method: str) -> None:

@@ -17,6 +17,8 @@ from soak import Plan, soak
 from coder_agents import Client, LogStream, Reconnect, StreamOptions
 from coder_agents.testing import Deployment, EmbeddedAgent, PendingLogs
 
+pytestmark = pytest.mark.unmeasured
+
 SETTLE = 0.25
 OPTIONS = StreamOptions(
     reconnect=Reconnect(initial=0.001, maximum=0.01, give_up_after=60), settle=SETTLE
