@@ -66,7 +66,7 @@ def test_a_terminal_that_never_attaches_is_closed_in_time(
     deployment: Deployment, agent: EmbeddedAgent, terminal: Open
 ) -> None:
     """
-    The time is that of a ping and its answer, or the one that was given.
+    The delay is the time of a ping and its answer, or the ``seconds`` of the fault.
     """
     deployment.pong_timeout = 0.05
     deployment.faults.add("never_attach", route="pty")
@@ -276,7 +276,7 @@ def test_a_fault_that_waits_for_certain_requests(
     deployment: Deployment, agent: EmbeddedAgent, terminal: Open
 ) -> None:
     """
-    Only a request whose path and query contain the text meets the fault.
+    Only a request with the text in its path or query meets the fault.
     """
     deployment.faults.add("refuse", route="pty", containing="echo two", status=503)
     assert terminal(deployment, agent, "echo one").read_all() == b"one\r\n"
@@ -325,7 +325,7 @@ def test_silence_ends_with_its_client(
     deployment: Deployment, agent: EmbeddedAgent, terminal: Open
 ) -> None:
     """
-    A silent terminal answers nothing, and its process goes on once the client has left.
+    A silent terminal answers nothing, and its process continues once the client has left.
     """
     fault = deployment.faults.add("silence", route="pty", after_bytes=5)
     client = terminal(deployment, agent, f"{RAW} seq 100000; touch done")
@@ -338,9 +338,12 @@ def test_silence_ends_with_its_client(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"kind": "stall", "route": "logs_follow"}, "stall makes no sense on logs_follow, only on"),
-        ({"kind": "stall", "route": "logs"}, "stall makes no sense on logs, which is rest"),
-        ({"kind": "drop", "route": "logs", "after_bytes": 1}, "after_bytes makes no sense on logs"),
+        ({"kind": "stall", "route": "logs_follow"}, "stall needs the route pty, not logs_follow"),
+        (
+            {"kind": "stall", "route": "logs"},
+            "stall does not support the route logs, which is rest",
+        ),
+        ({"kind": "drop", "route": "logs", "after_bytes": 1}, "after_bytes needs the route pty"),
         (
             {"kind": "drop", "route": "pty", "after": 1, "after_bytes": 1},
             "only one of after, after_bytes and after_input_bytes",

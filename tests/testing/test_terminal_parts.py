@@ -48,7 +48,7 @@ OBJECTS = st.lists(
 
 def meaning(document: dict[str, object]) -> Input:
     """
-    What an object of a client says.
+    Return the meaning of an object that a client sends.
     """
     height, width = document.get("height", 0), document.get("width", 0)
     size = (height, width) if height and width else None
@@ -125,7 +125,7 @@ def test_names_have_any_case_and_null_is_nothing() -> None:
 @given(st.lists(st.integers(0, REPLAY_BYTES * 2), max_size=6))
 def test_a_replay_is_the_last_bytes(sizes: list[int]) -> None:
     """
-    Whatever the pieces, exactly the last 65,536 bytes are replayed.
+    Exactly the last 65,536 bytes are replayed, in whatever pieces they came.
     """
     replay, whole = Replay(), b""
     for number, size in enumerate(sizes):
@@ -241,7 +241,7 @@ def test_leftovers_are_found_by_their_mark() -> None:
 
 def test_leftovers_are_found_as_the_kernel_tells(tmp_path: Path) -> None:
     """
-    Processes that end meanwhile are none, nor those of a system that does not tell.
+    Processes that end meanwhile are skipped, and a system without such a folder has none.
     """
     assert find_leftovers("MARK=one", tmp_path / "missing") == set()
     kill_leftovers("MARK=one", tmp_path / "missing")

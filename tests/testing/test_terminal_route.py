@@ -134,7 +134,7 @@ def test_an_agent_out_of_touch_has_no_terminal(
     call: Any, path: str, agent: EmbeddedAgent, deployment: Deployment
 ) -> None:
     """
-    A disconnected agent is a page with status 502 whose length is not told.
+    A disconnected agent is a page with status 502 without its length.
     """
     agent.disconnect()
     response = call.get(f"{path}?reconnect={ID}", headers={**call.headers, **UPGRADE})
@@ -278,7 +278,7 @@ def test_a_client_that_leaves_in_the_middle_of_output_is_let_go(
     deployment: Deployment, agent: EmbeddedAgent, terminal: Open
 ) -> None:
     """
-    The process goes on where its only client leaves without reading.
+    The process continues where its only client leaves without reading.
     """
     client = terminal(deployment, agent, f"{RAW} read go; seq 1000000; touch done; read go")
     client.read_until(b"READY")

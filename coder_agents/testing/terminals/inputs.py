@@ -33,7 +33,7 @@ class BadInputError(ValueError):
 @attrs.frozen
 class Input:
     """
-    One object: bytes for the process, and perhaps a new size of the terminal.
+    One object: bytes for the process, and the new size of the terminal or None.
     """
 
     data: bytes

@@ -40,7 +40,7 @@ class TerminalStream(WebSocketStream):
 
     Arguments:
         exchange: the exchange.
-        agent: the agent; while it is not in touch nothing goes in either direction.
+        agent: the agent; while it is disconnected nothing passes in either direction.
         closes: whether the end of the terminal is a close with 1000, or no word at all.
     """
 
