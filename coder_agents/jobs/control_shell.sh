@@ -145,10 +145,11 @@ receive() {
         return
     fi
     [ "$ca_decode" ] || probe_base64
-    # Up to 25 seconds between two bytes: the payload may come slowly.
+    # Up to 25 seconds between two bytes: the payload may come slowly. cat reports a full disk, which
+    # the printf of a shell and the base64 of busybox do not.
     stty min 0 time 255 <&3
     head -c $(($2 + ca_newline)) <&3 | {
-        base64 $ca_decode
+        base64 $ca_decode | cat
         ca_result=$?
         cat >/dev/null
         exit $ca_result
@@ -262,8 +263,8 @@ if [ "$9" ]; then
     eval "$ca_sweep" &
 fi
 ca_in=/dev/null
-ca_out=/dev/null
-ca_err=/dev/null
+ca_out=">/dev/null"
+ca_err="2>/dev/null"
 ca_pumps=
 
 # Each output is a pipe that a pump empties into a file. A full disk ends a pump; the job runs on,
@@ -275,20 +276,26 @@ pump() {
     printf "" >"cut$1" || mkdir "cut$1" || mv "p$1" "cut$1"
     cat >/dev/null
 }
-if [ "$5$6" != nullnull ] && mkfifo p1 p2; then
+if [ "$5$6" = nullnull ]; then
+    :
+elif mkfifo p1 p2; then
     exec 3<>p1 4<>p2
     if [ "$5" = file ]; then
-        ca_out=p1
+        ca_out=">p1"
         pump 1 <p1 &
         ca_pumps=$!
     fi
     if [ "$6" = file ]; then
-        ca_err=p2
+        ca_err="2>p2"
         pump 2 <p2 &
         ca_pumps="$ca_pumps $!"
     fi
+else
+    # No pipes with names here, as on some file systems: the job writes into the files itself.
+    [ "$5" = file ] && ca_out=">>1"
+    [ "$6" = file ] && ca_err="2>>2"
 fi
-[ "$6" = out ] && ca_err="&1"
+[ "$6" = out ] && ca_err="2>&1"
 
 case $4 in
 spooled) ca_in=in ;;
@@ -339,7 +346,7 @@ if [ ! -e ../.awk1 ] && [ ! -e ../.awk0 ]; then
     ca_number=$(awk "BEGIN { print system(\"kill -9 \$\$\") }")
     if [ "$ca_number" = 265 ]; then printf "" >../.awk1; else printf "" >../.awk0; fi
 fi
-ca_job="$ca_detach sh run.$3 <$ca_in >$ca_out 2>$ca_err 3>&- 4>&-"
+ca_job="$ca_detach sh run.$3 <$ca_in $ca_out $ca_err 3>&- 4>&-"
 if [ -e ../.awk1 ]; then
     ca_number=$(exec 3>&- 4>&-; exec awk -v job="exec $ca_job" "BEGIN { print system(job) }")
     ca_name=exit.$ca_number

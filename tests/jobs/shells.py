@@ -87,6 +87,7 @@ class ControlShell:
         self.terminal, end = pty.openpty()
         self.process = subprocess.Popen(
             [*SHELLS[shell], "-c", program.bootstrap(start)],
+            executable=shutil.which(SHELLS[shell][0]),
             stdin=end,
             stdout=end,
             stderr=end,
