@@ -1,43 +1,43 @@
-# Everything here needs only make and a Python, 3.11 or newer; each target makes the virtual
-# environment it needs and installs what it needs into it. A second call finds both in place.
+# Every target needs only make and Python 3.11 or newer. A target creates its virtual environment and
+# installs its requirements there; a second call reuses both.
 #
-#   make demo                          see it work
+#   make demo                          show the demo
 #   make test                          run the tests
-#   make PYTHON=/path/to/python ...    with a Python of your choice
-#   make demo ARGS="--seconds 5"       arguments for demo, bench and pytest
+#   make PYTHON=/path/to/python ...    use another Python
+#   make demo ARGS="--seconds 5"       pass arguments to demo, bench or pytest
 
 PYTHON ?=
 ARGS ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-# Extra settings for pip; test-oldest passes its pins here.
+# Extra options of pip; test-oldest passes its pins here.
 PIP_ARGS ?=
-# The set-up tools of an old pip do not know all of setup.cfg; building apart, pip takes new ones.
+# An old setuptools does not know all settings of setup.cfg: with PEP 517 pip builds with a new one.
 PIP := PIP_USE_PEP517=1 PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-# What must be installed anew when it changes.
+# A change of these files reinstalls the package.
 METADATA := setup.cfg setup.py
 
 .DEFAULT_GOAL := help
-# Two installations into one environment at the same time would break it.
+# Two installations at the same time would break their environment.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint format docs picture faults soak bench bench-check test-oldest test-all pytest build setup clean
 
-help:  ## show this list
+help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.with-testing  ## watch an agent start, its log and its metadata, on this machine alone
+demo: $(VENV)/.with-testing  ## show an agent's start, log and metadata, on this machine only
 	@$(BIN)/python -m coder_agents.demo $(ARGS)
 
-# Most tests wait most of the time: three processes a core keep two cores busy. Those of one file stay
-# together, as far as that keeps nobody idle, and share what is made once for a file.
+# Most tests wait most of the time: three processes per core keep two cores busy. With worksteal the
+# tests of one file stay in one process, unless another process is idle, and share fixtures.
 PARALLEL ?= -n 6 --dist worksteal
-# Otherwise each process rewrites the assertions of all tests anew.
+# With this variable set, each process would rewrite the assertions of all tests again.
 PYTEST_ENV := PYTHONDONTWRITEBYTECODE=
 
-test: $(VENV)/.with-tests  ## run every test; fails under 100 % branch coverage
+test: $(VENV)/.with-tests  ## run every test; fails below 100 % branch coverage
 	@$(BIN)/coverage erase
 	@$(PYTEST_ENV) $(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(BIN)/coverage combine --quiet
@@ -53,11 +53,11 @@ lint: $(VENV)/.with-lint  ## check style, types and the direction of imports
 	@echo "==> lint-imports"
 	@$(BIN)/lint-imports --no-logo
 
-format: $(VENV)/.with-lint  ## mend what ruff can mend by itself
+format: $(VENV)/.with-lint  ## fix what ruff can fix
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-# -W: a warning is an error. -n: so is a reference into this package that leads nowhere.
+# -W: a warning is an error. -n: a missing target of a reference is a warning.
 SPHINX = $(BIN)/python -m sphinx -W --keep-going -n -q -d docs/_build/doctrees
 
 docs: $(VENV)/.with-docs  ## build the documentation, run its examples and check their types
@@ -69,19 +69,19 @@ docs: $(VENV)/.with-docs  ## build the documentation, run its examples and check
 	@echo "==> checking the types of the examples"
 	@$(BIN)/python tools/typed_examples.py docs/_build/examples
 
-picture: $(VENV)/.with-testing  ## run the demo in a terminal and draw it for the documentation
+picture: $(VENV)/.with-testing  ## draw the demo in a terminal, for the documentation
 	@$(BIN)/python tools/demo_picture.py docs/_static/demo.svg
 
-faults: $(VENV)/.with-testing  ## let every fault happen to every stream; writes the table of the documentation
+faults: $(VENV)/.with-testing  ## run every fault against every stream, and write the table of the documentation
 	@$(BIN)/python benchmarks/faults.py --write
 
 soak: $(VENV)/.with-testing  ## follow a million lines through ten thousand drops; takes minutes
 	@$(BIN)/python benchmarks/soak.py --write
 
-bench: $(VENV)/.with-bench  ## measure the work against limits, Go and other libraries; takes minutes
+bench: $(VENV)/.with-bench  ## measure performance against limits, Go and other libraries; takes minutes
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
-bench-check: $(VENV)/.with-tests  ## the same in half a minute: only ratios, within wider bounds
+bench-check: $(VENV)/.with-tests  ## measure only ratios, within wider bounds; takes half a minute
 	@$(BIN)/python benchmarks/bench.py --check $(ARGS)
 
 test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg
@@ -92,7 +92,7 @@ test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg
 	$(MAKE) --no-print-directory pytest VENV=.venv-oldest PYTHON="$$python" \
 	    PIP_ARGS="--constraint .venv-oldest/pins"
 
-test-all:  ## run the tests on each Python, 3.11 and newer, that this machine has
+test-all:  ## run the tests on each Python of this machine, 3.11 and newer
 	@pythons=$$(sh tools/pythons.sh every) && \
 	[ -n "$$pythons" ] || { sh tools/pythons.sh one; exit 1; } && \
 	for version in 3.11 3.12 3.13 3.14; do \
@@ -104,29 +104,29 @@ test-all:  ## run the tests on each Python, 3.11 and newer, that this machine ha
 	    $(MAKE) --no-print-directory pytest VENV=".venv-$$version" PYTHON="$$python" || exit 1; \
 	done
 
-# The suite alone, without coverage, in the environment that VENV names.
+# The tests without coverage, in the environment that VENV names.
 pytest: $(VENV)/.with-tests
 	@$(PYTEST_ENV) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-build: $(VENV)/.with-dev  ## make the wheel and the source archive in dist/
+build: $(VENV)/.with-dev  ## build the wheel and the source archive in dist/
 	@rm -rf build dist
 	@$(BIN)/python -m build --quiet
 	@ls dist
 
-setup: $(VENV)/.with-dev  ## install everything that development needs into .venv
+setup: $(VENV)/.with-dev  ## install everything for development into .venv
 
-clean:  ## remove everything that was made here
+clean:  ## remove everything that make has created
 	rm -rf .venv .venv-* build dist *.egg-info docs/_build docs/_generated .cache .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage .coverage.*
 	find coder_agents tests tools docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:
 	@python=$$(sh tools/pythons.sh one "$(PYTHON)") && \
-	echo "==> making $(VENV) with $$("$$python" --version)" && \
+	echo "==> creating $(VENV) with $$("$$python" --version)" && \
 	"$$python" -m venv $(VENV)
 	@touch $@
 
 $(VENV)/.with-%: $(VENV)/.made $(METADATA)
-	@echo "==> installing coder-agents[$*] and what it needs into $(VENV) (once; this takes a while)"
+	@echo "==> installing coder-agents[$*] and its requirements into $(VENV) (once; this takes a while)"
 	@$(PIP) install --quiet $(PIP_ARGS) --editable '.[$*]'
 	@touch $@

@@ -1,7 +1,7 @@
 """
-Every fault against every stream: what is lost, what is repeated, how long it stalls.
+Play every fault against every stream, and count lost items, repeated items and stalls.
 
-``python benchmarks/faults.py`` prints a table; with ``--write`` it goes into the documentation.
+``python benchmarks/faults.py`` prints a table; ``--write`` writes it into the documentation.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from coder_agents.streams import Stream
 TABLE = Path(__file__).parent.parent / "docs" / "faults_table.rst"
 STREAMS = ("logs", "metadata", "containers")
 ROUTES = {"logs": "logs_follow", "metadata": "watch_metadata", "containers": "containers_watch"}
-THINGS = 60  # that happen while a fault strikes
+EVENTS = 60  # sent while a fault strikes
 SETTLE = 0.5
 IDLE = 1.0
-MOST = 40.0  # seconds a case may take
+MAX_DURATION = 40.0  # seconds of one case
 
 Act = Callable[[Stage, str], None]
 
@@ -38,30 +38,30 @@ def fault(kind: str, *, after: int = 3, times: int = 1, **options: Any) -> Act:
 
     def act(stage: Stage, stream: str) -> None:
         given = {"after": after, "times": times, **options}
-        stage.tell("fault", kind, ROUTES[stream], given)
+        stage.call("fault", kind, ROUTES[stream], given)
 
     return act
 
 
 def refused(kind: str = "refuse", *, times: int = 2, **options: Any) -> Act:
     """
-    Return an act that drops the connection and then refuses the next *times*.
+    Return an act that drops the connection and then refuses the next *times* connections.
     """
 
     def act(stage: Stage, stream: str) -> None:
-        stage.tell("fault", "drop", ROUTES[stream], {"after": 3})
-        stage.tell("fault", kind, ROUTES[stream], {"times": times, **options})
+        stage.call("fault", "drop", ROUTES[stream], {"after": 3})
+        stage.call("fault", kind, ROUTES[stream], {"times": times, **options})
 
     return act
 
 
-def told(name: str, *arguments: Any) -> Act:
+def command(name: str, *arguments: Any) -> Act:
     """
-    Return an act that is told to the deployment while things happen.
+    Return an act that sends a command to the deployment.
     """
 
     def act(stage: Stage, _: str) -> None:
-        stage.tell(name, *arguments)
+        stage.call(name, *arguments)
 
     return act
 
@@ -74,8 +74,8 @@ WEBSOCKETS = ("logs", "containers")
 @attrs.frozen
 class Case:
     """
-    One fault; *begin* is done before the stream opens, *during* while things happen,
-    *afterwards* when all has come. *slow_body* is in seconds.
+    One fault; *begin* acts before the stream opens, *during* while the deployment sends events,
+    *afterwards* when all events have been received. *slow_body* is in seconds.
     """
 
     name: str
@@ -106,17 +106,17 @@ CASES = [
     Case("silence without pings", fault("silence")),
     Case("drip, byte by byte", fault("drip", after=0)),
     Case("message in two parts", fault("split", times=3)),
-    Case("headers late", refused("delay", seconds=0.3)),
+    Case("late headers", refused("delay", seconds=0.3)),
     Case(
         "429 with Retry-After: 1",
         refused(status=429, headers={**JSON, "Retry-After": "1"}, body=NO),
     ),
     Case("500", refusal(500)),
-    Case("502, a proxy's page", refused("html", status=502)),
+    Case("502, page of a proxy", refused("html", status=502)),
     Case("503", refusal(503)),
     Case("504", refusal(504)),
-    Case("403, a proxy's page", refused("html", status=403)),
-    Case("404, a proxy's page", refused("html", status=404)),
+    Case("403, page of a proxy", refused("html", status=403)),
+    Case("404, page of a proxy", refused("html", status=404)),
     Case("400, agent not connected", refused("not_connected")),
     Case("400", refusal(400)),
     Case("401, token revoked", refusal(401)),
@@ -130,33 +130,33 @@ CASES = [
     Case("close code 1012", fault("close", code=1012), streams=WEBSOCKETS),
     Case("close code 1013", fault("close", code=1013), streams=WEBSOCKETS),
     Case("1000 twice, a rolling restart", fault("rolling_restart", times=2), streams=WEBSOCKETS),
-    Case("restart on the same port", during=told("restart", 0.5)),
+    Case("restart on the same port", during=command("restart", 0.5)),
     Case("invalid UTF-8", fault("invalid_utf8")),
     Case("invalid JSON", fault("invalid_json")),
-    Case("message past the limit", fault("oversize", size=3_000_000)),
+    Case("message above the size limit", fault("oversize", size=3_000_000)),
     Case("error event of the server", fault("error", message="no"), streams=("metadata",)),
-    Case("late commits of 3 writers", during=told("write_late", 3, 20, 0.3), streams=("logs",)),
-    Case("purge of old logs", during=told("purge"), streams=("logs",)),
-    Case("newer build, pending", afterwards=told("new_build", "pending"), streams=("logs",)),
-    Case("newer build, failed", afterwards=told("new_build", "failed"), streams=("logs",)),
-    Case("newer build, done", afterwards=told("new_build", "done"), streams=("logs",)),
+    Case("late commits of 3 writers", during=command("write_late", 3, 20, 0.3), streams=("logs",)),
+    Case("purge of old logs", during=command("purge"), streams=("logs",)),
+    Case("newer build, pending", afterwards=command("new_build", "pending"), streams=("logs",)),
+    Case("newer build, failed", afterwards=command("new_build", "failed"), streams=("logs",)),
+    Case("newer build, complete", afterwards=command("new_build", "done"), streams=("logs",)),
     Case(
         "404 after a rebuild",
-        afterwards=told("new_build", "done"),
+        afterwards=command("new_build", "done"),
         streams=("logs",),
         release="2.35",
     ),
-    Case("clock 5 hours back", during=told("jump", -5.0)),
-    Case("clock 5 hours on", during=told("jump", 5.0)),
-    Case("no pongs, 2.31", slow_body=1.5, options={"pong_timeout": 0.5}),
-    Case("no pongs, 2.35", slow_body=1.5, options={"pong_timeout": 0.5}, release="2.35"),
+    Case("clock 5 hours back", during=command("jump", -5.0)),
+    Case("clock 5 hours forward", during=command("jump", 5.0)),
+    Case("pings not answered, 2.31", slow_body=1.5, options={"pong_timeout": 0.5}),
+    Case("pings not answered, 2.35", slow_body=1.5, options={"pong_timeout": 0.5}, release="2.35"),
 ]
 
 
 @attrs.frozen
 class Outcome:
     """
-    What came of one case and one stream.
+    The result of one case for one stream.
     """
 
     drops: int = 0
@@ -171,7 +171,7 @@ class Outcome:
 
 def run(case: Case, stream: str) -> Outcome:
     """
-    Let *case* happen to *stream* and return what came of it.
+    Play *case* against *stream* and return the outcome.
     """
     settings = {"metadata_interval": 0.02, "ping_interval": 0.2, **case.options}
     with staged(release=case.release, **settings) as stage:
@@ -196,7 +196,7 @@ class Watch:
 
     def outcome(self) -> Outcome:
         """
-        Read until all that happened has come, or the stream has ended.
+        Read until all events have been received, or the stream has ended.
         """
         stream = self._open()
         error = ""
@@ -205,12 +205,12 @@ class Watch:
                 self._read(stream)
         except CoderError as raised:
             error = type(raised).__name__
-        happened = self._stage.tell("happened")
+        happened = self._stage.call("happened")
         return Outcome(
             drops=stream.stats.reconnects,
             lost=len(set(happened) - set(self._numbers)) if self._kind == "logs" else 0,
             repeated=self._repeated(),
-            last_state=None if self._kind == "logs" else THINGS - 1 in self._numbers,
+            last_state=None if self._kind == "logs" else EVENTS - 1 in self._numbers,
             stall=self._stall,
             peak=tracemalloc.get_traced_memory()[1] / 1_048_576,
             error=error,
@@ -236,7 +236,7 @@ class Watch:
         return opened[self._kind](options=options)
 
     def _read(self, stream: Stream[Any]) -> None:
-        self._stage.tell("happen", self._kind, THINGS)
+        self._stage.call("happen", self._kind, EVENTS)
         if self._case.during is not None:
             time.sleep(0.2)
             self._case.during(self._stage, self._kind)
@@ -245,7 +245,7 @@ class Watch:
             time.sleep(self._case.slow_body)
         begun = last = time.monotonic()
         ending = self._case.afterwards
-        while stream.end is None and time.monotonic() - begun < MOST:
+        while stream.end is None and time.monotonic() - begun < MAX_DURATION:
             item = stream.poll(0.1)
             now = time.monotonic()
             if item is not None:
@@ -255,7 +255,7 @@ class Watch:
                 return
             elif ending is not None and self._is_complete(now - last):
                 ending(self._stage, self._kind)
-                ending, last = None, now + MOST  # until the stream ends
+                ending, last = None, now + MAX_DURATION  # until the stream ends
 
     def _take(self, item: Any) -> None:
         if item is None:
@@ -268,23 +268,23 @@ class Watch:
         else:
             self._numbers += [int(container.name) for container in item.containers]
 
-    def _is_complete(self, quiet: float) -> bool:
+    def _is_complete(self, idle: float) -> bool:
         if self._kind != "logs":
-            return THINGS - 1 in self._numbers
-        if quiet < 3 * SETTLE:
+            return EVENTS - 1 in self._numbers
+        if idle < 3 * SETTLE:
             return False
-        return set(self._stage.tell("happened")) <= set(self._numbers)
+        return set(self._stage.call("happened")) <= set(self._numbers)
 
 
 def result(outcome: Outcome) -> str:
     """
-    Return how the stream was in the end, in a word.
+    Return how the stream ended, or that it continued.
     """
     if outcome.error:
         return outcome.error
     if outcome.end is not None and outcome.end is not StreamEnd.CLOSED:
         return f"ended: {outcome.end.name}"
-    return "went on"
+    return "continued"
 
 
 def row(case: Case, outcome: Outcome) -> list[str]:
@@ -292,12 +292,12 @@ def row(case: Case, outcome: Outcome) -> list[str]:
     Return the cells of one case.
     """
     state = {None: "", True: "delivered", False: "MISSED"}[outcome.last_state]
-    told_all = not outcome.error
+    is_counted = not outcome.error
     return [
         case.name,
         str(outcome.drops),
-        (state or str(outcome.lost)) if told_all else "",
-        str(outcome.repeated) if told_all and outcome.last_state is None else "",
+        (state or str(outcome.lost)) if is_counted else "",
+        str(outcome.repeated) if is_counted and outcome.last_state is None else "",
         f"{outcome.stall:.1f}",
         f"{outcome.peak:.1f}",
         result(outcome),
@@ -316,7 +316,7 @@ def table(stream: str, rows: Iterable[list[str]]) -> str:
         "repeated",
         "longest stall, s",
         "peak, MiB",
-        "in the end",
+        "result",
     ]
     lines = [f".. list-table:: {stream}", "   :header-rows: 1", ""]
     for cells in ([*head], *rows):
@@ -326,7 +326,7 @@ def table(stream: str, rows: Iterable[list[str]]) -> str:
 
 def failed(outcome: Outcome) -> bool:
     """
-    Whether a stream that went on lost or repeated something, or missed the last state.
+    Whether a stream without an error lost or repeated an item, or missed the last state.
     """
     if outcome.error:
         return False
@@ -339,7 +339,7 @@ def main(arguments: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name} in docs/")
-    parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--only", default="", help="only cases whose name contains this text")
     given = parser.parse_args(arguments)
     tables, bad = [], 0
     for stream in STREAMS:
@@ -353,7 +353,7 @@ def main(arguments: list[str]) -> int:
         tables.append(table(stream, rows))
     if given.write:
         TABLE.write_text(".. Written by `make faults`.\n\n" + "\n".join(tables), encoding="utf-8")
-    print(f"{bad} of them lost or repeated something" if bad else "nothing lost, nothing repeated")
+    print(f"{bad} cases lost or repeated items" if bad else "no item lost, none repeated")
     return 1 if bad else 0
 
 

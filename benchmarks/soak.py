@@ -1,8 +1,8 @@
 """
 Follow one log through thousands of forced drops while several writers commit late.
 
-``python benchmarks/soak.py`` prints what was lost, what was repeated and how much memory the
-client held. The deployment and its writers run in a process of their own.
+``python benchmarks/soak.py`` prints how many lines were lost or repeated, and the memory of the
+client. The deployment and its writers run in another process.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from coder_agents.testing import Deployment, EmbeddedAgent, PendingLogs
 
 REPORT = Path(__file__).parent.parent / "docs" / "soak_report.rst"
 KINDS = ("drop", "reset", "cut", "close")
-QUIET = 2.0  # times *settle* without a new line after which nothing comes twice any more
-LOST = 30.0  # seconds without a new line after which the lines that have not come are lost
+MAX_IDLE = 2.0  # times *settle* without a new line: after that no line is repeated
+LOST = 30.0  # seconds without a new line: after that the missing lines count as lost
 
 
 @attrs.frozen
 class Plan:
     """
-    What a soak does; times in seconds, *rate* in lines a second of all writers together.
+    What a soak does; times are in seconds, *rate* is lines a second of all writers together.
     """
 
     lines: int = 1_000_000
@@ -52,19 +52,19 @@ class Plan:
 @attrs.frozen
 class Report:
     """
-    What came of it.
+    The result of a soak.
 
     Attributes:
         committed: lines that the deployment has.
         lost: lines of these that were never yielded.
         repeated: lines that were yielded more than once.
-        latest: the most seconds that a line was committed after it took its id.
+        latest: the longest time, in seconds, from taking an id to committing its line.
         late: lines that came out of the order of their ids.
-        reconnects: connections made again after a drop.
-        checks: connections made to look for late lines.
-        held: the most ids that the ledger held.
-        memory: the most MiB that the client's process held in each tenth of the lines.
-        seconds: how long it took.
+        reconnects: reconnects after a drop.
+        checks: requests for late lines.
+        held: the maximum number of ids that the ledger held.
+        memory: the maximum memory of the client's process in each tenth of the lines, in MiB.
+        seconds: the duration.
     """
 
     committed: int
@@ -77,6 +77,23 @@ class Report:
     held: int
     memory: list[float]
     seconds: float
+
+
+LABELS = {
+    "committed": "lines committed",
+    "lost": "lines lost",
+    "repeated": "lines repeated",
+    "latest": "latest commit after the id, s",
+    "late": "lines out of order",
+    "reconnects": "reconnects",
+    "checks": "checks for late lines",
+    "held": "ids held, maximum",
+    "memory": "memory in each tenth, MiB",
+    "seconds": "duration, s",
+}
+"""
+The labels of a report's figures.
+"""
 
 
 def soak(plan: Plan) -> Report:
@@ -102,7 +119,7 @@ def follow(
     pipe: multiprocessing.connection.Connection,
 ) -> Report:
     """
-    Follow the log until all is written and nothing more comes, and count.
+    Follow the log until all lines are written and no more come, and count.
     """
     options = StreamOptions(
         reconnect=Reconnect(initial=0.001, maximum=0.02, give_up_after=60), settle=plan.settle
@@ -139,11 +156,11 @@ def numbers(
     stream: LogStream, plan: Plan, pipe: multiprocessing.connection.Connection
 ) -> Iterator[int]:
     """
-    Yield the ids of the lines, until the writers are done and it stays quiet.
+    Yield the ids of the lines, until the writers are done and no more lines come.
     """
     came, written = 0, False
     while True:
-        log = stream.poll(QUIET * plan.settle if came >= plan.lines or not written else LOST)
+        log = stream.poll(MAX_IDLE * plan.settle if came >= plan.lines or not written else LOST)
         if log is not None:
             came += 1
             yield log.id
@@ -175,7 +192,7 @@ def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
             code = {"code": 1001} if kind == "close" else {}
             after = chance.choice((1, 1, 1, 2))
             deployment.faults.add(kind, route="logs_follow", after=after, **code)
-        # And on to the end of the run, so that no part of it is an easier one.
+        # The drops continue to the end of the run, so that no part of it is easier.
         deployment.faults.add("drop", route="logs_follow", after=2, times=None)
         pipe.send((deployment.url, deployment.token, agent.id))
         pipe.recv()
@@ -245,7 +262,7 @@ class Writer(threading.Thread):
 
 def described(plan: Plan, report: Report) -> str:
     """
-    Return *report* as text, a figure a line.
+    Return *report* as text, one figure in each line.
     """
     lines = [
         f"{plan.lines:,} lines, {plan.drops:,} drops, {plan.writers} writers, settle {plan.settle} s"
@@ -253,7 +270,7 @@ def described(plan: Plan, report: Report) -> str:
     for name, value in attrs.asdict(report).items():
         values = value if isinstance(value, list) else [value]
         figures = (f"{one:,.1f}" if isinstance(one, float) else f"{one:,}" for one in values)
-        lines.append(f"{name:12}" + " ".join(figures))
+        lines.append(f"{LABELS[name]:34}" + " ".join(figures))
     return "\n".join(lines)
 
 

@@ -1,10 +1,10 @@
 """
-Draw the demo as it looks in a terminal, as SVG.
+Draw the demo in a terminal, as SVG.
 
     python tools/demo_picture.py docs/_static/demo.svg
 
-Runs the demo in a terminal of its own, and draws what that shows: the log of the agent's start and
-its metadata. The parts after these would show what listens on this machine.
+The script runs the demo in a pseudo-terminal and draws the log of the agent's start and the metadata.
+It skips the later parts, which show the ports of this machine.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 COLUMNS, ROWS = 92, 200
-SECONDS = "4"  # that the metadata is watched
+SECONDS = "4"  # for which the demo watches the metadata
 COMMAND = "$ make demo"
 LAST_PART = "Ports on which something listens"
-TOOLS = "/usr/bin:/bin"  # where the demo's scripts look for tools: not in anybody's own folders
+TOOLS = "/usr/bin:/bin"  # the PATH of the demo's scripts, without personal folders
 
 KERNEL = re.compile(r"(?<=This is Linux) \S+")
 CONTROL = re.compile(r"\x1b\[(?P<number>[\d;]*)(?P<name>[A-Za-z])|(?P<character>.)", re.DOTALL)
@@ -41,7 +41,7 @@ COLOURS = {
     36: "#95e6cb",
 }
 
-# The bold of a character, and its colour; 0 where it has none.
+# Whether a character is bold, and its colour; 0 for none.
 Style = tuple[bool, int]
 Cell = tuple[str, Style]
 PLAIN: Style = (False, 0)
@@ -49,10 +49,10 @@ PLAIN: Style = (False, 0)
 
 class Terminal:
     """
-    A terminal of any height, as far as the demo uses one.
+    A terminal of any height, with the control sequences that the demo uses.
 
     Attributes:
-        rows: its lines.
+        rows: the lines of the terminal.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Terminal:
 
     def write(self, text: str) -> None:
         """
-        Show *text*, and do what its control sequences say.
+        Show *text*, and obey its control sequences.
         """
         for found in CONTROL.finditer(text):
             if found["character"] is None:
@@ -104,14 +104,14 @@ class Terminal:
 
     def text(self) -> list[str]:
         """
-        Return its lines without their styles.
+        Return the lines without styles.
         """
         return ["".join(character for character, _ in row).rstrip() for row in self.rows]
 
 
 def draw(rows: list[list[Cell]], *, title: str) -> str:
     """
-    Return *rows* as an SVG image of a terminal's window.
+    Return *rows* as an SVG image of a terminal window.
     """
     width = round(2 * MARGIN + COLUMNS * CHARACTER_WIDTH)
     height = BAR + MARGIN + len(rows) * LINE_HEIGHT
@@ -134,7 +134,7 @@ def _draw_row(row: list[Cell], y: int) -> Iterator[str]:
         text = "".join(character for character, _ in cells)
         if text.strip():
             x = round(MARGIN + column * CHARACTER_WIDTH, 1)
-            # The width is given, so that every font keeps the columns.
+            # With a given width every font keeps the columns.
             width = round(len(text) * CHARACTER_WIDTH, 1)
             style = ' font-weight="bold"' if bold else ""
             style += f' fill="{COLOURS[colour]}"' if colour else ""
@@ -147,7 +147,7 @@ def _draw_row(row: list[Cell], y: int) -> Iterator[str]:
 
 def run_demo() -> str:
     """
-    Return what the demo writes to a terminal.
+    Return the demo's output to a terminal.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -173,12 +173,12 @@ def run_demo() -> str:
 
 def read_all(terminal: int) -> Iterator[bytes]:
     """
-    Yield what is written to the other side of *terminal*, until that is closed.
+    Yield the output of the other side of *terminal* until the other side is closed.
     """
     while True:
         try:
             part = os.read(terminal, 65536)
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # on Linux: the other side is closed
             return
         if not part:
             return
@@ -187,10 +187,10 @@ def read_all(terminal: int) -> Iterator[bytes]:
 
 def picture_of(output: str) -> str:
     """
-    Return the picture of the demo that has written *output*.
+    Return the picture of a demo with this *output*.
     """
     terminal = Terminal()
-    # The kernel's release says more of this machine than of the demo.
+    # The release of the kernel depends on this machine, not on the demo.
     output = KERNEL.sub("", output)
     terminal.write(f"{COMMAND}\r\n{output}")
     text = terminal.text()

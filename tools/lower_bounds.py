@@ -1,11 +1,11 @@
 """
-Print the lower bounds that setup.cfg promises, as exact pins for pip.
+Print the lower bounds of setup.cfg as exact pins for pip.
 
     python tools/lower_bounds.py [EXTRA ...]
 
-What is printed are the requirements of the package itself and of the extras
-named, each with its ``>=`` turned into ``==``. A requirement without a lower
-bound, or with more than one, is an error: it could not be tested.
+The script prints the requirements of the package and of the given extras, with
+``==`` in place of ``>=``. A requirement without exactly one lower bound is an
+error, because it cannot be tested.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BOUND = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^\]]*\])?\s*>=\s*(?P<version>[
 
 def requirements(config: configparser.ConfigParser, extras: list[str]) -> list[str]:
     """
-    Return the requirements of the package and of *extras*, but for those on itself.
+    Return the requirements of the package and of *extras*, without the package itself.
     """
     sections = [config["options"]["install_requires"]]
     sections += [config["options.extras_require"][extra] for extra in extras]
@@ -31,7 +31,7 @@ def requirements(config: configparser.ConfigParser, extras: list[str]) -> list[s
 
 def pin(requirement: str) -> str:
     """
-    Return *requirement* with its lower bound as the only version allowed.
+    Return *requirement* with its lower bound as the only allowed version.
     """
     found = BOUND.fullmatch(requirement)
     if found is None:
@@ -41,7 +41,7 @@ def pin(requirement: str) -> str:
 
 def main(extras: list[str]) -> None:
     """
-    Print one pin a line.
+    Print one pin per line.
     """
     config = configparser.ConfigParser()
     config.read(SETUP, encoding="utf-8")

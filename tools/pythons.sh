@@ -1,23 +1,23 @@
 #!/bin/sh
-# The Pythons of this machine that the project runs on (3.11 and newer, able to make a virtual
-# environment).
+# Print the Pythons of this machine that the project supports: 3.11 and newer, able to create a
+# virtual environment.
 #
-#   tools/pythons.sh            every one, oldest first, a line each: 3.N PATH
-#   tools/pythons.sh one [PY]   the path of the one to work with: PY if given, else python3 if it
-#                               will do, else the oldest
+#   tools/pythons.sh            all of them, oldest first, one per line: 3.N PATH
+#   tools/pythons.sh one [PY]   the path of one Python: PY if given; otherwise python3 if it is
+#                               supported; otherwise the oldest
 #
-# A command may be there and still not work (pyenv leaves one for every version it has ever
-# installed), so each is asked rather than looked at.
+# A command can exist without working, because pyenv has a command for every version that was ever
+# installed. So the script runs each command.
 set -u
 
 oldest=11
 newest=19
 
-answer='import sys, ensurepip, venv
+probe='import sys, ensurepip, venv
 sys.exit(1) if sys.version_info < (3, 11) else print("%d.%d" % sys.version_info[:2], sys.executable)'
 
-ask() {
-    "$1" -c "$answer" </dev/null 2>/dev/null
+try() {
+    "$1" -c "$probe" </dev/null 2>/dev/null
 }
 
 pyenv_versions() {
@@ -37,7 +37,7 @@ every() {
     minor=$oldest
     while [ "$minor" -le "$newest" ]; do
         for command in "python3.$minor" python3 python $(pyenv_versions "$minor"); do
-            line=$(ask "$command") || continue
+            line=$(try "$command") || continue
             case $line in
                 "3.$minor "*) echo "$line"; break ;;
             esac
@@ -48,28 +48,28 @@ every() {
 
 complain() {
     {
-        echo "There is no Python that this project can use."
-        echo "It needs Python 3.11 or newer, with the modules venv and ensurepip"
-        echo "(Debian and Ubuntu keep them in the package python3-venv). Looked at:"
+        echo "No supported Python was found."
+        echo "The project needs Python 3.11 or newer, with the modules venv and ensurepip"
+        echo "(Debian and Ubuntu have both in the package python3-venv). These were tried:"
         for command in "$@"; do
             if ! command -v "$command" >/dev/null 2>&1; then
                 echo "  $command: not found"
-            elif ask "$command" >/dev/null; then
-                echo "  $command: fine"
+            elif try "$command" >/dev/null; then
+                echo "  $command: supported"
             else
                 echo "  $command: $("$command" --version 2>&1 </dev/null | head -n 1)"
             fi
         done
-        echo "Where yours is elsewhere, name it: make PYTHON=/path/to/python3.12 ..."
+        echo "If your Python is elsewhere, give its path: make PYTHON=/path/to/python3.12 ..."
     } >&2
     exit 1
 }
 
 one() {
     if [ -n "${1:-}" ]; then
-        line=$(ask "$1") || complain "$1"
+        line=$(try "$1") || complain "$1"
     else
-        line=$(ask python3) || line=$(every | head -n 1)
+        line=$(try python3) || line=$(every | head -n 1)
         [ -n "$line" ] || complain python3 python python3.11 python3.12 python3.13 python3.14
     fi
     echo "${line#* }"

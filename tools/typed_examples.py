@@ -3,12 +3,12 @@ Check the types of the examples in docs/ and README.md with mypy --strict and py
 
     python tools/typed_examples.py FOLDER
 
-Writes each group of examples into a file of FOLDER, every line where it stands on its page, and
-has both type checkers read the files. What they find is reported with the page and its line. The
-exit status is 1 where they find anything.
+The script writes each group of examples into a file of FOLDER. Each line has the same line number in
+this file as on its page, and errors are reported with the page and this number. The exit status is 1
+if a type checker finds an error.
 
-pyright runs on Node.js, which its extra brings for the usual machines. Where it does not run, that
-check is skipped, which is said.
+pyright runs on Node.js, which pyright's extra installs on common machines. If Node.js does not run,
+the check by pyright is skipped, and the script reports this.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 EXTENSIONS = CHECKOUT / "docs" / "extensions"
 
-# What conf.py gives to each group, see doctest_global_setup; the first line of a page is its title.
+# The doctest_global_setup of conf.py. It replaces the first line of a page, which is the title.
 PREPARED = "from embedded import start as _start; deployment, agent_id = _start()"
 
 DIRECTIVE = re.compile(
@@ -45,10 +45,10 @@ follow_imports = silent
 
 class Page:
     """
-    A page and the files that its examples are written to.
+    A page and the files of its examples.
 
     Args:
-        path: where it is.
+        path: the path of the page.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,14 +58,14 @@ class Page:
 
     def add(self, group: str, line: int, code: str) -> None:
         """
-        Put *code* into a group, where its first line is the page's *line*, counted from 0.
+        Add *code* to *group*. *line* is the number of its first line on the page, counted from 0.
         """
         lines = self._groups.setdefault(group, [PREPARED])
         lines += [""] * (line - len(lines)) + code.splitlines()
 
     def files(self) -> dict[str, str]:
         """
-        Return the text of each file under its name.
+        Return a mapping from the name of each file to its text.
         """
         stem = re.sub(r"\W", "_", self.path.stem)
         return {
@@ -75,7 +75,7 @@ class Page:
 
 def read_page(path: Path) -> Page:
     """
-    Return the page at *path* with its examples, in groups as the run of the examples has them.
+    Return the page at *path* with its examples, in the groups of doctest.
     """
     page = Page(path)
     if path.suffix == ".md":
@@ -95,8 +95,8 @@ def read_page(path: Path) -> Page:
 
 def directives(text: str) -> Iterator[tuple[int, re.Match[str], str]]:
     """
-    Yield for each directive of *text* the line that its body begins in, counted from 0, the
-    directive, and the body.
+    Yield for each directive of *text* the first line of the body, counted from 0, the directive, and
+    the body.
     """
     lines = text.splitlines()
     for number, line in enumerate(lines):
@@ -116,7 +116,7 @@ def directives(text: str) -> Iterator[tuple[int, re.Match[str], str]]:
 
 def write_examples(folder: Path) -> dict[str, str]:
     """
-    Write the files to *folder*; return for each the page that it is from, as it is shown.
+    Write the files to *folder*; return a mapping from the name of each file to its page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.py"):
@@ -131,7 +131,7 @@ def write_examples(folder: Path) -> dict[str, str]:
 
 def at_home(output: str, origins: dict[str, str]) -> str:
     """
-    Return *output* with the pages in place of the files that were made from them.
+    Return *output* with the names of the pages in place of those of the files.
     """
     return re.sub(
         r"[^\s:]*?(\w+__\w+\.py)\b", lambda found: origins.get(found[1], found[0]), output
@@ -167,7 +167,7 @@ def mypy(folder: Path) -> tuple[int, str]:
 
 def pyright(folder: Path) -> tuple[int, str]:
     """
-    Return the exit status and the output of pyright; 0 where it does not run.
+    Return the exit status and the output of pyright; the status is 0 if pyright does not run.
     """
     settings = {"include": ["."], "extraPaths": [str(CHECKOUT), str(EXTENSIONS)]}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")

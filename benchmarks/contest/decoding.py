@@ -1,5 +1,5 @@
 """
-The contests of decoding: from JSON to objects, off a socket and in memory, in both feeds.
+The contests of decoding: from JSON to objects, from a socket and in memory, with both feeds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from contest.rows import (
 
 
 def _batches(against: str) -> tuple[Contestant, ...]:
-    work, why = "ours.follow_batches", "told for those who take whole messages"
+    work, why = "ours.follow_batches", "a figure for users of whole messages"
     return (
         Contestant(
             label=f"{INSTALLED}, batches()",
@@ -42,7 +42,7 @@ CONTESTS = (
         Contest(
             key="logs",
             title="WebSocket messages of 95 logs, 20 KB, to objects",
-            unit="a log",
+            unit="per log",
             plotted=True,
             contestants=(
                 *ours("ours.follow_logs", GO, 0.65, 0.34),
@@ -71,7 +71,7 @@ CONTESTS = (
         Contest(
             key="metadata",
             title="SSE events of 84 items of metadata, 20 KB, to objects",
-            unit="an item",
+            unit="per item",
             plotted=True,
             contestants=(
                 *ours("ours.watch_metadata", GO_SSE, 0.8, 0.33),
@@ -103,8 +103,8 @@ CONTESTS = (
         Contest(
             key="single",
             title="WebSocket messages of one log each, to objects",
-            unit="a log",
-            guard=False,  # its bound is not met yet: `make bench` says so
+            unit="per log",
+            guard=False,  # its bound is not met yet: `make bench` reports that
             contestants=(
                 *ours("ours.follow_single", LINES, 2.5, 2.0),
                 limit(LINES, "limits.bare_lines_of_logs"),
@@ -117,7 +117,7 @@ CONTESTS = (
         Contest(
             key="body",
             title="A body of {0.body:,} logs, 0.2 KB each, to objects",
-            unit="a log",
+            unit="per log",
             plotted=True,
             contestants=(
                 *ours("ours.read_large", GO_JSON, 0.85, 0.35),
@@ -134,7 +134,7 @@ CONTESTS = (
         Contest(
             key="hundred",
             title="A body of 100 logs to objects",
-            unit="a body",
+            unit="per body",
             guard=True,
             contestants=(
                 *ours("ours.read_short", JSON, 1.8, 0.8),
@@ -149,7 +149,7 @@ CONTESTS = (
     Contest(
         key="agent",
         title="An agent, 5 KB, to an object",
-        unit="an agent",
+        unit="per agent",
         guard=True,
         contestants=(
             *ours("ours.read_agent", JSON, 2.2, 1.2),
@@ -160,7 +160,7 @@ CONTESTS = (
     Contest(
         key="agents",
         title="A list of {0.agents:,} workspaces with an agent each, all ids and times different",
-        unit="an agent",
+        unit="per agent",
         guard=True,
         contestants=(
             *ours("ours.read_agents", JSON, 6.0, 1.8),
@@ -169,5 +169,5 @@ CONTESTS = (
     ),
 )
 """
-All of them, in the order of the table.
+The contests of decoding, in the order of the table.
 """

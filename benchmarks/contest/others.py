@@ -1,5 +1,5 @@
 """
-The contests of transports, memory, and what else has a cost.
+The contests of transports, latency, checks, imports and memory.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CONTESTS = (
     Contest(
         key="sse",
         title="SSE transport, events of 20 KB",
-        unit="an event",
+        unit="per event",
         guard=True,
         contestants=(
             *ours("ours.sse_source", SOCKET, 1.8),
@@ -55,7 +55,7 @@ CONTESTS = (
                 label="bare socket, cut line by line",
                 work="limits.bare_lines",
                 against=SOCKET,
-                why="told as what is possible where lines are long",
+                why="a faster way to split events of long lines",
             ),
             peer("requests, sseclient-py", "peers.sse_sseclient", SOCKET),
             peer("httpx-sse", "peers.sse_httpx", SOCKET, "httpx", "httpx_sse"),
@@ -64,7 +64,7 @@ CONTESTS = (
     Contest(
         key="websocket",
         title="WebSocket transport, messages of 20 KB",
-        unit="a message",
+        unit="per message",
         guard=True,
         contestants=(
             *ours("ours.websocket_source", FRAMES, 3.0),
@@ -75,23 +75,23 @@ CONTESTS = (
     ),
     Contest(
         key="latency",
-        title="An event of 1 KB, from written to yielded, median",
-        unit="an event",
+        title="Latency of an event of 1 KB, from the write to the yield, median",
+        unit="per event",
         measure="wall",
         contestants=(
             *ours("ours.event_way", SOCKET, 2.5),
             Contestant(
-                label="coder_agents as installed, its objects",
+                label="coder_agents as installed, with objects",
                 work="ours.way",
                 against=SOCKET,
-                why="the limit makes no objects",
+                why="the limit creates no objects",
                 without=("msgspec",),
             ),
             Contestant(
-                label="coder_agents with fast, its objects",
+                label="coder_agents with fast, with objects",
                 work="ours.way",
                 against=SOCKET,
-                why="the limit makes no objects",
+                why="the limit creates no objects",
                 needs=("msgspec",),
             ),
             limit(SOCKET, "limits.bare_way"),
@@ -99,16 +99,16 @@ CONTESTS = (
     ),
     Contest(
         key="busy",
-        title="A busy log of 200 lines a second, followed for a minute, late lines looked for or not",
-        unit="a log",
+        title="A log of 200 lines a second, followed for a minute, with and without checks",
+        unit="per log",
         together=4,
-        once=True,  # the four of each are its rounds
+        once=True,  # four processes of each replace the rounds
         contestants=_busy(),
     ),
     Contest(
         key="pieces",
-        title="SSE events in pieces of 128 bytes: twice the size, twice the work",
-        unit="an event",
+        title="SSE events in pieces of 128 bytes: twice the size costs twice the work",
+        unit="per event",
         guard=True,
         contestants=(
             *ours("ours.large_event", "0.8 MB", 2.3, label="1.6 MB"),
@@ -119,8 +119,8 @@ CONTESTS = (
     ),
     Contest(
         key="import",
-        title="Importing it, and what it stands on",
-        unit="a process",
+        title="Import of this package, and of packages that it requires",
+        unit="per process",
         guard=True,
         contestants=(
             *ours(
@@ -134,8 +134,8 @@ CONTESTS = (
     ),
     Contest(
         key="kept",
-        title="Memory of a log that is kept, beyond its text",
-        unit="a log",
+        title="Memory of a log object, without its text",
+        unit="per log",
         measure="bytes",
         guard=True,
         once=True,
@@ -143,20 +143,20 @@ CONTESTS = (
     ),
     Contest(
         key="held",
-        title="Memory of a stream itself, over {0.long:,} logs",
-        unit="in all",
+        title="Memory of a stream that yields {0.long:,} logs",
+        unit="per stream",
         measure="bytes",
         once=True,
         contestants=(
             Contestant(
-                label="after all of them",
+                label="after all logs",
                 work="ours.held_late",
-                against="after a tenth of them",
-                why="ids are remembered for a time, however many they are",
+                against="after a tenth of the logs",
+                why="a stream holds ids for a time, and no fixed number of them",
                 without=("msgspec",),
             ),
             Contestant(
-                label="after a tenth of them",
+                label="after a tenth of the logs",
                 work="ours.held_early",
                 why="the limit itself",
                 without=("msgspec",),
@@ -165,5 +165,5 @@ CONTESTS = (
     ),
 )
 """
-All of them, in the order of the table.
+The other contests, in the order of the table.
 """

@@ -139,8 +139,13 @@ def _started(contestant: Contestant, scale: Scale) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command(contestant, scale),
         cwd=BENCHMARKS,
-        # A proxy of the environment is not part of the contest.
-        env={**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+        # A proxy of the environment is not part of the contest; bytecode is, as it is installed.
+        env={
+            **os.environ,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+            "PYTHONDONTWRITEBYTECODE": "",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

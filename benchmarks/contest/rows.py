@@ -1,5 +1,5 @@
 """
-What a contest is, and what its rows have in common.
+Contests and their contestants.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ GO = "Go: coder/websocket, encoding/json"
 GO_SSE = "Go: net/http, encoding/json"
 GO_JSON = "Go: encoding/json"
 JSON = "json.loads alone"
-SOCKET = "bare socket, the same framing"
+SOCKET = "bare socket, same framing"
 FRAMES = "bare frames"
 LINES = "bare socket, bare frames, json.loads"
-PACKAGES = "the five packages"
+PACKAGES = "requests, attrs, cattrs, websocket, sseclient"
 
 Measure = Literal["cpu", "wall", "bytes"]
 
@@ -25,17 +25,17 @@ Measure = Literal["cpu", "wall", "bytes"]
 @attrs.frozen(kw_only=True)
 class Contestant:
     """
-    One who does a work.
+    One implementation of a work.
 
     Attributes:
-        label: who that is.
-        work: the room and the function that do it; of "go" the program's word for it, of
+        label: its name.
+        work: the module and the function that do the work; for "go" the program's argument, for
             "import" the statement.
         against: the label of the limit.
-        bound: what the ratio to the limit may be; without a limit, what a piece may cost.
+        bound: the maximum ratio to the limit; without a limit, the maximum cost of a piece.
         why: why there is no bound.
-        needs: modules without which it is absent.
-        without: modules that it does not find, even where they are installed.
+        needs: modules without which the contestant is absent.
+        without: modules that the contestant cannot import, even if they are installed.
         different: whether it gets the feed in which all times are different.
     """
 
@@ -52,19 +52,19 @@ class Contestant:
 @attrs.frozen(kw_only=True)
 class Contest:
     """
-    One work, and all who do it.
+    One work, and its contestants.
 
     Attributes:
         key: a short name, for ``--only``.
-        title: the work, with a scale's sizes to be filled in.
-        unit: what the figures are of.
+        title: the work, with placeholders for the sizes of a scale.
+        unit: the unit of the figures, such as "per log".
         contestants: in the order of the table.
-        measure: what ratios are made of: CPU time, time on the wall, memory.
-        guard: whether it is part of the guard against regressions: the same wherever it runs,
-            and soon over.
-        once: whether it is part of the first round only.
-        together: how many of each contestant run in a round, all at the same time, as they
-            mostly wait; 0 where they run one after the other.
+        measure: the figure that ratios compare: CPU time, wall-clock time, or memory.
+        guard: whether it is part of the guard against regressions: short, and with the same
+            ratios on every machine.
+        once: whether it runs in the first round only.
+        together: how many processes of each contestant run in a round, all at the same time, as
+            they mostly wait; 0 if the contestants run one after the other.
         plotted: whether the plot shows it.
     """
 
@@ -81,14 +81,14 @@ class Contest:
 
 def limit(label: str, work: str) -> Contestant:
     """
-    Return what others are compared with.
+    Return the contestant that the others are compared with.
     """
     return Contestant(label=label, work=work, why="the limit itself")
 
 
 def peer(label: str, work: str, against: str, *needs: str) -> Contestant:
     """
-    Return another library, which is absent where a module that it *needs* is.
+    Return another library, which is absent if a module that it *needs* is absent.
     """
     return Contestant(label=label, work=work, against=against, why="a peer", needs=needs)
 
@@ -97,7 +97,7 @@ def ours(
     work: str, against: str, installed: float, fast: float | None = None, *, label: str = ""
 ) -> tuple[Contestant, ...]:
     """
-    Return this package, as it is installed and, where *fast* is its bound, with the extra.
+    Return this package as installed and, if *fast* is given as a bound, with the extra ``fast``.
     """
     first = Contestant(
         label=label or INSTALLED,
@@ -116,9 +116,9 @@ def both_feeds(
     contest: Contest, installed: tuple[float, float], fast: tuple[float, float]
 ) -> tuple[Contest, Contest]:
     """
-    Return *contest* with the feed whose times repeat, and with the one whose times do not.
+    Return *contest* with the feed in which times repeat, and with the feed in which all times differ.
 
-    *installed* and *fast* are the bounds of this package for either.
+    *installed* and *fast* are the bounds of this package for the two feeds.
     """
     return (
         attrs.evolve(

@@ -23,12 +23,12 @@ class Line:
     One contestant's line, its figures as text.
 
     Attributes:
-        label: who it is.
+        label: the contestant's name.
         cpu: CPU time, or memory.
-        wall: time on the wall.
-        ratio: to the limit.
-        bound: what it may be.
-        verdict: "ok" or "MISSED" where there is a bound to compare with, "limit" for a limit.
+        wall: wall-clock time.
+        ratio: the ratio to the limit.
+        bound: the maximum ratio.
+        verdict: "ok" or "MISSED" if there is a bound, "limit" for a limit.
         absent: why there are no figures.
     """
 
@@ -43,7 +43,7 @@ class Line:
 
 def compared(contest: Contest, results: Sequence[Result], slack: float = 1.0) -> list[Line]:
     """
-    Return a line for each of *results*; bounds are *slack* times what they say.
+    Return a line for each of *results*; each bound is multiplied by *slack*.
     """
     by_label = {result.contestant.label: result for result in results}
     limits = {result.contestant.against for result in results}
@@ -90,7 +90,7 @@ def _ratio(contest: Contest, result: Result, limit: Result | None) -> float | No
 
 def time(seconds: float) -> str:
     """
-    Return *seconds* with three digits that count and a fitting unit.
+    Return *seconds* with three significant digits and a suitable unit.
     """
     for unit, least in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= least:
@@ -100,7 +100,7 @@ def time(seconds: float) -> str:
 
 def size(count: float) -> str:
     """
-    Return *count* bytes with three digits that count and a fitting unit.
+    Return *count* bytes with three significant digits and a suitable unit.
     """
     for unit, least in (("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= least:
@@ -114,7 +114,7 @@ def _digits(value: float) -> str:
 
 def missed(lines: Iterable[Line]) -> list[str]:
     """
-    Return the labels of the lines whose bound is broken.
+    Return the labels of the lines whose ratio exceeds its bound.
     """
     return [line.label for line in lines if line.verdict == "MISSED"]
 

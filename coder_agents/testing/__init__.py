@@ -1,8 +1,8 @@
 """
-A small Coder deployment on loopback, to try and to test against.
+An embedded Coder deployment on loopback, for trials and tests.
 
-It needs the extra ``testing``. For pytest there is a fixture, ``coder_deployment``,
-asked for by ``pytest_plugins = ["coder_agents.testing.fixtures"]``.
+It needs the extra ``testing``. For pytest the package has a fixture, ``coder_deployment``, enabled
+by ``pytest_plugins = ["coder_agents.testing.fixtures"]``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
     "Script",
 ]
 
-# On demand, so that a run of pytest which only names the fixtures imports no server.
+# Imported on demand: a run of pytest that only names the fixtures imports no server.
 __getattr__, __dir__ = exports(
     __name__,
     {

@@ -1,5 +1,5 @@
 """
-What a request calls, and what the deployment answers where no fault is in the way.
+The call of a request, and the deployment's answer to it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROUTE_NOT_FOUND = "Route not found."
 NO_KEY = "API key or external proxy authentication required, but none provided"
 NO_SESSION = "You are signed out or your session has expired. Please sign in again to continue."
 
-# What a deployment answers outside its API: its dashboard.
+# The answer of a deployment outside its API: the dashboard.
 DASHBOARD = Response(
     200,
     b"<!doctype html>\n<title>Coder</title>\n",
@@ -34,9 +34,9 @@ class Call:
     The route of a request, with the parameters in its path.
 
     Attributes:
-        route: the route; None where the deployment has none of that path and method.
-        parameters: what the route's handler is called with.
-        known: whether the path is that of a route, whatever the method.
+        route: the route; None where the deployment has no route of that path and method.
+        parameters: the arguments for the route's handler.
+        known: whether the path belongs to a route, with any method.
     """
 
     route: Route | None
@@ -46,7 +46,7 @@ class Call:
     @classmethod
     def of(cls, request: Request, state: State) -> Self:
         """
-        What *request* calls.
+        Return the call of *request*.
         """
         found = matching(request, state)
         for route, parameters in found:
@@ -63,10 +63,10 @@ class Call:
 
     def run(self, exchange: Exchange, state: State, token: str) -> Response | None:
         """
-        Do what is called.
+        Run the call.
 
         Returns:
-            The response; None where a stream was the answer, and is over.
+            The response; None after a stream, which is over then.
         """
         request = exchange.request
         if self.route is None:

@@ -22,6 +22,8 @@ from coder_agents.schema import (
     to_json,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 
 def test_log_messages_are_95_lines_of_20_kilobytes() -> None:
     """
@@ -102,7 +104,9 @@ def test_the_server_sends_both_feeds() -> None:
         assert event == scenes.chunk(feed.event(feed.metadata(0, different=different)))
         single = next(made.frames(scenes.fed(scenes.SINGLE, scale), 0, ""))
         assert single == scenes.frame(feed.logs(1, different=different))
-        assert made.body(different) == feed.logs(10, different=different)
+        assert made.body(scenes.fed(scenes.LOGS, scale), 0, "") == feed.logs(
+            10, different=different
+        )
 
 
 def test_lines_are_escaped_as_go_escapes_them() -> None:

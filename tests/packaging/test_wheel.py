@@ -16,6 +16,8 @@ import coder_agents._version
 
 from .checkout import CHECKOUT, run
 
+pytestmark = pytest.mark.unmeasured
+
 BOUNDED = re.compile(r"[\w.-]+>=[\d.]+")
 
 

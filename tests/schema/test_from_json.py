@@ -582,7 +582,7 @@ def test_what_identifies_an_object_may_be_empty(cls: Any) -> None:
 
 def test_the_classes_of_answers_are_identified() -> None:
     """
-    By what no answer of that class comes without.
+    Each class of answers is identified by fields that each of its answers has.
     """
     assert {cls.__name__: identifying_names(cls) for cls in IDENTIFIED} == {
         "BuildInfoResponse": ["version"],

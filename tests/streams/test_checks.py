@@ -32,6 +32,8 @@ from .playing import (
     streams_gone,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 # A hanging check is worth a test only where nothing else ends it soon.
 PATIENT = (60, 60)
 
@@ -301,6 +303,7 @@ FAILURES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(("kind", "options"), FAILURES)
 @pytest.mark.parametrize("deployment", [False], indirect=True, ids=["plain"])
 def test_a_check_that_fails_ends_nothing(

@@ -375,7 +375,7 @@ def test_no_answer_in_time_is_a_timeout() -> None:
     """
     It is also Python's own TimeoutError.
     """
-    with serving(lambda conversation: conversation.stop.wait(30)) as peer:
+    with serving(lambda conversation: conversation.stop.wait(60)) as peer:
         with Client(peer.url, TOKEN, timeout=(5, 0.2), retries=0) as client:
             with pytest.raises(RequestTimeoutError) as raised:
                 client.me()
