@@ -625,7 +625,7 @@ do_SIGNAL() {
         ok 0
     elif [ "$3" != - ] && ! mkdir "$ca_folder/sent-$3"; then
         ok 0
-    elif kill -s "$2" -- "-$ca_pid" || kill "-$2" "-$ca_pid"; then
+    elif kill "-$2" "-$ca_pid"; then
         ok 1
     else
         ok 0
