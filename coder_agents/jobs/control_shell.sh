@@ -207,12 +207,17 @@ usable() {
 }
 
 ca_problem=
-ca_base=${XDG_STATE_HOME:-$HOME/.local/state}/coder-agents/jobs
-if ! usable "$ca_base"; then
-    ca_tried=$ca_base
-    # chmod fails on a folder that somebody else made here, and a link may lead to theirs.
-    ca_base=/tmp/coder-agents-$(id -u)
-    usable "$ca_base" && [ ! -L "$ca_base" ] && chmod 700 "$ca_base" ||
+ca_base=
+case ${XDG_STATE_HOME:-${HOME:+$HOME/.local/state}} in
+/*) ca_base=${XDG_STATE_HOME:-$HOME/.local/state}/coder-agents/jobs ;;
+esac
+if [ ! "$ca_base" ] || ! usable "$ca_base"; then
+    ca_tried=${ca_base:-a home}
+    ca_user=$(id -u)
+    ca_base=/tmp/coder-agents-$ca_user
+    # Anybody can make a folder here, or a link: it has to be ours.
+    usable "$ca_base" && [ ! -L "$ca_base" ] && set -- $(ls -lnd "$ca_base") &&
+        [ "$3" = "$ca_user" ] && chmod 700 "$ca_base" ||
         ca_problem="neither $ca_tried nor $ca_base can be written"
 fi
 

@@ -19,6 +19,7 @@ import pytest
 from coder_agents.jobs.program import Limits
 from coder_agents.jobs.protocol import (
     GetPiece,
+    Info,
     ListDirectory,
     ListJobs,
     Nop,
@@ -28,6 +29,7 @@ from coder_agents.jobs.protocol import (
     Remove,
     Signal,
     WriteInput,
+    facts_of,
     numbers_of,
     read_entries,
     read_jobs,
@@ -191,6 +193,17 @@ def test_a_spool_that_cannot_be_written(opened: Opener, home: Path, tmp_path: Pa
     assert (folder / f"test-{os.getpid()}").is_dir()
     assert folder.stat().st_mode & 0o777 == 0o700
     control.ask(Remove(f"test-{os.getpid()}"))
+
+
+def test_an_agent_without_a_home(opened: Opener, home: Path, environment: dict[str, str]) -> None:
+    """
+    Where the environment has no home, nothing is written into the root of the file system.
+    """
+    del environment["HOME"]
+    control = opened()
+    end = control.run("exit 3")
+    [answer] = control.ask(Info())
+    assert (end.returncode, facts_of(answer)["jobs"]) == (3, f"/tmp/coder-agents-{os.getuid()}")
 
 
 @pytest.fixture
