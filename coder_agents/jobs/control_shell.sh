@@ -248,14 +248,17 @@ case $ca_locale in
 =*) LC_ALL=${ca_locale#=} ;;
 *) unset LC_ALL ;;
 esac
-unset OLDPWD ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting
+unset OLDPWD ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting ca_supervisor ca_boss
 '
+
+# What a list of processes shows is short: the text of the supervisor is in its environment.
+ca_boss='eval "$ca_supervisor"'
 
 # A second call of setsid, in the process that leads a session by the first one, forks. A shell's
 # own way into the background would leave SIGINT ignored in the job.
-ca_launcher='eval "exec $ca_detach sh -c \"\$2\" ca_job \"\$@\""'
+ca_launcher='eval "exec $ca_detach sh -c \"\$ca_boss\" ca_job \"\$@\""'
 
-# The supervisor: FOLDER TEXT NONCE STDIN STDOUT STDERR TIMEOUT GRACE CLEAN. It has a session of its
+# The supervisor: FOLDER NONCE STDIN STDOUT STDERR TIMEOUT GRACE CLEAN. It has a session of its
 # own before it takes the guard, so that a hang-up does not end it in between.
 ca_supervisor='
 cd "$1" || exit
@@ -264,7 +267,7 @@ set -C
 printf "" >go || exit
 set +C
 printf "" >"by.$$"
-if [ "$9" ]; then
+if [ "$8" ]; then
     eval "$ca_sweep" &
 fi
 ca_in=/dev/null
@@ -281,28 +284,28 @@ pump() {
     printf "" >"cut$1" || mkdir "cut$1" || mv "p$1" "cut$1"
     cat >/dev/null
 }
-if [ "$5$6" = nullnull ]; then
+if [ "$4$5" = nullnull ]; then
     :
 elif mkfifo p1 p2; then
     exec 3<>p1 4<>p2
-    if [ "$5" = file ]; then
+    if [ "$4" = file ]; then
         ca_out=">p1"
         pump 1 <p1 &
         ca_pumps=$!
     fi
-    if [ "$6" = file ]; then
+    if [ "$5" = file ]; then
         ca_err="2>p2"
         pump 2 <p2 &
         ca_pumps="$ca_pumps $!"
     fi
 else
     # No pipes with names here, as on some file systems: the job writes into the files itself.
-    [ "$5" = file ] && ca_out=">>1"
-    [ "$6" = file ] && ca_err="2>>2"
+    [ "$4" = file ] && ca_out=">>1"
+    [ "$5" = file ] && ca_err="2>>2"
 fi
-[ "$6" = out ] && ca_err="2>&1"
+[ "$5" = out ] && ca_err="2>&1"
 
-case $4 in
+case $3 in
 spooled) ca_in=in ;;
 followed)
     # cat goes on where the last one stopped, since all have the same open file. The end is
@@ -332,13 +335,13 @@ esac
 # The watchdog: TERM, and KILL after a while, to the whole group. It has a group of its own, so
 # that it can be ended together with its sleep.
 ca_watchdog=
-if [ "$7" != 0 ]; then
+if [ "$6" != 0 ]; then
     ca_text="
-    sleep $7 || sleep $((${7%.*} + 1))
+    sleep $6 || sleep $((${6%.*} + 1))
     until ca_pid=\$(echo pid.*) && [ -e \"\$ca_pid\" ]; do sleep 1; done
     printf \"\" >timeout || mkdir timeout
     kill -TERM -\${ca_pid#pid.}
-    sleep $8 || sleep $((${8%.*} + 1))
+    sleep $7 || sleep $((${7%.*} + 1))
     kill -KILL -\${ca_pid#pid.}"
     eval "exec $ca_detach sh -c \"\$ca_text\" 3>&- 4>&-" &
     ca_watchdog=$!
@@ -351,7 +354,7 @@ if [ ! -e ../.awk1 ] && [ ! -e ../.awk0 ]; then
     ca_number=$(awk "BEGIN { print system(\"kill -9 \$\$\") }")
     if [ "$ca_number" = 265 ]; then printf "" >../.awk1; else printf "" >../.awk0; fi
 fi
-ca_job="$ca_detach sh run.$3 <$ca_in $ca_out $ca_err 3>&- 4>&-"
+ca_job="$ca_detach sh run.$2 <$ca_in $ca_out $ca_err 3>&- 4>&-"
 if [ -e ../.awk1 ]; then
     ca_number=$(exec 3>&- 4>&-; exec awk -v job="exec $ca_job" "BEGIN { print system(job) }")
     ca_name=exit.$ca_number
@@ -514,14 +517,12 @@ prepare() {
 launch() {
     ca_waiting=$$
     (
-        export ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting
+        export ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting ca_supervisor ca_boss
         exec 3<&- </dev/null >/dev/null
+        set -- "$ca_folder" $ca_nonce $ca_in $ca_out $ca_err $ca_timeout $ca_grace "$ca_clean"
         # One process less where setsid can fork.
-        [ "$ca_forks" ] && exec setsid -f sh -c "$ca_supervisor" ca_job "$ca_folder" '' \
-            "$ca_nonce" $ca_in $ca_out $ca_err $ca_timeout $ca_grace "$ca_clean"
-        eval "exec $ca_detach sh -c \"\$ca_launcher\" ca_launcher \"\$ca_folder\" \
-            \"\$ca_supervisor\" \"\$ca_nonce\" \$ca_in \$ca_out \$ca_err \$ca_timeout \$ca_grace \
-            \"\$ca_clean\""
+        [ "$ca_forks" ] && exec setsid -f sh -c "$ca_boss" ca_job "$@"
+        eval "exec $ca_detach sh -c \"\$ca_launcher\" ca_launcher \"\$@\""
     ) || {
         [ "$ca_forks" ] || return
         ca_forks=

@@ -127,7 +127,7 @@ def test_what_is_no_answer_is_a_typed_error(stream: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_another_error(stream: bytes) -> None:
     """
-    Whatever a hostile agent sends, the reader returns answers or raises its own error.
+    The reader returns answers or raises its own error, whatever a hostile agent sends.
     """
     reader = AnswerReader(NONCE)
     try:
