@@ -39,6 +39,7 @@ ca_pending=
 ca_clean=1
 ca_sleep=1
 ca_stat=
+ca_decode=
 ca_kicked=
 
 # ---- Answers
@@ -170,6 +171,14 @@ store() {
     ca_file=$1
     ca_offset=$2
     shift 2
+    ca_size=0
+    [ "$ca_offset" = 0 ] || size "$ca_file"
+    if [ "$ca_size" -lt "$ca_offset" ]; then
+        # dd would go to the end, and not beyond it.
+        receive "$@" >/dev/null
+        ca_message='bytes before this piece are missing: Invalid argument'
+        return 1
+    fi
     ca_message=$(
         {
             {
@@ -274,6 +283,7 @@ ca_in=/dev/null
 ca_out=">/dev/null"
 ca_err="2>/dev/null"
 ca_pumps=
+ca_feeder=
 
 # Each output is a pipe that a pump empties into a file. A full disk ends a pump; the job runs on,
 # and the name of a file says that bytes were lost. The supervisor holds the pipes open until the
