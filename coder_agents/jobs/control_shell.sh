@@ -367,6 +367,8 @@ fi
 ca_job="$ca_detach sh run.$2 <$ca_in $ca_out $ca_err 3>&- 4>&-"
 if [ -e ../.awk1 ]; then
     ca_number=$(exec 3>&- 4>&-; exec awk -v job="exec $ca_job" "BEGIN { print system(job) }")
+    # Somebody has killed awk: nobody knows how the job ends, and it counts as lost.
+    [ "$ca_number" ] || exit
     ca_name=exit.$ca_number
     [ "$ca_number" -gt 255 ] && ca_name=signal.$((ca_number % 256))
 else

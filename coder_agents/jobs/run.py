@@ -33,6 +33,12 @@ MAX_OUTPUT = 64 * 2**20
 Bytes that are captured of each output.
 """
 
+_FIRST_WAIT = 1.0
+"""
+Seconds in which most commands end. The answer to a start comes then at the latest, and after it
+is known that the command has started.
+"""
+
 _WATCHDOG = launch.GRACE + 15.0
 """
 Seconds after a time-out in which the agent's own watchdog has to end the command.
@@ -137,7 +143,7 @@ def run(
         env=env,
         shell=shell,
         timeout=timeout,
-        wait=shells.max_wait,
+        wait=min(_FIRST_WAIT, shells.max_wait),
     )
     began = time.monotonic()
     with launch.abandoned_on_error(job):

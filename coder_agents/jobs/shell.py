@@ -71,7 +71,7 @@ class Waits:
 
     begin: float = 10.0
     byte: float = 8.0
-    answer: float = 20.0
+    answer: float = 10.0
     idle: float = 15.0
 
     def within(self, seconds: float) -> Waits:
@@ -124,6 +124,7 @@ class ControlShell:
         self._came: list[Answer] = []
         self._numbers = 0
         self._last_byte = 0.0
+        self._is_closed = False
         self.greeting = Greeting(0, 0, frozenset(), "")
         self.idle_since = 0.0
 
@@ -195,7 +196,7 @@ class ControlShell:
         Whether the connection still stands, as far as is known without a request.
         """
         try:
-            return self._attachment.read(0) is None
+            return not self._is_closed and self._attachment.read(0) is None
         except DroppedError:
             return False
 
@@ -224,4 +225,5 @@ class ControlShell:
         """
         Detach; the program ends itself. Also twice.
         """
+        self._is_closed = True
         self._attachment.close()

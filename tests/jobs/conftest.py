@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from coder_agents import Agent, Client
 from coder_agents.jobs.program import Limits
+from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .shells import SHELLS, ControlShell, make_tools, missing
 
@@ -73,3 +75,37 @@ def control(opened: Opener) -> ControlShell:
     One control shell.
     """
     return opened()
+
+
+@pytest.fixture
+def deployment() -> Iterator[Deployment]:
+    """
+    An embedded deployment.
+    """
+    with Deployment() as made:
+        yield made
+
+
+@pytest.fixture
+def embedded(deployment: Deployment, home: Path) -> EmbeddedAgent:
+    """
+    An agent that runs real terminals.
+    """
+    return deployment.add_agent(environment={"HOME": str(home)})
+
+
+@pytest.fixture
+def client(deployment: Deployment) -> Iterator[Client]:
+    """
+    A client, which is closed after the test.
+    """
+    with deployment.client() as made:
+        yield made
+
+
+@pytest.fixture
+def agent(client: Client, embedded: EmbeddedAgent) -> Agent:
+    """
+    The agent, as a user has it.
+    """
+    return client.agent(str(embedded.id))
