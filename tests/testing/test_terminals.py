@@ -313,8 +313,10 @@ def test_a_terminal_ends_with_the_last_process_that_has_it_open(
     elsewhere = "</dev/null >/dev/null 2>&1"
     client = terminal(deployment, agent, f"setsid sleep 600 {elsewhere} & echo x")
     assert (client.read_all(), client.end) == (b"x\r\n", at_end)
-    client = terminal(deployment, agent, "setsid sleep 600 & echo $!")
+    # The shell stays until the child has left its session, which a hang-up would end too.
+    client = terminal(deployment, agent, "setsid sh -c 'echo $$; exec sleep 600' & read go")
     child = int(client.read_until(b"\n"))
+    client.send("\r")
     (process,) = agent.terminals.running.values()
     wait_until(lambda: not is_running(process.pid))
     assert agent.terminals.running
