@@ -12,7 +12,7 @@ import attrs
 import bench
 import pytest
 from contest import contests, golang, machine, rounds, rows, table
-from contest.figures import QUICK, Scale, drained, repeated
+from contest.figures import QUICK, Figures, Scale, drained, repeated
 
 pytestmark = pytest.mark.unmeasured
 
@@ -37,7 +37,7 @@ def results(*costs: float | str, contest: rows.Contest = CONTEST) -> list[rounds
     return [
         rounds.Result(one, absent=cost)
         if isinstance(cost, str)
-        else rounds.Result(one, cpu=cost, wall=cost * 2, bytes=cost)
+        else rounds.Result.of(one, [Figures(cpu=cost, wall=cost * 2, bytes=cost)])
         for one, cost in zip(contest.contestants, costs, strict=True)
     ]
 
@@ -101,6 +101,17 @@ def test_bounds_are_told_from_what_was_measured() -> None:
     lines = table.compared(CONTEST, results(2.1, 1.0, 9.0))
     assert table.missed(lines) == ["ours"]
     assert table.missed(table.compared(CONTEST, results(2.1, 1.0, 9.0), slack=1.6)) == []
+
+
+def test_a_ratio_is_the_median_of_the_rounds() -> None:
+    """
+    A round in which the whole machine was slow counts as the others do.
+    """
+    ours, limit, _ = CONTEST.contestants
+    own = rounds.Result.of(ours, [Figures(cpu=cpu) for cpu in (1.5, 15.0, 1.7)])
+    other = rounds.Result.of(limit, [Figures(cpu=cpu) for cpu in (1.0, 10.0, 1.0)])
+    [line, _] = table.compared(CONTEST, [own, other])
+    assert (line.cpu, line.ratio, line.verdict) == ("1.7 s", "1.50", "ok")
 
 
 def test_memory_without_a_limit_is_compared_by_its_bytes() -> None:

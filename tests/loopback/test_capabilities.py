@@ -25,8 +25,6 @@ from coder_agents.schema import WorkspaceAgentContainer, WorkspaceAgentDevcontai
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.testing.releases import Release
 
-pytestmark = pytest.mark.unmeasured
-
 CONTAINER = WorkspaceAgentContainer(
     id="c1", name="ctr", labels={"devcontainer.local_folder": "/home/coder/dev"}
 )

@@ -29,8 +29,6 @@ from coder_agents.schema import (
 )
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
 
-pytestmark = pytest.mark.unmeasured
-
 
 def test_an_agent_is_read(deployment: Deployment, agent: Agent, embedded: EmbeddedAgent) -> None:
     """
@@ -225,7 +223,7 @@ def test_a_blocked_reader_is_woken_against_the_deployment(agent: Agent) -> None:
     timer.start()
     started = time.monotonic()
     assert list(stream) == []
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40
     timer.join()
 
 

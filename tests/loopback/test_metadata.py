@@ -414,7 +414,7 @@ def test_ctrl_c_ends_the_threads_and_their_connections(stage: str) -> None:
         started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             client.metadata(agents, timeout=60, workers=2)
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 40
         thread.join()
         assert peer.accepted == 2
         named = [each.name for each in threading.enumerate()]
@@ -452,7 +452,7 @@ def test_ctrl_c_ends_what_is_only_about_to_be_asked() -> None:
         started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             client.metadata([quick, late], timeout=60)
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 40
         thread.join()
 
 

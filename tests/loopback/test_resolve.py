@@ -26,8 +26,6 @@ from coder_agents import (
 )
 from coder_agents.testing import Deployment
 
-pytestmark = pytest.mark.unmeasured
-
 RELEASES = ("2.24", "2.31", "2.35")
 QUICK = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=60), settle=0)
 

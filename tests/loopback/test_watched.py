@@ -190,7 +190,8 @@ def test_one_is_recreated_however_it_is_named(agent: Agent, dev: EmbeddedAgent, 
     The request takes the route that the release has, and the new container is waited for.
     """
     assert "initiated" in agent.recreate_devcontainer(which).message
-    assert agent.containers().devcontainers[0].status == "starting"
+    # A slow machine may see it when it is running already.
+    assert agent.containers().devcontainers[0].status in ("starting", "running")
     running = agent.wait_devcontainer(which)
     assert (running.id, running.status) == (DEV.id, "running")
 

@@ -323,12 +323,12 @@ def test_a_stream_gives_up_after_its_time(deployment: Deployment, embedded: Embe
     )
     options = attrs.evolve(QUICK, reconnect=Reconnect(initial=0.01, maximum=0.02, give_up_after=1))
     with deployment.client(stream_options=options) as client:
+        began = time.monotonic()  # before the drop, which is seen late on a slow machine
         with client.agent(embedded.id).follow_logs() as stream:
             assert [next(stream).output for _ in range(2)] == ["one", "two"]
-            began = time.monotonic()
             with pytest.raises(ServerError):
                 next(stream)
-            assert time.monotonic() - began > 0.5
+            assert time.monotonic() - began >= 1
             assert stream.end is StreamEnd.GAVE_UP
     assert len(routes(deployment, "logs_follow")) >= 3
 

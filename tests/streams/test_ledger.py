@@ -734,6 +734,7 @@ def test_restored_ids_count_as_yielded_and_as_seen_now() -> None:
     assert (ledger.floor, ledger.held, ledger.check_at()) == (15, 0, None)
 
 
+@pytest.mark.measured
 def test_nothing_restored_is_nothing_seen() -> None:
     """
     A floor alone needs no check.

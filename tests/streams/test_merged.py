@@ -116,9 +116,10 @@ def nothing_left(deployment: Deployment, client: Client) -> Iterator[None]:
     gone_by = time.monotonic() + LONG
     before = sockets()
     yield
-    assert threads() == []
     deployment.faults.clear()
-    while not sockets() <= before:  # the deployment's go once it has noticed
+    # A close waits for the threads half a second, in which a busy machine may run none of them; and the
+    # deployment's sockets go once it has noticed.
+    while threads() or not sockets() <= before:
         assert time.monotonic() < gone_by
         time.sleep(0.01)
 
@@ -652,7 +653,7 @@ def closing(how: str, stream: MergedLogStream[Agent]) -> Iterator[None]:
     else:
         threading.Timer(0.2, stream.close).start()
         yield
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 40
 
 
 @pytest.mark.parametrize("how", ["thread", "signal"])

@@ -266,7 +266,7 @@ def test_the_first_connection_is_never_retried(kind: Kind) -> None:
     started = time.monotonic()
     with pytest.raises(TransportError):
         kind.open(agent_at("http://127.0.0.1:1", options=OPTIONS))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40
 
 
 def test_a_resume_asks_behind_the_floor_and_leaves_out_what_is_known(serve: Serve) -> None:
@@ -466,7 +466,7 @@ def test_close_wakes_whoever_backs_off_or_reconnects(
     """
     Another thread closes it: the iteration ends, and no socket stays.
     """
-    policy = Reconnect(initial=30, maximum=30) if reached is _asleep else QUICK
+    policy = Reconnect(initial=600, maximum=600) if reached is _asleep else QUICK
     agent = serve(breaking(kind, hang_up), script, options=SOON(reconnect=policy, settle=0))
     before = open_sockets(agent)
     stream = kind.open(agent)
@@ -478,7 +478,7 @@ def test_close_wakes_whoever_backs_off_or_reconnects(
     stream.close()
     stream.close()
     thread.join(60)
-    assert time.monotonic() - started < 5  # of a pause of 30 s, a time-out of 60
+    assert time.monotonic() - started < 40  # of a pause of 600 s, a time-out of 60
     assert found[-1] == "end"
     assert stream.end is StreamEnd.CLOSED
     assert open_sockets(agent) <= before

@@ -231,7 +231,7 @@ def test_headers_dripped_byte_by_byte_end_at_the_time_limit(serve: Serve, kind: 
     started = time.monotonic()
     with pytest.raises(RequestTimeoutError, match="no answer in time"):
         kind.open(serve(drip, timeout=(5, 0.4)))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40
 
 
 def test_a_port_where_nobody_listens_is_a_transport_error(serve: Serve, kind: Kind) -> None:
@@ -278,7 +278,7 @@ def test_poll_returns_on_time_and_loses_no_half(
         started = time.monotonic()
         assert stream.poll(0.1) is None
         assert stream.poll(0) is None
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 40
         polled.set()
         assert kind.read(stream.poll(60)) == 7
 
@@ -358,10 +358,14 @@ def test_a_peer_that_only_pings_is_not_silent(serve: Serve, kind: Kind) -> None:
     Silence is measured in bytes, and a ping is some.
     """
 
+    pauses: list[float] = []
+
     def pinging(conversation: Conversation) -> None:
         kind.accept(conversation)
         for _ in range(8):
+            began = time.monotonic()
             conversation.stop.wait(0.1)
+            pauses.append(time.monotonic() - began)
             if kind.name == "logs":
                 conversation.ping(b"x")
             else:
@@ -371,17 +375,21 @@ def test_a_peer_that_only_pings_is_not_silent(serve: Serve, kind: Kind) -> None:
 
     agent = serve(pinging, options=StreamOptions(reconnect=None, idle_timeout=0.5))
     with kind.open(agent) as stream:
-        assert kind.read(next(stream)) == 1
+        try:
+            assert kind.read(next(stream)) == 1
+        except StreamError:
+            # A machine that is too busy is silent itself.
+            assert max(pauses, default=1.0) > 0.2
 
 
 def test_a_slow_loop_body_is_no_silence(serve: Serve, kind: Kind) -> None:
     """
     What came meanwhile is read first.
     """
-    agent = serve(counting(kind, 2), options=StreamOptions(reconnect=None, idle_timeout=0.2))
+    agent = serve(counting(kind, 2), options=StreamOptions(reconnect=None, idle_timeout=1))
     with kind.open(agent) as stream:
         assert kind.read(next(stream)) == 1
-        time.sleep(0.5)
+        time.sleep(1.2)
         assert kind.read(next(stream)) == 2
 
 

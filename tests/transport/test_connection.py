@@ -124,7 +124,7 @@ def woken_while(source: HTTPSource[Any], phase: Callable[[], object]) -> BaseExc
     source.wake()
     source.wake()
     error = opening.ended()
-    assert time.monotonic() - started < 5  # of a time-out of 60
+    assert time.monotonic() - started < 40  # of a time-out of 60
     assert_free(source._connection)
     return error
 
@@ -433,7 +433,7 @@ def test_a_peer_that_does_not_read_is_dropped(
     assert connection.receive() is None
     with pytest.raises(DroppedError, match="does not read"):
         data_of(connection)
-    assert 0.2 <= time.monotonic() - started < 15
+    assert 0.2 <= time.monotonic() - started < 40
     with pytest.raises(DroppedError, match="does not read"):
         connection.flush()
 

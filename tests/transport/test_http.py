@@ -358,7 +358,7 @@ def test_a_longer_wait_than_the_timeout_is_not_waited(asked: bytes) -> None:
             client.me()
         assert raised.value.retry_after == float(asked)
         assert peer.accepted == 1
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 40
 
 
 def test_lost_connections_are_not_tried_beyond_the_timeout() -> None:

@@ -403,7 +403,7 @@ def test_no_answer_in_time_discards_the_connection(client: MakeClient, part: byt
         started = time.monotonic()
         with pytest.raises(RequestTimeoutError, match="no answer in time"):
             fetch(http)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 40
         assert fetch(http) == "/api/v2/a"
         assert peer.accepted == 2
 
@@ -515,7 +515,7 @@ def test_a_dial_that_fails_is_an_error(client: MakeClient, full_listener: int) -
         started = time.monotonic()
         with pytest.raises(RequestTimeoutError):
             request(http).receive(0.1)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 40
     with pytest.raises(ConfigError):
         request(client("http://127.0.0.1:9", verify="no/such.pem")).receive(5)
 

@@ -168,7 +168,7 @@ def test_opening_has_a_last_moment_of_its_own() -> None:
         started = time.monotonic()
         with pytest.raises(RequestTimeoutError, match="no answer in time"):
             open_source(sse(peer.url, open_by=started + 0.3))
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 40
         with pytest.raises(RequestTimeoutError, match="no time is left"):
             sse(peer.url, open_by=started).send_request(20)
 
