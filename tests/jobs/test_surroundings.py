@@ -201,7 +201,10 @@ def test_an_agent_without_a_home(opened: Opener, home: Path, environment: dict[s
     """
     del environment["HOME"]
     control = opened()
-    end = control.run("exit 3")
+    job = f"homeless-{os.getpid()}"
+    control.start("exit 3", job=job, wait=5)
+    end = control.finish(job)
+    control.ask(Remove(job))
     [answer] = control.ask(Info())
     assert (end.returncode, facts_of(answer)["jobs"]) == (3, f"/tmp/coder-agents-{os.getuid()}")
 
