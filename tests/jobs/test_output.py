@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_a_bookmark_continues_in_another_process(deployment: Deployment, agent: 
     ],
 )
 def test_a_broken_connection_loses_no_byte(
-    deployment: Deployment, agent: Agent, kind: str, options: dict[str, object]
+    deployment: Deployment, agent: Agent, kind: str, options: dict[str, Any]
 ) -> None:
     """
     Whatever breaks, the stream continues at its offset.
@@ -153,7 +154,7 @@ def test_a_lost_agent_ends_the_stream_with_its_bookmark(
         with pytest.raises(CommandLostError) as caught:
             list(stream)
         embedded.connect()
-        bookmark = caught.value.bookmark  # type: ignore[attr-defined]
+        bookmark = caught.value.bookmark
         assert first == Output("stdout", b"1\n")
         assert whole(list(job.output(after=bookmark))) == b"2\n"
 

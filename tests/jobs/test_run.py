@@ -29,6 +29,7 @@ from coder_agents import (
     ShellError,
     UnsupportedError,
 )
+from coder_agents.jobs.program import bootstrap
 from coder_agents.schema import WorkspaceAgentContainer
 from coder_agents.testing import Deployment, EmbeddedAgent
 
@@ -656,12 +657,13 @@ def test_an_agent_that_lies_raises_a_typed_error(
     liar.write_text(_LIAR.format(python=sys.executable, lie=lie.decode()))
     liar.chmod(0o755)
     hostile = deployment.add_agent("liar", workspace="l", shell=str(liar))
-    from coder_agents.jobs import shell
-
     agent = client.agent(str(hostile.id))
-    true = shell.bootstrap
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shell, "bootstrap", lambda marker: true(marker).replace("#!/bin/sh\n", ""))
+        # Without the first line the login shell gets it.
+        patch.setattr(
+            "coder_agents.jobs.shell.bootstrap",
+            lambda marker: bootstrap(marker).replace("#!/bin/sh\n", ""),
+        )
         with pytest.raises(ControlShellError):
             agent.run("true")
 
