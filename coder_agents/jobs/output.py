@@ -189,7 +189,7 @@ class OutputStream(Stream[Output]):
     """
     The output of a job, piece by piece, until the job has ended.
 
-    A `Stream`: it continues after a drop, and nothing is lost or repeated.
+    It continues after a drop, and nothing is lost or repeated.
     """
 
     __slots__ = ()

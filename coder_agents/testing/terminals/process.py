@@ -28,7 +28,7 @@ class TerminalProcess:
     """
     A process, its pseudo-terminal, and the clients that are attached to it.
 
-    A thread reads the terminal, from `start` on. It waits for the slowest client, and the process waits for it.
+    A thread reads the terminal, from ``start`` on. It waits for the slowest client, and the process waits for it.
 
     Arguments:
         launch: what is started.
