@@ -235,13 +235,9 @@ def _abandon(job: JobHandle) -> None:
         with contextlib.suppress(CoderError):
             job.signal(signal.SIGKILL)
             with contextlib.suppress(JobNotFoundError):
-                _wait_for_end(job)
+                # Output would end the wait: only what comes after it does not count.
+                sizes = job.read((0, 0), max_bytes=0).sizes
+                job.read(sizes, wait=3, max_bytes=0)
             job.remove()
     finally:
         brief.close()
-
-
-def _wait_for_end(job: JobHandle) -> None:
-    for _ in range(3):
-        if job.read((0, 0), wait=1, max_bytes=0).returncode is not None:
-            return

@@ -153,9 +153,9 @@ def run(
         progress = _followed(job, job.start(request), sinks, give_up_at)
         if progress.returncode is None:
             job.signal(signal.SIGKILL)
-    duration = time.monotonic() - began
-    with contextlib.suppress(CoderError):  # a week later it goes by itself
-        job.remove()
+        duration = time.monotonic() - began
+        with contextlib.suppress(CoderError):  # a week later it goes by itself
+            job.remove()
     if progress.timed_out or progress.returncode is None:
         raise _timed_out(command, timeout or 0.0, sinks, form)
     done = CompletedCommand(

@@ -129,6 +129,18 @@ def test_a_job_that_writes_all_the_time_is_waited_for(agent: Agent) -> None:
     assert job.wait(PATIENCE) == 0
 
 
+def test_a_wait_for_one_that_writes_without_end_is_not_busy(agent: Agent) -> None:
+    """
+    An answer that comes at once is followed by a pause.
+    """
+    job = agent.start_job("while :; do echo x; done")
+    with pytest.raises(CommandTimeoutError):
+        job.wait(1.5)
+    assert job._handle.shells._kept[0]._numbers < 30
+    job.kill()
+    assert job.wait(PATIENCE) == -9
+
+
 def test_input_is_written_once_and_ended(agent: Agent) -> None:
     """
     communicate writes the input and its end, as Popen's does; also where there is no input.

@@ -15,6 +15,7 @@ import pytest
 from coder_agents import Agent, CommandLostError, DecodeError, Job, Output, OutputStream, ShellError
 from coder_agents.streams import StreamEnd
 from coder_agents.testing import Deployment, EmbeddedAgent
+from coder_agents.transport import ClosedError
 
 from .test_run import PATIENCE, job_folders
 
@@ -208,3 +209,17 @@ def test_an_output_that_was_cut_off_is_an_error(agent: Agent, home: Path) -> Non
     with pytest.raises(ShellError, match="disk"):
         job.poll()
     job._handle.signal(9)
+
+
+def test_the_engine_stops_in_a_child_process(agent: Agent) -> None:
+    """
+    Whoever reads in a child, as its parent did, is stopped.
+    """
+    from coder_agents.jobs.output import OutputEngine
+
+    job = agent.start_job("true")
+    engine = OutputEngine(job._handle, (0, 0))
+    assert job.id in engine.what
+    engine.after_fork_in_child()
+    with pytest.raises(ClosedError):
+        engine.open()

@@ -30,6 +30,7 @@ from coder_agents import (
     UnsupportedError,
 )
 from coder_agents.jobs.program import bootstrap
+from coder_agents.jobs.sinks import Sink
 from coder_agents.schema import WorkspaceAgentContainer
 from coder_agents.testing import Deployment, EmbeddedAgent
 
@@ -292,6 +293,27 @@ def test_a_timeout_ends_the_whole_group_and_keeps_the_output(agent: Agent, home:
     assert job_folders(home) == []
     with pytest.raises(CommandTimeoutError):
         agent.run("sleep 300", timeout=0, stdout=subprocess.DEVNULL)
+
+
+def test_a_watchdog_that_does_not_bark_is_replaced(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Where the agent does not keep the time-out, the client does.
+    """
+    monkeypatch.setattr("coder_agents.jobs.run._WATCHDOG", -59.0)
+    with pytest.raises(CommandTimeoutError) as caught:
+        agent.run("echo $$; sleep 300", timeout=60)
+    assert alive(int(caught.value.output)) == []
+
+
+def test_a_discarded_output_is_not_kept() -> None:
+    """
+    What an agent sends in spite of DEVNULL goes nowhere.
+    """
+    sink = Sink.of("stdout", subprocess.DEVNULL, 5)
+    sink.write(b"x")
+    assert sink.captured is None
 
 
 def test_check_raises_the_error_of_subprocess(agent: Agent) -> None:
@@ -637,35 +659,81 @@ def test_an_agent_can_be_pickled_after_a_command(agent: Agent) -> None:
     copy._http.close()
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
-        b"exited 0 1 5 0 0 -",  # keeps bytes back
-        b"exited 0 1 0 0 0",
-        b"exited x 1 0 0 0 -",
-        b"running 0 1 0 0 9 -",
-    ],
-)
+@pytest.fixture
+def liar(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Agent]:
+    """
+    Make an agent that answers each request with a lie: its shell plays the bootstrap and the program.
+
+    The mark @ in a lie stands for the begin of another answer.
+    """
+    # Without its first line the bootstrap is run by the login shell, and so by the liar.
+    monkeypatch.setattr(
+        "coder_agents.jobs.shell.bootstrap",
+        lambda marker: bootstrap(marker).replace("#!/bin/sh\n", ""),
+    )
+
+    def make(client: Client, lie: bytes, *, name: str = "liar", number: bytes = b"") -> Agent:
+        path = tmp_path / name
+        text = _LIAR.format(python=sys.executable, lie=lie.decode(), number=number.decode())
+        path.write_text(text)
+        path.chmod(0o755)
+        hostile = deployment.add_agent(name, workspace=name, shell=str(path))
+        return client.agent(str(hostile.id))
+
+    return make
+
+
+LIES = {
+    "bytes are kept back": b"OK 0 exited 0 1 5 0 0 -",
+    "a field is missing": b"OK 0 exited 0 1 0 0 0",
+    "there is no such state": b"OK 0 ended 0 1 0 0 0 -",
+    "the parts are longer than the whole": b"OK 0 running 0 1 0 0 9 -",
+    "there is more than there is": b"OK 2 exited 0 1 1 0 2 -\\nxy",
+    "several answers": b"MORE 0 a\\n@OK 0 running 0 1 0 0 0 -",
+    "no answer is an answer": b"YES",
+    "it is another length": b"OK 99999999 running 0 1 0 0 0 -",
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_an_agent_that_lies_raises_a_typed_error(
-    deployment: Deployment, client: Client, tmp_path: Path, lie: bytes
+    client: Client, liar: Callable[..., Agent], lie: bytes
 ) -> None:
     """
     Answers that cannot be true are an error, and no call waits for ever.
     """
-    # A shell that plays the bootstrap, takes the program's nonce, and answers everything alike.
-    liar = tmp_path / "sh"
-    liar.write_text(_LIAR.format(python=sys.executable, lie=lie.decode()))
-    liar.chmod(0o755)
-    hostile = deployment.add_agent("liar", workspace="l", shell=str(liar))
-    agent = client.agent(str(hostile.id))
-    with pytest.MonkeyPatch.context() as patch:
-        # Without the first line the login shell gets it.
-        patch.setattr(
-            "coder_agents.jobs.shell.bootstrap",
-            lambda marker: bootstrap(marker).replace("#!/bin/sh\n", ""),
-        )
-        with pytest.raises(ControlShellError):
+    with pytest.raises(ControlShellError):
+        liar(client, lie).run("true")
+
+
+def test_another_id_and_answers_without_end_are_errors(
+    client: Client, liar: Callable[..., Agent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    An answer to another request is none, and a list has an end.
+    """
+    agent = liar(client, b"OK 0 running 0 1 0 0 0 -", number=b"7")
+    with pytest.raises(ControlShellError, match="7, not 1"):
+        agent.run("true")
+    monkeypatch.setattr("coder_agents.jobs.shell._MAX_ANSWERS", 10)
+    agent = liar(client, b"\\n@".join([b"MORE 0 a"] * 20), name="endless")
+    with pytest.raises(ControlShellError, match="without end"):
+        agent.jobs()
+
+
+def test_an_agent_that_falls_silent_is_given_up(
+    deployment: Deployment, liar: Callable[..., Agent]
+) -> None:
+    """
+    An answer that is shorter than its length is a stall, and then an error.
+    """
+    with deployment.client(timeout=3) as client:
+        agent = liar(client, b"OK 500 running 0 1 0 0 0 -")
+        with pytest.raises(CommandLostError) as caught:
             agent.run("true")
+    assert caught.value.started is None
 
 
 _LIAR = """#!{python}
@@ -683,6 +751,7 @@ rest = b""
 while piece := os.read(0, 65536):
     rest += piece
     for number in re.findall(rb"^([0-9]+) [A-Z]+ ", rest, re.M):
-        os.write(1, nonce + b" " + number + b" OK 0 {lie}\\n")
+        begin = nonce + b" " + (b"{number}" or number) + b" "
+        os.write(1, begin + b"{lie}\\n".replace(b"@", begin))
     rest = rest.rpartition(b"\\n")[2]
 """

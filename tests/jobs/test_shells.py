@@ -17,8 +17,9 @@ from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.requests import Nop
 from coder_agents.jobs.shell import Place, Waits
 from coder_agents.jobs.shells import LateError, Shells, UnreachableError
+from coder_agents.schema import WorkspaceAgentContainer
 from coder_agents.testing import Deployment, EmbeddedAgent
-from coder_agents.transport import ClosedError
+from coder_agents.transport import ClosedError, DroppedError
 
 from .test_run import PATIENCE
 
@@ -80,18 +81,17 @@ def test_control_shells_that_nobody_refers_to_are_closed(agent: Agent) -> None:
     assert not kept.is_usable
 
 
-def test_one_that_broke_while_it_was_kept_is_replaced(
-    embedded: EmbeddedAgent, agent: Agent
-) -> None:
+def test_one_that_broke_while_it_was_kept_is_replaced(deployment: Deployment, agent: Agent) -> None:
     """
     A dead connection is noticed before it is used, and costs no try.
     """
     shells = made(agent)
     shells.call(Nop())
     [first] = shells._kept
-    embedded.disconnect()
-    embedded.connect()
+    for connection in deployment.connections.snapshot().values():
+        connection.abort()
     until(lambda: not first.is_usable)
+    assert shells._kept == [first]
     shells.call(Nop())
     assert shells._kept != [first]
     shells.close()
@@ -164,6 +164,72 @@ def test_a_loan_that_was_woken_is_of_no_use(agent: Agent) -> None:
     with pytest.raises(ClosedError):
         pausing.pause(time.monotonic() + PATIENCE)
     timer.join()
+    shells.close()
+
+
+def test_an_interrupt_before_there_is_a_control_shell_passes(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    There is nothing to close yet, and the interrupt is what the caller sees.
+    """
+    shells = made(agent)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("coder_agents.jobs.shells.ControlShell", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        shells.call(Nop())
+    shells.close()
+
+
+def test_a_child_process_begins_with_no_control_shell(agent: Agent) -> None:
+    """
+    What the parent keeps is not the child's; whether it is closed stays.
+    """
+    shells = made(agent)
+    shells.call(Nop())
+    [kept] = shells._kept
+    shells.after_fork_in_child()
+    assert shells._kept == []
+    shells.call(Nop())
+    shells.close()
+    shells.after_fork_in_child()
+    assert shells._is_over.is_set()
+    kept.close()
+
+
+def test_the_machine_of_a_container_may_be_away(
+    deployment: Deployment, embedded: EmbeddedAgent, agent: Agent
+) -> None:
+    """
+    Where nobody can say whether this is the container, the request is not sent.
+    """
+    container = WorkspaceAgentContainer(
+        id="abcdef0123456789", name="web", running=True, status="running"
+    )
+    embedded.set_containers([container])
+    place = Place(http=agent._http, agent_id=agent.id, what="the agent", container="web")
+    shells = Shells(place, give_up_after=1)
+    deployment.faults.add("drop", route="pty", containing="READY", after=0, times=None, kept=False)
+    with pytest.raises(UnreachableError) as caught:
+        shells.call(Nop())
+    assert not caught.value.was_sent
+    deployment.faults.clear()
+    shells._machine = None
+
+    class Away:
+        def call(self, request: object) -> None:
+            raise UnreachableError(DroppedError("away"), was_sent=True)
+
+        def close(self) -> None:
+            pass
+
+    shells._machine = Away()  # type: ignore[assignment]
+    with pytest.raises(UnreachableError, match="away") as also:
+        shells.call(Nop())
+    assert not also.value.was_sent
     shells.close()
 
 
