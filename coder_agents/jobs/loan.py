@@ -42,6 +42,14 @@ class Loan:
         self.shell = shell
         self.check()
 
+    def drop(self) -> None:
+        """
+        Close the control shell in use, if there is one: what comes over it is of no use any more.
+        """
+        held, self.shell = self.shell, None
+        if held is not None:
+            held.close()
+
     def check(self) -> None:
         """
         Raise *ClosedError* when woken.

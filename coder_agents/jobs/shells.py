@@ -124,19 +124,15 @@ class Shells:
         return is_resumable(error)
 
     def _request(self, request: Request, wait: float, loan: Loan) -> list[Answer]:
-        is_whole = False
         try:
             shell = self._lend(loan)
             is_repeated, loan.was_sent = loan.was_sent, True
             answers = shell.request(request, repeated=is_repeated, wait=wait)
-            is_whole = True
-        finally:
-            held, loan.shell = loan.shell, None
-            if held is not None:
-                if is_whole:
-                    self._keep(held)
-                else:
-                    held.close()
+            self._keep(shell)
+        except BaseException:
+            loan.drop()
+            raise
+        loan.shell = None
         return answers
 
     def _pause(self, broken: CoderError | DroppedError, loan: Loan, deadline: float) -> None:
