@@ -8,7 +8,7 @@ import http.cookiejar
 import os
 import time
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -28,6 +28,7 @@ from coder_agents.transport.session import abandon, hooks_without_cookies
 
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
+    from coder_agents.transport.session import Closable
 
 Params = Sequence[tuple[str, str]]
 
@@ -42,17 +43,6 @@ NO_CONTENT = 204
 """
 The status of success without a body.
 """
-
-
-class Closable(Protocol):
-    """
-    An object that is closed with the client.
-    """
-
-    def close(self) -> None:
-        """
-        Free what it holds, also twice.
-        """
 
 
 class HTTP:

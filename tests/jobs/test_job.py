@@ -26,7 +26,7 @@ from coder_agents import (
 )
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-from .test_run import PATIENCE, job_folders
+from .test_run import LIMIT, job_folders
 from .test_running import alive
 
 
@@ -36,7 +36,7 @@ def test_a_job_ends_with_its_code_and_keeps_its_output(agent: Agent, home: Path)
     """
     job = agent.start_job("echo out; echo err >&2; exit 3", env={"A": "1"}, cwd="/")
     assert job.args == "echo out; echo err >&2; exit 3"
-    assert job.wait(PATIENCE) == 3
+    assert job.wait(LIMIT) == 3
     assert (job.returncode, job.poll()) == (3, 3)
     assert job.communicate() == (b"out\n", b"err\n")
     assert repr(job) == f"<Job {job.id}, returncode 3>"
@@ -59,10 +59,10 @@ def test_another_client_finds_a_job_again(deployment: Deployment, agent: Agent) 
         assert again.args is None
         assert again.poll() is None
         assert "running" in repr(again)
-        out, err = again.communicate(b"x\n", PATIENCE)
+        out, err = again.communicate(b"x\n", LIMIT)
         assert (out.split()[1], err) == (b"got", b"")
         assert again.pid == int(out.split()[0])
-    assert job.wait(PATIENCE) == 0
+    assert job.wait(LIMIT) == 0
 
 
 def test_jobs_are_listed(agent: Agent) -> None:
@@ -71,10 +71,10 @@ def test_jobs_are_listed(agent: Agent) -> None:
     """
     before = datetime.now(UTC).timestamp() - 2
     first = agent.start_job(["printf", "%s", "a b"])
-    first.wait(PATIENCE)
+    first.wait(LIMIT)
     second = agent.start_job("sleep 100")
     third = agent.start_job("kill -9 $$")
-    third.wait(PATIENCE)
+    third.wait(LIMIT)
     found = {each.id: each for each in agent.jobs()}
     assert found.keys() == {first.id, second.id, third.id}
     assert found[first.id].command == "printf %s 'a b'"
@@ -86,7 +86,7 @@ def test_jobs_are_listed(agent: Agent) -> None:
     assert started is not None
     assert started.timestamp() > before
     second.kill()
-    assert second.wait(PATIENCE) == -9
+    assert second.wait(LIMIT) == -9
 
 
 @pytest.mark.parametrize(("method", "code"), [("terminate", -15), ("kill", -9)])
@@ -96,7 +96,7 @@ def test_signals_reach_the_group(agent: Agent, method: str, code: int) -> None:
     """
     job = agent.start_job("sleep 300 & sleep 300")
     getattr(job, method)()
-    assert job.wait(PATIENCE) == code
+    assert job.wait(LIMIT) == code
     assert job.pid is not None
     assert alive(job.pid) == []
 
@@ -126,7 +126,7 @@ def test_a_job_that_writes_all_the_time_is_waited_for(agent: Agent) -> None:
     Output does not end a wait, and does not make it busy.
     """
     job = agent.start_job("for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep .1; done")
-    assert job.wait(PATIENCE) == 0
+    assert job.wait(LIMIT) == 0
 
 
 def test_a_wait_for_one_that_writes_without_end_is_not_busy(agent: Agent) -> None:
@@ -138,7 +138,7 @@ def test_a_wait_for_one_that_writes_without_end_is_not_busy(agent: Agent) -> Non
         job.wait(1.5)
     assert job._handle.shells._kept[0]._numbers < 30
     job.kill()
-    assert job.wait(PATIENCE) == -9
+    assert job.wait(LIMIT) == -9
 
 
 def test_input_is_written_once_and_ended(agent: Agent) -> None:
@@ -146,7 +146,7 @@ def test_input_is_written_once_and_ended(agent: Agent) -> None:
     communicate writes the input and its end, as Popen's does; also where there is no input.
     """
     job = agent.start_job("cat", stdin=subprocess.PIPE)
-    assert job.communicate("üx", PATIENCE) == ("üx".encode(), b"")
+    assert job.communicate("üx", LIMIT) == ("üx".encode(), b"")
     assert job.communicate() == ("üx".encode(), b"")
     with pytest.raises(ValueError, match="over"):
         job.communicate(b"more")
@@ -199,7 +199,7 @@ def test_a_timeout_is_kept_by_the_agent(agent: Agent) -> None:
     A job's own time-out ends it with nobody watching.
     """
     job = agent.start_job("sleep 300", timeout=0.5)
-    assert job.wait(PATIENCE) == -15
+    assert job.wait(LIMIT) == -15
 
 
 def test_an_interrupt_during_the_start_leaves_no_job(
@@ -229,7 +229,7 @@ def test_a_job_survives_drops_and_a_restart_of_the_agent(
     embedded.disconnect()
     timer = threading.Timer(0.6, embedded.connect)
     timer.start()
-    assert job.communicate(timeout=PATIENCE) == (b"1\n2\n3\n", b"")
+    assert job.communicate(timeout=LIMIT) == (b"1\n2\n3\n", b"")
     timer.join()
 
 
@@ -239,7 +239,7 @@ def test_a_job_whose_supervisor_is_gone_is_lost(agent: Agent, home: Path) -> Non
     """
     job = agent.start_job("sleep 300")
     [folder] = job_folders(home)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LIMIT
     while not (found := list(folder.glob("by.*"))) and time.monotonic() < deadline:
         time.sleep(0.02)
     while not list(folder.glob("pid.*")) and time.monotonic() < deadline:
@@ -247,7 +247,7 @@ def test_a_job_whose_supervisor_is_gone_is_lost(agent: Agent, home: Path) -> Non
     supervisor = int(found[0].name.removeprefix("by."))
     os.kill(supervisor, signal.SIGKILL)
     with pytest.raises(CommandLostError, match="without a return code") as caught:
-        job.wait(PATIENCE)
+        job.wait(LIMIT)
     assert (caught.value.started, caught.value.job_id) == (True, job.id)
     assert [each.state for each in agent.jobs()] == ["lost"]
     assert job.pid is not None
@@ -268,7 +268,7 @@ def test_values_can_be_pickled(agent: Agent) -> None:
     What is listed, and each error, has a copy.
     """
     job = agent.start_job("echo x")
-    job.wait(PATIENCE)
+    job.wait(LIMIT)
     infos = agent.jobs()
     assert pickle.loads(pickle.dumps(infos)) == infos
     done = pickle.loads(pickle.dumps(agent.run("exit 4")))

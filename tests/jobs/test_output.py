@@ -17,7 +17,7 @@ from coder_agents.streams import StreamEnd
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.transport import ClosedError
 
-from .test_run import PATIENCE, job_folders
+from .test_run import LIMIT, job_folders
 
 
 def whole(pieces: list[Output], name: str = "stdout") -> bytes:
@@ -73,10 +73,10 @@ def test_a_broken_connection_loses_no_byte(
     deployment: Deployment, agent: Agent, kind: str, options: dict[str, Any]
 ) -> None:
     """
-    Whatever breaks, the stream continues at its offset.
+    The stream continues at its offset, whatever breaks.
     """
     job = agent.start_job("seq 1 200000")
-    job.wait(PATIENCE)
+    job.wait(LIMIT)
     agent._http.held.clear()
     deployment.faults.add(kind, route="pty", **options)
     again = agent.job(job.id)
@@ -129,7 +129,7 @@ def test_close_wakes_a_reader_in_each_wait(
     time.sleep(0.5)
     began = time.monotonic()
     stream.close()
-    assert ended.wait(PATIENCE)
+    assert ended.wait(LIMIT)
     thread.join()
     # Less than any of the waits themselves.
     assert time.monotonic() - began < 4

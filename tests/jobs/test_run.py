@@ -36,7 +36,7 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .test_running import alive
 
-PATIENCE = 60  # seconds after which a test has failed
+LIMIT = 60  # seconds after which a test has failed
 
 
 def job_folders(home: Path) -> list[Path]:
@@ -418,7 +418,7 @@ def test_a_lost_agent_says_whether_the_command_had_started(
         assert "had not started" in str(before.value)
         assert before.value.__cause__ is not None
         embedded.connect()
-        assert agent.job(caught.value.job_id).wait(PATIENCE) == 0
+        assert agent.job(caught.value.job_id).wait(LIMIT) == 0
     assert ran.read_text() == "x\n"
 
 
@@ -454,7 +454,7 @@ def test_ctrl_c_kills_the_command_and_passes(agent: Agent, home: Path, tmp_path:
     pid = tmp_path / "pid"
 
     def interrupt() -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LIMIT
         while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
@@ -526,7 +526,7 @@ def test_the_watchdog_of_the_agent_ends_what_a_killed_client_started(
         assert client.stdout is not None
         group = int(client.stdout.readline())
         client.kill()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LIMIT
     while alive(group) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert alive(group) == []

@@ -21,7 +21,7 @@ from coder_agents.schema import WorkspaceAgentContainer
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.transport import ClosedError, DroppedError
 
-from .test_run import PATIENCE
+from .test_run import LIMIT
 
 
 def made(agent: Agent, *, give_up_after: float = 10, waits: Waits | None = None) -> Shells:
@@ -36,7 +36,7 @@ def until(condition: Callable[[], bool]) -> None:
     """
     Wait for *condition*.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LIMIT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -157,12 +157,12 @@ def test_a_loan_that_was_woken_is_of_no_use(agent: Agent) -> None:
         with pytest.raises(ClosedError):
             shells.call(Nop(), loan=loan)
     with pytest.raises(ClosedError):
-        loan.pause(time.monotonic() + PATIENCE)
+        loan.pause(time.monotonic() + LIMIT)
     pausing = Loan()
     timer = threading.Timer(0.2, pausing.wake)
     timer.start()
     with pytest.raises(ClosedError):
-        pausing.pause(time.monotonic() + PATIENCE)
+        pausing.pause(time.monotonic() + LIMIT)
     timer.join()
     shells.close()
 
