@@ -115,7 +115,7 @@ class Attachment:
 
         Raises *ClosedError* when woken, *DroppedError* where the connection breaks.
         """
-        for piece in _pieces(text):
+        for piece in pieces(text):
             self._source.write(piece)
             while self._source.has_output:
                 output = self.read(math.inf, unless=lambda: not self._source.has_output)
@@ -151,6 +151,13 @@ class Attachment:
             raise ClosedError
 
     @property
+    def has_unsent(self) -> bool:
+        """
+        Whether a part of what was written has not left: what the agent gets of that is no whole object.
+        """
+        return self._source.has_output
+
+    @property
     def received(self) -> int:
         """
         How many bytes have come, headers and all.
@@ -171,6 +178,12 @@ class Attachment:
         self._source.wake()
         self._poller.alarm.ring()
 
+    def after_fork_in_child(self) -> None:
+        """
+        Leave the sockets alone: they are the parent's.
+        """
+        self._poller.after_fork_in_child()
+
     def close(self) -> None:
         """
         Detach: send a close frame and free the socket, also twice. The terminal lives on.
@@ -179,5 +192,8 @@ class Attachment:
         self._poller.close()
 
 
-def _pieces(text: str) -> Sequence[str]:
+def pieces(text: str) -> Sequence[str]:
+    """
+    Return *text* in the pieces in which it is sent, each an object of its own.
+    """
     return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
