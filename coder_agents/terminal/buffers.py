@@ -207,7 +207,7 @@ class Buffers:
             )
             if not has_room:
                 self.discarded += 1
-                while self._unread > self._limits.unread // 2:
+                while self._unread > self._limits.unread // 2 and len(self._output) > 1:
                     self._unread -= len(self._output.popleft())
 
     def pause(self, seconds: float) -> None:

@@ -246,7 +246,10 @@ class Session:
         first = bytearray()
         deadline = time.monotonic() + self._limits.beginning
         while (begun := self._beginning(bytes(first))) is None:
-            first += self._next(attachment, deadline, "the agent attached no terminal in time")
+            output = attachment.read(deadline)
+            if output is None:
+                raise DroppedError("the agent attached no terminal in time")
+            first += output
         if not begun.is_running:
             self._check_known(begun)
             return False
@@ -283,22 +286,14 @@ class Session:
         Read on until *first* holds the whole replay.
         """
         while len(first) < self._history.replayed:
-            deadline = time.monotonic() + self._limits.replay
-            try:
-                first += self._next(attachment, deadline, "the replay stopped")
-            except DroppedError:
-                # An agent may keep less than those that are known.
+            output = attachment.read(time.monotonic() + self._limits.replay)
+            if output is None:
                 self._short_replays += 1
                 if self._short_replays <= _MAX_SHORT_REPLAYS:
-                    raise
-                return
+                    raise DroppedError("the replay stopped")
+                return  # an agent may keep less than those that are known
+            first += output
         self._short_replays = 0
-
-    def _next(self, attachment: Attachment, deadline: float, reason: str) -> bytes:
-        output = attachment.read(deadline)
-        if output is None:
-            raise DroppedError(reason)
-        return output
 
     def _receive(self, output: bytes) -> None:
         self._history.add(output)

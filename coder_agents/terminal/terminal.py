@@ -82,7 +82,7 @@ class Terminal:
         """
         return self._buffers.read(seconds_or_none("timeout", timeout))
 
-    def write(self, data: str | bytes) -> None:
+    def write(self, data: str | bytes | bytearray) -> None:
         """
         Type *data*; bytes have to be UTF-8, as the agent accepts nothing else. A character may be split between
         two calls.
@@ -99,7 +99,7 @@ class Terminal:
             text = self._decoded(data)
         self._session.write(text)
 
-    def _decoded(self, data: bytes) -> str:
+    def _decoded(self, data: bytes | bytearray) -> str:
         try:
             return self._decoder.decode(data)
         except UnicodeDecodeError:
