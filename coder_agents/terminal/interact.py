@@ -81,7 +81,8 @@ def interact(terminal: Terminal) -> None:
             tty.setraw(keyboard)
             _exchange(terminal, keyboard, screen, alarm)
         finally:
-            termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+            with contextlib.suppress(termios.error):  # it may be gone
+                termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
 
 
 class _Screen:
@@ -135,14 +136,14 @@ def _pass_on(terminal: Terminal, keyboard: int, screen: int, alarm: Alarm, shown
     Pass the keys and the size on until the end.
     """
     escape, decoder = Escape(), codecs.getincrementaldecoder("utf-8")("replace")
-    size: os.terminal_size | None = None
     with selectors.DefaultSelector() as selector, contextlib.suppress(TerminalError):
+        size = _follow_size(terminal, screen, None)
         selector.register(keyboard, selectors.EVENT_READ)
         selector.register(alarm.socket, selectors.EVENT_READ)
         while not (escape.was_found or shown.is_over):
-            size = _follow_size(terminal, screen, size)
             ready = [key.fd for key, _ in selector.select()]
             alarm.reset()
+            size = _follow_size(terminal, screen, size)  # before what is typed at it
             if keyboard in ready:
                 typed = os.read(keyboard, _BLOCK)
                 if not typed:
