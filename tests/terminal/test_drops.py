@@ -147,7 +147,7 @@ def test_a_stalled_connection_is_replaced(newest: Place) -> None:
     Output that stops for ever after much of it is continued over another connection.
     """
     newest.deployment.faults.add("stall", route="pty", after_bytes=20_000)
-    limits = Limits(beginning=LONG, replay=LONG, burst=10_000, quiet=0.2)
+    limits = Limits(beginning=LONG, replay=LONG, burst=1_000, quiet=0.2)
     with newest.terminal(f"{RAW}{LINES}; sleep 60", limits=limits) as terminal:
         assert read_until(terminal, b"line 2999\n") == b"READY" + OUTPUT
         assert terminal.reconnects >= 1

@@ -72,6 +72,40 @@ def raise_signal(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
+def test_a_person_types_resizes_interrupts_and_leaves(newest: Place, person: Person) -> None:
+    """
+    Keys reach the remote shell and its output the screen; Ctrl-C interrupts the remote command; the size
+    follows the window; ``~.`` leaves, and the shell lives on.
+    """
+    with newest.terminal() as terminal:
+
+        def work() -> None:
+            person.see(b"# ")
+            person.press(b"echo $((6*7))\r")
+            person.see(b"\r\n42\r\n")
+            person.see(b"# ")
+            person.press("echo Zürich\r".encode())
+            person.see("\r\nZürich\r\n".encode())
+            person.press(b"echo BEGUN; sleep 600\r")
+            person.see(b"\r\nBEGUN\r\n")
+            person.press(b"\x03")
+            person.see(b"# ")
+            person.resize(101, 31)
+            raise_signal(signal.SIGWINCH)
+            person.press(b"stty size\r")
+            person.see(b"\r\n31 101\r\n")
+            person.resize(0, 0)
+            raise_signal(signal.SIGWINCH)
+            person.press(b"~~.\r~")
+            person.press(b".")
+
+        person.does(work)
+        interact(person, terminal)
+        assert terminal.reconnect_id in newest.embedded.terminals.running
+        assert signal.getsignal(signal.SIGWINCH) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_a_remote_shell_that_ends_ends_interact(newest: Place, person: Person) -> None:
     """
     After exit, the person is back.
