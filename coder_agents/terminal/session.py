@@ -215,7 +215,7 @@ class Session:
         buffers = self.buffers
         self._has_begun, self._outage = True, None
         buffers.attached(True)
-        while not buffers.is_closed:
+        while True:  # until the attachment is woken
             self._send(attachment)
             buffers.wait_for_room()
             output = attachment.read(
@@ -226,7 +226,6 @@ class Session:
             elif time.monotonic() >= self._check_at:
                 self._burst = 0
                 raise DroppedError("nothing came after much: a stall, or the end of an output")
-        return True
 
     @property
     def _check_at(self) -> float:
