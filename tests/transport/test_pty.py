@@ -35,7 +35,7 @@ def source() -> Iterator[PtySource]:
         ]
         path = f"/workspaceagents/{agent.id}/pty"
         made = PtySource(client._http, path, params, idle_timeout=60, max_message_size=1 << 20)
-        made.ask(SECONDS)
+        made.send_request(SECONDS)
         while not made.answered():
             time.sleep(0.001)
         yield made
