@@ -36,7 +36,7 @@ def runs(place: Place) -> int:
 @pytest.mark.parametrize("kind", ["drop", "reset", "close"])
 def test_a_break_at_any_byte_loses_and_repeats_nothing(place: Place, kind: str) -> None:
     """
-    Whatever was replayed is told from what is new, and the command runs once.
+    No replayed output is returned as new output, and the command runs once.
     """
     chance = random.Random(kind)
     for _ in range(times(3, 40)):
@@ -78,7 +78,7 @@ def test_a_terminal_that_never_attaches_is_attached_again(newest: Place) -> None
 
 def test_a_command_that_has_ended_meanwhile_does_not_run_again(place: Place) -> None:
     """
-    Whoever attaches after the end gets the end.
+    A client that attaches after the end gets the end.
     """
     with place.terminal(f"{ONCE}{RAW}read x") as terminal:
         read_until(terminal, b"READY")

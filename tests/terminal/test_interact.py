@@ -173,7 +173,7 @@ def test_a_signal_restores_the_terminal(
     newest: Place, person: Person, number: int, error: type[BaseException]
 ) -> None:
     """
-    Whatever ends this program, its terminal is as before, and so are the handlers of signals.
+    A signal that ends this program leaves its terminal and its signal handlers as before.
     """
     before = signal.getsignal(number)
     with newest.terminal(f"{RAW}exec cat") as terminal:

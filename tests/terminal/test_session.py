@@ -162,7 +162,7 @@ def test_a_command_that_ends_before_its_report_came_does_not_run_again() -> None
         assert runs(place) == 1
 
 
-def test_a_replay_of_several_messages_is_told_from_new_output(newest: Place) -> None:
+def test_a_replay_of_several_messages_is_not_new_output(newest: Place) -> None:
     """
     The agent replays 65,536 bytes, in more than one message.
     """
@@ -202,7 +202,7 @@ def test_output_is_read_while_much_is_typed(newest: Place) -> None:
 
 def test_an_end_without_output_is_one(place: Place) -> None:
     """
-    Whatever the release, a command that ends at once is reported as ended.
+    A command that ends at once is reported as ended, on each release.
     """
     with place.terminal("exit 3") as terminal:
         assert read_all(terminal) == b""
