@@ -157,13 +157,6 @@ class Attachment:
         """
         return self._source.has_output
 
-    @property
-    def received(self) -> int:
-        """
-        How many bytes have come, headers and all.
-        """
-        return self._source.received
-
     def interrupt(self) -> None:
         """
         Make a `read` that waits check its *unless*; from any thread.

@@ -54,6 +54,8 @@ class Terminal:
 
     def __repr__(self) -> str:
         state = "ended" if self._buffers.is_read else "open"
+        if self._buffers.is_closed:
+            state = "closed"
         return f"<{type(self).__name__} {self.reconnect_id}, {state}>"
 
     @property
@@ -167,9 +169,10 @@ class Terminal:
 
     def __del__(self) -> None:
         if self._finalizer.detach() and not self._buffers.is_over:
+            text = f"{self!r} was left open: use `with`, or call close()"
             self._session.close()
             warnings.warn(
-                f"{self!r} was left open: use `with`, or call close()",
+                text,
                 ResourceWarning,
                 stacklevel=2,
             )

@@ -51,7 +51,7 @@ class Breaking(Attachment):
         """
         Whether it broke before anything was sent.
         """
-        return type(self).before
+        return type(self).before or super().has_unsent
 
 
 def session_of(place: Place, command: str, kind: type[Attachment] = Attachment) -> Session:
@@ -198,6 +198,29 @@ def test_output_is_read_while_much_is_typed(newest: Place) -> None:
         terminal._session.close()
         typist.join()
         assert "has ended" in str(failures[0])
+
+
+def test_much_is_typed_at_a_program_that_reads_late(newest: Place) -> None:
+    """
+    What the sockets do not hold waits, and arrives in whole.
+    """
+    size = 12_000_000
+    with newest.terminal(f"{RAW}sleep 0.5; head -c {size} | wc -c") as terminal:
+        read_until(terminal, b"READY")
+        for _ in range(12):
+            terminal.write("x" * (size // 12))
+        assert int(read_all(terminal)) == size
+        assert terminal.reconnects == 0
+
+
+def test_pings_are_answered_while_nothing_comes() -> None:
+    """
+    The deployment closes a terminal that answers no ping.
+    """
+    with placed(ping_interval=0.02) as place:
+        with place.terminal(f"{RAW}sleep 0.5; echo END; sleep 60") as terminal:
+            assert read_until(terminal, b"END\n") == b"READYEND\n"
+            assert terminal.reconnects == 0
 
 
 def test_an_end_without_output_is_one(place: Place) -> None:

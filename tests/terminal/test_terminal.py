@@ -162,6 +162,7 @@ def test_a_closed_terminal_lives_on_and_is_attached_again(place: Place) -> None:
         terminal.write("name=value\r")
         read_until(terminal, b"# ")
     assert terminal.read() == b""
+    assert repr(terminal).endswith(", closed>")
     terminal.close()
     known = str(terminal.reconnect_id)
     with place.agent.terminal(reconnect_id=known) as again:
