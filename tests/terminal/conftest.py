@@ -26,7 +26,7 @@ Seconds that an event is waited for; it takes a fraction of one where nothing is
 """
 
 QUICK = Reconnect(initial=0.01, maximum=0.05, give_up_after=LONG)
-PATIENT = Limits(beginning=LONG, replay=LONG)
+WAITING = Limits(beginning=LONG, replay=LONG)
 
 RAW = "stty raw -echo; printf READY; "
 
@@ -81,7 +81,7 @@ class Place:
         command: str = "",
         *,
         reconnect: Reconnect | None = QUICK,
-        limits: Limits = PATIENT,
+        limits: Limits = WAITING,
         **options: Any,
     ) -> Terminal:
         """
@@ -114,7 +114,7 @@ class Place:
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     """
-    Fail a test that leaves a thread of a terminal behind.
+    Fail a test that leaves a thread of a terminal running.
     """
     yield
     eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("terminal of")])

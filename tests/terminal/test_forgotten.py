@@ -44,8 +44,8 @@ def in_child(work: Callable[[], Any]) -> Any:
         os.write(writer, json.dumps(report).encode())
         os._exit(0)
     os.close(writer)
-    with open(reader, "rb") as told:
-        text = told.read()
+    with open(reader, "rb") as report_file:
+        text = report_file.read()
     os.waitpid(pid, 0)
     assert text, "the child hung or died"
     report = json.loads(text)
@@ -93,13 +93,13 @@ def test_a_child_has_no_part_in_its_parents_terminal(newest: Place) -> None:
         read_until(terminal, b"READY")
 
         def work() -> list[str]:
-            told = []
+            errors = []
             for call in (terminal.read, lambda: terminal.write("x"), lambda: terminal.resize(9, 9)):
                 with pytest.raises(TerminalError) as failure:
                     call()
-                told.append(str(failure.value))
+                errors.append(str(failure.value))
             terminal.close()
-            return told
+            return errors
 
         read, *others = in_child(work)
         assert read == "dev: the terminal was opened before a fork"

@@ -259,7 +259,7 @@ def test_another_thread_than_the_main_one_may_interact(newest: Place, person: Pe
 
 def test_interact_needs_a_terminal(newest: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    A program whose input or output is none is told so, and one without POSIX terminals too.
+    A program whose input or output is no terminal gets an error, as does a system without POSIX terminals.
     """
     with newest.terminal("sleep 60") as terminal, open(os.devnull) as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)

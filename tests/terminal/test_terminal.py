@@ -155,7 +155,7 @@ def test_the_size_follows(place: Place) -> None:
 
 def test_a_closed_terminal_lives_on_and_is_attached_again(place: Place) -> None:
     """
-    The process keeps what it was told, and the end of its output comes again.
+    The process keeps its state, and the end of its output comes again.
     """
     with place.terminal() as terminal:
         read_until(terminal, b"# ")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from coder_agents import Client
+from coder_agents import Client, PermissionDeniedError, ServerError, TransportError
 from coder_agents.testing import Deployment
 from coder_agents.transport import DroppedError, PtySource
 
@@ -84,3 +84,28 @@ def test_the_end_of_the_process_is_a_close_with_1000(source: PtySource) -> None:
     with pytest.raises(DroppedError) as ended:
         read_until(source, b"more")
     assert ended.value.code == 1000
+
+
+def test_an_error_does_not_show_the_command(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    The command is a part of the address, and may be long or secret: no error and no log shows it.
+    """
+    caplog.set_level("DEBUG")
+    with Deployment() as deployment, Client(deployment.url, deployment.token) as client:
+        embedded = deployment.add_agent()
+        agent = client.agent(str(embedded.id))
+        embedded.disconnect()
+        with pytest.raises(ServerError) as refused:
+            agent.terminal("echo SECRET")
+        headers = {"Content-Type": "application/json"}
+        deployment.faults.add("refuse", route="pty", status=403, headers=headers, body="{}")
+        with pytest.raises(PermissionDeniedError) as denied:
+            agent.terminal("echo SECRET")
+        deployment.close()
+        with pytest.raises(TransportError) as unreached:
+            agent.terminal("echo SECRET")
+    for raised in (refused, denied, unreached):
+        assert f"/workspaceagents/{embedded.id}/pty" in str(raised.value)
+        assert "SECRET" not in str(raised.value)
+    assert "SECRET" not in str(denied.value.request.url)
+    assert "SECRET" not in caplog.text
