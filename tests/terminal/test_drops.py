@@ -232,9 +232,11 @@ def test_what_is_typed_is_sent_while_nobody_reads(newest: Place) -> None:
     """
     Output that waits for its user does not hold back the input.
     """
-    limits = Limits(beginning=LONG, replay=LONG, unread=100, full=LONG)
+    limits = Limits(beginning=LONG, replay=LONG, unread=100, full=600)
     command = f"{RAW}head -c 30000 /dev/zero; read x; touch done; sleep 60"
     with newest.terminal(command, limits=limits) as terminal:
+        eventually(lambda: terminal._buffers._unread >= 100)
+        time.sleep(0.2)  # until the thread waits for room
         terminal.write("x\n")
         eventually((newest.embedded.terminals.home / "done").exists)
 
