@@ -195,15 +195,18 @@ class CommandMethods(BaseAgent):
         size: tuple[int, int] = (80, 24),
         container: str | None = None,
         container_user: str | None = None,
-        reconnect_id: uuid.UUID | None = None,
+        reconnect_id: uuid.UUID | str | None = None,
     ) -> Terminal:
         """
         Return a terminal in which *command* runs, or the login shell where that is empty.
 
-        *size* is columns and rows. *reconnect_id* attaches again to a terminal that is there.
+        The command is run by the login shell, once, whatever drops. *size* is columns and rows. *reconnect_id*
+        attaches again to a terminal that runs, and replays the end of its output. *container* is a container on the
+        agent's machine.
 
-        Raises *TerminalNotFoundError* where there is no terminal of that id, *CoderError* where the deployment
-        refuses, *ValueError* for a *command* that is too long or one beside *reconnect_id*.
+        Raises *TerminalNotFoundError* where no terminal of that id runs, *TerminalError* where the agent can
+        start none, *UnsupportedError* where the command would not run in the container, *CoderError* where the
+        deployment refuses, *ValueError* for a *command* that is too long or one beside *reconnect_id*.
         """
         from coder_agents.terminal.terminal import open_terminal
 

@@ -122,7 +122,7 @@ class Attachment:
         Raises *ClosedError* when woken, *DroppedError* where the connection breaks, or where the
         socket does not take 64 KB in *stalled_after* seconds.
         """
-        for piece in _pieces(text):
+        for piece in pieces(text):
             self._source.write(piece)
             deadline = time.monotonic() + stalled_after
             while self._source.has_output:
@@ -161,11 +161,11 @@ class Attachment:
             raise ClosedError
 
     @property
-    def received(self) -> int:
+    def has_unsent(self) -> bool:
         """
-        How many bytes have come, headers and all.
+        Whether a part of what was written has not left: what the agent gets of that is no whole object.
         """
-        return self._source.received
+        return self._source.has_output
 
     def interrupt(self) -> None:
         """
@@ -181,6 +181,12 @@ class Attachment:
         self._source.wake()
         self._poller.alarm.ring()
 
+    def after_fork_in_child(self) -> None:
+        """
+        Leave the sockets alone: they are the parent's.
+        """
+        self._poller.after_fork_in_child()
+
     def close(self) -> None:
         """
         Detach: send a close frame and free the socket, also twice. The terminal lives on.
@@ -189,5 +195,8 @@ class Attachment:
         self._poller.close()
 
 
-def _pieces(text: str) -> Sequence[str]:
+def pieces(text: str) -> Sequence[str]:
+    """
+    Return *text* in the pieces in which it is sent, each an object of its own.
+    """
     return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]

@@ -4,17 +4,19 @@ A person at a terminal of an agent.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import selectors
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from coder_agents.errors import TerminalError
+from coder_agents.streams.poller import Alarm
 
 if TYPE_CHECKING:
     from coder_agents.terminal.terminal import Terminal
@@ -70,48 +72,95 @@ def interact(terminal: Terminal) -> None:
         raise TerminalError("interact() needs a POSIX terminal") from None
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TerminalError("interact() needs a terminal: stdin or stdout is none")
+    sys.stdout.flush()
     keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
     before = termios.tcgetattr(keyboard)
-    with _following_size(terminal, screen):
+    alarm = Alarm()
+    with contextlib.closing(alarm), _handled(_handlers(alarm)):
         try:
             tty.setraw(keyboard)
-            _exchange(terminal, keyboard, screen)
+            _exchange(terminal, keyboard, screen, alarm)
         finally:
-            termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+            with contextlib.suppress(termios.error):  # it may be gone
+                termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
 
 
-def _exchange(terminal: Terminal, keyboard: int, screen: int) -> None:
-    failures: list[BaseException] = []
-    over_reader, over_writer = os.pipe()
+class _Screen:
+    """
+    A thread that writes the output of a terminal to a screen.
 
-    def show() -> None:
+    Attributes:
+        is_over: whether it has ended.
+    """
+
+    def __init__(self, terminal: Terminal, screen: int, alarm: Alarm) -> None:
+        self._terminal = terminal
+        self._screen = screen
+        self._alarm = alarm
+        self._failure: BaseException | None = None
+        self.is_over = False
+        self._thread = threading.Thread(target=self._show, name="output of a terminal", daemon=True)
+        self._thread.start()
+
+    def _show(self) -> None:
         try:
-            for output in terminal:
-                _write_all(screen, output)
+            for output in self._terminal:
+                _write_all(self._screen, output)
         except BaseException as error:
-            failures.append(error)
+            self._failure = error
         finally:
-            os.close(over_writer)  # wakes who waits for the keyboard
+            self.is_over = True
+            self._alarm.ring()  # wakes who waits for the keyboard
 
-    shower = threading.Thread(target=show, name="output of a terminal", daemon=True)
-    shower.start()
-    escape = Escape()
-    with selectors.DefaultSelector() as selector:
+    def join(self) -> BaseException | None:
+        """
+        Wait for the end; return why it was not the terminal's.
+        """
+        self._thread.join()
+        return self._failure
+
+
+def _exchange(terminal: Terminal, keyboard: int, screen: int, alarm: Alarm) -> None:
+    shown = _Screen(terminal, screen, alarm)
+    try:
+        _pass_on(terminal, keyboard, screen, alarm, shown)
+    finally:
+        terminal.close()
+        failure = shown.join()
+    if failure is not None:
+        raise failure
+
+
+def _pass_on(terminal: Terminal, keyboard: int, screen: int, alarm: Alarm, shown: _Screen) -> None:
+    """
+    Pass the keys and the size on until the end.
+    """
+    escape, decoder = Escape(), codecs.getincrementaldecoder("utf-8")("replace")
+    with selectors.DefaultSelector() as selector, contextlib.suppress(TerminalError):
+        size = _follow_size(terminal, screen, None)
         selector.register(keyboard, selectors.EVENT_READ)
-        selector.register(over_reader, selectors.EVENT_READ)
-        while not escape.was_found:
-            ready = {key.fd for key, _ in selector.select()}
-            if over_reader in ready:
-                break
-            typed = os.read(keyboard, _BLOCK)
-            if not typed:
-                break
-            terminal.write(escape.passed(typed))
-    terminal.close()
-    shower.join()
-    os.close(over_reader)
-    if failures:
-        raise failures[0]
+        selector.register(alarm.socket, selectors.EVENT_READ)
+        while not (escape.was_found or shown.is_over):
+            ready = [key.fd for key, _ in selector.select()]
+            alarm.reset()
+            size = _follow_size(terminal, screen, size)  # before what is typed at it
+            if keyboard in ready:
+                typed = os.read(keyboard, _BLOCK)
+                if not typed:
+                    return
+                terminal.write(decoder.decode(escape.passed(typed)))
+
+
+def _follow_size(
+    terminal: Terminal, screen: int, before: os.terminal_size | None
+) -> os.terminal_size:
+    """
+    Give *terminal* the size of *screen* where that is not the one *before*; return it.
+    """
+    size = os.get_terminal_size(screen)
+    if size != before and 0 not in size:  # 0 is what a terminal has that nobody gave a size
+        terminal.resize(size.columns, size.lines)
+    return size
 
 
 def _write_all(screen: int, output: bytes) -> None:
@@ -120,35 +169,32 @@ def _write_all(screen: int, output: bytes) -> None:
         view = view[os.write(screen, view) :]
 
 
+def _handlers(alarm: Alarm) -> Mapping[int, Callable[[int, FrameType | None], object]]:
+    """
+    Return what handles the change of the screen's size, and what ends this program and is not handled.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    ending = (signal.SIGTERM, signal.SIGHUP)
+    unhandled = [number for number in ending if signal.getsignal(number) is signal.SIG_DFL]
+    return {signal.SIGWINCH: lambda *_: alarm.ring(), **dict.fromkeys(unhandled, end)}
+
+
 @contextlib.contextmanager
-def _following_size(terminal: Terminal, screen: int) -> Iterator[None]:
+def _handled(handlers: Mapping[int, Callable[[int, FrameType | None], object]]) -> Iterator[None]:
     """
-    Give *terminal* the size of *screen*, now and when it changes.
+    Handle signals by *handlers* meanwhile; only the main thread can.
     """
-
-    def follow(*_: object) -> None:
-        size = os.get_terminal_size(screen)
-        with contextlib.suppress(TerminalError, ValueError):
-            terminal.resize(size.columns, size.lines)
-
-    follow()
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
+        yield
         return
-    before: Any = signal.getsignal(signal.SIGWINCH)
-    signal.signal(signal.SIGWINCH, _deferred(follow))
+    before: dict[int, Any] = {
+        number: signal.signal(number, handler) for number, handler in handlers.items()
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGWINCH, before)
-
-
-def _deferred(follow: Any) -> Any:
-    """
-    Return a signal handler that calls *follow* in a thread: the handler may interrupt the one that has the lock.
-    """
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        threading.Thread(target=follow, daemon=True).start()
-
-    return handler
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

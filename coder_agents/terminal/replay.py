@@ -2,7 +2,7 @@
 What of a terminal's output is new after another attachment.
 
 The agent keeps the last 65,536 bytes of a terminal's output and sends them to whoever attaches. It
-says neither how many bytes came before them nor where the replay ends.
+reports neither how many bytes came before them nor where the replay ends.
 """
 
 from __future__ import annotations

@@ -7,16 +7,18 @@ not a user does.
 
 from __future__ import annotations
 
-import collections
 import math
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import attrs
-
-from coder_agents.errors import CoderError, TerminalError, TerminalNotFoundError
+from coder_agents.errors import (
+    CoderError,
+    TerminalError,
+    TerminalNotFoundError,
+    UnsupportedError,
+)
 from coder_agents.streams.reconnect import (
     Outage,
     Reconnect,
@@ -24,6 +26,8 @@ from coder_agents.streams.reconnect import (
     requested_pause,
     without_frames,
 )
+from coder_agents.terminal.attachment import pieces
+from coder_agents.terminal.buffers import LIMITS, Buffers, Limits
 from coder_agents.terminal.replay import History
 from coder_agents.terminal.start import Beginning
 from coder_agents.transport import ClosedError, DroppedError, fork
@@ -32,73 +36,55 @@ if TYPE_CHECKING:
     from coder_agents.terminal.attachment import Attachment
 
 _NORMAL = 1000  # the close code of a process that has ended; RFC 6455, section 7.4.1
-
-
-@attrs.frozen(kw_only=True)
-class Limits:
-    """
-    How long a session waits, and how much it holds.
-
-    Attributes:
-        beginning: seconds until a terminal has reported its beginning; some never attach.
-        replay: seconds until the output that another attachment begins with is there.
-        unread: bytes of output that wait for the user; after that nothing more is read.
-        unsent: characters of input that wait for the connection; after that `write` waits.
-    """
-
-    beginning: float = 10.0
-    replay: float = 2.0
-    unread: int = 1 << 24
-    unsent: int = 1 << 20
-
-
-LIMITS = Limits()
+_MAX_SHORT_REPLAYS = 2
+_CLOSING = 10.0  # seconds; a signal handler may close over the thread that the lock belongs to
 
 
 class Session:
     """
-    The thread of one terminal, and what it shares with its users.
+    The thread of one terminal.
 
     Args:
-        attach: makes an attachment, unopened.
+        attach: returns an attachment, unopened: with True one that starts the command where it was
+            never started, with False one that starts nothing.
         beginning: reads the report at the beginning of the output; see `beginning_of`.
+        what: the agent, for errors.
+        is_new: whether the terminal is to be started.
         reconnect: how a broken connection is tried again; None for not at all.
 
     Attributes:
+        buffers: what the thread shares with the users.
         reconnects: how many times the connection was replaced.
-        gaps: how many times output was missing between two attachments.
     """
 
     def __init__(
         self,
-        attach: Callable[[], Attachment],
+        attach: Callable[[bool], Attachment],
         beginning: Callable[[bytes], Beginning | None],
         *,
         what: str,
+        is_new: bool,
         reconnect: Reconnect | None,
         limits: Limits = LIMITS,
     ) -> None:
         self._attach = attach
         self._beginning = beginning
         self._what = what
+        self._is_new = is_new
         self._reconnect = reconnect
         self._limits = limits
-        self._changed = threading.Condition()
-        self._output: collections.deque[bytes] = collections.deque()
-        self._unread = 0
-        self._input: collections.deque[str | tuple[int, int]] = collections.deque()
-        self._unsent = 0
+        self.buffers = Buffers(what, limits)
         self._attachment: Attachment | None = None
         self._size: tuple[int, int] | None = None
         self._history = History()
-        self._begun: bytearray | None = bytearray()
-        self._is_open = False
-        self._is_closed = False
-        self._is_over = False
-        self._failure: CoderError | None = None
+        self._has_begun = False  # this attachment
+        self._unbegun = 0
+        self._short_replays = 0
         self._outage: Outage | None = None
+        self._burst = 0
+        self._last_output = 0.0
+        self._missed = 0
         self.reconnects = 0
-        self.gaps = 0
         self._thread = threading.Thread(target=self._run, name=f"terminal of {what}", daemon=True)
 
     def open(self) -> None:
@@ -109,48 +95,32 @@ class Session:
         """
         fork.register(self)
         self._thread.start()
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_open or self._is_over)
-            if self._failure is not None:
-                raise self._failure
+        self.buffers.wait_open()
 
     @property
-    def is_over(self) -> bool:
+    def gaps(self) -> int:
         """
-        Whether the terminal has ended or was closed, and all output was read.
+        How many times output is missing.
         """
-        return self._is_over and not self._output
+        return self._missed + self.buffers.discarded
 
-    def read(self, timeout: float | None) -> bytes | None:
+    def write(self, text: str) -> None:
         """
-        Return the next output, None after *timeout* seconds, b"" at the end.
+        Type *text*; wait while much is unsent. Raises *TerminalError* after the end.
+        """
+        for piece in pieces(text):
+            self.buffers.put(piece)
+            self._interrupt()
 
-        Raises *CoderError* where the terminal broke off.
+    def resize(self, size: tuple[int, int]) -> None:
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._output or self._is_over, timeout)
-            if self._output:
-                chunk = self._output.popleft()
-                self._unread -= len(chunk)
-                self._changed.notify_all()
-                return chunk
-            if self._failure is not None:
-                raise self._failure
-            return b"" if self._is_over else None
+        Set the size. Raises *TerminalError* after the end.
+        """
+        self.buffers.put(size)
+        self._interrupt()
 
-    def put(self, item: str | tuple[int, int]) -> None:
-        """
-        Send *item*, text that is typed or the size; wait while much is unsent.
-
-        Raises *TerminalError* after the end.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_over or self._unsent < self._limits.unsent)
-            if self._is_over:
-                raise TerminalError(f"{self._what}: the terminal has ended")
-            self._input.append(item)
-            self._unsent += len(item)
-            attachment = self._attachment
+    def _interrupt(self) -> None:
+        attachment = self._attachment
         if attachment is not None:
             attachment.interrupt()
 
@@ -158,39 +128,36 @@ class Session:
         """
         Detach, also twice; what runs in the terminal lives on.
         """
-        with self._changed:
-            self._is_closed = True
-            attachment = self._attachment
-            self._changed.notify_all()
+        self.buffers.close()
+        attachment = self._attachment
         if attachment is not None:
             attachment.wake()
 
     def after_fork_in_child(self) -> None:
         """
-        The thread is the parent's: here the terminal is over.
+        The thread and its socket are the parent's: here the terminal is over.
         """
-        self._changed = threading.Condition()
-        self._is_closed = self._is_over = True
-        self._failure = TerminalError(f"{self._what}: the terminal was opened before a fork")
+        attachment, self._attachment = self._attachment, None
+        if attachment is not None:
+            attachment.after_fork_in_child()
+        self.buffers.after_fork_in_child()
 
     def join(self) -> None:
         """
         Wait until the thread has ended.
         """
-        self._thread.join()
+        self._thread.join(_CLOSING)
 
     def _run(self) -> None:
-        failure: CoderError | None = None
+        failure: CoderError | None = TerminalError(f"{self._what}: the terminal's thread failed")
         try:
-            while not self._is_closed and not self._follow_one():
+            while not self.buffers.is_closed and not self._follow_one():
                 pass
+            failure = None
         except CoderError as error:
             failure = without_frames(error)
         finally:
-            with self._changed:
-                self._failure = None if self._is_closed else failure
-                self._is_over = True
-                self._changed.notify_all()
+            self.buffers.end(failure)
 
     def _follow_one(self) -> bool:
         """
@@ -198,9 +165,11 @@ class Session:
 
         Raises *CoderError* where no other attachment is to be tried.
         """
-        attachment = self._attach()
-        with self._changed:
-            self._attachment = attachment
+        buffers = self.buffers
+        self._has_begun = False
+        self._attachment = attachment = self._attach(self._is_new and not buffers.is_open)
+        if buffers.is_closed:  # before there was an attachment to wake
+            attachment.wake()
         broken: DroppedError | CoderError
         try:
             attachment.open()
@@ -210,16 +179,31 @@ class Session:
         except DroppedError as error:
             broken = error
         except CoderError as error:
-            if not self._is_open or not is_resumable(error):
+            if not buffers.is_open or not is_resumable(error):
                 raise
             broken = error
         finally:
-            with self._changed:
-                self._attachment = None
+            buffers.attached(False)
+            self._attachment = None
             attachment.close()
-        if isinstance(broken, DroppedError) and broken.code == _NORMAL:
+        if self._is_end(broken):
             return True
         self._pause(without_frames(broken))
+        return False
+
+    def _is_end(self, broken: DroppedError | CoderError) -> bool:
+        """
+        Whether the command has ended where an attachment ended by *broken*.
+
+        Raises *TerminalError* where a new terminal never begins.
+        """
+        if self._has_begun:
+            return isinstance(broken, DroppedError) and broken.code == _NORMAL
+        self._unbegun += 1
+        if not self.buffers.is_open and self._unbegun >= self._limits.beginnings:
+            raise TerminalError(
+                f"{self._what}: the agent started no terminal: it needs a POSIX shell, /bin/sh ({broken})"
+            )
         return False
 
     def _follow(self, attachment: Attachment) -> bool:
@@ -228,14 +212,29 @@ class Session:
         """
         if not self._begin(attachment):
             return True
-        self._outage = None
-        while not self._is_closed:
+        buffers = self.buffers
+        self._has_begun, self._outage = True, None
+        buffers.attached(True)
+        while True:  # until the attachment is woken
             self._send(attachment)
-            self._wait_for_room()
-            output = attachment.read(math.inf, unless=lambda: bool(self._input) or self._is_closed)
+            buffers.wait_for_room()
+            output = attachment.read(
+                self._check_at, unless=lambda: buffers.input is not None or buffers.is_closed
+            )
             if output is not None:
                 self._receive(output)
-        return True
+            elif time.monotonic() >= self._check_at:
+                self._burst = 0
+                raise DroppedError("nothing came after much: a stall, or the end of an output")
+
+    @property
+    def _check_at(self) -> float:
+        """
+        When the terminal is attached again, to find out whether the connection has stalled.
+        """
+        if self._burst < self._limits.burst or self._reconnect is None:
+            return math.inf
+        return self._last_output + self._limits.quiet
 
     def _begin(self, attachment: Attachment) -> bool:
         """
@@ -245,64 +244,83 @@ class Session:
         """
         first = bytearray()
         deadline = time.monotonic() + self._limits.beginning
-        while (begun := self._beginning(bytes(first))) is None or not first:
+        while (begun := self._beginning(bytes(first))) is None:
             output = attachment.read(deadline)
             if output is None:
                 raise DroppedError("the agent attached no terminal in time")
             first += output
         if not begun.is_running:
-            if not begun.is_known:
-                raise TerminalNotFoundError(f"{self._what}: no terminal of this id")
+            self._check_known(begun)
             return False
-        deadline = time.monotonic() + self._limits.replay
-        while len(first) < self._history.replayed:
-            output = attachment.read(deadline)
-            if output is None:
-                break
-            first += output
-        new, is_whole = self._history.new_in(bytes(first))
+        self._complete(attachment, first)
         if self._size is not None:
             attachment.resize(*self._size)
-        self.reconnects += self._is_open
-        self.gaps += not is_whole
+        if not self.buffers.is_open:
+            self._history.add(bytes(first))
+            self.buffers.add(begun.output)
+            return True
+        new, is_whole = self._history.new_in(bytes(first))
+        self.reconnects += 1
+        self._missed += not is_whole
         self._receive(new)
-        with self._changed:
-            self._is_open = True
-            self._changed.notify_all()
         return True
+
+    def _check_known(self, begun: Beginning) -> None:
+        """
+        Raise *CoderError* where a terminal that is not running is no terminal of ours that has ended.
+        """
+        if begun.is_outside:
+            raise UnsupportedError(
+                f"{self._what}: the agent did not run the command in the container; nothing was run."
+                " Containers are switched off there"
+            )
+        if self._is_new and not self.buffers.is_open:
+            if not begun.is_known:
+                raise TerminalError(f"{self._what}: the agent cannot write its folder of terminals")
+        elif not (begun.is_known and self.buffers.is_open):
+            raise TerminalNotFoundError(f"{self._what}: no terminal of this id runs")
+
+    def _complete(self, attachment: Attachment, first: bytearray) -> None:
+        """
+        Read on until *first* holds the whole replay.
+        """
+        while len(first) < self._history.replayed:
+            output = attachment.read(time.monotonic() + self._limits.replay)
+            if output is None:
+                self._short_replays += 1
+                if self._short_replays <= _MAX_SHORT_REPLAYS:
+                    raise DroppedError("the replay stopped")
+                return  # an agent may keep less than those that are known
+            first += output
+        self._short_replays = 0
 
     def _receive(self, output: bytes) -> None:
         self._history.add(output)
-        if self._begun is not None:
-            self._begun += output
-            begun = self._beginning(bytes(self._begun))
-            if begun is None:
-                return
-            self._begun, output = None, begun.output
-        if output:
-            with self._changed:
-                self._output.append(output)
-                self._unread += len(output)
-                self._changed.notify_all()
+        self._burst += len(output)
+        self._last_output = time.monotonic()
+        self.buffers.add(output)
 
     def _send(self, attachment: Attachment) -> None:
-        while self._input and not self._is_closed:
-            item = self._input[0]
+        while (item := self.buffers.input) is not None:
             if isinstance(item, str):
-                attachment.write(item, self._receive)
+                self._type(attachment, item)
             else:
                 self._size = item
                 attachment.resize(*item)
-            with self._changed:
-                self._input.popleft()
-                self._unsent -= len(item)
-                self._changed.notify_all()
+            self.buffers.sent()
 
-    def _wait_for_room(self) -> None:
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._unread < self._limits.unread or self._is_closed or self._input
-            )
+    def _type(self, attachment: Attachment, text: str) -> None:
+        """
+        Type *text*, which is one object: the agent ignores one that has not come in whole.
+
+        So where the connection breaks before, it is typed over the next one; after that never again.
+        """
+        try:
+            attachment.write(text, self._receive)
+        except DroppedError:
+            if not attachment.has_unsent:
+                self.buffers.sent()
+            raise
 
     def _pause(self, broken: DroppedError | CoderError) -> None:
         """
@@ -316,10 +334,7 @@ class Session:
             self._outage = self._outage or Outage(since=now)
             delay = self._outage.pause(self._reconnect, requested_pause(broken), now)
         if delay is None:
-            raise (
-                broken
-                if isinstance(broken, CoderError)
-                else TerminalError(f"{self._what}: {broken}")
-            )
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_closed, delay)
+            if isinstance(broken, CoderError):
+                raise broken
+            raise TerminalError(f"{self._what}: {broken}")
+        self.buffers.pause(delay)

@@ -5,19 +5,22 @@ The terminal that a user holds.
 from __future__ import annotations
 
 import codecs
-import functools
-import math
 import uuid
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+import attrs
 
 from coder_agents.config import seconds_or_none
 from coder_agents.streams.reconnect import Reconnect
 from coder_agents.terminal.attachment import Attachment, TerminalRequest
-from coder_agents.terminal.session import LIMITS, Limits, Session
+from coder_agents.terminal.buffers import LIMITS, Limits
+from coder_agents.terminal.kill import kill
+from coder_agents.terminal.session import Session
 from coder_agents.terminal.start import attaching, beginning_of, killing, starting
 
 if TYPE_CHECKING:
@@ -41,17 +44,18 @@ class Terminal:
         reconnect_id: what to pass as ``reconnect_id=`` to attach again.
     """
 
-    def __init__(
-        self, session: Session, reconnect_id: uuid.UUID, kill: functools.partial[None]
-    ) -> None:
+    def __init__(self, session: Session, reconnect_id: uuid.UUID, kill: Callable[[], None]) -> None:
         self.reconnect_id = reconnect_id
         self._session = session
+        self._buffers = session.buffers
         self._kill = kill
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._finalizer = weakref.finalize(self, session.close)
 
     def __repr__(self) -> str:
-        state = "ended" if self._session.is_over else "open"
+        state = "ended" if self._buffers.is_read else "open"
+        if self._buffers.is_closed:
+            state = "closed"
         return f"<{type(self).__name__} {self.reconnect_id}, {state}>"
 
     @property
@@ -64,7 +68,8 @@ class Terminal:
     @property
     def gaps(self) -> int:
         """
-        How many times output is missing: the agent keeps 65,536 bytes for who attaches again.
+        How many times output is missing: the agent keeps 65,536 bytes for who attaches again, and of what nobody
+        reads, 16 MiB are kept here.
         """
         return self._session.gaps
 
@@ -77,20 +82,31 @@ class Terminal:
 
         Raises *CoderError* where the terminal broke off for good.
         """
-        return self._session.read(seconds_or_none("timeout", timeout))
+        return self._buffers.read(seconds_or_none("timeout", timeout))
 
-    def write(self, data: str | bytes) -> None:
+    def write(self, data: str | bytes | bytearray) -> None:
         """
-        Type *data*; bytes have to be UTF-8, as the agent accepts nothing else.
+        Type *data*; bytes have to be UTF-8, as the agent accepts nothing else. A character may be split between
+        two calls.
 
-        Returns when the text is on its way; what is typed while the connection breaks may be lost.
+        Returns before the agent has the text; `close` waits until it is sent. Nothing is typed twice. What is sent
+        while the connection breaks may be lost.
 
-        Raises *TerminalError* after the end, *UnicodeDecodeError* for bytes that are not UTF-8.
+        Raises *TerminalError* after the end, *UnicodeError* for what is not UTF-8.
         """
-        text = data if isinstance(data, str) else self._decoder.decode(data)
-        text.encode()  # half a surrogate pair is no UTF-8
-        if text:
-            self._session.put(text)
+        if isinstance(data, str):
+            data.encode()  # half a surrogate pair is no UTF-8
+            text = data
+        else:
+            text = self._decoded(data)
+        self._session.write(text)
+
+    def _decoded(self, data: bytes | bytearray) -> str:
+        try:
+            return self._decoder.decode(data)
+        except UnicodeDecodeError:
+            self._decoder.reset()
+            raise
 
     def resize(self, width: int, height: int) -> None:
         """
@@ -98,7 +114,7 @@ class Terminal:
 
         Raises *TerminalError* after the end.
         """
-        self._session.put(check_size((width, height)))
+        self._session.resize(check_size((width, height)))
 
     def __iter__(self) -> Iterator[bytes]:
         while chunk := self.read():
@@ -106,26 +122,35 @@ class Terminal:
 
     def kill(self) -> None:
         """
-        End what runs in the terminal, all of its process group, and close the terminal.
+        End what runs in the terminal, all of its session, and close the terminal: HUP, TERM, and KILL a second
+        later.
 
         Processes that have made a session of their own (``setsid``) are left.
+
+        Raises *TerminalNotFoundError* for a terminal that another program has started, *TerminalError*
+        where the agent does not confirm it, *CoderError* where the deployment refuses.
         """
-        self._kill()
+        if not self._buffers.has_ended:
+            self._kill()
         self.close()
 
     def close(self) -> None:
         """
-        Detach; what runs in the terminal lives on. Also twice.
+        Send what was written, and detach; what runs in the terminal lives on. Also twice.
         """
+        self._buffers.flush()
         self._finalizer()
         self._session.join()
 
     def interact(self) -> None:
         """
         Give the terminal to the person at this program's own terminal, until it ends or ``~.`` is typed
-        at the beginning of a line.
+        at the beginning of a line; then close it.
 
-        Raises *TerminalError* where this program has no terminal.
+        This program's terminal is raw meanwhile, and restored whatever happens but SIGKILL. Where the program
+        handles no SIGTERM and SIGHUP, they raise *SystemExit*.
+
+        Raises *TerminalError* where this program has no terminal, *CoderError* where the agent's broke off.
         """
         from coder_agents.terminal.interact import interact
 
@@ -143,10 +168,11 @@ class Terminal:
         self.close()
 
     def __del__(self) -> None:
-        if self._finalizer.alive:
-            self._finalizer()
+        if self._finalizer.detach() and not self._buffers.is_over:
+            text = f"{self!r} was left open: use `with`, or call close()"
+            self._session.close()
             warnings.warn(
-                f"{self!r} was left open: use `with`, or call close()",
+                text,
                 ResourceWarning,
                 stacklevel=2,
             )
@@ -165,6 +191,17 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
+def check_id(reconnect_id: uuid.UUID | str | None) -> uuid.UUID | None:
+    """
+    Return *reconnect_id*. Raises *ValueError* where its text is no UUID, *TypeError* for anything else.
+    """
+    if reconnect_id is None or isinstance(reconnect_id, uuid.UUID):
+        return reconnect_id
+    if not isinstance(reconnect_id, str):
+        raise TypeError(f"reconnect_id must be a UUID, not {type(reconnect_id).__name__}")
+    return uuid.UUID(reconnect_id)
+
+
 def open_terminal(
     http: HTTP,
     agent_id: uuid.UUID,
@@ -174,7 +211,7 @@ def open_terminal(
     size: tuple[int, int] = (80, 24),
     container: str = "",
     container_user: str = "",
-    reconnect_id: uuid.UUID | None = None,
+    reconnect_id: uuid.UUID | str | None = None,
     reconnect: Reconnect | None,
     limits: Limits = LIMITS,
 ) -> Terminal:
@@ -184,60 +221,45 @@ def open_terminal(
     Raises *CoderError* where that fails, *ValueError* for a *command* that is too long or one beside
     *reconnect_id*.
     """
-    if reconnect_id is not None and command:
+    known = check_id(reconnect_id)
+    if known is not None and command:
         raise ValueError(
             "a terminal that is there has its command already: give command or reconnect_id"
         )
-    chosen = uuid.uuid4() if reconnect_id is None else reconnect_id
-    program = starting(chosen, command) if reconnect_id is None else attaching(chosen)
+    chosen = known or uuid.uuid4()
+    is_inside = bool(container)
+    programs = {
+        True: starting(chosen, command, is_inside=is_inside),
+        False: attaching(chosen, is_inside=is_inside),
+    }
     request = TerminalRequest(
         reconnect_id=chosen,
-        command=program,
         size=check_size(size),
         container=container,
         container_user=container_user,
     )
+
+    def attach(starts: bool) -> Attachment:
+        return Attachment(http, agent_id, attrs.evolve(request, command=programs[starts]))
+
+    def attach_killer() -> Attachment:
+        another = attrs.evolve(request, reconnect_id=uuid.uuid4(), command=killing(chosen))
+        return Attachment(http, agent_id, another)
+
     session = Session(
-        lambda: Attachment(http, agent_id, request),
+        attach,
         lambda output: beginning_of(output, chosen),
         what=what,
+        is_new=known is None,
         reconnect=reconnect,
         limits=limits,
     )
-    kill = functools.partial(_kill, http, agent_id, chosen, container, container_user)
     try:
         session.open()
     except BaseException:
         session.close()
+        session.join()
         raise
-    return Terminal(session, chosen, kill)
-
-
-def _kill(
-    http: HTTP, agent_id: uuid.UUID, reconnect_id: uuid.UUID, container: str, container_user: str
-) -> None:
-    request = TerminalRequest(
-        reconnect_id=uuid.uuid4(),
-        command=killing(reconnect_id),
-        container=container,
-        container_user=container_user,
+    return Terminal(
+        session, chosen, partial(kill, attach_killer, chosen, what=what, seconds=limits.kill)
     )
-    attachment = Attachment(http, agent_id, request)
-    try:
-        attachment.open()
-        read_to_end(attachment)
-    finally:
-        attachment.close()
-
-
-def read_to_end(attachment: Attachment) -> None:
-    """
-    Read *attachment* until its program has ended.
-    """
-    from coder_agents.transport import DroppedError
-
-    try:
-        while True:
-            attachment.read(math.inf)
-    except DroppedError:
-        pass

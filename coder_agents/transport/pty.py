@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 
+import requests
 from websocket import ABNF
 
+from coder_agents.errors import CoderError
 from coder_agents.transport.websocket import WebSocketSource
 
 
@@ -41,6 +43,17 @@ class PtySource(WebSocketSource):
         Whether something that was written waits for the socket.
         """
         return self._connection.has_output
+
+    @property
+    def _url(self) -> str:
+        # Without the query: it has the command, which may be long, and is nobody else's business.
+        return super()._url.partition("?")[0]
+
+    def _refused_by(self, answer: requests.Response) -> CoderError:
+        request = answer.request.copy()
+        request.url = answer.url = self._url
+        answer.request = request
+        return super()._refused_by(answer)
 
     def _send_object(self, message: dict[str, object]) -> None:
         text = json.dumps(message, separators=(",", ":"))

@@ -43,7 +43,7 @@ def run(shell: list[str], program: str, home: Path, **more: str) -> bytes:
 
 def test_a_command_starts_once(shell: list[str], tmp_path: Path) -> None:
     """
-    Whoever attaches after its end is told so, and starts nothing.
+    A client that attaches after its end gets that report, and starts nothing.
     """
     reconnect_id = uuid.uuid4()
     marker = tmp_path / "ran"
