@@ -111,9 +111,6 @@ class AgentFileSystem(ReadableFileSystem):
         _, files, inner = self._split(path)
         files.remove(inner)
 
-    def _rm(self, path: str) -> None:
-        self.rm_file(path)
-
     def rm(
         self, path: str | list[str], recursive: bool = False, maxdepth: int | None = None
     ) -> None:

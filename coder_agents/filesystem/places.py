@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from coder_agents.errors import WorkspaceNotFoundError
+from coder_agents.errors import OwnerNotFoundError, WorkspaceNotFoundError
 from coder_agents.jobs.files import Files
 
 if TYPE_CHECKING:
@@ -55,10 +55,14 @@ class Places:
                 return self._found(f"{first}/{second}", further)
             try:
                 return self._found(first, rest)
-            except WorkspaceNotFoundError:
+            except WorkspaceNotFoundError as error:
                 if not second:
                     raise
+                not_found = error
+            try:
                 return self._found(f"{first}/{second}", further)
+            except OwnerNotFoundError:
+                raise not_found from None
 
     def _found(self, reference: str, inner: str) -> tuple[str, Files, str]:
         files = Files(self.client.agent(reference)._shells(None, None))

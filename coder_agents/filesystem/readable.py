@@ -85,7 +85,7 @@ class ReadableFileSystem(AbstractFileSystem):  # type: ignore[misc]
         else:
             folder = f"{reference}{inner}".rstrip("/")
             found = [
-                _described(f"{folder}/{name.decode('utf-8', 'surrogateescape')}", info)
+                described(f"{folder}/{name.decode('utf-8', 'surrogateescape')}", info)
                 for name, info in sorted(entries.items())
             ]
         return found if detail else [each["name"] for each in found]
@@ -95,7 +95,7 @@ class ReadableFileSystem(AbstractFileSystem):  # type: ignore[misc]
         Return what *path* is: name, size in bytes, type, mode, uid, gid, mtime and created.
         """
         reference, files, inner = self._split(path)
-        return _described(f"{reference}{inner}".rstrip("/"), files.stat(inner))
+        return described(f"{reference}{inner}".rstrip("/"), files.stat(inner))
 
     def exists(self, path: str, **options: Any) -> bool:
         """
@@ -133,13 +133,13 @@ class ReadableFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """
         Return when the inode of *path* was changed last, as fsspec's local file system does.
         """
-        return _moment(self.info(path)["created"])
+        return moment_of(self.info(path)["created"])
 
     def modified(self, path: str) -> datetime:
         """
         Return when *path* was written last.
         """
-        return _moment(self.info(path)["mtime"])
+        return moment_of(self.info(path)["mtime"])
 
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **options: Any
@@ -191,7 +191,7 @@ class ReadableFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise
 
 
-def _described(name: str, info: FileInfo) -> dict[str, Any]:
+def described(name: str, info: FileInfo) -> dict[str, Any]:
     """
     Return *info* of the path *name* as fsspec has it.
     """
@@ -208,7 +208,10 @@ def _described(name: str, info: FileInfo) -> dict[str, Any]:
     }
 
 
-def _moment(seconds: float | None) -> datetime:
+def moment_of(seconds: float | None) -> datetime:
+    """
+    Return *seconds* since 1970 as a moment. Raises *NotImplementedError* where the agent reports none.
+    """
     if seconds is None:
         raise NotImplementedError("the agent has no command that reports the time of a file")
     return datetime.fromtimestamp(seconds, UTC)

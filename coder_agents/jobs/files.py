@@ -153,13 +153,13 @@ class Files:
         )
         self._call(request, path, wait=_CHECKSUM_WAIT)
 
-    def put(self, path: Path, offset: int, piece: bytes) -> None:
+    def put(self, path: Path, offset: int, piece: bytes, *, known_as: Path) -> None:
         """
-        Write *piece* into the file *path* at *offset*.
+        Write *piece* into the file *path* at *offset*. The path of an error is *known_as*.
         """
-        answer = self._call(PutPiece(path, offset=offset, data=piece), path)
+        answer = self._call(PutPiece(path, offset=offset, data=piece), known_as)
         if numbers_of(answer) != (offset + len(piece),):
-            raise OSError(errno.EIO, "bytes were lost on the way to the agent", path)
+            raise OSError(errno.EIO, "bytes were lost on the way to the agent", known_as)
 
     def discard(self, temporary: Path) -> None:
         """
@@ -239,13 +239,14 @@ class Upload:
 
     def _put(self, piece: bytes) -> None:
         is_first, self._is_begun = not self._is_begun, True
+        offset = self.checksum.size
         try:
-            self._files.put(self._temporary, self.checksum.size, piece)
+            self._files.put(self._temporary, offset, piece, known_as=self._path)
         except FileNotFoundError:
             if not (is_first and self._parents):
                 raise
             self._files.make_directory(parent_of(self._path), parents=True)
-            self._files.put(self._temporary, self.checksum.size, piece)
+            self._files.put(self._temporary, offset, piece, known_as=self._path)
 
     def commit(self, mode: int | None = None) -> None:
         """
