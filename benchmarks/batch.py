@@ -1,7 +1,7 @@
 """
-Read the metadata of many agents at once, and tell how long that takes and over how many connections.
+Read the metadata of many agents at once, and measure the time and the number of connections.
 
-``python benchmarks/batch.py`` prints it. The deployment runs in a process of its own.
+``python benchmarks/batch.py`` prints both. The deployment runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from coder_agents.testing.connection import Connection
 @attrs.frozen
 class Plan:
     """
-    How many agents there are, with how many items each, and how they are asked.
+    The number of agents, of items for each agent, of workers and of rounds.
     """
 
     agents: int = 200
@@ -34,19 +34,19 @@ class Plan:
 
 class CountingDeployment(Deployment):
     """
-    A deployment that knows how many connections it had at the same time at most.
+    A deployment that counts the most connections that were open at the same time.
     """
 
     def __init__(self) -> None:
         self._counting = threading.Lock()
         self._now = 0
-        self.most = 0
+        self.max_open = 0
         super().__init__()
 
     def _serve(self, connection: Connection) -> None:
         with self._counting:
             self._now += 1
-            self.most = max(self.most, self._now)
+            self.max_open = max(self.max_open, self._now)
         try:
             super()._serve(connection)
         finally:
@@ -56,8 +56,8 @@ class CountingDeployment(Deployment):
 
 def deploy(plan: Plan, pipe: multiprocessing.connection.Connection) -> None:
     """
-    Run the deployment until the pipe is closed; tell where it is, and how many connections it had
-    each time when that is asked.
+    Run the deployment until False comes over the pipe. Send its URL and token first, then the
+    maximum of connections for each True.
     """
     metadata = [Metadata(f"Item {number}", f"item{number}") for number in range(plan.items)]
     with CountingDeployment() as deployment:
@@ -67,13 +67,13 @@ def deploy(plan: Plan, pipe: multiprocessing.connection.Connection) -> None:
                 agent.set_metadata(item.key, "3.2/16 GiB (20%)\n")
         pipe.send((deployment.url, deployment.token))
         while pipe.recv():
-            pipe.send(deployment.most)
-            deployment.most = 0
+            pipe.send(deployment.max_open)
+            deployment.max_open = 0
 
 
 def measure(plan: Plan) -> None:
     """
-    Print how long each round takes, and the most connections of all of them.
+    Print how long the rounds take, and the most connections of all rounds.
     """
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=deploy, args=(plan, there))
@@ -81,13 +81,13 @@ def measure(plan: Plan) -> None:
     url, token = here.recv()
     with Client(url, token) as client:
         agents = list(client.agents())
-        took, most = [], 0
+        took, max_open = [], 0
         for _ in range(plan.rounds):
             started = time.perf_counter()
             found = client.metadata(agents, workers=plan.workers)
             took.append(time.perf_counter() - started)
             here.send(True)
-            most = max(most, here.recv())
+            max_open = max(max_open, here.recv())
             assert len(found) == plan.agents, found.failures
             assert sum(map(len, found.values())) == plan.agents * plan.items
     here.send(False)
@@ -95,13 +95,13 @@ def measure(plan: Plan) -> None:
     print(
         f"{plan.agents} agents with {plan.items} items each, {plan.workers} workers:"
         f" {statistics.median(took):.2f} s in the median of {plan.rounds},"
-        f" {max(took):.2f} s at most; {most} connections at most"
+        f" {max(took):.2f} s at most; {max_open} connections at most"
     )
 
 
 def main() -> None:
     """
-    Measure what the command line says.
+    Measure with the options of the command line.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     for field in attrs.fields(Plan):

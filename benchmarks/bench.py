@@ -1,7 +1,7 @@
 """
-What this package's work costs, beside a limit and beside others, all measured in one run.
+Measure the cost of this package's work, compared with a limit and with other libraries, in one run.
 
-``python benchmarks/bench.py`` prints a table; it fails where a ratio is beyond its bound.
+``python benchmarks/bench.py`` prints a table; it fails where a ratio exceeds its bound.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ DOCS = Path(__file__).parent.parent / "docs"
 TABLE = DOCS / "bench_table.rst"
 PLOT = DOCS / "_static" / "bench.svg"
 
-ROUNDS = 5
+ROUNDS = 9
 GUARD_ROUNDS = 3
 GUARD_SLACK = 1.6
 
 
-def chosen(options: argparse.Namespace, scale: Scale) -> list[Contest]:
+def selected(options: argparse.Namespace, scale: Scale) -> list[Contest]:
     """
-    Return the contests that *options* ask for, with the sizes of *scale* in their titles.
+    Return the contests that *options* select, with the sizes of *scale* in their titles.
     """
     wanted = [
         attrs.evolve(one, title=one.title.format(scale))
@@ -42,7 +42,7 @@ def chosen(options: argparse.Namespace, scale: Scale) -> list[Contest]:
     if options.check:
         return [_without_peers(one) for one in wanted if one.guard]
     if options.quick:
-        # A minute that is looked at for less has no check in it.
+        # A quick run of these contests is too short to contain a check.
         return [one for one in wanted if not one.together or options.only != "*"]
     return wanted
 
@@ -57,9 +57,9 @@ def _is_compared(contestant: Contestant, limits: set[str]) -> bool:
     return contestant.bound is not None or contestant.label in limits
 
 
-def tell(text: str) -> None:
+def show_progress(text: str) -> None:
     """
-    Say what is done next, where somebody watches.
+    Show the current step where the output is a terminal.
     """
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
@@ -85,14 +85,20 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     Return the options of the command line.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, help="how many rounds the medians are of")
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="contests by their keys")
-    parser.add_argument("--quick", action="store_true", help="less work, and two rounds")
-    parser.add_argument("--write", action="store_true", help="write the documentation's figures")
-    parser.add_argument("--check", action="store_true", help="the guard: less work, wider bounds")
+    parser.add_argument("--rounds", type=int, help="number of rounds for the medians")
+    parser.add_argument(
+        "--only", default="*", metavar="PATTERN", help="run the contests whose keys match"
+    )
+    parser.add_argument("--quick", action="store_true", help="less work and two rounds")
+    parser.add_argument(
+        "--write", action="store_true", help="write the table and the plot of the documentation"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="less work and wider bounds, as a guard"
+    )
     options = parser.parse_args(arguments)
     if options.write and (options.quick or options.check or options.only != "*"):
-        parser.error("--write is for whole runs")
+        parser.error("--write needs a complete run")
     if options.rounds is None:
         options.rounds = GUARD_ROUNDS if options.check else 2 if options.quick else ROUNDS
     return options
@@ -100,19 +106,19 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str]) -> int:
     """
-    Run the contests that the arguments ask for and print their table.
+    Run the contests that the arguments select, and print their table.
     """
     options = parsed(arguments)
     scale = QUICK if options.quick or options.check else Scale()
-    contests = chosen(options, scale)
+    contests = selected(options, scale)
     began = time.monotonic()
     try:
         with serving(scale) as fed:
-            results = measured(contests, fed, options.rounds, tell)
+            results = measured(contests, fed, options.rounds, show_progress)
     except WorkError as error:
         print(error, file=sys.stderr)
         return 2
-    tell("")
+    show_progress("")
     slack = GUARD_SLACK if options.check else 1.0
     lines = {one.key: table.compared(one, results[one.key], slack) for one in contests}
     print(table.text(contests, lines))

@@ -38,7 +38,7 @@ def fault(kind: str, *, after: int = 3, times: int = 1, **options: Any) -> Act:
 
     def act(stage: Stage, stream: str) -> None:
         given = {"after": after, "times": times, **options}
-        stage.tell("fault", kind, ROUTES[stream], given)
+        stage.call("fault", kind, ROUTES[stream], given)
 
     return act
 
@@ -49,8 +49,8 @@ def refused(kind: str = "refuse", *, times: int = 2, **options: Any) -> Act:
     """
 
     def act(stage: Stage, stream: str) -> None:
-        stage.tell("fault", "drop", ROUTES[stream], {"after": 3})
-        stage.tell("fault", kind, ROUTES[stream], {"times": times, **options})
+        stage.call("fault", "drop", ROUTES[stream], {"after": 3})
+        stage.call("fault", kind, ROUTES[stream], {"times": times, **options})
 
     return act
 
@@ -61,7 +61,7 @@ def command(name: str, *arguments: Any) -> Act:
     """
 
     def act(stage: Stage, _: str) -> None:
-        stage.tell(name, *arguments)
+        stage.call(name, *arguments)
 
     return act
 
@@ -205,7 +205,7 @@ class Watch:
                 self._read(stream)
         except CoderError as raised:
             error = type(raised).__name__
-        happened = self._stage.tell("happened")
+        happened = self._stage.call("happened")
         return Outcome(
             drops=stream.stats.reconnects,
             lost=len(set(happened) - set(self._numbers)) if self._kind == "logs" else 0,
@@ -236,7 +236,7 @@ class Watch:
         return opened[self._kind](options=options)
 
     def _read(self, stream: Stream[Any]) -> None:
-        self._stage.tell("happen", self._kind, EVENTS)
+        self._stage.call("happen", self._kind, EVENTS)
         if self._case.during is not None:
             time.sleep(0.2)
             self._case.during(self._stage, self._kind)
@@ -273,7 +273,7 @@ class Watch:
             return EVENTS - 1 in self._numbers
         if idle < 3 * SETTLE:
             return False
-        return set(self._stage.tell("happened")) <= set(self._numbers)
+        return set(self._stage.call("happened")) <= set(self._numbers)
 
 
 def result(outcome: Outcome) -> str:

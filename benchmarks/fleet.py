@@ -1,12 +1,12 @@
 """
-Follow the logs of a thousand agents in one process, as a monitor does for days.
+Follow the logs of a thousand agents in one process, like a monitor.
 
-``python benchmarks/fleet.py`` prints the client's processor time a line with checks for late lines
-and without, its threads and its memory an agent, and how many lines were lost or repeated. Each agent
-writes a line every few seconds, which is the worst case for checks: nearly every line is
-followed by one. The deployment runs in a process of its own, on the same machine.
-``--tls`` follows over TLS; ``--agents 1000 --rate 200 --seconds 60`` are the defaults, *rate* being
-the lines a second of all agents together.
+``python benchmarks/fleet.py`` prints the client's processor time per line with and without checks
+for late lines, its threads, its memory per agent, and the number of lost and repeated lines. Each
+agent writes a line every few seconds. This is the worst case for checks, because nearly every line
+causes one. The deployment runs in a process of its own, on the same machine. ``--tls`` follows over
+TLS; ``--agents 1000 --rate 200 --seconds 60`` are the defaults, where *rate* is the lines per
+second of all agents together.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from coder_agents import Client, StreamOptions
 from coder_agents.testing import Deployment
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-QUIET = 12.0  # seconds after the last line: the checks of the last lines are part of their cost
+DRAIN = 12.0  # seconds after the last line: the checks of the last lines are part of their cost
 
 
 @attrs.frozen
 class Plan:
     """
-    How many agents, how many lines a second of all of them, for how long, and over what.
+    The number of agents, the lines per second of all agents, the duration in seconds, and whether
+    TLS is used.
     """
 
     agents: int
@@ -44,14 +45,14 @@ class Plan:
     @property
     def lines(self) -> int:
         """
-        How many lines there are in all.
+        The number of lines of all agents.
         """
         return int(self.rate * self.seconds)
 
 
 def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
     """
-    Be the deployment, write when that is asked for, and send the ids of all lines.
+    Run the deployment; for each "go" over *pipe*, write the lines and send the ids of all lines.
     """
     with Deployment(log_limit=2**40, tls=plan.tls) as deployment:
         agents = [deployment.add_agent(workspace=f"w{number}") for number in range(plan.agents)]
@@ -67,7 +68,7 @@ def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
 
 def memory() -> int:
     """
-    Return how many bytes of this process are in memory.
+    Return how many bytes of memory this process uses.
     """
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
@@ -75,7 +76,7 @@ def memory() -> int:
 @attrs.frozen
 class Figures:
     """
-    What following cost, and whether it kept its promise.
+    The cost of following, and the lost and repeated lines.
     """
 
     processor: float
@@ -100,7 +101,7 @@ def follow(
     client: Client, plan: Plan, pipe: multiprocessing.connection.Connection, settle: float
 ) -> Figures:
     """
-    Follow all agents for as long as they write, and count.
+    Follow all agents while they write, and count the lines.
     """
     agents = list(client.agents())
     before, threads = memory(), threading.active_count()
@@ -114,9 +115,9 @@ def follow(
             if (item := stream.poll(max(0.0, until - time.monotonic()))) is not None:
                 came[item.log.id] += 1
         written = None
-        quiet_at = time.monotonic() + QUIET
-        while time.monotonic() < quiet_at:
-            if (item := stream.poll(max(0.0, quiet_at - time.monotonic()))) is not None:
+        drained_at = time.monotonic() + DRAIN
+        while time.monotonic() < drained_at:
+            if (item := stream.poll(max(0.0, drained_at - time.monotonic()))) is not None:
                 came[item.log.id] += 1
             if written is None and pipe.poll():
                 written = pipe.recv()
@@ -134,15 +135,15 @@ def follow(
 
 def main() -> None:
     """
-    Measure with checks and without.
+    Measure with and without checks.
     """
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--agents", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--tls", action="store_true")
-    chosen = parser.parse_args()
-    plan = Plan(chosen.agents, chosen.rate, chosen.seconds, chosen.tls)
+    options = parser.parse_args()
+    plan = Plan(options.agents, options.rate, options.seconds, options.tls)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, plan), daemon=True)

@@ -1,10 +1,11 @@
 """
-Follow the logs of many agents in one loop, and beside it with a thread for each.
+Follow the logs of many agents in one loop, and compare with one thread for each agent.
 
-``python benchmarks/merged.py`` prints lines a second, and the client's processor time a line, for
-what the logs hold and for lines as they come. The deployment runs in a process of its own, on the
-same machine: so what comes is no faster than it writes. ``--agents 50 --lines 2000`` are
-the defaults, lines for each agent; ``--rate 5000`` is the lines a second of all agents together.
+``python benchmarks/merged.py`` prints lines per second, and the client's processor time per line,
+for the lines that the logs have at first and for new lines. The deployment runs in a process of its
+own on the same machine, so new lines come no faster than it writes them. The defaults are
+``--agents 50 --lines 2000``, the lines of each agent, and ``--rate 5000``, the lines per second of
+all agents together.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from coder_agents import Agent, Client, StreamOptions
 from coder_agents.testing import Deployment
 
 BATCH = 10  # lines that an agent sends at a time
-# Nothing is late here: checks would be counted as work.
+# No line is late here, and checks would count as work.
 OPTIONS = StreamOptions(settle=0)
 Followed = Callable[[Client, list[Agent]], contextlib.AbstractContextManager[Iterator[object]]]
 
@@ -33,7 +34,7 @@ Followed = Callable[[Client, list[Agent]], contextlib.AbstractContextManager[Ite
 @attrs.frozen
 class Plan:
     """
-    How many agents, how many lines each, and how many of all of them come in a second.
+    The number of agents, of lines for each agent, and of lines per second of all agents.
     """
 
     agents: int
@@ -43,7 +44,8 @@ class Plan:
 
 def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
     """
-    Be the deployment: half of the lines are there, the rest come when that is asked for.
+    Run the deployment: half of the lines are in the logs, the other half follows a "go" over
+    *pipe*.
     """
     with Deployment(log_limit=2**40) as deployment:
         agents = [deployment.add_agent(workspace=f"w{number}") for number in range(plan.agents)]
@@ -61,7 +63,7 @@ def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
 @contextlib.contextmanager
 def merged(client: Client, agents: list[Agent]) -> Iterator[Iterator[object]]:
     """
-    One loop over `Client.follow_logs`.
+    Follow in one loop over `Client.follow_logs`.
     """
     with client.follow_logs(agents) as stream:
         yield stream
@@ -70,7 +72,7 @@ def merged(client: Client, agents: list[Agent]) -> Iterator[Iterator[object]]:
 @contextlib.contextmanager
 def threaded(client: Client, agents: list[Agent]) -> Iterator[Iterator[object]]:
     """
-    A thread for each agent, and a queue.
+    Follow with a thread for each agent, and a queue.
     """
     lines: queue.SimpleQueue[object] = queue.SimpleQueue()
     streams = [agent.follow_logs() for agent in agents]
@@ -92,7 +94,7 @@ def threaded(client: Client, agents: list[Agent]) -> Iterator[Iterator[object]]:
 @attrs.define
 class Lap:
     """
-    Times, by the clock on the wall and by the processor's.
+    The start of a measurement, as wall-clock time and as processor time.
     """
 
     wall: float = attrs.field(factory=time.perf_counter)
@@ -101,7 +103,7 @@ class Lap:
 
 def measured(lines: Iterator[object], count: int, lap: Lap) -> str:
     """
-    Read *count* lines and say what that took since *lap*.
+    Read *count* lines and return the cost since *lap* as text.
     """
     for _ in itertools.islice(lines, count):
         pass
@@ -111,7 +113,7 @@ def measured(lines: Iterator[object], count: int, lap: Lap) -> str:
 
 def run(plan: Plan, name: str, follow: Followed) -> None:
     """
-    Follow in the way *follow* and print the figures.
+    Follow the logs with *follow* and print the figures.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -123,9 +125,9 @@ def run(plan: Plan, name: str, follow: Followed) -> None:
     lap = Lap()
     with follow(client, agents) as lines:
         print(f"{name}: opened in {time.perf_counter() - lap.wall:.2f} s")
-        print("  opened, and what is there ", measured(lines, count, lap))
+        print("  opened, and first lines   ", measured(lines, count, lap))
         ours.send("go")
-        print("  what comes                ", measured(lines, count, Lap()))
+        print("  new lines                 ", measured(lines, count, Lap()))
     ours.send("end")
     process.join(30)
 
@@ -138,8 +140,8 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=50)
     parser.add_argument("--lines", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=5000)
-    chosen = parser.parse_args()
-    plan = Plan(chosen.agents, chosen.lines, chosen.rate)
+    options = parser.parse_args()
+    plan = Plan(options.agents, options.lines, options.rate)
     run(plan, f"{plan.agents} agents in one loop", merged)
     run(plan, f"{plan.agents} agents, a thread each", threaded)
 

@@ -1,7 +1,7 @@
 """
-A deployment in a process of its own, told what to do over a pipe.
+A deployment in a process of its own, controlled over a pipe.
 
-So the memory that is measured is the client's alone.
+The measured memory is therefore the client's alone.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from coder_agents import Client
 from coder_agents.schema import WorkspaceAgentContainer, WorkspaceAgentDevcontainer
 from coder_agents.testing import Deployment, Metadata
 
-PACE = 0.01  # seconds between two things that happen
+PACE = 0.01  # seconds between two events
 
 
 class Scene:
     """
-    What can be told to the deployment; runs in its process.
+    The commands of the deployment; runs in the deployment's process.
     """
 
     def __init__(self, deployment: Deployment) -> None:
@@ -50,7 +50,7 @@ class Scene:
 
     def happen(self, stream: str, count: int) -> None:
         """
-        Begin to let *count* things happen to what *stream* shows, one by one.
+        Begin to send *count* events, one by one, of the kind that *stream* shows.
         """
         acts = {"logs": self._log, "metadata": self._value, "containers": self._container}
         self._happening = threading.Thread(target=self._go, args=(acts[stream], count))
@@ -68,7 +68,8 @@ class Scene:
         self.agent.set_metadata("value", str(number))
 
     def _container(self, number: int) -> None:
-        # A change of a plain container alone is not reported: the agent compares its dev containers.
+        # A change of a plain container alone is not reported: the agent compares its dev
+        # containers.
         container = WorkspaceAgentContainer(id="c", name=str(number))
         devcontainer = WorkspaceAgentDevcontainer(
             id=uuid.UUID(int=1), name="dev", workspace_folder="/home/coder/dev", container=container
@@ -78,7 +79,7 @@ class Scene:
 
     def happened(self) -> list[int]:
         """
-        Wait until all has happened; return the ids of the lines.
+        Wait until all events were sent; return the ids of the lines.
         """
         if self._happening is not None:
             self._happening.join()
@@ -86,7 +87,7 @@ class Scene:
 
     def write_late(self, writers: int, each: int, late: float) -> None:
         """
-        Let several writers take ids and commit them in the opposite order.
+        Let several writers take ids, and commit their lines in the opposite order.
         """
         for number in range(each):
             batches = [
@@ -106,19 +107,19 @@ class Scene:
 
     def purge(self) -> None:
         """
-        Delete what the log holds.
+        Delete all lines of the log.
         """
         self.agent.purge_logs()
 
     def jump(self, hours: float) -> None:
         """
-        Let the deployment's clock jump.
+        Move the deployment's clock by *hours*.
         """
         self.deployment.set_clock(timedelta(hours=hours))
 
     def new_build(self, how: str) -> None:
         """
-        Begin a newer build of the workspace, and complete or fail it as *how* says.
+        Begin a newer build of the workspace; complete it or let it fail according to *how*.
         """
         self.build = self.agent.build.workspace.start_build("start")
         if how == "failed":
@@ -141,17 +142,17 @@ def _run(pipe: multiprocessing.connection.Connection, settings: dict[str, Any]) 
 
 class Stage:
     """
-    A scene in another process, and a client of it.
+    A scene in another process, and a client of its deployment.
     """
 
     def __init__(self, pipe: multiprocessing.connection.Connection) -> None:
         self._pipe = pipe
-        self.url, self.token, self.agent_id = self.tell("where")
+        self.url, self.token, self.agent_id = self.call("where")
         self.client = Client(self.url, self.token)
 
-    def tell(self, name: str, *arguments: Any) -> Any:
+    def call(self, name: str, *arguments: Any) -> Any:
         """
-        Call the scene's method *name* and return what it returns.
+        Call the scene's method *name* and return the result.
         """
         self._pipe.send((name, arguments))
         return self._pipe.recv()

@@ -1,8 +1,8 @@
 """
-Print the functions of this package that one live line passes, from the socket to the loop.
+Print the functions of this package that handle one live line, from the socket to the loop.
 
-``python benchmarks/trace.py`` follows a log, waits until a line is on its way, and counts the calls
-that reading it takes. The deployment is the embedded one.
+``python benchmarks/trace.py`` follows a log, waits for a line, and counts the calls that reading
+the line takes. It uses the embedded deployment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PACKAGE = str(Path(coder_agents.__file__).parent)
 
 class Trace:
     """
-    The calls of this package's functions, in the order in which they came, and who waited last.
+    The calls of this package's functions in order, and the functions that waited last.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Trace:
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
         """
-        Note a call; for `sys.setprofile`.
+        Record a call; for `sys.setprofile`.
         """
         if event == "call" and (function := name_of(frame)):
             self.calls.append(function)
@@ -39,7 +39,7 @@ class Trace:
 
 def name_of(frame: FrameType) -> str:
     """
-    Return the function of *frame* with its file; empty where it is not of this package.
+    Return the function of *frame* with its file; empty for a function outside this package.
     """
     code = frame.f_code
     if not code.co_filename.startswith(PACKAGE):
@@ -66,7 +66,7 @@ def main() -> None:
     with Deployment() as deployment, deployment.client() as client:
         embedded = deployment.add_agent()
         with client.agent(embedded.id).follow_logs() as stream:
-            for number in range(3):  # so that nothing is imported or compiled in the traced one
+            for number in range(3):  # the traced line then imports and compiles nothing
                 embedded.push_logs([f"line {number}"])
                 next(stream)
                 stream.poll(0.1)
@@ -74,13 +74,13 @@ def main() -> None:
             sys.setprofile(trace)
             next(stream)
             sys.setprofile(None)
-    # What comes before the wait belongs to the line before.
+    # Calls before the wait belong to the line before.
     waited = max(at for at, call in enumerate(trace.calls) if call.endswith("Poller.wait"))
     calls = trace.calls[waited + 1 :]
     functions = list(dict.fromkeys(calls))
     for function in functions:
         print(f"{calls.count(function)} x {function}")
-    # The one that waited is entered again before the step, and the others are passed on the way back.
+    # The waiting function is called again before the step; its callers are only returned to.
     back = [name for name in trace.waiting if not name.endswith("._wait")]
     for function in back:
         print(f"return  {function}")

@@ -1,5 +1,5 @@
 """
-The one place that says which version this is.
+The version of this package, which no other file states.
 """
 
 __version__ = "0.1.0"

@@ -1,5 +1,5 @@
 """
-Addresses that people copy in place of a deployment's URL: of its API, and of its dashboard's pages.
+Addresses that people copy instead of a deployment's URL: those of its API and its dashboard.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from urllib.parse import SplitResult
 import attrs
 
 _API = ("api", "v2")
-# With nothing after them, or they may be a part of a path prefix.
+# Pages only at the end of a path: elsewhere the segment may belong to a path prefix.
 _PAGES = frozenset(
     {
         "audit",
@@ -52,8 +52,8 @@ class DashboardPage:
     A page of the dashboard.
 
     Attributes:
-        prefix: the path of the deployment's URL; begins with a slash, or is empty.
-        workspace: the workspace that the page is about, ``owner/name``; empty for any other page.
+        prefix: the path prefix of the deployment; begins with a slash, or is empty.
+        workspace: the workspace that the page shows, ``owner/name``; empty for any other page.
     """
 
     prefix: str
@@ -62,7 +62,7 @@ class DashboardPage:
 
 def without_api(path: str) -> str:
     """
-    Return *path* up to ``/api/v2``: the API is a part of its deployment.
+    Return the part of *path* before ``/api/v2``; all of it where it has no ``/api/v2``.
     """
     segments = path.split("/")
     for at in range(len(segments) - 1):
@@ -73,9 +73,10 @@ def without_api(path: str) -> str:
 
 def dashboard_page(parts: SplitResult) -> DashboardPage | None:
     """
-    Return the page of the dashboard that a URL is of; None where it is of none that is known.
+    Return the dashboard page that the URL of *parts* shows; None where it shows no known page.
     """
-    segments = [segment for segment in parts.path.split("/") if segment]
+    # Some programs write the "@" of an owner as "%40" where they show a link.
+    segments = [each.replace("%40", "@") for each in parts.path.split("/") if each]
     for at, segment in enumerate(segments):
         after = segments[at + 1 :]
         prefix = "".join(f"/{each}" for each in segments[:at])

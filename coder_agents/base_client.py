@@ -1,9 +1,10 @@
 """
-The settings of a client: from arguments, or from the environment as Coder's command reads it.
+The settings of a client, from arguments or from the environment of Coder's command.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 class BaseClient:
     """
-    A client without the methods that read something of the deployment.
+    A client's settings and connections, without the methods that send requests.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class BaseClient:
             user_agent=user_agent,
         )
         if session is not None:
-            _refuse_what_the_session_has(retries=retries, verify=verify, cert=cert, proxies=proxies)
+            _refuse_beside_session(retries=retries, verify=verify, cert=cert, proxies=proxies)
         self._stream_options = choose_options(
             stream_options, StreamOptions(), name="stream_options"
         )
@@ -75,39 +76,42 @@ class BaseClient:
         session: requests.Session | None = None,
     ) -> Self:
         """
-        Return a client as Coder's command would find its deployment.
+        Return a client for the deployment that Coder's command would use.
 
-        The URL and the token are the arguments, else ``CODER_URL`` and ``CODER_SESSION_TOKEN``, else what
-        is in the files that ``coder login`` wrote. The other arguments are those of `Client`, and
-        each takes precedence over its variable, which is then not read: *headers* over
-        ``CODER_HEADER`` and ``CODER_HEADER_COMMAND``, *verify* over ``CODER_CLIENT_TLS_CA_FILE``,
-        *cert* over ``CODER_CLIENT_TLS_CERT_FILE`` and ``CODER_CLIENT_TLS_KEY_FILE``, and
-        *session* over all three TLS variables. None means "not given", but as *timeout* it is no limit.
+        The URL and the token come from the arguments, else from ``CODER_URL`` and
+        ``CODER_SESSION_TOKEN``, else from the files that ``coder login`` wrote. The other arguments
+        are those of `Client`. Each takes precedence over its variable, which is then not read:
+        *headers* over ``CODER_HEADER`` and ``CODER_HEADER_COMMAND``, *verify* over
+        ``CODER_CLIENT_TLS_CA_FILE``, *cert* over ``CODER_CLIENT_TLS_CERT_FILE`` and
+        ``CODER_CLIENT_TLS_KEY_FILE``, and *session* over all three TLS variables. None means "not
+        given"; only *timeout* takes None as a value, for no limit.
 
-        Raises *ConfigError* that names every place it read, or the variable or file that is wrong,
-        and what `Client` raises.
+        Raises *ConfigError*, which names every place that was read, or the variable or file that
+        is wrong; and what `Client` raises.
         """
         environment = Environment(os.environ)
         url = deployment_url(environment.url() if url is None else url)
         token = environment.token() if token is None else token
-        if headers is None:
-            headers = environment.headers(url)
         if session is None:
             verify = environment.verify() if verify is None else verify
             cert = environment.cert() if cert is None else cert
-        return cls(
+        make = functools.partial(
+            cls,
             url,
             token,
             timeout=timeout,
             retries=retries,
             verify=verify,
             cert=cert,
-            headers=headers,
             proxies=proxies,
             user_agent=user_agent,
             stream_options=stream_options,
             session=session,
         )
+        if headers is None:
+            make()  # all else is checked before CODER_HEADER_COMMAND runs
+            headers = environment.headers(url)
+        return make(headers=headers)
 
     def __repr__(self) -> str:
         return f"<Client {self._http.settings.url}>"
@@ -120,12 +124,12 @@ class BaseClient:
 
     def close(self) -> None:
         """
-        Close the connections that are kept for the next REST call.
+        Close the connections that the client keeps for REST calls; streams stay open.
         """
         self._http.close()
 
 
-def _refuse_what_the_session_has(**settings: object) -> None:
+def _refuse_beside_session(**settings: object) -> None:
     given = [name for name, value in settings.items() if value is not None]
     if given:
         raise ConfigError(

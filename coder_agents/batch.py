@@ -1,8 +1,8 @@
 """
-What is asked of many agents at once.
+One call over many agents.
 
-A call here starts threads, at most as many as it is told to, each with one connection at a time,
-and they have ended when it returns or raises.
+A call starts a limited number of threads, each with one connection at a time. The threads have
+ended when the call returns or raises.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
     """
-    The metadata of each agent of which it could be read, in the order in which the agents were given.
+    The metadata of each agent whose metadata could be read, in the order of the agents.
 
-    A mapping from agents to lists; an agent's UUID finds its list, too.
+    It is a mapping from agents to lists; an agent's UUID is accepted as a key, too.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
     @property
     def failures(self) -> ByAgent[Agent, CoderError]:
         """
-        The error of each of the other agents.
+        The error of each agent whose metadata could not be read.
         """
         return self._failures
 
@@ -57,7 +57,7 @@ class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
 
 class _Connections:
     """
-    Connections that can be woken all at once, also those that are opened later.
+    Connections that are woken together, including those that are opened later.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class _Connections:
 
     def add(self, source: Source[Any]) -> None:
         """
-        Wake *source* when the others are, at once if they were.
+        Wake *source* together with the others; at once where they were woken already.
         """
         with self._lock:
             self._held.add(source)
@@ -77,7 +77,7 @@ class _Connections:
 
     def wake(self) -> None:
         """
-        Make whoever opens or reads one stop.
+        Stop every thread that opens or reads one of the connections.
         """
         with self._lock:
             self._woken = True
@@ -97,13 +97,13 @@ def read_metadata(
     distinct = _distinct(several(agents))
     connections = _Connections()
 
-    def ask(agent: Agent) -> list[WorkspaceAgentMetadata] | CoderError:
+    def read(agent: Agent) -> list[WorkspaceAgentMetadata] | CoderError:
         try:
-            return agent._read_metadata("client.metadata()", timeout, tell=connections.add)
+            return agent._read_metadata("client.metadata()", timeout, on_source=connections.add)
         except CoderError as error:
             return error
 
-    answers = _of_each(distinct, ask, connections.wake, workers)
+    answers = _of_each(distinct, read, connections.wake, workers)
     return MetadataOfAgents(zip(distinct, answers, strict=True))
 
 
@@ -118,7 +118,7 @@ def several(agents: Iterable[Agent] | Any) -> list[Agent]:
     """
     Return *agents* as a list.
 
-    Raises *TypeError*, which says what to write instead, where they are not several agents.
+    Raises *TypeError* where *agents* are not several agents; its text shows what to pass instead.
     """
     if isinstance(agents, Agent):
         raise TypeError(
@@ -141,10 +141,10 @@ def several(agents: Iterable[Agent] | Any) -> list[Agent]:
 
 
 def _of_each(
-    agents: Sequence[Agent], ask: Callable[[Agent], T], wake: Callable[[], None], workers: int
+    agents: Sequence[Agent], read: Callable[[Agent], T], wake: Callable[[], None], workers: int
 ) -> list[T]:
     """
-    Return the answers of *agents* in their order; *wake* makes those who *ask* stop.
+    Return the result of *read* for each of *agents*, in order; *wake* stops the reading threads.
     """
     threads: list[threading.Thread] = []
     pool = ThreadPoolExecutor(
@@ -153,15 +153,15 @@ def _of_each(
         initializer=lambda: threads.append(threading.current_thread()),
     )
     try:
-        asked = [pool.submit(ask, agent) for agent in agents]
-        return [each.result() for each in asked]
+        futures = [pool.submit(read, agent) for agent in agents]
+        return [future.result() for future in futures]
     except BaseException:
-        # Ctrl-C, most of all: nothing more is asked, and nothing is left open.
+        # Mostly Ctrl-C: send no more requests, and leave no connection open.
         pool.shutdown(wait=False, cancel_futures=True)
         wake()
         raise
     finally:
         pool.shutdown()
-        # The pool does not know of a thread that Ctrl-C has kept it from noting.
+        # Ctrl-C may have interrupted the pool before it recorded a thread.
         for thread in threads:
             thread.join()

@@ -1,7 +1,7 @@
 """
-What this deployment can do, learnt from its answers.
+The routes that a deployment has, learnt from its answers.
 
-A version header cannot decide it: development builds say ``v0.0.0-devel``.
+The version header cannot decide that: every development build reports ``v0.0.0-devel``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from coder_agents.errors.api import as_kind
 from coder_agents.render import escape_controls
 
 _DEVELOPMENT = "v0.0.0-devel"
-_LONGEST_VERSION = 80  # characters of a header that may say anything
+_MAX_VERSION = 80  # characters of a header that any proxy may have set
 
 Route = Literal[
     "metadata_sse",
@@ -33,12 +33,12 @@ Route = Literal[
 @attrs.frozen
 class _Call:
     """
-    A call that not every deployment has a route for.
+    A call whose route not every deployment has.
 
     Attributes:
-        name: how users write it.
-        since: the release that brought the route; empty for the ones there have always been.
-        is_licensed: whether it is in licensed builds alone.
+        name: the call as users write it.
+        since: the first release with the route; empty where every release has it.
+        is_licensed: whether only licensed builds have the route.
     """
 
     name: str
@@ -59,21 +59,22 @@ _CALLS: Mapping[Route, _Call] = {
 @attrs.define
 class Capabilities:
     """
-    What was learnt of a deployment so far: True and False from its answers, None where nothing
-    was asked yet.
+    The routes that a deployment has, as far as its answers have shown.
+
+    A field is None until a request has shown whether the deployment has the route.
 
     Attributes:
-        metadata_sse: whether metadata is watched over server-sent events.
-        metadata_ws: whether it is over a WebSocket (2.22 and later). It is asked for only where
-            the other is not there.
+        metadata_sse: whether metadata can be watched over server-sent events.
+        metadata_ws: whether metadata can be watched over a WebSocket (2.22 and later). The
+            WebSocket is tried only where server-sent events are missing.
         containers_watch: whether containers can be watched (2.25 and later).
-        recreate_by_devcontainer: whether a devcontainer is recreated by its own id
-            (2.25 and later) and not by its container's.
+        recreate_by_devcontainer: whether a devcontainer is recreated by its own id (2.25 and
+            later), not by the id of its container.
         delete_devcontainer: whether a devcontainer can be deleted (2.30 and later).
-        pty_signed_token: whether it issues tokens for terminals on workspace proxies (licensed
-            builds).
-        agents_without_watch: the ids of agents that are too old to watch their containers, whatever
-            the deployment can do.
+        pty_signed_token: whether the deployment issues tokens for terminals on workspace proxies
+            (licensed builds).
+        agents_without_watch: the ids of agents that are too old to watch their containers, even
+            where the deployment can.
     """
 
     metadata_sse: bool | None = None
@@ -86,12 +87,12 @@ class Capabilities:
     agents_without_watch: frozenset[uuid.UUID] = attrs.field(default=frozenset(), repr=False)
 
     @contextlib.contextmanager
-    def asking(self, route: Route, *, call: str = "") -> Iterator[None]:
+    def requesting(self, route: Route, *, call: str = "") -> Iterator[None]:
         """
-        Remember whether the deployment has *route*, which is asked for in the ``with`` block.
+        Record whether the deployment has *route*, which the ``with`` block requests.
 
-        An *UnsupportedError* that passes through then names *call*, by default the method that
-        usually asks for the route, and since when there is one.
+        An *UnsupportedError* that passes through gets *call* and the first release with the route
+        into its text. *call* is by default the method that usually requests the route.
         """
         note = self.noting(route, call=call)
         try:
@@ -103,9 +104,10 @@ class Capabilities:
 
     def noting(self, route: Route, *, call: str = "") -> Callable[[CoderError | None], None]:
         """
-        Return a function that takes how a request for *route* ended: None where it was accepted.
+        Return a function that records how a request for *route* ended.
 
-        It does for a connection what `asking` does for a call.
+        The function takes the error, or None where the request was accepted. Connections use it as
+        calls use `requesting`.
         """
 
         def note(error: CoderError | None) -> None:
@@ -121,7 +123,7 @@ class Capabilities:
 @contextlib.contextmanager
 def naming(route: Route) -> Iterator[None]:
     """
-    Have an *UnsupportedError* that passes through name the call that asks for *route*.
+    Add the call that requests *route* to the text of an *UnsupportedError* that passes through.
     """
     try:
         yield
@@ -132,13 +134,15 @@ def naming(route: Route) -> Iterator[None]:
 
 def agent_lacks(route: Route, error: APIError, version: str) -> UnsupportedError:
     """
-    Return the error for an agent of *version* that does not have the call which asks for *route*:
-    the deployment has, and passed on the agent's answer as *error*.
+    Return the error for an agent of *version* that does not have the call for *route*.
+
+    The deployment has the call: it passed the agent's answer on, as *error*.
     """
     call = _CALLS[route]
     text = (
         f"{error}\n\t{call.name} came with Coder {call.since}, and this agent"
-        f" ({_described(version or 'unknown')}) does not have it: restart its workspace to update it"
+        f" ({_described(version or 'unknown')}) does not have it:"
+        " restart its workspace to update it"
     )
     return as_kind(
         UnsupportedError, error, text, call=call.name, since=call.since, agent_version=version
@@ -154,15 +158,15 @@ def _name(error: UnsupportedError, call: _Call) -> None:
 def _sentence(call: _Call, version: str) -> str:
     where = f"this deployment ({_described(version)})"
     if call.is_licensed:
-        return f"{call.name} is in licensed builds of Coder alone, and {where} does not have it"
+        return f"{call.name} is only in licensed builds of Coder, and {where} does not have it"
     if call.since:
         return f"{call.name} came with Coder {call.since}, and {where} does not have it"
-    return f"{call.name} is nothing that {where} has"
+    return f"{where} does not have {call.name}"
 
 
 def _described(version: str) -> str:
     if version.startswith(_DEVELOPMENT):
-        return f"{escape_controls(version[:_LONGEST_VERSION])}, a development build"
+        return f"{escape_controls(version[:_MAX_VERSION])}, a development build"
     if version == "unknown":
         return "of an unknown version"
-    return escape_controls(version[:_LONGEST_VERSION])
+    return escape_controls(version[:_MAX_VERSION])

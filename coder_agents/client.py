@@ -1,5 +1,5 @@
 """
-Settings in, agents out.
+The client of a deployment: settings in, agents out.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -36,31 +36,32 @@ if TYPE_CHECKING:
 
 class Client(BaseClient):
     """
-    A Coder deployment, as one token's user sees it.
+    A client of a Coder deployment, with the rights of one token.
 
-    Making one does no input or output. It is a context manager; leaving it closes
-    the connections that are kept for the next REST call, not the streams.
+    Constructing a client does no input or output. A client is a context manager: at its end it
+    closes the connections that it keeps for REST calls. Streams stay open.
 
     Args:
         url: the deployment's URL; a path prefix is kept.
         token: a session token, as ``coder tokens create`` prints it.
-        timeout: seconds, or a pair: seconds to connect and seconds without an answer; above 0, as
-            no request takes no time, and at most 24 days. None is no limit.
-        retries: how often a GET is tried again after a lost connection, 502, 503, 504,
-            or 429 with ``Retry-After``; 3 unless given. All waiting together is no longer than
-            the read time-out.
-        verify: False, or a file or folder of certificate authorities, as in requests; True unless
-            given.
+        timeout: seconds, or a pair: seconds to connect, and seconds without an answer. Each is
+            above 0 and at most 24 days; None is no limit.
+        retries: how often a GET is sent again after a dropped connection, 502, 503, 504, or 429
+            with ``Retry-After``; 3 by default. All pauses together are no longer than the read
+            time-out.
+        verify: False, or a file or folder of certificate authorities, as in requests; True by
+            default.
         cert: a client certificate: a file, or a pair of certificate and key.
         headers: sent with every request.
-        proxies: as in requests; without it the environment's proxy variables hold.
+        proxies: as in requests, but they replace the environment's proxy variables: {} means no
+            proxy. By default, these variables apply.
         user_agent: the ``User-Agent`` header.
-        stream_options: how this client's streams behave.
-        session: an old code base's own session. REST calls go through it as it is,
-            with its cookies, netrc and retries; streams take TLS settings, proxies and
-            headers from it. It is neither changed nor closed: cookies that the deployment sets
-            are not put into its jar. *retries*, *verify*, *cert* and *proxies* are its own;
-            *headers* and *user_agent* are sent with each request all the same.
+        stream_options: the options of this client's streams.
+        session: a session of existing code. REST calls use the session as it is, with its cookies,
+            netrc and retries. Streams use its TLS settings, proxies and headers. The session is
+            neither changed nor closed: cookies that the deployment sets are not put into its jar.
+            *retries*, *verify*, *cert* and *proxies* are refused beside a session, which has its
+            own; *headers* and *user_agent* are sent with each request.
 
     Raises *ConfigError*, *ValueError* or *TypeError* for settings that cannot work.
     """
@@ -70,15 +71,17 @@ class Client(BaseClient):
         Return the agent that *ref* names.
 
         *ref* is ``[owner/]workspace[.agent]``, or the UUID of an agent or of a workspace. Without
-        an agent's name it is the workspace's only agent, or the only one that is not a sub-agent.
-        Names as other programs show them will do: ``@alice/dev``, ``alice--dev``, and the host names
-        of Coder Connect, ``dev.coder`` and ``main.dev.alice.coder``.
-        One request; two for the UUID of a workspace, which looks like an agent's: agents are
-        tried first.
+        an agent's name, *ref* means the workspace's only agent, or its only agent that is not a
+        sub-agent. Names in the forms of Coder's other programs are accepted, too: ``@alice/dev``,
+        ``alice--dev``, and the host names of Coder Connect, ``dev.coder`` and
+        ``main.dev.alice.coder``.
 
-        Raises *FindingError* where the name leads to no agent: its subclasses say why;
+        The method sends one request. It sends two for the UUID of a workspace: a UUID is tried as
+        an agent's first.
+
+        Raises *FindingError*, with a subclass for each reason, where the name leads to no agent;
         *NotFoundError* for a UUID that is neither an agent's nor a workspace's; *ValueError* or
-        *TypeError*, before any request, where *ref* can be neither.
+        *TypeError*, before any request, where *ref* is neither a name nor a UUID.
         """
         from coder_agents.references import parse_reference
         from coder_agents.resolve import resolve_agent
@@ -96,15 +99,15 @@ class Client(BaseClient):
         strict: bool = False,
     ) -> Agent:
         """
-        Return the agent that *ref* names, once it can be used.
+        Wait until the agent that *ref* names can be used, and return it.
 
-        While the workspace is being started, its build is waited for, then the agent as by
-        `Agent.wait_ready`, where the arguments are described; *timeout* is for both together. While it
-        is being stopped, and for 10 seconds after that, it is expected to be started again, as in a
-        restart; also where it is restarted while its agent is waited for.
+        While the workspace is starting, the method waits for its build, and then for the agent.
+        `Agent.wait_ready` describes the arguments; *timeout* covers both. While the workspace is
+        stopping, and for 10 seconds after that, the method expects the next start, as a restart
+        brings it. That holds also for a restart that begins while the method waits for the agent.
 
-        Raises what `agent` raises, but for *WorkspacePendingError* of a build that starts or stops the
-        workspace, and what `Agent.wait_ready` raises.
+        Raises what `agent` raises, except *WorkspacePendingError* for a build that starts or stops
+        the workspace; and what `Agent.wait_ready` raises.
         """
         from coder_agents.readiness.builds import wait_named
         from coder_agents.readiness.options import Deadline, WaitOptions
@@ -123,7 +126,7 @@ class Client(BaseClient):
         """
         Return a generator of all agents of the workspaces that *query* finds.
 
-        See `workspaces`. One request for each hundred workspaces, when they are needed.
+        `workspaces` describes *query*, and when requests are sent.
         """
         found = self.workspaces(query)
         return (self._agent(agent, each) for each in found for agent in each.latest_build.agents)
@@ -136,20 +139,20 @@ class Client(BaseClient):
         workers: int = 16,
     ) -> MetadataOfAgents:
         """
-        Return the metadata of many agents as it is now; None takes all of your own, as `agents` does.
+        Return the current metadata of *agents*; None means the agents of your own workspaces.
 
-        As `Agent.metadata` for each, of *workers* agents at the same time at most, each of which has
-        *timeout* seconds, None for no limit. What goes wrong with one is among the `MetadataOfAgents.failures` and
-        takes nothing from the others. The threads that ask have ended when this returns, and
-        Ctrl-C ends them and their connections; only a TCP connect that nobody answers runs to its
-        time-out.
+        The metadata is read as by `Agent.metadata`, for at most *workers* agents at the same time.
+        Each agent has *timeout* seconds; None is no limit. The error of an agent is among
+        `MetadataOfAgents.failures`, and does not affect the other agents. The threads that read
+        have ended when this method returns. Ctrl-C ends the threads and their connections; only a
+        TCP connect without an answer runs to its time-out.
 
-        Raises what `agents` raises, and *TypeError* or *ValueError* before anything is asked.
+        Raises what `agents` raises, and *TypeError* or *ValueError* before any request.
         """
         from coder_agents.batch import read_metadata
 
-        asked = self.agents() if agents is None else agents
-        return read_metadata(asked, timeout=timeout, workers=workers)
+        selected = self.agents() if agents is None else agents
+        return read_metadata(selected, timeout=timeout, workers=workers)
 
     def follow_logs(
         self,
@@ -166,22 +169,24 @@ class Client(BaseClient):
         options: StreamOptions | None = None,
     ) -> MergedLogStream[Agent]:
         """
-        Return a stream of the lines of the logs of *agents*: the lines that the logs have, in the order of
-        their ids, then the new ones as they come. Each item is an `AgentLog`.
+        Return a stream of the log lines of *agents*, each an `AgentLog`.
 
-        *after* has, for an agent's id, what the agent's lines begin after: an id, or a
-        bookmark such as `MergedLogStream.bookmarks` has.
+        The stream yields the lines that are already stored, in the order of their ids, and then
+        new lines as they come.
 
-        The filters are those of `Agent.follow_logs`, for each log by itself: ``tail=10`` begins with ten
-        lines of each agent. A name in *source* has to be a source of one of the agents; an
-        agent that has no such source yields nothing.
+        *after* maps an agent's id to the position after which the agent's lines begin: the id of a
+        line, or a bookmark such as those of `MergedLogStream.bookmarks`.
 
-        Where the log of one agent fails, now or later, *on_failure* is called with the agent and the error,
-        and the others continue. Where all fail now, the error of the first is raised; the others'
-        are its notes.
+        The filters are those of `Agent.follow_logs`. They apply to each log separately: ``tail=10``
+        begins with ten lines of each agent. A name in *source* has to be a source of at least one
+        of the agents; an agent without that source yields nothing.
 
-        Raises *ValueError* or *TypeError*, before any request, for an agent that is there
-        twice or is of another deployment, and for an impossible filter.
+        Where the log of one agent fails, now or later, *on_failure* is called with the agent and
+        the error, and the other agents continue; without *on_failure* a warning is logged. Where all fail now, the error of the first agent
+        is raised, with the other errors as its notes.
+
+        Raises *ValueError* or *TypeError*, before any request, for an agent that is listed twice
+        or belongs to another deployment, and for an impossible filter or *after*.
         """
         from coder_agents.agent.logs import log_filters
         from coder_agents.batch import several
@@ -191,7 +196,7 @@ class Client(BaseClient):
         self._http.check_open()
         chosen = choose_options(options, self._stream_options)
         function_or_none("on_failure", on_failure)
-        followed, begin = several(agents), dict(after or {})
+        followed, begin = several(agents), _by_agent_id(after)
         self._check_followed(followed, begin)
         bookmarks = {each.id: Bookmark.begin(begin.get(each.id, 0), each.id) for each in followed}
         filters = log_filters(
@@ -209,12 +214,12 @@ class Client(BaseClient):
         met: set[uuid.UUID] = set()
         for agent in agents:
             if agent._http.settings.url != self._http.settings.url:
-                raise ValueError(f"the agent {agent.label} {agent.id} is of another deployment")
+                raise ValueError(f"agent {agent.label} {agent.id} belongs to another deployment")
             if agent.id in met:
-                raise ValueError(f"the agent {agent.label} {agent.id} is there twice")
+                raise ValueError(f"agent {agent.label} {agent.id} is listed twice")
             met.add(agent.id)
         for unknown in set(after) - met:
-            raise ValueError(f"after names {unknown!r}, which is the id of none of the agents")
+            raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
 
     def workspace(self, ref: uuid.UUID | str) -> Workspace:
         """
@@ -228,7 +233,7 @@ class Client(BaseClient):
         reference = parse_reference(ref)
         if reference.agent:
             raise ValueError(
-                f"{ref!r} names an agent; leave out .{reference.agent}: the workspace is"
+                f"{ref!r} names an agent; without .{reference.agent}, it names the workspace:"
                 f" {reference.owner}/{reference.workspace}"
             )
         return resolve_workspace(self._http, reference)
@@ -237,11 +242,12 @@ class Client(BaseClient):
         """
         Return a generator of the workspaces that *query* finds; None finds your own.
 
-        *query* is a search as in the dashboard, such as ``owner:me status:running``; an empty one
-        finds all that you may see. One request for each hundred workspaces, when they are
-        needed. None comes twice; one that is created, started or stopped meanwhile may be missed.
+        *query* is a search as in the dashboard, such as ``owner:me status:running``; an empty query
+        finds all workspaces that you may see. The generator sends one request for each hundred
+        workspaces, when it needs them. It yields no workspace twice. A workspace that is created,
+        started or stopped during the iteration may be missed.
 
-        Raises *BadRequestError*, once iterated over, for a query that the deployment does not
+        Raises *BadRequestError*, in the iteration, for a query that the deployment does not
         understand.
         """
         from coder_agents.resolve import search_workspaces
@@ -261,15 +267,15 @@ class Client(BaseClient):
     @property
     def capabilities(self) -> Capabilities:
         """
-        What was learnt of the deployment so far, by calls of this client and its agents.
+        The routes that the deployment has, as calls of this client and its agents have shown.
 
-        As of now: what is learnt later is not in it.
+        The object is a copy: later calls do not change it.
         """
         return attrs.evolve(self._capabilities)
 
     def build_info(self) -> BuildInfoResponse:
         """
-        Return what the deployment says of itself.
+        Return the deployment's version and settings, which it shows to everybody.
         """
         return self._http.read(schema.BuildInfoResponse, "GET", "/buildinfo")
 
@@ -278,3 +284,17 @@ class Client(BaseClient):
         Return the token's user.
         """
         return self._http.read(schema.User, "GET", "/users/me")
+
+
+def _by_agent_id(after: Any) -> dict[uuid.UUID, int | str]:
+    if after is None:
+        return {}
+    if not isinstance(after, Mapping):
+        raise TypeError(
+            "after must be a mapping from the ids of agents to ids of lines or bookmarks, as"
+            f" MergedLogStream.bookmarks is, not {type(after).__name__}"
+        )
+    for key in after:
+        if not isinstance(key, uuid.UUID):
+            raise TypeError(f"the keys of after must be ids, agent.id, not {type(key).__name__}")
+    return dict(after)

@@ -1,5 +1,5 @@
 """
-What a user can set, checked once, before any input or output.
+The settings of a user, checked once, before any input or output.
 """
 
 from __future__ import annotations
@@ -26,16 +26,22 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.
 _FIELD_VALUE = re.compile(r"[!-~]([\t -~]*[!-~])?|")  # section 5.5, without letters outside ASCII
 _HOSTILE = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
 
+_PROXY_SCHEMES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
+
+PROXY_FORM = "write the URL of a proxy like http://proxy.example.com:3128"
+"""
+The advice in an error about the URL of a proxy.
+"""
+
 DEFAULT_RETRIES = 3
 MAX_TIMEOUT = (2**31 - 1) // 1000
 """
-The longest time-out, in seconds: sockets are waited for by poll(), which counts milliseconds in 32
-bits.
+The longest time-out, in seconds: sockets wait in poll(), which counts milliseconds in 32 bits.
 """
 
 Timeout = float | tuple[float | None, float | None] | None
 """
-Seconds, or a pair: to connect, and without an answer. None is no limit.
+Seconds, or a pair: seconds to connect, and seconds without an answer. None is no limit.
 """
 
 T = TypeVar("T")
@@ -47,9 +53,9 @@ Cert = File | tuple[File, File]
 @attrs.frozen(kw_only=True)
 class Settings:
     """
-    What a client was told, checked.
+    The settings of a client, checked.
 
-    The fields that may hold secrets are in no repr.
+    Fields that may hold secrets are in no repr.
     """
 
     url: str
@@ -77,8 +83,10 @@ def check_settings(
     user_agent: str | None,
 ) -> Settings:
     """
-    Return the settings, or raise *ConfigError*, *ValueError* or *TypeError*
-    saying what is wrong with which of them and what would be right.
+    Return the settings, checked.
+
+    Raises *ConfigError*, *ValueError* or *TypeError*, whose text names the setting, what is wrong
+    with it, and what would be right.
     """
     connect_timeout, read_timeout = _timeouts(timeout)
     if user_agent is not None:
@@ -101,15 +109,16 @@ def deployment_url(url: str) -> str:
     """
     Return *url* without a trailing slash and without ``/api/v2``; a path prefix is kept.
 
-    Raises *ConfigError* for anything that is not the ``http`` or ``https``
-    URL of a deployment; for a page of its dashboard, it names the right one.
+    Raises *TypeError* where *url* is no text; *ConfigError* where it is not the ``http`` or
+    ``https`` URL of a deployment. For the URL of a dashboard page, the error names the right URL.
     """
     if not isinstance(url, str):
         raise TypeError(f"the deployment's URL must be text, not {type(url).__name__}")
     url = url.strip()
     parts = _split(url)
-    parts = parts._replace(path=without_api(parts.path).rstrip("/"))
-    _refuse_what_is_not_a_deployment(url, parts)
+    # Agents are compared by this URL, and the case of a host does not count.
+    parts = parts._replace(netloc=parts.netloc.lower(), path=without_api(parts.path).rstrip("/"))
+    _refuse_other_urls(url, parts)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
@@ -118,7 +127,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port  # raises for a port that is no number
     except ValueError:
-        # Its text may quote what the URL holds, a password among it.
+        # The error's text is not shown: it may quote a password from the URL.
         problem = True
     else:
         problem = bool(_HOSTILE.search(url))
@@ -129,7 +138,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _refuse_what_is_not_a_deployment(url: str, parts: SplitResult) -> None:
+def _refuse_other_urls(url: str, parts: SplitResult) -> None:
     if parts.username is not None or parts.password is not None:
         raise ConfigError(
             "the deployment's URL must not hold a user name or password: pass the token as token="
@@ -159,10 +168,10 @@ def _token(token: str) -> str:
     if not isinstance(token, str):
         raise TypeError(f"the token must be text, not {type(token).__name__}")
     if not token:
-        raise ConfigError("the token is empty: make one with `coder tokens create`")
+        raise ConfigError("the token is empty: create one with `coder tokens create`")
     if _HOSTILE.search(token) or not token.isascii():
         raise ConfigError(
-            "the token holds white space, a control character or a letter outside ASCII:"
+            "the token contains white space, a control character or a letter outside ASCII:"
             " it was not copied well"
         )
     return token
@@ -178,7 +187,7 @@ def _timeouts(timeout: Timeout) -> tuple[float, float]:
 
 def _timeout(value: float | None) -> float:
     if value is None:
-        return MAX_TIMEOUT  # as good as none, and one that every socket takes
+        return MAX_TIMEOUT  # in effect no limit, and a value that every socket accepts
     seconds = positive_seconds("timeout", value)
     if seconds > MAX_TIMEOUT:
         raise ValueError(f"timeout must be at most {MAX_TIMEOUT} seconds (24 days), not {value}")
@@ -187,19 +196,23 @@ def _timeout(value: float | None) -> float:
 
 def positive_seconds(name: str, value: float) -> float:
     """
-    Return *value* as a float; raise where it is no finite number above zero.
+    Return *value* as a float.
+
+    Raises *TypeError* or *ValueError* where *value* is no finite number above zero.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    # Compared, not converted: a whole number of 400 digits fits no float.
-    if not 0 < value <= sys.float_info.max:  # nor does NaN
+    # Compared, not converted: a whole number of 400 digits fits no float. NaN is refused, too.
+    if not 0 < value <= sys.float_info.max:
         raise ValueError(f"{name} must be a finite number of seconds above 0, not {value}")
     return float(value)
 
 
 def seconds_or_none(name: str, value: float | None) -> float | None:
     """
-    Return *value*; raise where it is no number of 0 or more, nor None.
+    Return *value*, which is 0 or more seconds, or None for no limit.
+
+    Raises *TypeError* or *ValueError* for any other value.
     """
     if value is None:
         return None
@@ -212,7 +225,9 @@ def seconds_or_none(name: str, value: float | None) -> float | None:
 
 def function_or_none(name: str, value: T) -> T:
     """
-    Return *value*; raise where it can neither be called nor is None.
+    Return *value*, which is callable or None.
+
+    Raises *TypeError* for any other value.
     """
     if value is not None and not callable(value):
         raise TypeError(f"{name} must be a function or None, not {type(value).__name__}")
@@ -221,7 +236,9 @@ def function_or_none(name: str, value: T) -> T:
 
 def whole_number(name: str, value: int, *, least: int) -> int:
     """
-    Return *value*; raise where it is no whole number of *least* or more.
+    Return *value*, a whole number of *least* or more.
+
+    Raises *TypeError* or *ValueError* for any other value.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
@@ -252,18 +269,40 @@ def _file(setting: str, value: object, wanted: str) -> str:
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{setting} must be {wanted}, not {type(value).__name__}")
     path = os.fsdecode(value)
-    if not path:  # which requests takes for False
+    if not path:  # requests takes an empty path as False
         raise ConfigError(f"{setting} must be {wanted}, not an empty path")
     return path
 
 
 def _proxies(proxies: Mapping[Any, Any]) -> dict[str, str]:
     _require_mapping("proxies", proxies, "schemes to URLs")
-    for pair in proxies.items():
+    for scheme, url in proxies.items():
         # The URL is not shown: it may hold a password.
-        if not all(isinstance(each, str) for each in pair):
+        if not isinstance(scheme, str) or not isinstance(url, str):
             raise TypeError("proxies must be a mapping of schemes to URLs, all of them text")
-    return dict(proxies)
+        if url and scheme != "no_proxy" and not is_proxy_url(url):
+            raise ConfigError(f"proxies has a URL for {scheme!r} that cannot be used: {PROXY_FORM}")
+    return {scheme: with_scheme(url) if url else "" for scheme, url in proxies.items()}
+
+
+def is_proxy_url(url: str) -> bool:
+    """
+    Whether *url* can be the URL of a proxy; ``http://`` may be missing.
+    """
+    try:
+        parts = urlsplit(with_scheme(url))
+        _ = parts.port  # raises for a port that is no number
+    except ValueError:
+        return False
+    return parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and not _HOSTILE.search(url)
+
+
+def with_scheme(url: str) -> str:
+    """
+    Return *url*, the URL of a proxy, with ``http://`` in front where it has no scheme, as curl
+    does.
+    """
+    return url if "://" in url else f"http://{url}"
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -290,7 +329,7 @@ def is_field_name(name: object) -> bool:
 
 
 def _field_value(what: str, value: object) -> None:
-    # A line break would smuggle in another header. The value is not shown: it may be a secret.
+    # A line break would add another header. The value is not shown: it may be a secret.
     if not isinstance(value, str) or not _FIELD_VALUE.fullmatch(value):
         raise ConfigError(
             f"{what} must be text in ASCII without line breaks or other control characters, and"

@@ -1,5 +1,5 @@
 """
-The devcontainers of an agent: which one is meant, and what can be done with it.
+The devcontainers of an agent: how one is named, recreated, deleted and waited for.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Which = WorkspaceAgentDevcontainer | WorkspaceAgentContainer | uuid.UUID | str
 Listing = WorkspaceAgentListContainersResponse
 
-# With which a devcontainer's tool marks the containers that it makes.
+# Labels with which the devcontainer tool marks the containers that it builds.
 _FOLDER_LABEL = "devcontainer.local_folder"
 _CONFIG_LABEL = "devcontainer.config_file"
 
@@ -51,7 +51,7 @@ _CONFIG_LABEL = "devcontainer.config_file"
 @attrs.frozen
 class Devcontainers:
     """
-    Those of one agent.
+    The devcontainers of one agent.
     """
 
     agent_id: uuid.UUID
@@ -60,20 +60,20 @@ class Devcontainers:
 
     def recreate(self, which: Which) -> Response:
         """
-        Start to build *which* anew, by the route that the deployment has.
+        Start to recreate *which*, by the route that the deployment has.
         """
         target = self._target(which)
         routes = [self._recreate_by_id, self._recreate_by_container]
         if self.capabilities.recreate_by_devcontainer is False:
             routes.reverse()
         with naming("recreate_by_devcontainer"), self._explaining("recreate_by_devcontainer"):
-            # The other one, too: the deployment may have been updated since.
+            # A recorded route is only tried first: the deployment may have been updated since.
             with contextlib.suppress(UnsupportedError):
                 return routes[0](target)
             return routes[1](target)
 
     def _recreate_by_id(self, target: WorkspaceAgentDevcontainer) -> Response:
-        with self.capabilities.asking("recreate_by_devcontainer"):
+        with self.capabilities.requesting("recreate_by_devcontainer"):
             return self._recreate(str(target.id))
 
     def _recreate_by_container(self, target: WorkspaceAgentDevcontainer) -> Response:
@@ -88,9 +88,9 @@ class Devcontainers:
             return target.container.id
         listing = self._list()
         target = resolve_devcontainer(listing, target, agent_id=self.agent_id)
-        made = [each for each in listing.containers if _is_made_for(each, target)]
-        container = target.container or next(iter(made), None)
-        # Without a container it is the deployment that says so.
+        built = [each for each in listing.containers if _is_built_for(each, target)]
+        container = target.container or next(iter(built), None)
+        # Without a container, the deployment refuses the request and gives the reason.
         return target.name if container is None else container.id
 
     def delete(self, which: Which) -> None:
@@ -99,14 +99,14 @@ class Devcontainers:
         """
         path = self._path("devcontainers", str(self._target(which).id))
         route: Route = "delete_devcontainer"
-        with self._explaining(route), self.capabilities.asking(route):
+        with self._explaining(route), self.capabilities.requesting(route):
             self.http.call("DELETE", path, expect=204)
 
     def wait(
         self, which: Which, timeout: float | None, watch: Callable[[], ContainersStream]
     ) -> WorkspaceAgentDevcontainer:
         """
-        Return *which* once it runs; see `Agent.wait_devcontainer`.
+        Return *which* once it is running; see `Agent.wait_devcontainer`.
         """
         check_which(which)
         timeout = seconds_or_none("timeout", timeout)
@@ -122,7 +122,7 @@ class Devcontainers:
     def _states(
         self, timeout: float | None, watch: Callable[[], ContainersStream]
     ) -> Iterator[Iterable[Listing]]:
-        if timeout == 0:  # no time to wait for a stream's first state: read once
+        if timeout == 0:  # there is no time to wait for a stream's first state
             yield [self._list()]
             return
         with watch() as stream:
@@ -139,7 +139,8 @@ class Devcontainers:
     @contextlib.contextmanager
     def _explaining(self, route: Route) -> Iterator[None]:
         """
-        Raise why the agent does not have the call that asks for *route*, where it does not.
+        Replace the error of an agent that does not have the call for *route* by an error that
+        gives the reason.
         """
         try:
             yield
@@ -153,8 +154,10 @@ class Devcontainers:
 
     def _reason(self, error: APIError, route: Route) -> CoderError:
         """
-        Return what *error* means: an agent answers alike whether it is too old for a call or its
-        template switches dev containers off. A list of its containers decides.
+        Return the reason for *error*, the answer of an agent that does not have a call.
+
+        The answer is the same where the agent is too old for the call, and where its template
+        switches dev containers off. The list of its containers decides between the two.
         """
         try:
             self._list()
@@ -163,7 +166,7 @@ class Devcontainers:
             why = escape_controls(f"{disabled.message} {disabled.detail}")
             return as_kind(DevcontainersDisabledError, error, f"{error}\n\t{why}")
         except CoderError:
-            return error  # what cannot be found out is no reason to hide what went wrong
+            return error  # a failure of these requests must not hide the first error
         return agent_lacks(route, error, agent.version)
 
     def _list(self) -> Listing:
@@ -179,48 +182,51 @@ def check_which(which: Which) -> None:
     """
     if not isinstance(which, Which):
         raise TypeError(
-            "a devcontainer is named by its id or name, by itself, or by its container, not by a"
+            "which must be a devcontainer, its id or its name, or its container, not a"
             f" {type(which).__name__}"
         )
     if which == "":
-        raise ValueError("an empty text is no devcontainer's id or name")
+        raise ValueError("which must not be empty: pass the id or the name of a devcontainer")
     if isinstance(which, WorkspaceAgentContainer) and not which.id:
-        raise ValueError(f"the container {which.name!r} has no id to know it by")
+        raise ValueError(f"the container {which.name!r} has no id, so it names no devcontainer")
 
 
 def resolve_devcontainer(
     listing: Listing, which: Which, *, agent_id: uuid.UUID
 ) -> WorkspaceAgentDevcontainer:
     """
-    Return the devcontainer of *listing* that *which* names, as it is there.
+    Return the devcontainer of *listing* that *which* names.
 
-    An id goes before a name, and a devcontainer's before its container's.
+    An id takes precedence over a name, and the id or name of a devcontainer over that of its
+    container.
 
-    Raises *DevcontainerNotFoundError* where there is none, *AmbiguousDevcontainerError* where there
-    are several.
+    Raises *DevcontainerNotFoundError* where *which* names no devcontainer of *listing*,
+    *AmbiguousDevcontainerError* where it names several.
     """
-    for found in _ways(listing, which):
+    for found in _meanings(listing, which):
         if len(found) > 1:
             raise AmbiguousDevcontainerError(
-                f"several devcontainers are {_shown(which)}: {_listed(found)}",
+                f"{_shown(which)} names several devcontainers: {_listed(found)}",
                 devcontainers=[str(each.id) for each in found],
             )
         if found:
             return found[0]
-    there = _listed(listing.devcontainers) or "none"
+    listed = _listed(listing.devcontainers) or "none"
     raise DevcontainerNotFoundError(
-        f"agent {agent_id} has no devcontainer {_shown(which)}; it lists: {there}",
+        f"agent {agent_id} has no devcontainer {_shown(which)}; it lists: {listed}",
         devcontainers=[each.name for each in listing.devcontainers],
     )
 
 
-def _ways(listing: Listing, which: Which) -> Iterator[list[WorkspaceAgentDevcontainer]]:
+def _meanings(listing: Listing, which: Which) -> Iterator[list[WorkspaceAgentDevcontainer]]:
     """
-    Return what *which* may mean, the likest first.
+    Yield the devcontainers that *which* names, one list for each of its possible meanings.
+
+    The meanings are in the order of precedence.
     """
     if isinstance(which, WorkspaceAgentContainer):
         yield _of_containers(listing, lambda each: each.id == which.id)
-        yield [each for each in listing.devcontainers if _is_made_for(which, each)]
+        yield [each for each in listing.devcontainers if _is_built_for(which, each)]
         return
     wanted = _id_of(which)
     yield [each for each in listing.devcontainers if each.id == wanted]
@@ -242,17 +248,18 @@ def _id_of(which: WorkspaceAgentDevcontainer | uuid.UUID | str) -> uuid.UUID | N
 def _of_containers(
     listing: Listing, is_meant: Callable[[WorkspaceAgentContainer], bool]
 ) -> list[WorkspaceAgentDevcontainer]:
-    # While one is made anew the list does not say whose the old container is; its labels do.
+    # While a devcontainer is recreated, the list does not connect it with its old container. The
+    # labels of the container do.
     meant = [each for each in listing.containers if is_meant(each)]
     return [
         each
         for each in listing.devcontainers
         if (each.container is not None and is_meant(each.container))
-        or any(_is_made_for(container, each) for container in meant)
+        or any(_is_built_for(container, each) for container in meant)
     ]
 
 
-def _is_made_for(
+def _is_built_for(
     container: WorkspaceAgentContainer, devcontainer: WorkspaceAgentDevcontainer
 ) -> bool:
     folder = container.labels.get(_FOLDER_LABEL)
@@ -269,10 +276,12 @@ def _within(stream: ContainersStream, timeout: float | None) -> Iterator[Listing
 
 def _is_running(devcontainer: WorkspaceAgentDevcontainer) -> bool:
     """
-    Raise *DevcontainerError* where it never will be.
+    Whether *devcontainer* is running.
+
+    Raises *DevcontainerError* where it failed.
     """
     if devcontainer.status == WorkspaceAgentDevcontainerStatus.ERROR:
-        error = devcontainer.error or "the deployment does not say why"
+        error = devcontainer.error or "the deployment gives no reason"
         raise DevcontainerError(
             f"devcontainer {_shown(devcontainer)} failed: {escape_controls(error)}",
             devcontainer=devcontainer,
@@ -284,7 +293,7 @@ def _is_running(devcontainer: WorkspaceAgentDevcontainer) -> bool:
 def _timed_out(
     which: Which, latest: WorkspaceAgentDevcontainer | None, timeout: float | None
 ) -> DevcontainerTimeoutError:
-    status = "nothing was heard of it" if latest is None else f"it is {latest.status}"
+    status = "its state was not reported" if latest is None else f"it is {latest.status}"
     return DevcontainerTimeoutError(
         f"devcontainer {_shown(which)} is not running after {timeout} seconds:"
         f" {escape_controls(status)}",

@@ -1,5 +1,5 @@
 """
-What Coder's command finds in the environment and in its files, found here in the same way.
+The settings of Coder's command, read from the environment and from its files as the command does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CSV_NEXT_FIELD = re.compile(rf"(?:^|,){_CSV_FIELD}")
 @attrs.frozen
 class Environment:
     """
-    The settings that the environment has. Each is read when it is asked for.
+    The settings in the environment, each read by its own method.
 
     No error shows a token or the value of a header.
 
@@ -53,20 +53,19 @@ class Environment:
 
     def headers(self, url: str) -> dict[str, str]:
         """
-        Return the headers of ``CODER_HEADER``, and those that ``CODER_HEADER_COMMAND`` prints
-        when it is run with *url* as its ``CODER_URL``.
+        Return the headers of ``CODER_HEADER`` and those that ``CODER_HEADER_COMMAND`` prints.
 
-        A header that is there twice gets both values, joined as RFC 9110 (section 5.3) and, for
-        cookies, RFC 6265 define it.
+        The command runs with *url* as its ``CODER_URL``. A header that is set twice gets both
+        values, joined as RFC 9110 (section 5.3) and, for cookies, RFC 6265 define it.
 
-        Raises *ConfigError* for what is no list of headers, or a command that fails.
+        Raises *ConfigError* where a text is no list of headers, or the command fails.
         """
         entries: list[tuple[str, str]] = []
         if listed := self.variables.get("CODER_HEADER"):
             entries += _numbered("entry {} of CODER_HEADER", _csv_fields(listed))
         if command := self.variables.get("CODER_HEADER_COMMAND", "").strip():
             lines = self._run(command, url).replace("\r\n", "\n").split("\n")
-            entries += _numbered("line {} of what CODER_HEADER_COMMAND prints", lines)
+            entries += _numbered("line {} of the output of CODER_HEADER_COMMAND", lines)
         return _joined(entry for entry in entries if entry[1].strip())
 
     def verify(self) -> str | None:
@@ -100,12 +99,14 @@ class Environment:
         raise ConfigError(
             f"no {what} of a Coder deployment: no argument was given,"
             f" the environment variable {variable} is not set,"
-            f" and the file {file} (made by `coder login`) is not there or empty"
+            f" and the file {file} (written by `coder login`) is missing or empty"
         )
 
     def _run(self, command: str, url: str) -> str:
         """
-        Return what *command* prints.
+        Return the output of *command*.
+
+        Raises *ConfigError* where it fails, takes too long, or prints something that is no text.
         """
         import subprocess
 
@@ -125,8 +126,8 @@ class Environment:
         except subprocess.TimeoutExpired:
             problem = f"ran longer than {self.command_timeout:g} seconds"
         except UnicodeDecodeError:
-            problem = problem or "printed what is not text in UTF-8"
-        if problem:  # raised here, as what was caught holds the command and its output
+            problem = problem or "printed something that is not text in UTF-8"
+        if problem:  # raised here, as the exception that was caught has the command and its output
             raise ConfigError(
                 f"the command in CODER_HEADER_COMMAND {problem}: run it in a shell to see why"
             )
@@ -149,7 +150,7 @@ def config_folder(variables: Mapping[str, str]) -> Path:
 
 def _file_text(file: Path) -> str:
     """
-    Return the text of *file* without white space around it; nothing where there is no such file.
+    Return the text of *file* without white space around it; empty where there is no such file.
     """
     try:
         data = file.read_bytes()
@@ -160,14 +161,14 @@ def _file_text(file: Path) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data:
         raise ConfigError(
             f"the file {file} is text in UTF-16, as some editors and PowerShell write it, and"
-            " must be in UTF-8: `coder login` writes it again"
+            " must be in UTF-8: run `coder login` to write it again"
         )
     try:
         return data.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         pass
-    # Raised here, as the error that was caught holds all that is in the file.
-    raise ConfigError(f"the file {file} is no text in UTF-8: `coder login` writes it again")
+    # Raised here, as the exception that was caught has the content of the file.
+    raise ConfigError(f"the file {file} is not text in UTF-8: run `coder login` to write it again")
 
 
 def _csv_fields(text: str) -> list[str]:
@@ -177,8 +178,8 @@ def _csv_fields(text: str) -> list[str]:
     text = text.replace("\r\n", "\n").strip("\r\n")
     if not _CSV_RECORD.fullmatch(text):
         raise ConfigError(
-            "CODER_HEADER must be one line of headers, name=value,other=value; one that holds a"
-            ' comma or a quote is quoted as in CSV: "name=a,b",other=c'
+            "CODER_HEADER must be one line of headers, name=value,other=value; a header that"
+            ' contains a comma or a quote is quoted as in CSV: "name=a,b",other=c'
         )
     fields = _CSV_NEXT_FIELD.findall(text)
     return [quoted.replace('""', '"') or plain for quoted, plain in fields]
@@ -193,7 +194,7 @@ def _joined(entries: Iterable[tuple[str, str]]) -> dict[str, str]:
     names: dict[str, str] = {}
     for place, entry in entries:
         name, equals, value = entry.partition("=")
-        # The name is not shown: after a comma that should have been quoted, it is part of a value.
+        # The name is not shown: after a comma that was not quoted, it may be a part of a value.
         if not equals or not is_field_name(name):
             raise ConfigError(f"{place} must be name=value, with the name of an HTTP header")
         known = names.setdefault(name.lower(), name)

@@ -1,8 +1,8 @@
 """
-What a package shows, and names of it that are imported when they are first asked for.
+Names of a package that are imported when they are first used.
 
-Importing the client takes what making one takes; a script that follows a log pays for
-streams then, and one that never reads JSON does not pay for reading it.
+The import of the client loads only the modules that a client needs at once. The first stream loads
+the modules of streams, and the first JSON document the modules that read JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def exports(
     """
     Return the ``__getattr__`` and the ``__dir__`` of *package*.
 
-    *homes* are modules in it and the names that each has for the package, with spaces between.
+    *homes* maps modules of the package to the names that they define, separated by spaces.
     """
     home_of = {name: home for home, names in homes.items() for name in names.split()}
     module = sys.modules[package]
@@ -27,7 +27,7 @@ def exports(
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         found = getattr(import_module(f"{package}.{home_of[name]}"), name)
-        setattr(module, name, found)  # so that it is asked for but once
+        setattr(module, name, found)  # the next use does not call this function
         return found
 
     return find, listing(package)
@@ -35,9 +35,9 @@ def exports(
 
 def listing(package: str) -> Callable[[], list[str]]:
     """
-    Return the ``__dir__`` of *package*: its ``__all__``, and what every module has.
+    Return the ``__dir__`` of *package*: its ``__all__`` and the special names of a module.
 
-    Modules of the package, and what it imports for itself, are not public.
+    Submodules and imported names are not public.
     """
     module = sys.modules[package]
 

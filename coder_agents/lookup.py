@@ -1,5 +1,5 @@
 """
-Reading an agent or a workspace: the answer is about the one that was requested, or it is an error.
+Reading an agent or a workspace; an answer about a different one than requested is an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def read_agent(http: HTTP, id: uuid.UUID) -> WorkspaceAgent:
     """
     Return the agent *id*.
 
-    Raises *DecodeError* where the answer is about another one.
+    Raises *DecodeError* where the answer is about another agent.
     """
     path = quoted("workspaceagents", id)
     agent = http.read(WorkspaceAgent, "GET", path)
@@ -33,7 +33,7 @@ def read_workspace(http: HTTP, id: uuid.UUID) -> Workspace:
     """
     Return the workspace *id*.
 
-    Raises *WorkspaceNotFoundError*; *DecodeError* where the answer is about another one.
+    Raises *WorkspaceNotFoundError*; *DecodeError* where the answer is about another workspace.
     """
     path = quoted("workspaces", id)
     try:
@@ -52,19 +52,32 @@ def read_named_workspace(http: HTTP, owner: str, name: str) -> Workspace:
     """
     Return the workspace *name* of *owner*.
 
-    Raises *DecodeError* where the answer is about another one.
+    Raises *DecodeError* where the answer is about another workspace.
     """
     path = quoted("users", owner, "workspace", name)
     workspace = http.read(Workspace, "GET", path)
     if workspace.name.lower() != name.lower():
         wanted, found = repr(name), repr(workspace.name)
         raise other_than_requested("GET", http.url(path), "$.name", wanted, found)
+    if not _is_owned_by(workspace, owner):
+        wanted, found = repr(owner), repr(workspace.owner_name)
+        raise other_than_requested("GET", http.url(path), "$.owner_name", wanted, found)
     return workspace
+
+
+def _is_owned_by(workspace: Workspace, owner: str) -> bool:
+    """
+    Whether *owner*, a name, the id of a user or ``me``, can be the owner of *workspace*.
+    """
+    requested = owner.lower()
+    if requested in ("me", workspace.owner_name.lower()) or not workspace.owner_name:
+        return True
+    return requested.replace("-", "") == workspace.owner_id.hex
 
 
 def is_unknown_owner(error: APIError) -> bool:
     """
-    Whether the deployment reports that it has no such user.
+    Whether *error* reports that the deployment has no such user.
     """
     return (
         isinstance(error, BadRequestError)

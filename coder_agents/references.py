@@ -1,10 +1,10 @@
 """
-What users write for an agent or a workspace, taken apart.
+References to agents and workspaces, parsed.
 
-Pure. Beside the form of this package, ``[owner/]workspace[.agent]``, the forms are accepted in which
-Coder's other programs show a name: the dashboard's ``@owner/workspace``, ``owner--workspace`` as ssh
-needs it, and the host names of Coder Connect. No name of Coder's holds a ``--``, so none is ambiguous
-but ``dev.coder``.
+This module does no input or output. It accepts ``[owner/]workspace[.agent]``, and the forms in
+which Coder's other programs show a name: ``@owner/workspace`` of the dashboard,
+``owner--workspace`` of ssh, and the host names of Coder Connect. No name in Coder contains ``--``,
+so only ``dev.coder`` is ambiguous.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ _FORMS = (
     "an agent is named [owner/]workspace[.agent], such as dev, dev.main or alice/dev.main,"
     " or by a UUID such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 )
-# More than any release allows (only agents have ever had underscores): the server knows better.
+# Wider than the rules of releases, which permit underscores only for agents: the server decides.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-# What host names of Coder Connect end with, unless a deployment sets another suffix.
+# The end of host names of Coder Connect, unless a deployment sets another suffix.
 _SUFFIX = "coder"
 
 
 @attrs.frozen(kw_only=True)
 class Reference:
     """
-    What a user wrote, taken apart.
+    A reference to an agent or a workspace.
 
     Attributes:
-        id: of an agent or a workspace; None where it is a name.
+        id: of an agent or a workspace; None where the reference is a name.
         owner: a user's name, or ``me``.
         workspace: the workspace's name; empty where there is an id.
         agent: the agent's name, or empty.
-        suffix: what ends a host name such as ``dev.coder``; or empty. It is the agent's name
-            instead, where the workspace has an agent of that name.
+        suffix: the last label of a host name such as ``dev.coder``, or empty. Where the workspace
+            has an agent of that name, the suffix is the agent's name.
     """
 
     id: uuid.UUID | None = None
@@ -48,7 +48,7 @@ class Reference:
 @attrs.frozen
 class _Parts:
     """
-    The names in a text; None for a name that the text does not have, empty for one that is missing.
+    The names in a reference: None where its form has no such name, empty where the name is missing.
     """
 
     owner: str | None
@@ -58,9 +58,10 @@ class _Parts:
 
 def parse_reference(ref: uuid.UUID | str) -> Reference:
     """
-    Take *ref* apart: a UUID, ``[owner/]workspace[.agent]``, or another form of such a name.
+    Return *ref*, parsed: a UUID, ``[owner/]workspace[.agent]``, or another form of such a name.
 
-    Raises *TypeError* where it is no text, *ValueError* where it can be no such name.
+    Raises *TypeError* where *ref* is neither text nor a UUID; *ValueError* where it has no such
+    form.
     """
     if isinstance(ref, uuid.UUID):
         return Reference(id=ref)
@@ -86,7 +87,7 @@ def parse_reference(ref: uuid.UUID | str) -> Reference:
 
 def _of_host_name(ref: str) -> tuple[_Parts | None, str]:
     """
-    Return the names in a host name, and what ends it; None and nothing where *ref* is none.
+    Return the names in the host name *ref* and its suffix; None and "" where *ref* is no host name.
     """
     host, dot, suffix = ref.rpartition(".")
     if not dot or suffix.lower() != _SUFFIX or "/" in ref:
@@ -101,21 +102,21 @@ def _of_host_name(ref: str) -> tuple[_Parts | None, str]:
 
 
 def _of_name(ref: str) -> _Parts:
-    owner, separator, rest = _cut_owner(ref)
-    workspace, dot, agent = rest.partition("." if "." in rest else "--")
+    owner, separator, names = _cut_owner(ref)
+    workspace, dot, agent = names.partition("." if "." in names else "--")
     return _Parts(owner if separator else None, workspace, agent if dot else None)
 
 
 def _cut_owner(ref: str) -> tuple[str, str, str]:
     """
-    Return the owner, what separates it from the rest, and the rest.
+    Return the owner, the separator after the owner, and the names after the separator.
     """
     if ref.startswith("@") and "/" not in ref:
         return ref[1:], "/", ""
     if "/" not in ref and "--" in ref.partition(".")[0]:
         return ref.partition("--")
-    owner, slash, rest = ref.rpartition("/")
-    return owner.removeprefix("@"), slash, rest
+    owner, slash, names = ref.rpartition("/")
+    return owner.removeprefix("@"), slash, names
 
 
 def _refuse_malformed(ref: str, parts: _Parts) -> None:
@@ -123,7 +124,7 @@ def _refuse_malformed(ref: str, parts: _Parts) -> None:
     if ref.count("/") > 1:
         problem = "has more than one '/'"
     elif (parts.agent or "").count(".") > 0:
-        problem = "has more than one '.' behind the workspace"
+        problem = "has more than one '.' after the workspace"
     else:
         for what, name in attrs.asdict(parts).items():
             problem = problem or _problem(what, name)
@@ -135,6 +136,6 @@ def _problem(what: str, name: str | None) -> str:
     if name is None or _NAME.fullmatch(name):
         return ""
     if not name:
-        return f"says no {what}"
-    odd = _NAME.sub("", name)[0]
-    return f"has {odd!r} in the name of its {what}, but names are letters, digits, '-' and '_'"
+        return f"has no {what}"
+    refused = _NAME.sub("", name)[0]
+    return f"has {refused!r} in the name of its {what}, but names are letters, digits, '-' and '_'"

@@ -1,8 +1,7 @@
 """
-From a name to an agent.
+Resolving a name to an agent.
 
-An agent is one of the agents of its workspace's latest build, so whoever has read the
-workspace has read the agent: one call is enough.
+A workspace contains the agents of its latest build, so one call reads the workspace and its agents.
 """
 
 from __future__ import annotations
@@ -59,11 +58,11 @@ _UNDER_WAY = frozenset(
 
 def resolve_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace | None]:
     """
-    Return the agent that *ref* names, and the workspace it was found through, if any.
+    Return the agent that *ref* names, and its workspace; None where an agent's UUID was given.
 
-    One call; two for the UUID of a workspace, as agents are tried first.
+    It takes one call, and two for the UUID of a workspace: a UUID is tried as an agent's first.
 
-    Raises *FindingError*; *NotFoundError* for a UUID that is neither's.
+    Raises *FindingError*; *NotFoundError* for a UUID that is neither an agent's nor a workspace's.
     """
     if ref.id is None:
         workspace = resolve_workspace(http, ref)
@@ -77,13 +76,13 @@ def resolve_agent(http: HTTP, ref: Reference) -> tuple[WorkspaceAgent, Workspace
     try:
         workspace = _workspace_instead(http, ref.id, missing)
     finally:
-        del missing  # or the exception, its traceback and this frame would be a cycle
+        del missing  # otherwise the exception, its traceback and this frame are a cycle
     return select_agent(workspace), workspace
 
 
 def _agent_name(workspace: Workspace, ref: Reference) -> str:
     # ``dev.coder`` is a host name, unless the workspace has an agent called coder.
-    if ref.suffix and _called(ref.suffix, workspace.latest_build.agents):
+    if ref.suffix and _agents_named(ref.suffix, workspace.latest_build.agents):
         return ref.suffix
     return ref.agent
 
@@ -92,16 +91,18 @@ def _workspace_instead(http: HTTP, id: uuid.UUID, missing: NotFoundError) -> Wor
     try:
         return read_workspace(http, id)
     except WorkspaceNotFoundError as error:
-        missing.add_note(f"nor is it a workspace's: {error}")
+        missing.add_note(f"it is not the UUID of a workspace either: {error}")
     raise missing
 
 
 def resolve_workspace(http: HTTP, ref: Reference) -> Workspace:
     """
-    Return the workspace that *ref* names; one call, a second one only where there is none.
+    Return the workspace that *ref* names.
+
+    It takes one call, and a second one where there is no such workspace, for similar names.
 
     Raises *WorkspaceNotFoundError*, *OwnerNotFoundError*; *DecodeError* where the answer is about
-    another one.
+    another workspace.
     """
     if ref.id is not None:
         return read_workspace(http, ref.id)
@@ -125,7 +126,7 @@ def _near(http: HTTP, ref: Reference) -> list[str]:
     try:
         page = http.read(WorkspacesResponse, "GET", "/workspaces", params=params)
     except CoderError:
-        return []  # a help that cannot be had is no reason to hide what went wrong
+        return []  # a failure of this request must not hide the first error
     names = {workspace.name.lower(): workspace.name for workspace in page.workspaces}
     return [names[near] for near in difflib.get_close_matches(ref.workspace.lower(), names)]
 
@@ -134,31 +135,31 @@ def _not_found(error: APIError, ref: Reference, near: Sequence[str]) -> Workspac
     owner = "" if ref.owner == "me" else f"{ref.owner}/"
     text = f"no workspace {owner}{ref.workspace}: {error.message}"
     if near:
-        text += f"; near it: {', '.join(owner + name for name in near)}"
+        text += f"; similar names: {', '.join(owner + name for name in near)}"
     return WorkspaceNotFoundError(escape_controls(text), near=near)
 
 
 def search_workspaces(http: HTTP, query: str | None) -> Iterator[Workspace]:
     """
-    Return a generator of the workspaces that *query* finds, None for the caller's own.
+    Return a generator of the workspaces that *query* finds; None finds the caller's own.
 
-    A page is asked for when the one before is used up.
+    Each page is requested when the page before it is used up.
     """
     if query is not None and not isinstance(query, str):
-        raise TypeError(f"a query is text such as {_MINE!r}, not a {type(query).__name__}")
+        raise TypeError(f"query must be text such as {_MINE!r}, not a {type(query).__name__}")
     return _pages(http, _MINE if query is None else query)
 
 
 def _pages(http: HTTP, query: str) -> Iterator[Workspace]:
-    met: set[uuid.UUID] = set()
+    seen: set[uuid.UUID] = set()
     offset = 0
     while True:
         params = [("q", query), ("limit", str(_PAGE)), ("offset", str(offset))]
         page = http.read(WorkspacesResponse, "GET", "/workspaces", params=params)
         for workspace in page.workspaces:
-            # One that was started or stopped meanwhile has moved, maybe to the next page.
-            if workspace.id not in met:
-                met.add(workspace.id)
+            # A workspace that was started or stopped meanwhile may have moved to the next page.
+            if workspace.id not in seen:
+                seen.add(workspace.id)
                 yield workspace
         offset += len(page.workspaces)
         if not page.workspaces or offset >= page.count:
@@ -167,24 +168,26 @@ def _pages(http: HTTP, query: str) -> Iterator[Workspace]:
 
 def select_agent(workspace: Workspace, name: str = "") -> WorkspaceAgent:
     """
-    Return the agent called *name* of the latest build; its only one, or only root, for no name.
+    Return the agent called *name* of the latest build of *workspace*.
 
-    Raises *FindingError* that says why there is none, or which there are.
+    Without a name, it is the build's only agent, or the only agent that is not a sub-agent.
+
+    Raises *FindingError*, whose text gives the reason, or the agents to select from.
     """
     agents = workspace.latest_build.agents
     if not agents:
         raise _without_agents(workspace)
-    called = _called(name, agents) if name else agents
-    if not called:
+    matching = _agents_named(name, agents) if name else agents
+    if not matching:
         raise _unknown(workspace, name)
-    roots = [agent for agent in called if agent.parent_id is None]
-    if len(called) == 1 or len(roots) == 1:
-        return called[0] if len(called) == 1 else roots[0]
-    raise _ambiguous(workspace, called)
+    roots = [agent for agent in matching if agent.parent_id is None]
+    if len(matching) == 1 or len(roots) == 1:
+        return matching[0] if len(matching) == 1 else roots[0]
+    raise _ambiguous(workspace, matching)
 
 
-def _called(name: str, agents: Sequence[WorkspaceAgent]) -> Sequence[WorkspaceAgent]:
-    # Deployments keep names apart only where they differ by more than case.
+def _agents_named(name: str, agents: Sequence[WorkspaceAgent]) -> Sequence[WorkspaceAgent]:
+    # Deployments treat names that differ only in case as equal.
     exact = [agent for agent in agents if agent.name == name]
     return exact or [agent for agent in agents if agent.name.lower() == name.lower()]
 
@@ -199,7 +202,7 @@ def _ambiguous(workspace: Workspace, agents: Sequence[WorkspaceAgent]) -> Ambigu
     names = [agent.name for agent in agents]
     whole = full_name(workspace)
     forms = ", ".join(f"{whole}.{name}" for name in names)
-    text = f"workspace {whole} has several agents; say which: {forms}"
+    text = f"workspace {whole} has several agents; name one of them: {forms}"
     return AmbiguousAgentError(escape_controls(text), workspace=workspace, agents=names)
 
 
@@ -217,7 +220,7 @@ def _without_agents(workspace: Workspace) -> FindingError:
         return WorkspaceNotFoundError(f"workspace {name} was deleted", workspace=workspace)
     status = escape_controls(build.status)
     return NoAgentsError(
-        f"workspace {name} ({status}) has no agents: its template makes none", workspace=workspace
+        f"workspace {name} ({status}) has no agents: its template has none", workspace=workspace
     )
 
 
@@ -236,9 +239,9 @@ def _failed(workspace: Workspace, name: str, start: str) -> WorkspaceFailedError
 def _pending(workspace: Workspace, name: str, start: str) -> WorkspacePendingError:
     build = workspace.latest_build
     what_then = {
-        WorkspaceTransition.STOP: f"when its build is through, {start}",
-        WorkspaceTransition.DELETE: "it will have none any more",
-    }.get(build.transition, "try again when its build is through")
+        WorkspaceTransition.STOP: f"when its build has ended, {start}",
+        WorkspaceTransition.DELETE: "it is being deleted",
+    }.get(build.transition, "try again when its build has ended")
     return WorkspacePendingError(
         f"workspace {name} is {build.status} and lists no agents; {what_then}",
         workspace=workspace,

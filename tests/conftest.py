@@ -21,14 +21,23 @@ from typing import Any
 import pytest
 import trustme
 from effort import times
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from measuring import pytest_collection, pytest_configure, pytest_runtest_protocol
+
+__all__ = ["pytest_collection", "pytest_configure", "pytest_runtest_protocol"]
 
 VARIABLE = "CODER_AGENTS_RECORDINGS"
 RELEASES = ("2.24", "2.31")
 
 Recording = dict[str, Any]
 
-settings.register_profile("suite", max_examples=times(25, 100), deadline=None)
+# A slow machine is no failure: no example has a deadline, and making them may take its time.
+settings.register_profile(
+    "suite",
+    max_examples=times(15, 100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("suite")
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from coder_agents.transport import HTTPSource, Interest, KeptRequest, Source
@@ -18,7 +19,7 @@ from coder_agents.transport.connection import Connection
 
 T = TypeVar("T")
 
-LIMIT = 20.0  # seconds after which a test has failed
+LIMIT = 60.0  # seconds after which a test has failed
 WAITS = ("selectors.py", "threading.py", "ssl.py", "socket.py", "connection.py")
 """
 The files whose code waits for the system: for sockets, threads and handshakes.
@@ -61,7 +62,7 @@ def open_source(source: Source[Any], timeout: float = LIMIT) -> None:
     """
     Request *source* and wait until it is accepted.
     """
-    source.ask(timeout)
+    source.send_request(timeout)
     until_found(lambda: source.answered() or None, source.interest)
 
 
@@ -130,6 +131,21 @@ def reached(condition: Callable[[], object]) -> None:
         time.sleep(0.002)
 
 
+def asleep(process: int) -> bool:
+    """
+    Return whether the first thread of *process* waits for the system, and not for its turn.
+    """
+    before = None
+    for _ in range(5):
+        status = Path(f"/proc/{process}/status").read_text()
+        now = [line for line in status.splitlines() if line.startswith(("State:", "voluntary"))]
+        if not now[0].startswith("State:\tS") or now != (before or now):
+            return False
+        before = now
+        time.sleep(0.02)
+    return True
+
+
 def _place(thread: int) -> tuple[int, int] | None:
     """
     Return where *thread* waits for the system; None where it does something else.
@@ -153,6 +169,7 @@ def signalled_when_waiting(
     """
     here = threading.get_ident()
     done = threading.Event()
+    inside = False  # the body alone waits for what is meant, not who starts or ends a thread
 
     def handle(*words: object) -> None:
         if not done.is_set():
@@ -163,7 +180,7 @@ def signalled_when_waiting(
         before = None
         while not done.wait(0.01):
             place = _place(here)
-            if place is not None and place == before:
+            if inside and place is not None and place == before:
                 signal.pthread_kill(here, signal.SIGUSR1)
             before = place
 
@@ -171,8 +188,10 @@ def signalled_when_waiting(
     sender = threading.Thread(target=send)
     sender.start()
     try:
+        inside = True
         yield
     finally:
+        inside = False
         done.set()
         sender.join()
         signal.signal(signal.SIGUSR1, old)

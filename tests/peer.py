@@ -163,7 +163,7 @@ class Peer:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
         for sock in self._open:
             sock.close()
         assert not self.errors, self.errors

@@ -52,7 +52,7 @@ def test_the_address_of_a_page_is_refused_with_the_right_one(prefix: str, path: 
     )
 
 
-@pytest.mark.parametrize("path", ["/@alice/dev", "/@alice/dev/terminal?x=1", "/@alice/dev/"])
+@pytest.mark.parametrize("path", ["/@alice/dev", "/@alice/dev/terminal?x=1", "/%40alice/dev/"])
 def test_the_address_of_a_workspace_is_refused_with_both_names(path: str) -> None:
     """
     With the right URL and with the name of the workspace.

@@ -112,7 +112,7 @@ def test_an_unsupported_call_is_told_with_the_deployments_version(
     error = raised.value
     assert str(error) == (
         f"POST {TOKENS}: unexpected status code 404: Route not found.\n\t"
-        "agent.issue_pty_signed_token() is in licensed builds of Coder alone,"
+        "agent.issue_pty_signed_token() is only in licensed builds of Coder,"
         f" and this deployment ({told}) does not have it"
     )
     assert (error.call, error.version) == ("agent.issue_pty_signed_token()", said)
@@ -155,7 +155,7 @@ def test_a_call_is_named_once() -> None:
     The innermost knows best.
     """
     with pytest.raises(UnsupportedError) as raised:
-        with naming("recreate_by_devcontainer"), Capabilities().asking("delete_devcontainer"):
+        with naming("recreate_by_devcontainer"), Capabilities().requesting("delete_devcontainer"):
             raise UnsupportedError("no")
     assert (raised.value.call, raised.value.since) == ("agent.delete_devcontainer()", "2.30")
     assert str(raised.value) == (

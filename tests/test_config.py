@@ -29,6 +29,7 @@ TOKEN = "0123456789-abcdefghijklmnopqrstuv"
         ("https://coder.example.com/", "https://coder.example.com"),
         ("https://coder.example.com/prefix//", "https://coder.example.com/prefix"),
         ("HTTP://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("https://Coder.Example.COM:8443/Prefix", "https://coder.example.com:8443/Prefix"),
         ("http://[::1]:8080/a/b/", "http://[::1]:8080/a/b"),
         ("  https://coder.example.com\n", "https://coder.example.com"),
     ],

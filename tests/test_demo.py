@@ -177,7 +177,7 @@ def test_real_agent_is_watched(agent: EmbeddedAgent, capsys: pytest.CaptureFixtu
     assert watch(agent) == 0
     output = capsys.readouterr().out
     assert output.startswith(f"The agent main, {agent.id}\n")
-    assert "None, or the agent cannot tell." in output
+    assert "None, or the agent cannot list its ports." in output
     assert "2 lines of log" in output
 
 

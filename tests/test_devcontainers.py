@@ -153,7 +153,7 @@ def test_two_of_a_name_are_told_apart_by_their_ids() -> None:
     """
     The error lists them; by its id each can be had.
     """
-    text = r"several.* 'twin': 'twin' \(.*4\), 'twin' \(.*5\)$"
+    text = r"'twin' names several devcontainers: 'twin' \(.*4\), 'twin' \(.*5\)$"
     with pytest.raises(AmbiguousDevcontainerError, match=text) as raised:
         resolve_devcontainer(LISTING, "twin", agent_id=AGENT)
     error = raised.value

@@ -44,6 +44,31 @@ def headers_of(**variables: str) -> dict[str, str]:
     return Environment(dict(variables)).headers(URL)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timeout": 1e10},
+        {"retries": -1},
+        {"proxies": {"https": "ftp://x"}},
+        {"stream_options": {}},
+        {"session": 5},
+        {"token": "a b"},
+        {"user_agent": "a\nb"},
+    ],
+)
+def test_settings_are_checked_before_the_header_command_runs(
+    variables: pytest.MonkeyPatch, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    """
+    A command may ask somebody to log in, which is in vain where the client cannot be made.
+    """
+    ran = tmp_path / "ran"
+    variables.setenv("CODER_HEADER_COMMAND", f"echo > {ran}")
+    with pytest.raises((ConfigError, ValueError, TypeError)):
+        Client.from_env(**wrong)
+    assert not ran.exists()
+
+
 def whole_text(error: BaseException) -> str:
     """
     All that is printed of an error, and of those it holds.
@@ -143,7 +168,7 @@ def test_a_file_that_is_no_text_is_reported_as_that(tmp_path: Path) -> None:
     What is no UTF-8 is reported, and nothing of it is shown.
     """
     (tmp_path / "session").write_bytes(b"s3cret\xff")
-    with pytest.raises(ConfigError, match=r"/session is no text in UTF-8") as raised:
+    with pytest.raises(ConfigError, match=r"/session is not text in UTF-8") as raised:
         Environment({"CODER_CONFIG_DIR": str(tmp_path)}).token()
     assert "s3cret" not in whole_text(raised.value)
     assert raised.value.__context__ is None
@@ -240,10 +265,10 @@ def test_the_header_command_prints_headers() -> None:
         ("echo X-A=s3cret; echo s3cret >&2; exit 3", "ended with the status 3: run it in a shell"),
         ("s3cret-command-that-does-not-exist", "ended with the status 127"),
         ("kill -9 $$ # s3cret", "ended with the status -9"),
-        ("printf 'X-A=s3cret\\377'", "printed what is not text in UTF-8"),
+        ("printf 'X-A=s3cret\\377'", "printed something that is not text in UTF-8"),
         (
             "echo X-A=a; echo s3cret",
-            "line 2 of what CODER_HEADER_COMMAND prints must be name=value",
+            "line 2 of the output of CODER_HEADER_COMMAND must be name=value",
         ),
         ("exec sleep 60 # s3cret", "ran longer than 0.5 seconds"),
     ],

@@ -88,9 +88,20 @@ def row(
     name: str = "dev",
 ) -> Row:
     """
-    Return a row of a running workspace, in which the agent called *finds* is meant.
+    Return a row of a running workspace of the owner in *path*, in which the agent called *finds* is
+    meant.
     """
-    return Row(ref, workspace_document(*agents, name=name), finds, path=path)
+    workspace = owned(workspace_document(*agents, name=name), path)
+    return Row(ref, workspace, finds, path=path)
+
+
+def owned(workspace: dict[str, Any], path: str) -> dict[str, Any]:
+    """
+    Return *workspace* as it is where its owner is the one in *path*: a name, an id, or ``me``.
+    """
+    owner = path.split("/")[2]
+    key = "owner_id" if owner == str(ID) else "owner_name"
+    return workspace if owner == "me" else {**workspace, key: owner}
 
 
 def state(raises: type[FindingError], text: str, *, ref: str = "dev", **parts: Any) -> Row:
@@ -182,35 +193,34 @@ UNCLEAR = [
     ),
     state(
         WorkspacePendingError,
-        "workspace tester/dev is pending and lists no agents; try again when its build is through",
+        "workspace tester/dev is pending and lists no agents; try again when its build has ended",
         status="pending",
     ),
     state(
         WorkspacePendingError,
-        "workspace tester/dev is starting and lists no agents; try again when its build is through",
+        "workspace tester/dev is starting and lists no agents; try again when its build has ended",
         status="starting",
     ),
     state(
         WorkspacePendingError,
-        "workspace tester/dev is canceling and lists no agents; try again when its build is"
-        " through",
+        "workspace tester/dev is canceling and lists no agents; try again when its build has ended",
         status="canceling",
     ),
     state(
         WorkspacePendingError,
-        f"workspace tester/dev is pending and lists no agents; when its build is through, {START}",
+        f"workspace tester/dev is pending and lists no agents; when its build has ended, {START}",
         status="pending",
         transition="stop",
     ),
     state(
         WorkspacePendingError,
-        f"workspace tester/dev is stopping and lists no agents; when its build is through, {START}",
+        f"workspace tester/dev is stopping and lists no agents; when its build has ended, {START}",
         status="stopping",
         transition="stop",
     ),
     state(
         WorkspacePendingError,
-        "workspace tester/dev is deleting and lists no agents; it will have none any more",
+        "workspace tester/dev is deleting and lists no agents; it is being deleted",
         status="deleting",
         transition="delete",
     ),
@@ -236,16 +246,16 @@ UNCLEAR = [
     state(WorkspaceNotFoundError, "workspace tester/dev was deleted", status="deleted"),
     state(
         NoAgentsError,
-        "workspace tester/dev (running) has no agents: its template makes none",
+        "workspace tester/dev (running) has no agents: its template has none",
     ),
     state(
         NoAgentsError,
-        "workspace tester/dev (running) has no agents: its template makes none",
+        "workspace tester/dev (running) has no agents: its template has none",
         resources=[{"type": "volume"}, {"type": "machine", "agents": []}],
     ),
     state(
         NoAgentsError,
-        r"workspace tester/dev (asleep\x07) has no agents: its template makes none",
+        r"workspace tester/dev (asleep\x07) has no agents: its template has none",
         status="asleep\x07",
     ),
     unclear(
@@ -253,7 +263,7 @@ UNCLEAR = [
         MAIN,
         GPU,
         raises=AmbiguousAgentError,
-        text="workspace tester/dev has several agents; say which: tester/dev.main, tester/dev.gpu",
+        text="workspace tester/dev has several agents; name one of them: tester/dev.main, tester/dev.gpu",
     ),
     unclear(
         "dev",
@@ -261,7 +271,7 @@ UNCLEAR = [
         GPU,
         SUB,
         raises=AmbiguousAgentError,
-        text="workspace tester/dev has several agents; say which:"
+        text="workspace tester/dev has several agents; name one of them:"
         " tester/dev.main, tester/dev.gpu, tester/dev.web",
     ),
     unclear(
@@ -269,7 +279,7 @@ UNCLEAR = [
         SUB,
         SECOND_SUB,
         raises=AmbiguousAgentError,
-        text="workspace tester/dev has several agents; say which: tester/dev.web, tester/dev.db",
+        text="workspace tester/dev has several agents; name one of them: tester/dev.web, tester/dev.db",
     ),
     unclear(
         "dev.main",
@@ -277,7 +287,7 @@ UNCLEAR = [
         agent_document("MAIN"),
         GPU,
         raises=AmbiguousAgentError,
-        text="workspace tester/dev has several agents; say which: tester/dev.Main, tester/dev.MAIN",
+        text="workspace tester/dev has several agents; name one of them: tester/dev.Main, tester/dev.MAIN",
     ),
     unclear(
         "dev.mian",
@@ -332,15 +342,15 @@ def test_a_name_that_finds_none_says_why_and_what_would_be_right(client: Client,
 
 
 MALFORMED = {
-    "": "says no workspace",
-    "/": "says no owner",
-    "/dev": "says no owner",
-    "me/": "says no workspace",
-    ".main": "says no workspace",
-    "me/.main": "says no workspace",
-    "dev.": "says no agent",
+    "": "has no workspace",
+    "/": "has no owner",
+    "/dev": "has no owner",
+    "me/": "has no workspace",
+    ".main": "has no workspace",
+    "me/.main": "has no workspace",
+    "dev.": "has no agent",
     "me/dev/main": "has more than one '/'",
-    "dev.main.x": "has more than one '.' behind the workspace",
+    "dev.main.x": "has more than one '.' after the workspace",
     "al.ice/dev": "has '.' in the name of its owner, but names are letters, digits, '-' and '_'",
     " dev": "has ' ' in the name of its workspace, but names are letters, digits, '-' and '_'",
     "dev\n": r"has '\n' in the name of its workspace, but names are letters, digits, '-' and '_'",
@@ -350,23 +360,23 @@ MALFORMED = {
     "al@me/dev": "has '@' in the name of its owner, but names are letters, digits, '-' and '_'",
     "@@me/dev": "has '@' in the name of its owner, but names are letters, digits, '-' and '_'",
     "dev@me": "has '@' in the name of its workspace, but names are letters, digits, '-' and '_'",
-    "@alice": "says no workspace",
-    "@alice/": "says no workspace",
-    "@/dev": "says no owner",
+    "@alice": "has no workspace",
+    "@alice/": "has no workspace",
+    "@/dev": "has no owner",
     "@alice/dev/main": "has more than one '/'",
-    "--dev": "says no owner",
-    "alice--": "says no workspace",
-    "alice--dev--": "says no agent",
-    "alice--dev.main.x": "has more than one '.' behind the workspace",
-    ".coder": "says no workspace",
-    "..coder": "has more than one '.' behind the workspace",
-    "dev.main.coder": "has more than one '.' behind the workspace",
-    "main.dev..coder": "says no owner",
-    "main..alice.coder": "says no workspace",
-    ".dev.alice.coder": "says no agent",
-    "x.main.dev.alice.coder": "has more than one '.' behind the workspace",
-    "main.dev.alice.corp": "has more than one '.' behind the workspace",
-    "alice/dev.main.coder": "has more than one '.' behind the workspace",
+    "--dev": "has no owner",
+    "alice--": "has no workspace",
+    "alice--dev--": "has no agent",
+    "alice--dev.main.x": "has more than one '.' after the workspace",
+    ".coder": "has no workspace",
+    "..coder": "has more than one '.' after the workspace",
+    "dev.main.coder": "has more than one '.' after the workspace",
+    "main.dev..coder": "has no owner",
+    "main..alice.coder": "has no workspace",
+    ".dev.alice.coder": "has no agent",
+    "x.main.dev.alice.coder": "has more than one '.' after the workspace",
+    "main.dev.alice.corp": "has more than one '.' after the workspace",
+    "alice/dev.main.coder": "has more than one '.' after the workspace",
 }
 
 
@@ -385,7 +395,7 @@ def test_a_workspace_is_not_named_with_an_agent(client: Client) -> None:
     """
     The error is raised before any I/O.
     """
-    text = "names an agent; leave out .main: the workspace is"
+    text = "names an agent; without .main, it names the workspace:"
     with pytest.raises(ValueError, match=f"'dev.main' {text} me/dev"):
         client.workspace("dev.main")
     with pytest.raises(ValueError, match=f"'main.dev.alice.coder' {text} alice/dev"):
@@ -407,7 +417,7 @@ def test_a_workspace_is_named_as_other_programs_show_it(
     """
     Its host name, which names no agent, leads to it as well.
     """
-    responses.get(API + path, json=workspace_document(MAIN))
+    responses.get(API + path, json=owned(workspace_document(MAIN), path))
     assert client.workspace(ref).id == WORKSPACE
 
 
@@ -429,11 +439,16 @@ def test_names_are_text(client: Client, ref: Any) -> None:
 @pytest.mark.parametrize(
     ("ref", "owner", "near", "text"),
     [
-        ("dve", "me", ("dev",), "no workspace dve: {}; near it: dev"),
-        ("OTHERS", "me", ("Other",), "no workspace OTHERS: {}; near it: Other"),
-        ("al/dev3", "al", ("dev", "dev2"), "no workspace al/dev3: {}; near it: al/dev, al/dev2"),
+        ("dve", "me", ("dev",), "no workspace dve: {}; similar names: dev"),
+        ("OTHERS", "me", ("Other",), "no workspace OTHERS: {}; similar names: Other"),
+        (
+            "al/dev3",
+            "al",
+            ("dev", "dev2"),
+            "no workspace al/dev3: {}; similar names: al/dev, al/dev2",
+        ),
         ("xyz", "me", (), "no workspace xyz: {}"),
-        ("lob.main", "me", ("\x1blob",), r"no workspace lob: {}; near it: \x1blob"),
+        ("lob.main", "me", ("\x1blob",), r"no workspace lob: {}; similar names: \x1blob"),
     ],
 )
 def test_a_workspace_that_is_not_there_is_told_with_near_names(
@@ -549,7 +564,9 @@ def test_a_uuid_of_neither_is_the_agents_error(client: Client, status: int) -> N
     with pytest.raises(NotFoundError) as raised:
         client.agent(ID)
     assert raised.value.message == NO_AGENT
-    assert raised.value.__notes__ == [rf"nor is it a workspace's: no workspace {ID}: No\x1bway"]
+    assert raised.value.__notes__ == [
+        rf"it is not the UUID of a workspace either: no workspace {ID}: No\x1bway"
+    ]
     with pytest.raises(WorkspaceNotFoundError, match=f"no workspace {ID}"):
         client.workspace(ID)
 
@@ -573,7 +590,7 @@ def test_a_workspace_is_read_as_it_is(client: Client) -> None:
     """
     A name with or without its owner leads to it, or a UUID, also where it has no agents.
     """
-    stopped = workspace_document(status="stopped")
+    stopped = workspace_document(status="stopped", owner="alice")
     responses.get(f"{API}/users/me/workspace/dev", json=stopped)
     responses.get(f"{API}/users/alice/workspace/dev", json=stopped)
     responses.get(f"{API}/workspaces/{WORKSPACE}", json=stopped)
@@ -708,7 +725,7 @@ def test_an_answer_about_another_one_is_an_error(client: Client) -> None:
         (lambda: client.workspace(ID), "$.id", str(ID), str(WORKSPACE)),
         (lambda: client.agent("idle"), "$.name", "'idle'", "'dev'"),
     ):
-        with pytest.raises(DecodeError, match="the answer is about another one") as raised:
+        with pytest.raises(DecodeError, match="the answer is about another object") as raised:
             call()
         error = raised.value
         assert (error.path, error.wanted, error.found) == (path, wanted, found)
@@ -716,6 +733,29 @@ def test_an_answer_about_another_one_is_an_error(client: Client) -> None:
         assert (error.method, error.by_deployment) == ("GET", True)
         assert str(error).startswith(f"GET {error.url}: ")
     assert agent.data is before
+
+
+@responses.activate
+def test_a_workspace_of_another_owner_is_an_error(client: Client) -> None:
+    """
+    An owner is compared by name, whatever its case, or by id; an answer without one is believed.
+    """
+    alice = {**workspace_document(MAIN), "owner_name": "Alice", "owner_id": str(ID)}
+    for owner in ("me", "alice", "ALICE", str(ID), ID.hex):
+        responses.get(f"{API}/users/{owner}/workspace/dev", json=alice)
+        assert client.workspace(f"{owner}/dev").owner_name == "Alice"
+    responses.get(f"{API}/users/carol/workspace/dev", json={**alice, "owner_name": ""})
+    assert client.workspace("carol/dev").name == "dev"
+    for owner in ("bob", str(WORKSPACE)):
+        responses.get(f"{API}/users/{owner}/workspace/dev", json=alice)
+        with pytest.raises(DecodeError, match="the answer is about another") as raised:
+            client.agent(f"{owner}/dev")
+        error = raised.value
+        assert (error.path, error.wanted, error.found) == (
+            "$.owner_name",
+            repr(owner),
+            "'Alice'",
+        )
 
 
 @responses.activate

@@ -8,7 +8,7 @@ import copy
 import enum
 import pickle
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,14 +164,26 @@ def test_sources_of_one_id_keep_the_names_that_their_agents_give_them(
     assert len(set(lines)) == 1, "a name is no part of a line"
 
 
+@pytest.fixture
+def all_names_but_one() -> Iterator[None]:
+    """
+    Let the process keep all names of sources but one that it may keep.
+    """
+    before = dict(source_names._shared)
+    others = source_names.MAX_SHARED - len(before) - 1
+    source_names._shared.update((uuid.UUID(int=number), "other") for number in range(1, others + 1))
+    yield
+    source_names._shared.clear()
+    source_names._shared.update(before)
+
+
 @responses.activate
 def test_more_sources_than_a_process_keeps_have_names_all_the_same(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, all_names_but_one: None
 ) -> None:
     """
     Lines of agents that are read after that are given the names one by one.
     """
-    monkeypatch.setattr(source_names, "MAX_SHARED", len(source_names._shared) + 1)
     first, second = str(uuid.uuid4()), str(uuid.uuid4())
     has_log(first, second)
     agent = found(client, **{first: "First", second: "Second"})

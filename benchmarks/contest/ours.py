@@ -141,7 +141,7 @@ def _messages(source: Source[Any]) -> Iterator[object]:
     Open *source* and yield its messages, waiting as a stream does.
     """
     with contextlib.closing(Poller[int](single_selector())) as poller:
-        source.ask(10)
+        source.send_request(10)
         while not source.answered():
             _wait(poller, source)
         while True:

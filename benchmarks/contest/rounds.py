@@ -18,8 +18,13 @@ import attrs
 
 from contest import golang
 from contest.figures import Figures, Scale
-from contest.rows import Contest, Contestant
+from contest.rows import Contest, Contestant, Measure
 from contest.server import BENCHMARKS
+
+PEER_ROUNDS = 3
+"""
+The rounds in which other libraries take part: most of the time is theirs, and they have no bounds.
+"""
 
 _TIMEOUT = 240.0  # seconds beyond which a contestant hangs
 
@@ -54,6 +59,7 @@ class Result:
         cpu: seconds of the process's CPU time.
         wall: seconds on the wall.
         bytes: memory.
+        rounds: the figures of each round, in order.
         absent: why there is none of it.
     """
 
@@ -61,6 +67,7 @@ class Result:
     cpu: float = 0.0
     wall: float = 0.0
     bytes: float = 0.0
+    rounds: tuple[Figures, ...] = ()
     absent: str = ""
 
     @classmethod
@@ -73,7 +80,19 @@ class Result:
             cpu=statistics.median(figures.cpu / figures.count for figures in rounds),
             wall=statistics.median(figures.wall / figures.count for figures in rounds),
             bytes=statistics.median(figures.bytes / figures.count for figures in rounds),
+            rounds=tuple(rounds),
         )
+
+    def ratio_to(self, limit: Result, measure: Measure) -> float:
+        """
+        Return the median of the ratios to *limit* in each round.
+
+        In one round both ran within seconds of each other: what slows a machine for longer slows
+        both, and does not count.
+        """
+        own: list[float] = [getattr(each, measure) / each.count for each in self.rounds]
+        others: list[float] = [getattr(each, measure) / each.count for each in limit.rounds]
+        return statistics.median(a / b for a, b in zip(own, others, strict=False))
 
 
 def measured(
@@ -90,7 +109,7 @@ def measured(
             if number and contest.once:
                 continue
             tell(f"round {number + 1} of {rounds}: {contest.key}")
-            present = [one for one in contest.contestants if not absent(one)]
+            present = [one for one in contest.contestants if _runs(one, number)]
             for one, cost in _round(present, scale, contest.together):
                 figures.setdefault(one, []).append(cost)
     return {
@@ -100,6 +119,13 @@ def measured(
         ]
         for contest in contests
     }
+
+
+def _runs(contestant: Contestant, number: int) -> bool:
+    """
+    Return whether *contestant* is part of the round *number*, which begins at 0.
+    """
+    return (number < PEER_ROUNDS or not contestant.is_peer) and not absent(contestant)
 
 
 def _round(
@@ -139,8 +165,13 @@ def _started(contestant: Contestant, scale: Scale) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command(contestant, scale),
         cwd=BENCHMARKS,
-        # A proxy of the environment is not part of the contest.
-        env={**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+        # A proxy of the environment is not part of the contest; bytecode is, as it is installed.
+        env={
+            **os.environ,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+            "PYTHONDONTWRITEBYTECODE": "",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -19,6 +19,8 @@ FRAMES = "bare frames"
 LINES = "bare socket, bare frames, json.loads"
 PACKAGES = "requests, attrs, cattrs, websocket, sseclient"
 
+PEER = "a peer"
+
 Measure = Literal["cpu", "wall", "bytes"]
 
 
@@ -47,6 +49,13 @@ class Contestant:
     needs: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     different: bool = False
+
+    @property
+    def is_peer(self) -> bool:
+        """
+        Whether this is another library, shown for comparison.
+        """
+        return self.why == PEER
 
 
 @attrs.frozen(kw_only=True)
@@ -90,7 +99,7 @@ def peer(label: str, work: str, against: str, *needs: str) -> Contestant:
     """
     Return another library, which is absent if a module that it *needs* is absent.
     """
-    return Contestant(label=label, work=work, against=against, why="a peer", needs=needs)
+    return Contestant(label=label, work=work, against=against, why=PEER, needs=needs)
 
 
 def ours(

@@ -79,13 +79,12 @@ def _line(contest: Contest, result: Result, limit: Result | None, slack: float) 
 
 
 def _ratio(contest: Contest, result: Result, limit: Result | None) -> float | None:
-    value: float = getattr(result, contest.measure)
     if not result.contestant.against:
+        value: float = getattr(result, contest.measure)
         return value
     if limit is None or limit.absent:
         return None
-    of: float = getattr(limit, contest.measure)
-    return value / of
+    return result.ratio_to(limit, contest.measure)
 
 
 def time(seconds: float) -> str:

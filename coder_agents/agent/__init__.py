@@ -1,5 +1,5 @@
 """
-One method for each thing one can do with an agent.
+The agent: one method for each operation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Agent(LogMethods, StateMethods, ContainerMethods, CommandMethods):
     """
     A workspace agent.
 
-    Found by `Client.agent` and `Client.agents`. Two are equal where they are the same agent of the
-    same deployment, whatever was last read of it. Every method raises *APIError* where the deployment says no
-    and *TransportError* where it does not answer.
+    `Client.agent` and `Client.agents` return agents. Two objects are equal where they have the same
+    id and the same deployment, whatever `data` they have. Every method raises *APIError* where the
+    deployment refuses a request, and *TransportError* where it does not answer.
     """

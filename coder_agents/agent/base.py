@@ -1,5 +1,5 @@
 """
-What is known of an agent, and how it is reached.
+An agent's data and its connection to the deployment.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 class BaseAgent:
     """
-    An agent without the methods that need a part of the package of their own.
+    An agent without the methods for its log, its states and its containers.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class BaseAgent:
     @property
     def label(self) -> str:
         """
-        What people call the agent, safe to print: ``workspace.agent``.
+        The agent's name for people, safe to print: ``workspace.agent``.
 
-        Its name alone where it was found by its own UUID.
+        For an agent that was found by its own UUID, it is the agent's name alone.
         """
         within = "" if self._workspace is None else f"{self._workspace.name}."
         return escape_controls(f"{within}{self._data.name}")
@@ -80,21 +80,21 @@ class BaseAgent:
     @property
     def name(self) -> str:
         """
-        What the agent is called in its workspace, as it was last read.
+        The agent's name in its workspace, as it was last read.
         """
         return self._data.name
 
     @property
     def status(self) -> WorkspaceAgentStatus:
         """
-        Whether the deployment is in touch with the agent, as it was last read.
+        The state of the agent's connection to the deployment, as it was last read.
         """
         return self._data.status
 
     @property
     def lifecycle_state(self) -> WorkspaceAgentLifecycle:
         """
-        How far the agent has come with its scripts, as it was last read.
+        The agent's progress with its startup or shutdown scripts, as it was last read.
         """
         return self._data.lifecycle_state
 
@@ -110,15 +110,15 @@ class BaseAgent:
         """
         The workspace, as it was when the agent was found through it.
 
-        None for an agent that was found by its own UUID: the deployment does not tell.
+        None for an agent that was found by its own UUID: the deployment does not report it.
         """
         return self._workspace
 
     def refresh(self) -> WorkspaceAgent:
         """
-        Read the agent again and return it; also in `data` from then on.
+        Read the agent again, and return its data, which also becomes `data`.
 
-        `workspace` stays as it is.
+        `workspace` does not change.
 
         Raises *DecodeError* where the answer is about another agent.
         """
@@ -145,7 +145,7 @@ class BaseAgent:
     def _chosen(self, options: StreamOptions | None) -> StreamOptions:
         from coder_agents.streams.options import choose_options
 
-        # A stream outlives its client, but is not opened by one that is closed.
+        # A stream may outlive its client, but a closed client opens no stream.
         self._http.check_open()
         return choose_options(options, self._stream_options)
 

@@ -27,22 +27,23 @@ if TYPE_CHECKING:
 
 class ContainerMethods(BaseAgent):
     """
-    The methods of an agent for what runs beside it in containers.
+    The methods of an agent for its containers.
     """
 
     def watch_containers(
         self, *, interval: float | None = None, options: StreamOptions | None = None
     ) -> ContainersStream:
         """
-        Return a stream of the agent's containers and devcontainers; each item is all of them.
+        Return a stream of the agent's containers and devcontainers; each item is the full list.
 
-        Deployments report by themselves what becomes of devcontainers. Whether other containers run
-        is read from the list of containers, *interval* seconds after each state. Where the
-        deployment (before 2.25) or the agent is too old to report anything, all is read from that
-        list. *interval* is 30 by default, and 5 where the list is all there is.
+        The deployment reports changes of devcontainers. To find changes of other containers, the
+        stream reads the list of containers *interval* seconds after each state. Where the
+        deployment (before 2.25) or the agent is too old to report changes, the stream reads only
+        that list. *interval* is 30 by default, and 5 where the stream reads only the list.
 
         Raises *AgentNotConnectedError* where the agent is not connected,
-        *DevcontainersDisabledError* where the template does not switch dev containers on.
+        *DevcontainersDisabledError* where the template does not switch dev containers on;
+        *ValueError* or *TypeError* for an impossible *interval*.
         """
         from coder_agents.streams.containers_feed import Intervals
 
@@ -62,10 +63,10 @@ class ContainerMethods(BaseAgent):
         self, labels: Mapping[str, str] | None = None
     ) -> WorkspaceAgentListContainersResponse:
         """
-        Return the containers and devcontainers that the agent sees.
+        Return the containers and devcontainers that the agent lists.
 
-        *labels* must all match; they choose among the containers, not among the
-        devcontainers. The deployment gives the agent 30 seconds to answer.
+        Only containers with all *labels* are returned; *labels* do not filter devcontainers. The
+        deployment gives the agent 30 seconds to answer.
 
         Raises *AgentNotConnectedError* where the agent is not connected,
         *DevcontainersDisabledError* where the template does not switch dev containers on;
@@ -76,15 +77,15 @@ class ContainerMethods(BaseAgent):
 
     def recreate_devcontainer(self, which: Which) -> Response:
         """
-        Start to build *which* anew and return what the deployment says.
+        Start to recreate *which*, and return the deployment's answer.
 
-        *which* is a devcontainer, its id or name, or its container or the id or name of
-        that. An id goes before a name, a devcontainer's before its container's. The route that
-        this deployment has is found out by asking, once.
+        *which* is a devcontainer, its id or its name, or its container, or the id or the name of
+        its container. An id takes precedence over a name, and a devcontainer over a container. The
+        first call finds out which route this deployment has.
 
         Raises *DevcontainerNotFoundError* where the agent lists no such devcontainer,
-        *AmbiguousDevcontainerError* where it lists several, *ConflictError* where the devcontainer is
-        being recreated already, *NotFoundError* where the deployment does not know an id,
+        *AmbiguousDevcontainerError* where it lists several, *ConflictError* where the devcontainer
+        is already being recreated, *NotFoundError* where the deployment does not know an id,
         *DevcontainersDisabledError* where the template does not switch dev containers on,
         *UnsupportedError* where the agent is older than 2.25 and its deployment is not: restart
         the workspace then.
@@ -93,11 +94,11 @@ class ContainerMethods(BaseAgent):
 
     def delete_devcontainer(self, which: Which) -> None:
         """
-        Delete *which*, and with it its container and the agent inside.
+        Delete *which*, its container, and the agent in the container.
 
-        *which* is as for `recreate_devcontainer`, and so are the errors. Raises
-        *UnsupportedError* where the deployment or the agent is older than 2.30, and does not have
-        the call; ``agent_version`` says which release the agent has, where that is why.
+        *which* and the errors are those of `recreate_devcontainer`. In addition, the method raises
+        *UnsupportedError* where the deployment or the agent is older than 2.30 and does not have
+        the call. Where that is the agent, the error's ``agent_version`` is the agent's release.
         """
         self._devcontainers().delete(which)
 
@@ -105,15 +106,15 @@ class ContainerMethods(BaseAgent):
         self, which: Which, *, timeout: float | None = 600
     ) -> WorkspaceAgentDevcontainer:
         """
-        Wait until *which* is running and return it as it is then.
+        Wait until *which* is running, and return its data.
 
-        *which* is as for `recreate_devcontainer`; *timeout* is in seconds, None for no limit. Behind
-        `recreate_devcontainer` it is the new container that is waited for. Where deployment or agent
-        are older than 2.25, the list of containers is read every 2 seconds.
+        *which* is as for `recreate_devcontainer`; *timeout* is in seconds, None for no limit. After
+        `recreate_devcontainer`, the method waits for the new container. Where the deployment or the
+        agent is older than 2.25, it reads the list of containers every 2 seconds.
 
-        Raises *DevcontainerError*, with the deployment's text, where it went wrong;
-        *DevcontainerTimeoutError*; *DevcontainerNotFoundError* where the agent lists no such
-        devcontainer, or no longer; and what `watch_containers` raises.
+        Raises *DevcontainerError*, with the deployment's text, where the devcontainer failed;
+        *DevcontainerTimeoutError*; *DevcontainerNotFoundError* where the agent does not list the
+        devcontainer, or no longer lists it; and what `watch_containers` raises.
         """
         from coder_agents.streams.containers_feed import Intervals
 
@@ -131,7 +132,7 @@ def _label_params(labels: Mapping[str, str] | None) -> Params:
     if labels is None:
         return []
     if not isinstance(labels, Mapping):
-        raise TypeError(f"labels must be a map of text to text, not a {type(labels).__name__}")
+        raise TypeError(f"labels must be a mapping of text to text, not {type(labels).__name__}")
     return [("label", _label(key, value)) for key, value in labels.items()]
 
 
@@ -140,10 +141,10 @@ def _label(key: str, value: str) -> str:
         if not isinstance(text, str):
             raise TypeError(f"labels must be text, not {type(text).__name__}")
         if re.search("[\ud800-\udfff]", text):
-            raise ValueError(f"a label must be text that UTF-8 can tell, not {text!r}")
+            raise ValueError(f"a label must be text that UTF-8 can encode, not {text!r}")
     if not key or "=" in key or "=" in value:
         raise ValueError(
-            f"the label {key!r}: {value!r} cannot be asked for: a key must not be empty,"
-            " and neither key nor value may hold a '='"
+            f"the label {key!r}: {value!r} cannot be requested: a key must not be empty,"
+            " and neither key nor value may contain a '='"
         )
     return f"{key}={value}"

@@ -1,5 +1,5 @@
 """
-The log of an agent, and its start-up, which the log tells of.
+The log of an agent, and its start-up.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 class LogMethods(BaseAgent):
     """
-    The methods of an agent that read its log.
+    The methods of an agent for its log and its start-up.
     """
 
     def logs(
@@ -52,23 +52,25 @@ class LogMethods(BaseAgent):
         grep: str | re.Pattern[str] | None = None,
     ) -> list[WorkspaceAgentLog]:
         """
-        Return the lines of the log after *after*, by id.
+        Return the lines of the log after *after*, in the order of their ids.
 
-        *after* is an id, or the `LogStream.bookmark` of a stream of this agent: then the lines are those
-        that the stream has not yielded, also those that were stored late, out of the order of their ids.
+        *after* is the id of a line, or the `LogStream.bookmark` of a stream of this agent. For a
+        bookmark, the method returns the lines that the stream has not yielded. These include lines
+        that the deployment stored late, out of the order of their ids.
 
-        The other arguments are filters. A line has to pass all of them; of those that do, *tail* keeps
-        the newest. The deployment sends all lines after *after*: they are filtered here.
+        The other arguments are filters. A line is returned where it passes all of them. *tail*
+        keeps the newest lines of these. The deployment sends all lines after *after*; the filters
+        work here.
 
-        *since* is the earliest time at which the deployment stored it, or how long ago, by the clock
-        of this machine. *before* is an id that its id is below. *source* is the id or the
-        display name of a source in `data`, or several of them. *level* is the least level; a level
-        that is not known passes. *grep* is text in its output, in that case, or a pattern that
-        is found there.
+        *since* is the earliest time at which the deployment stored a line, or how long ago that
+        was, by the clock of this machine. *before* keeps the lines with smaller ids. *source* is
+        the id or the display name of a source in `data`, or several of them. *level* is the lowest
+        level; an unknown level passes. *grep* is a text that the line's output contains, with the
+        same case, or a pattern that is found in it.
 
         Raises *ValueError* or *TypeError* for an impossible filter or *after*, before the log is
-        requested. For a name that `data` does not have, the agent is read again before the name
-        is refused.
+        requested. Where `data` does not have the name of a *source*, the agent is read again before
+        the name is refused.
         """
         begin = Bookmark.begin(after, self.id)
         [log_filter] = log_filters(
@@ -98,19 +100,19 @@ class LogMethods(BaseAgent):
         options: StreamOptions | None = None,
     ) -> LogStream:
         """
-        Return a stream of the log's lines after *after*: the lines that the log has, then the new
-        ones as they come.
+        Return a stream of the lines after *after*: stored lines first, then new lines as they come.
 
-        *after* is an id, or the `LogStream.bookmark` of an earlier stream of this agent. The filters
-        are those of `logs`. *tail* counts the lines that the log has; of the lines that come later, each
-        is yielded that passes the other filters. *since* is counted from now.
+        *after* is the id of a line, or the `LogStream.bookmark` of an earlier stream of this agent.
+        The filters are those of `logs`. *tail* applies to the stored lines; a new line is yielded
+        where it passes the other filters. *since* is counted from now.
 
-        With *across_builds* the stream goes on with the log of the agent of the same name that the
-        workspace's next build has; *on_build* is called with that agent before its first line. It
-        ends when the workspace is stopped for good or deleted. It needs `workspace`.
+        With *across_builds*, the stream continues with the workspace's next build, with the log of
+        the agent of the same name. *on_build* is called with that agent before the agent's first
+        line. The stream ends when the workspace is stopped for good or deleted. *across_builds*
+        needs `workspace`.
 
-        Raises *ValueError* or *TypeError* for what cannot be, before anything is sent; as `logs`
-        does for the name of a source.
+        Raises *ValueError* or *TypeError* for an impossible argument, before the log is requested.
+        The name of a source is checked as `logs` does.
         """
         begin = Bookmark.begin(after, self.id)
         chosen = self._chosen(options)
@@ -164,25 +166,25 @@ class LogMethods(BaseAgent):
         strict: bool = False,
     ) -> Self:
         """
-        Wait until the agent can be used, by the rules of Coder's own command, and return this agent,
-        with `data` as it is then.
+        Wait until the agent can be used, and return this agent with its latest `data`.
 
-        It has to be connected, and its startup scripts to be done. Where they failed or took
-        too long it can be used all the same, and a warning is logged.
+        The rules are those of Coder's own command. An agent can be used when it is connected and
+        its startup scripts have ended. Where a script failed or took too long, the agent can be
+        used as well, and a warning is logged.
 
         Args:
-            timeout: seconds; None for without limit. Whatever it is, a request that is under way
-                is waited for, and up to 2 seconds for the last lines of the log.
-            on_log: called with each line of the log, in the order in which they come, those that
-                there are at first too. Without it the log is not followed.
-            on_state: called with the agent when it is first read, and whenever its status or its
-                lifecycle state is another.
-            blocking_only: do not wait for startup scripts where none blocks login.
-            strict: raise where a startup script is known to have failed or taken too long.
+            timeout: seconds; None is no limit. At the end, the method still waits for a request
+                that is under way, and up to 2 seconds for the last lines of the log.
+            on_log: called with each line of the log, in the order of arrival, stored lines
+                included. Without it, the log is not followed.
+            on_state: called with the agent after it is first read, and after each change of its
+                status or its lifecycle state.
+            blocking_only: do not wait for startup scripts where none of them blocks login.
+            strict: raise *StartupError* where otherwise that warning is logged.
 
-        Raises *ReadyTimeoutError*, *AgentShutDownError*, and with *strict* *StartupError*. What
-        may pass, a lost connection and the statuses 429 and 5xx, is waited out; what *on_log* and
-        *on_state* raise passes through.
+        Raises *ReadyTimeoutError*, *AgentShutDownError*, and with *strict* *StartupError*. Dropped
+        connections and the statuses 429 and 5xx do not end the wait. Exceptions of *on_log* and
+        *on_state* pass through.
         """
         from coder_agents.readiness.options import Deadline, WaitOptions
         from coder_agents.readiness.waiting import wait_ready
@@ -200,11 +202,11 @@ class LogMethods(BaseAgent):
 
     def startup_report(self) -> StartupReport:
         """
-        Read the agent, its log and the timings of its build, and return what each script of its start
-        and of its stop did.
+        Read the agent, its log and the timings of its build, and return a report on its scripts.
 
-        At any time: while they run, after they went well, and after they did not. The report is exact
-        where `workspace` is known, and says where it is a guess.
+        The report covers the scripts of the start and of the stop. It can be read at any time:
+        while they run, after they succeeded, and after they failed. The report is exact where
+        `workspace` is known; elsewhere it is a guess, with `StartupReport.is_guess` true.
         """
         from coder_agents.readiness.report import report_startup
         from coder_agents.readiness.reported import read_timings
@@ -214,15 +216,17 @@ class LogMethods(BaseAgent):
 
     def build_timings(self) -> WorkspaceBuildTimings:
         """
-        Return how long the steps of the agent's build took, the connections of its agents, and the
-        scripts of theirs that have ended.
+        Return the timings of the agent's build: of its steps, and of its agents and their scripts.
 
-        Raises *ValueError* where `workspace` is not known, before anything is sent;
-        *UnsupportedError* where the deployment does not list them.
+        The timings list the first connection of each agent, and each run of a script that has
+        ended.
+
+        Raises *ValueError* where `workspace` is not known, before any request; *UnsupportedError*
+        where the deployment does not list timings.
         """
         if self._workspace is None:
             raise ValueError(
-                "the timings are those of a build, which nothing tells of an agent that was found by"
+                "the timings belong to a build, which is not known for an agent that was found by"
                 " its own UUID: find it by name, as client.agent('workspace.agent') does"
             )
         path = quoted("workspacebuilds", self._workspace.latest_build.id, "timings")
@@ -242,19 +246,19 @@ def _new_after(begin: Bookmark) -> NewAmong:
     return lambda ids: [number not in known for number in ids] if known else None
 
 
-def log_filters(agents: Sequence[BaseAgent], **asked: Any) -> list[LogFilter | None]:
+def log_filters(agents: Sequence[BaseAgent], **filters: Any) -> list[LogFilter | None]:
     """
-    Return the filter of each agent's log, None where nothing is skipped, from the filters *asked*.
+    Return the filter for each agent's log, built from *filters*; None where it skips no line.
 
-    A source is listed once it has printed something, so an agent that does not list a name is read
-    again, once.
+    The deployment lists a source once the source has printed something. So an agent that does not
+    list a name is read again, once.
 
-    Raises *ValueError* or *TypeError* for an impossible filter, before anything is sent; *ValueError*
+    Raises *ValueError* or *TypeError* for an impossible filter, before any request; *ValueError*
     for a name that is a source of none of the agents.
     """
     from coder_agents.streams.filters import LogFilter
 
-    wanted = LogFilter(**asked)
+    wanted = LogFilter(**filters)
     failures = []
     for agent in agents:
         if wanted.unknown(agent.data.log_sources):
@@ -277,7 +281,7 @@ def _require_builds(agent: BaseAgent, across_builds: bool, on_build: object) -> 
     function_or_none("on_build", on_build)
     if agent.workspace is None:
         raise ValueError(
-            "across_builds needs the agent's workspace, which nothing tells of an agent that was"
+            "across_builds needs the agent's workspace, which is not known for an agent that was"
             " found by its own UUID: find it by name, as client.agent('workspace.agent') does"
         )
 

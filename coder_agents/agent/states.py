@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
@@ -28,8 +27,8 @@ class StateMethods(BaseAgent):
         """
         Return a stream of the agent's metadata; each item is the full list.
 
-        The route that this deployment has is found out by asking, once: server-sent events,
-        or a WebSocket where they are not there.
+        The first call finds out which route this deployment has: server-sent events, or a WebSocket
+        where the deployment has no server-sent events.
         """
         from coder_agents.streams.metadata import watch
 
@@ -37,25 +36,25 @@ class StateMethods(BaseAgent):
 
     def metadata(self, *, timeout: float | None = 10.0) -> list[WorkspaceAgentMetadata]:
         """
-        Return the agent's metadata as it is now.
+        Return the agent's current metadata.
 
-        There is no call for that: the watch is opened, and closed after its first event.
-        *timeout* is in seconds, None for no limit.
+        Deployments have no call for that: the method opens the watch, and closes it after its first
+        event. *timeout* is in seconds, None for no limit.
 
-        Raises *RequestTimeoutError* where no event is there within *timeout* seconds, *StreamError*
-        where the connection breaks off before, *ServerEventError* where the deployment sends
-        an error.
+        Raises *RequestTimeoutError* where no event arrives within *timeout* seconds, *StreamError*
+        where the connection breaks before the first event, *ServerEventError* where the deployment
+        sends an error.
         """
-        return self._read_metadata("agent.metadata()", timeout, tell=lambda source: None)
+        return self._read_metadata("agent.metadata()", timeout, on_source=lambda source: None)
 
     def _read_metadata(
-        self, call: str, timeout: float | None, *, tell: Callable[[Source[Any]], object]
+        self, call: str, timeout: float | None, *, on_source: Callable[[Source[Any]], object]
     ) -> list[WorkspaceAgentMetadata]:
         from coder_agents.streams.metadata import read_once
 
         limit = seconds_or_none("timeout", timeout)
         routes = self._metadata_routes(call, self._chosen(None))
-        return read_once(routes, timeout=limit, tell=tell)
+        return read_once(routes, timeout=limit, on_source=on_source)
 
     def _metadata_routes(self, call: str, options: StreamOptions) -> MetadataRoutes:
         from coder_agents.streams.metadata_routes import MetadataRoutes
@@ -72,12 +71,13 @@ class StateMethods(BaseAgent):
         self, *, interval: float = 5.0, options: StreamOptions | None = None
     ) -> PortsStream:
         """
-        Return a stream of the ports that something in the workspace listens on; each item is
-        the full list.
+        Return a stream of the ports on which processes in the workspace listen.
 
-        No deployment tells of ports by itself: it is asked *interval* seconds after each answer.
+        Each item is the full list. No deployment reports ports by itself: the stream requests the
+        list *interval* seconds after each answer.
 
-        Raises *AgentNotConnectedError* where the agent is not connected.
+        Raises *AgentNotConnectedError* where the agent is not connected; *ValueError* or
+        *TypeError* for an impossible *interval*.
         """
         from coder_agents.streams.ports import watch_ports
 
@@ -86,10 +86,10 @@ class StateMethods(BaseAgent):
 
     def listening_ports(self) -> list[WorkspaceAgentListeningPort]:
         """
-        Return the ports that something in the workspace listens on.
+        Return the ports on which processes in the workspace listen.
 
-        An empty list can also mean that the agent's platform cannot tell. The
-        deployment gives the agent 30 seconds to answer.
+        An empty list can also mean that the agent cannot list ports on its platform. The deployment
+        gives the agent 30 seconds to answer.
 
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
@@ -102,12 +102,15 @@ class StateMethods(BaseAgent):
 
         *url* is the ``ws`` or ``wss`` URL of the terminal on a workspace proxy.
 
-        Raises *UnsupportedError* on open-source builds, which do not have the call.
+        Raises *ValueError* or *TypeError*, before any request, for any other *url*;
+        *UnsupportedError* on open-source builds, which do not have the call.
         """
-        if urlsplit(url).scheme not in ("ws", "wss"):
+        if not isinstance(url, str):
+            raise TypeError(f"url must be text, not {type(url).__name__}")
+        if not url.lower().startswith(("wss://", "ws://")):
             raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
         request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
         path = "/applications/reconnecting-pty-signed-token"
-        with self._capabilities.asking("pty_signed_token"):
+        with self._capabilities.requesting("pty_signed_token"):
             kind = schema.IssueReconnectingPTYSignedTokenResponse
             return self._http.read(kind, "POST", path, body=schema.to_json(request)).signed_token

@@ -1,10 +1,10 @@
 """
-The walk that a newcomer sees: an agent starts, tells what it does, and is looked at.
+The demo: it follows the start-up of an agent, and shows its metadata, ports and containers.
 
     python -m coder_agents.demo [--seconds N] [AGENT]
 
-Without AGENT it needs no deployment: it makes a small one on this machine. With the UUID
-of an agent it looks at that one, in the deployment that `Client.from_env` finds.
+Without AGENT, the demo starts a small deployment on this machine. With the name or the UUID of an
+agent, it shows that agent of the deployment that `Client.from_env` finds.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-What ``python -m coder_agents.demo`` runs.
+The program of ``python -m coder_agents.demo``.
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ import sys
 from coder_agents.demo import main
 
 status = main()
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left to interrupt
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # the demo has ended: an interrupt has no use
 sys.exit(status)

@@ -1,5 +1,5 @@
 """
-The command: its arguments, what it prints around the walk, and its exit status.
+The command of the demo: its arguments, its first and last lines, and its exit status.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     screen = Screen.of(sys.stdout)
     try:
-        with chosen_agent(options.agent, screen) as agent:
+        with selected_agent(options.agent, screen) as agent:
             walk.walk(agent, screen, options.seconds)
-        read_on(screen)
+        show_further_reading(screen)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(f"{screen.clear}Interrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Nobody reads on. What is still to be flushed at the exit goes nowhere.
+        # The reader has gone. Output that is flushed at the exit is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except ModuleNotFoundError as error:
@@ -54,7 +54,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m coder_agents.demo",
         description="Watch a workspace agent start, its log and its metadata.",
         epilog="A real deployment is found as Coder's command does: CODER_URL and"
-        " CODER_SESSION_TOKEN, or what `coder login` stored.",
+        " CODER_SESSION_TOKEN, or the files of `coder login`.",
     )
     parser.add_argument(
         "agent",
@@ -62,21 +62,23 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=reference,
         metavar="AGENT",
         help="[owner/]workspace[.agent] of a real deployment, or a UUID; without it, a small"
-        " deployment is made on this machine",
+        " deployment is started on this machine",
     )
     parser.add_argument(
         "--seconds",
         type=seconds,
         default=8.0,
         metavar="N",
-        help="how long the metadata is watched (8)",
+        help="how many seconds the metadata is watched (8)",
     )
     return parser.parse_args(arguments)
 
 
 def reference(text: str) -> str:
     """
-    Return *text* where it can name an agent; raise *ArgumentTypeError* where it cannot.
+    Return *text*, the name or the UUID of an agent.
+
+    Raises *ArgumentTypeError* where *text* is neither.
     """
     try:
         parse_reference(text)
@@ -87,7 +89,9 @@ def reference(text: str) -> str:
 
 def seconds(text: str) -> float:
     """
-    Return *text* as a number of seconds; raise *ValueError* where it is none.
+    Return *text* as a number of seconds.
+
+    Raises *ValueError* where *text* is no number of 0 or more.
     """
     number = float(text)
     if not (math.isfinite(number) and number >= 0):
@@ -96,9 +100,9 @@ def seconds(text: str) -> float:
 
 
 @contextlib.contextmanager
-def chosen_agent(ref: str | None, screen: Screen) -> Iterator[Agent]:
+def selected_agent(ref: str | None, screen: Screen) -> Iterator[Agent]:
     """
-    The agent *ref* of a real deployment, or one of this machine's own.
+    Yield the agent *ref* of a real deployment; for None, an agent of a deployment on this machine.
     """
     if ref is not None:
         with Client.from_env() as client:
@@ -110,21 +114,21 @@ def chosen_agent(ref: str | None, screen: Screen) -> Iterator[Agent]:
         screen.line("CODER_URL is set, but no agent is named: see --help.")
     with embedded_agent() as agent:
         screen.line("A small Coder deployment runs on this machine now, and an agent starts in it.")
-        screen.line("Scripts, metadata and ports are real; its containers are only examples.")
+        screen.line("Scripts, metadata and ports are real; the containers are only examples.")
         yield agent
 
 
-def read_on(screen: Screen) -> None:
+def show_further_reading(screen: Screen) -> None:
     """
-    Say where there is more.
+    Show the demo's source file and the documentation.
     """
-    screen.line(f"How it is written: {walk.__file__}")
-    screen.line("Read on: README.md and the pages in docs/, which `make docs` builds.")
+    screen.line(f"The source of this demo: {walk.__file__}")
+    screen.line("More: README.md and the pages in docs/, which `make docs` builds.")
 
 
 def fail(text: str) -> int:
     """
-    Say in one line what went wrong, and return the exit status for it.
+    Print the error *text* in one line, and return the exit status of a failure.
     """
     print(f"demo: {escape_controls(text)}", file=sys.stderr)
     return 1

@@ -1,5 +1,5 @@
 """
-The deployment that the walk needs: a small one on this machine.
+The demo's own deployment: a small one on this machine.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ DEVCONTAINER = WorkspaceAgentDevcontainer(
 @contextlib.contextmanager
 def embedded_agent() -> Iterator[Agent]:
     """
-    An agent that starts now, in a deployment on this machine that ends with the block.
+    Yield an agent that starts now, in a deployment on this machine that stops after the block.
     """
     from coder_agents.testing import Deployment, Metadata, Script
 
@@ -114,7 +114,7 @@ def embedded_agent() -> Iterator[Agent]:
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """
-    Put Ctrl-C off until the end of the block, so that nothing is left half made.
+    Delay Ctrl-C until the end of the block, so that the block is always completed.
     """
     interrupts: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))

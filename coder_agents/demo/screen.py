@@ -1,5 +1,5 @@
 """
-What the walk is shown on.
+The output of the demo: a terminal, a file or a pipe.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 @attrs.define
 class Screen:
     """
-    A terminal, or what stands in for it: a file, a pipe.
+    A terminal, a file or a pipe.
 
     Attributes:
-        out: what is written to.
-        live: whether lines can be written again in place.
-        colour: whether colours are welcome.
+        out: the stream to write to.
+        live: whether lines can be overwritten in place.
+        colour: whether colours are used.
     """
 
     out: TextIO
@@ -37,7 +37,7 @@ class Screen:
     @classmethod
     def of(cls, out: TextIO) -> Screen:
         """
-        Return what *out* and the environment allow.
+        Return the screen for *out*, with the features that *out* and the environment permit.
         """
         live = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         return cls(out, live=live, colour=live and not os.environ.get("NO_COLOR"))
@@ -45,20 +45,20 @@ class Screen:
     @property
     def clear(self) -> str:
         """
-        What empties the line that the cursor is in.
+        The sequence that clears the line with the cursor.
         """
         return "\r\x1b[K" if self.live else ""
 
     def heading(self, text: str) -> None:
         """
-        Begin a new part.
+        Write the heading of a new part.
         """
         self.line()
         self.line(f"\x1b[1m{text}\x1b[m" if self.colour else f"{text}\n{'-' * len(text)}")
 
     def line(self, text: str = "") -> None:
         """
-        Write a line, over what tells of progress.
+        Write a line; it replaces the line of `progress`.
         """
         self._write(f"{self.clear}{self._coloured(text)}\n")
         self._written = 0
@@ -74,7 +74,7 @@ class Screen:
 
     def in_place(self, lines: Sequence[str]) -> None:
         """
-        Write *lines* in place of those that were the last to be written so.
+        Write *lines*; they replace the lines of the last call of this method.
         """
         columns, rows = shutil.get_terminal_size()
         up = f"\x1b[{self._written}A" if self._written else ""
@@ -84,7 +84,7 @@ class Screen:
 
     def progress(self, text: str) -> None:
         """
-        Say on a terminal that something goes on, in a line that the next one replaces.
+        Show on a terminal that the demo is working, in a line that the next line replaces.
         """
         if not self.live:
             return
@@ -95,7 +95,7 @@ class Screen:
 
     def red(self, text: str) -> str:
         """
-        Return *text* in red, where colours are welcome.
+        Return *text* in red, where colours are used.
         """
         return f"\x1b[31m{text}\x1b[m" if self.colour else text
 

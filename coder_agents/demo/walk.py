@@ -1,5 +1,5 @@
 """
-The walk, as a user would write it.
+The steps of the demo, as a user would write them.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from coder_agents.schema import (
     WorkspaceAgentMetadata,
 )
 
-FIRST_STATE = 5.0  # seconds that the first metadata is waited for
+FIRST_STATE = 5.0  # seconds to wait for the first metadata
 
 
 def walk(agent: Agent, screen: Screen, seconds: float) -> None:
     """
-    Show what there is to see of *agent*; its metadata for *seconds*.
+    Show the log of *agent*, its metadata for *seconds*, its ports and its containers.
     """
     began = time.monotonic()
     lines = follow_startup(agent, screen)
     updates = watch_metadata(agent, screen, seconds)
     show_ports(agent, screen)
     show_containers(agent, screen)
-    screen.heading("That was it")
+    screen.heading("The end")
     screen.line(
         f"{lines} lines of log and {updates} updates of the metadata,"
         f" in {time.monotonic() - began:.1f} seconds."
@@ -36,7 +36,7 @@ def walk(agent: Agent, screen: Screen, seconds: float) -> None:
 
 def follow_startup(agent: Agent, screen: Screen) -> int:
     """
-    Follow the log of *agent* until it is ready, and return how many lines there were.
+    Follow the log of *agent* until the agent is ready, and return the number of lines.
     """
     screen.heading("The log of its startup scripts, as they run")
     lines, settled = 0, False
@@ -49,7 +49,7 @@ def follow_startup(agent: Agent, screen: Screen) -> int:
             elif settled:
                 break
             else:
-                # One more quiet moment after this: the last lines may be on their way.
+                # The last lines may still arrive: the loop ends after the next quiet moment.
                 settled = not is_starting(agent)
             screen.progress(f"{agent.data.lifecycle_state}, {lines} lines")
     screen.line(f"The agent is {escape_controls(agent.data.lifecycle_state)}.")
@@ -58,7 +58,7 @@ def follow_startup(agent: Agent, screen: Screen) -> int:
 
 def is_starting(agent: Agent) -> bool:
     """
-    Ask whether *agent* may still get ready.
+    Read *agent*, and return whether it may still get ready.
     """
     data = agent.refresh()
     return data.lifecycle_state.starting and data.status in ("connecting", "connected")
@@ -66,7 +66,7 @@ def is_starting(agent: Agent) -> bool:
 
 def show_log(log: WorkspaceAgentLog, agent: Agent, screen: Screen) -> None:
     """
-    Show one line of the log of *agent*; ``str(log)`` makes safe what a script wrote.
+    Show one line of the log of *agent*; ``str(log)`` is safe for a terminal.
     """
     sources = {source.id: source.display_name for source in agent.data.log_sources}
     width = max(map(len, sources.values()), default=0)
@@ -77,12 +77,12 @@ def show_log(log: WorkspaceAgentLog, agent: Agent, screen: Screen) -> None:
 
 def watch_metadata(agent: Agent, screen: Screen, seconds: float) -> int:
     """
-    Watch the metadata of *agent* for *seconds*, and return how many updates there were.
+    Watch the metadata of *agent* for *seconds*, and return the number of updates.
     """
     screen.heading(f"Its metadata, for {seconds:g} seconds")
     updates, before = 0, dict[str, str]()
     with agent.watch_metadata() as stream:
-        # The first state is on its way: the seconds begin with it.
+        # The seconds begin after the first state has arrived.
         items = stream.poll(FIRST_STATE)
         deadline = time.monotonic() + seconds
         while items is not None:
@@ -96,14 +96,14 @@ def watch_metadata(agent: Agent, screen: Screen, seconds: float) -> int:
 
 def name_of(item: WorkspaceAgentMetadata) -> str:
     """
-    Return what an item is called.
+    Return the name of *item*.
     """
     return item.description.display_name or item.description.key
 
 
 def value_of(item: WorkspaceAgentMetadata) -> str:
     """
-    Return an item's value, or what is wrong with it, as one line.
+    Return the value of *item*, with its error, as one line.
     """
     if item.result.collected_at is None:
         return "(not collected yet)"
@@ -113,7 +113,7 @@ def value_of(item: WorkspaceAgentMetadata) -> str:
 
 def show_metadata(before: dict[str, str], values: dict[str, str], screen: Screen) -> None:
     """
-    Show *values*: all of them in place on a terminal, elsewhere those that are new.
+    Show *values*: on a terminal all values in place, elsewhere only those that have changed.
     """
     if screen.live:
         screen.in_place(render_table(["Name", "Value"], values.items()))
@@ -125,12 +125,14 @@ def show_metadata(before: dict[str, str], values: dict[str, str], screen: Screen
 
 def show_ports(agent: Agent, screen: Screen) -> None:
     """
-    Show on which ports something listens.
+    Show the ports on which processes listen.
     """
     screen.heading("Ports on which something listens")
     ports = agent.listening_ports()
-    rows = [(port.port, port.network, port.process_name or "(not told)") for port in ports]
-    screen.table(["Port", "Network", "Process"], rows, empty="None, or the agent cannot tell.")
+    rows = [(port.port, port.network, port.process_name or "(not known)") for port in ports]
+    screen.table(
+        ["Port", "Network", "Process"], rows, empty="None, or the agent cannot list its ports."
+    )
 
 
 def show_containers(agent: Agent, screen: Screen) -> None:
@@ -141,7 +143,7 @@ def show_containers(agent: Agent, screen: Screen) -> None:
     try:
         found = agent.containers()
     except PermissionDeniedError as error:
-        # The deployment's way to say that they are switched off for this agent.
+        # The deployment refuses the list where dev containers are switched off for this agent.
         screen.line(escape_controls(error.message))
         return
     screen.table(
@@ -159,7 +161,7 @@ def show_containers(agent: Agent, screen: Screen) -> None:
 
 def ports_of(container: WorkspaceAgentContainer) -> str:
     """
-    Return the ports of *container*, as ``outside -> inside``.
+    Return the ports of *container*, each as ``outside -> inside``.
     """
     return ", ".join(
         f"{port.host_port} -> {port.port}" if port.host_port else str(port.port)

@@ -1,11 +1,10 @@
 """
 Every exception that this package raises.
 
-A leaf: it imports nothing of the package but `coder_agents.lazy`, and of requests only the
-exceptions, so that old code which catches `requests.HTTPError` continues to work.
+The module imports only `coder_agents.lazy` and the exceptions of requests, so that existing code
+which catches `requests.HTTPError` continues to work.
 
-All of them can be pickled: their first argument is their text and the rest are
-plain attributes.
+Every exception can be pickled: its first argument is its text, and the others are plain attributes.
 """
 
 from __future__ import annotations
@@ -127,7 +126,7 @@ __all__ = [
 # What these are built on, `subprocess`, is imported with them alone.
 __getattr__, __dir__ = exports(__name__, {"commands": "CommandError CommandTimeoutError"})
 
-# A traceback and a pickle name each class as users import it.
+# Tracebacks and pickles name each class by the module from which users import it.
 for _name in __all__:
     if _name in globals():
         globals()[_name].__module__ = __name__

@@ -1,5 +1,5 @@
 """
-Answers of a deployment that are not success: one class for each status.
+Refusals of a deployment: one class for each status.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ E = TypeVar("E", bound="APIError")
 
 class APIError(CoderError, HTTPError):
     """
-    The deployment answered with a status that is not success.
+    The deployment answered with a status other than success.
 
-    It is also a `requests.HTTPError`. Its text is the one of Coder's Go client:
-    ``METHOD URL: unexpected status code N: MESSAGE: HELPER`` and a line for the
-    detail and for each validation.
+    The error is also a `requests.HTTPError`. Its text is that of Coder's Go client: ``METHOD URL:
+    unexpected status code N: MESSAGE: HELPER``, a line for the detail, and a line for each
+    validation.
 
     Attributes:
         status_code: the HTTP status.
         method: the request's method.
         url: the request's URL.
-        message: what the deployment says went wrong.
-        detail: more of it, or an empty string.
-        validations: pairs of a field's name and what is wrong with it.
-        retry_after: seconds the deployment asks to wait, None when it does not.
-        by_deployment: whether the body has the form of Coder's own errors; False for
-            the page of a proxy in between.
+        message: the deployment's message.
+        detail: more about the message, or an empty string.
+        validations: pairs of a field's name and the reason why the field was refused.
+        retry_after: seconds that the answer requests to wait; None where it names none.
+        by_deployment: whether the body has the form of Coder's own errors; False for the page of
+            a proxy in between.
         request: the request, without the token.
         response: the response; its request is without the token, too.
     """
@@ -69,7 +69,7 @@ def as_kind(kind: type[E], error: APIError, text: str, **more: Any) -> E:
     """
     Return an error of the class *kind* for the answer of *error*.
     """
-    request: Any = error.request  # which may be of another class by the types of requests alone
+    request: Any = error.request  # the types of requests also permit another class
     return kind(
         text,
         status_code=error.status_code,
@@ -88,19 +88,19 @@ def as_kind(kind: type[E], error: APIError, text: str, **more: Any) -> E:
 
 class BadRequestError(APIError):
     """
-    400: the deployment does not accept the request; ``validations`` may say why.
+    400: the deployment does not accept the request; ``validations`` may have the reasons.
     """
 
 
 class AgentNotConnectedError(BadRequestError):
     """
-    400: the call needs a connected agent, and this one is not.
+    400: the call needs a connected agent, and this agent is not connected.
     """
 
 
 class AuthenticationError(APIError):
     """
-    401: no token, a wrong one, or one that has expired.
+    401: the token is missing, wrong or expired.
     """
 
 
@@ -120,8 +120,8 @@ class DevcontainersDisabledError(APIError):
     """
     The workspace's template does not switch dev containers on.
 
-    Its agent then lists no containers. The status is that of the answer: 403 where containers are
-    listed or watched, 404 where one is to be recreated or deleted.
+    The agent then lists no containers. The status is that of the answer: 403 to a call that lists
+    or watches containers, 404 to a call that recreates or deletes a devcontainer.
     """
 
 
@@ -133,13 +133,13 @@ class ConflictError(APIError):
 
 class RateLimitError(APIError):
     """
-    429: too many requests; `retry_after` says how long to wait.
+    429: too many requests; ``retry_after`` is the time to wait, in seconds.
     """
 
 
 class ServerError(APIError):
     """
-    500 to 599: the deployment or a proxy before it failed.
+    500 to 599: the deployment, or a proxy in front of it, failed.
     """
 
 
@@ -147,17 +147,17 @@ class UnsupportedError(APIError):
     """
     This deployment, or this agent, does not have the call.
 
-    Not a `NotFoundError`: no object is missing, the release is too old, too new,
-    or built without the feature. A deployment answers 404 ``Route not found.``. An agent has the
-    release that its deployment had when the workspace was last started: the deployment passes on
-    that the agent does not have the call.
+    The error is not a `NotFoundError`: no object is missing. The release is too old, too new, or
+    built without the feature. A deployment without the call answers 404 ``Route not found.``. An
+    agent has the release that its deployment had when the workspace was last started: the
+    deployment passes the refusal of an old agent on.
 
     Attributes:
-        call: the method that asks for it, such as ``agent.delete_devcontainer()``.
-        since: the release of Coder that brought it, such as ``2.30``; empty where that is
-            no matter of the release.
+        call: the method that needs the call, such as ``agent.delete_devcontainer()``.
+        since: the first release of Coder with the call, such as ``2.30``; empty where the call does
+            not depend on the release.
         agent_version: the version of the agent's program, where the agent does not have the call;
-            empty where the deployment does not.
+            empty where the deployment does not have it.
     """
 
     def __init__(
@@ -167,9 +167,9 @@ class UnsupportedError(APIError):
         call: str = "",
         since: str = "",
         agent_version: str = "",
-        **told: Any,
+        **answer: Any,
     ) -> None:
-        super().__init__(text, **told)
+        super().__init__(text, **answer)
         self.call = call
         self.since = since
         self.agent_version = agent_version
@@ -177,7 +177,7 @@ class UnsupportedError(APIError):
     @property
     def version(self) -> str:
         """
-        What the deployment says it is, such as ``v2.24.0``; ``unknown`` where it does not.
+        The version that the deployment reports, such as ``v2.24.0``; ``unknown`` without a report.
         """
         headers = {} if self.response is None else self.response.headers
         return headers.get("X-Coder-Build-Version") or "unknown"

@@ -1,5 +1,5 @@
 """
-What was waited for, and did not become ready.
+Errors of waiting: an agent or a devcontainer did not become ready.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class ReadinessError(CoderError):
     An agent did not become ready.
 
     Attributes:
-        agent: as it was last read; None where the workspace had none yet.
-        last_lines: the last lines of its log that tell of it; empty where there are none, or
-            where they cannot be read.
+        agent: the agent as it was last read; None where the workspace had no agent yet.
+        last_lines: the last lines of the agent's log that are about the failure; empty where there
+            are none, or where the log cannot be read.
     """
 
     def __init__(
@@ -48,21 +48,22 @@ class ReadinessError(CoderError):
 
 class StartupError(ReadinessError):
     """
-    A startup script failed or was too slow; the agent can be used all the same.
+    A startup script failed or took too long; the agent can be used.
 
     Attributes:
-        script: the script; None where it is not known which one failed, or where several have its
-            name.
-        source: the name of the log source that ``last_lines`` are from. Where it is a guess, it is
-            the one that wrote the last line to standard error, which need not be the one that
-            failed. Empty where ``last_lines`` are from all.
+        script: the script that failed; None where it is not known, or where several scripts have
+            its name.
+        source: the name of the log source of ``last_lines``; empty where they are from all sources.
+            A guess is the source that last wrote to standard error, which may be a script that did
+            not fail.
         status: how the script ended; None where that is not known.
-        exit_code: the script's; likewise. 255 where the agent killed it.
-        duration: how long it ran; likewise.
-        is_guess: whether it is not known which script failed, so that *source* is a guess. That is
-            so where the agent was found by its own UUID, which leads to no workspace, and its
-            deployment is older than 2.35.
-        report: what each script did.
+        exit_code: the script's exit code, 255 where the agent killed the script; None where it is
+            not known.
+        duration: how long the script ran; None where that is not known.
+        is_guess: whether *source* is a guess, because the script that failed is not known. This is
+            the case where the agent was found by its own UUID, so that its workspace is not known,
+            and the deployment is older than 2.35.
+        report: the report on all scripts.
     """
 
     def __init__(
@@ -91,20 +92,20 @@ class StartupError(ReadinessError):
 
 class AgentShutDownError(ReadinessError):
     """
-    The agent is shutting down, or off: it will not be ready in this build.
+    The agent is shutting down or off: it will not be ready in this build.
     """
 
 
 class ReadyTimeoutError(ReadinessError, TimeoutError):
     """
-    The agent, or its workspace's build, took longer than there was time.
+    The agent, or its workspace's build, was not ready within the time-out.
 
     Attributes:
-        status: whether the deployment is in touch with the agent; empty without an agent.
-        lifecycle_state: how far its scripts are; empty without an agent.
-        running: the names of the startup scripts that are known to run; empty where that is not
-            known: of several scripts, where the agent was found by its own UUID, before 2.35.
-        waited: seconds.
+        status: the state of the agent's connection; empty without an agent.
+        lifecycle_state: the agent's progress with its scripts; empty without an agent.
+        running: the names of the startup scripts that are known to run. Of several scripts, that is
+            not known where the agent was found by its own UUID, before 2.35: then it is empty.
+        waited: how long the method waited, in seconds.
     """
 
     def __init__(
@@ -127,11 +128,11 @@ class ReadyTimeoutError(ReadinessError, TimeoutError):
 
 class DevcontainerError(CoderError):
     """
-    A devcontainer that was waited for went wrong.
+    A devcontainer failed while a method waited for it.
 
     Attributes:
-        devcontainer: as it was seen last.
-        error: why, as the deployment says it; empty where it does not, as before 2.31.
+        devcontainer: the devcontainer as it was last reported.
+        error: the deployment's reason; empty where the deployment reports none, as before 2.31.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class DevcontainerError(CoderError):
 
 class DevcontainerTimeoutError(DevcontainerError, TimeoutError):
     """
-    A devcontainer that was waited for does not run, nor has it failed, within the time-out.
+    A devcontainer neither ran nor failed within the time-out.
 
-    ``devcontainer`` is None where the agent was not heard of meanwhile.
+    ``devcontainer`` is None where no state was reported meanwhile.
     """

@@ -1,5 +1,5 @@
 """
-Names that lead to no agent, owner or devcontainer, or to several.
+Errors of names that lead to no agent, owner or devcontainer, or to several.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 class FindingError(CoderError, LookupError):
     """
-    A name leads to nothing, or to several things, though the deployment answered.
+    The deployment answered, but a name leads to no object, or to several.
 
     Attributes:
-        workspace: the workspace as it was found; None where none was.
+        workspace: the workspace that the name led to; None where it led to no workspace.
     """
 
     def __init__(self, text: str = "", *, workspace: Workspace | None = None) -> None:
@@ -34,7 +34,7 @@ class OwnerNotFoundError(FindingError):
     There is no such user.
 
     Attributes:
-        owner: the name, as it was written.
+        owner: the name as the caller wrote it.
     """
 
     def __init__(
@@ -49,8 +49,7 @@ class WorkspaceNotFoundError(FindingError):
     There is no such workspace, or the token's user may not see it.
 
     Attributes:
-        near: names of workspaces of the same owner that are like the one asked for,
-            the likest first.
+        near: similar names of workspaces of the same owner, the most similar first.
     """
 
     def __init__(
@@ -62,16 +61,16 @@ class WorkspaceNotFoundError(FindingError):
 
 class WorkspaceStoppedError(FindingError):
     """
-    The workspace is stopped, and so has no agents.
+    The workspace is stopped, so it has no agents.
     """
 
 
 class WorkspacePendingError(FindingError):
     """
-    The workspace's latest build is not through, and lists no agents yet, or no more.
+    The workspace's latest build is under way and lists no agents.
 
     Attributes:
-        status: how far it has come: pending, starting, stopping, canceling, deleting.
+        status: the state of the build: pending, starting, stopping, canceling or deleting.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class WorkspaceFailedError(FindingError):
     The workspace's latest build failed or was canceled, and lists no agents.
 
     Attributes:
-        job_error: why, as the deployment says it; empty where it does not.
+        job_error: the deployment's reason; empty where it reports none.
     """
 
     def __init__(
@@ -102,16 +101,16 @@ class WorkspaceFailedError(FindingError):
 
 class NoAgentsError(FindingError):
     """
-    The workspace's latest build went well, and made no agents.
+    The workspace's latest build succeeded, and has no agents.
     """
 
 
 class AmbiguousAgentError(FindingError):
     """
-    The workspace has several agents, and nothing says which one is meant.
+    The workspace has several agents, and the name fits more than one of them.
 
     Attributes:
-        agents: the names of those that it can be.
+        agents: the names of the agents that the name fits.
     """
 
     def __init__(
@@ -123,10 +122,10 @@ class AmbiguousAgentError(FindingError):
 
 class AgentNotFoundError(FindingError):
     """
-    The workspace has agents, but none of that name.
+    The workspace has agents, but no agent of that name.
 
     Attributes:
-        agents: the names of those that it has.
+        agents: the names of the workspace's agents.
     """
 
     def __init__(
@@ -141,7 +140,7 @@ class DevcontainerNotFoundError(FindingError):
     The agent lists no such devcontainer.
 
     Attributes:
-        devcontainers: the names of those that it lists.
+        devcontainers: the names of the devcontainers that the agent lists.
     """
 
     def __init__(self, text: str = "", *, devcontainers: Sequence[str] = ()) -> None:
@@ -154,7 +153,7 @@ class AmbiguousDevcontainerError(FindingError):
     The agent lists several devcontainers of that name.
 
     Attributes:
-        devcontainers: the ids of those that it can be, as text.
+        devcontainers: the ids of these devcontainers, as text.
     """
 
     def __init__(self, text: str = "", *, devcontainers: Sequence[str] = ()) -> None:

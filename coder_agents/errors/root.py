@@ -1,5 +1,5 @@
 """
-The root of all errors, and two that nothing else is related to.
+The base class of all errors, and two errors without a family of their own.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from typing import Any
 
 class CoderError(Exception):
     """
-    The root of all errors of this package.
+    The base class of all errors of this package.
 
     Attributes:
-        last_id: where the error ended a followed log, the newest id that the stream yielded.
-        bookmark: where the error ended a followed log, what another stream takes as ``after=`` to
-            continue with no line lost or repeated; for several agents' logs, a mapping.
+        last_id: the newest id that the stream yielded; None where the error ended no stream of log
+            lines.
+        bookmark: the stream's bookmark; None where the error ended no stream of log lines. Another
+            stream takes it as ``after=``, and continues with no line lost or repeated. For the logs
+            of several agents, it is a mapping.
     """
 
     last_id: int | None = None
@@ -23,24 +25,24 @@ class CoderError(Exception):
 
 class ConfigError(CoderError, ValueError):
     """
-    The settings do not say how to reach a deployment: nothing was sent.
+    A setting is missing or malformed; nothing was sent.
 
-    Raised for a missing or malformed URL, token, time-out, header or TLS
-    setting. Where something was looked for, the text names each place.
+    The setting is a URL, a token, a time-out, a header or a TLS setting. For a setting that was
+    found nowhere, the text names each place that was read.
     """
 
 
 class DecodeError(CoderError, ValueError):
     """
-    What came is not what the API promises.
+    A document does not have the form that the API promises.
 
     Attributes:
-        path: where in the document, such as ``$.apps[3].health``.
-        wanted: the type that belongs there.
-        found: a short cut of what was there.
-        by_deployment: False for the page of something between, such as a login page.
-        method: the request's method; empty where the text came with no answer.
-        url: the request's URL; empty where the text came with no answer.
+        path: the place in the document, such as ``$.apps[3].health``.
+        wanted: the type that belongs in that place.
+        found: the beginning of the value that is there.
+        by_deployment: False for the page of a server in between, such as a login page.
+        method: the request's method; empty where the document was no answer.
+        url: the request's URL; empty where the document was no answer.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 """
-Streams that broke off.
+Errors of streams that broke.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from coder_agents.errors.root import CoderError
 
 class StreamError(CoderError):
     """
-    A stream broke off, or could not go on.
+    A stream broke, or could not continue.
 
     Attributes:
         code: the WebSocket close code; None where none was received.
-        reason: what the peer gave as its reason, or an empty string.
-        last_id: the newest id that was yielded; None on a stream without ids.
-        bookmark: what to pass as ``after=`` to go on; None on a stream without ids.
+        reason: the peer's reason for the close, or an empty string.
+        last_id: the newest id that the stream yielded; None on a stream without ids.
+        bookmark: the value to pass as ``after=`` to continue; None on a stream without ids.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class ServerEventError(StreamError):
     The deployment sent an error event and ended the stream.
 
     Attributes:
-        message: what the deployment says went wrong.
-        detail: more of it, or an empty string.
+        message: the deployment's message.
+        detail: more about the message, or an empty string.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """
-A deployment that cannot be reached.
+Errors of a deployment that cannot be reached.
 
-Each class is also the one that requests raises for the same reason, so that code which catches
+Each class is also the class that requests raises for the same reason, so that code which catches
 the exceptions of requests continues to work.
 """
 
@@ -14,10 +14,10 @@ from coder_agents.errors.root import CoderError
 
 class TransportError(CoderError, requests.exceptions.ConnectionError):
     """
-    The deployment could not be reached, or the exchange with it broke off.
+    The deployment could not be reached, or the connection to it broke.
 
-    The connection was refused or lost, or a host name is unknown. It is also a
-    `requests.ConnectionError`. Its ``__cause__`` is the error of the socket, of TLS or of HTTP,
+    For example, the connection was refused or dropped, or a host name is unknown. The error is also
+    a `requests.ConnectionError`. Its ``__cause__`` is the error of the socket, of TLS or of HTTP,
     where there was one.
 
     Attributes:
@@ -30,22 +30,22 @@ class TransportError(CoderError, requests.exceptions.ConnectionError):
 
 class ProxyError(TransportError, requests.exceptions.ProxyError):
     """
-    The proxy could not be reached, wants a login (status 407), or refused to connect.
+    The proxy could not be reached, requires a login (status 407), or refused to connect.
 
-    Its text names the proxy. It is also a `requests.exceptions.ProxyError`.
+    The error's text names the proxy. The error is also a `requests.exceptions.ProxyError`.
     """
 
 
 class TLSError(TransportError, requests.exceptions.SSLError):
     """
-    The TLS handshake failed: an unknown authority, a wrong host name, a refused
-    client certificate.
+    The TLS handshake failed: an unknown authority, a wrong host name, or a refused client
+    certificate.
 
-    It is also a `requests.exceptions.SSLError`.
+    The error is also a `requests.exceptions.SSLError`.
 
     Attributes:
-        certificate_refused: whether one side refused the certificate of the other. Such a
-            request is not tried again: the next try would end like it.
+        certificate_refused: whether one side refused the certificate of the other. Such a request
+            is not sent again: the next try would fail in the same way.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class TLSError(TransportError, requests.exceptions.SSLError):
 
 class RequestTimeoutError(TransportError, requests.exceptions.Timeout, TimeoutError):
     """
-    No connection or no answer within the time-out.
+    There was no connection or no answer within the time-out.
 
-    It is also a `requests.Timeout` and a `TimeoutError`.
+    The error is also a `requests.Timeout` and a `TimeoutError`.
     """

@@ -39,6 +39,7 @@ ca_pending=
 ca_clean=1
 ca_sleep=1
 ca_stat=
+ca_decode=
 ca_kicked=
 
 # ---- Answers
@@ -145,10 +146,11 @@ receive() {
         return
     fi
     [ "$ca_decode" ] || probe_base64
-    # Up to 25 seconds between two bytes: the payload may come slowly.
+    # Up to 25 seconds between two bytes: the payload may come slowly. cat reports a full disk, which
+    # the printf of a shell and the base64 of busybox do not.
     stty min 0 time 255 <&3
     head -c $(($2 + ca_newline)) <&3 | {
-        base64 $ca_decode
+        base64 $ca_decode | cat
         ca_result=$?
         cat >/dev/null
         exit $ca_result
@@ -169,6 +171,14 @@ store() {
     ca_file=$1
     ca_offset=$2
     shift 2
+    ca_size=0
+    [ "$ca_offset" = 0 ] || size "$ca_file"
+    if [ "$ca_size" -lt "$ca_offset" ]; then
+        # dd would go to the end, and not beyond it.
+        receive "$@" >/dev/null
+        ca_message='bytes before this piece are missing: Invalid argument'
+        return 1
+    fi
     ca_message=$(
         {
             {
@@ -206,12 +216,17 @@ usable() {
 }
 
 ca_problem=
-ca_base=${XDG_STATE_HOME:-$HOME/.local/state}/coder-agents/jobs
-if ! usable "$ca_base"; then
-    ca_tried=$ca_base
-    # chmod fails on a folder that somebody else made here, and a link may lead to theirs.
-    ca_base=/tmp/coder-agents-$(id -u)
-    usable "$ca_base" && [ ! -L "$ca_base" ] && chmod 700 "$ca_base" ||
+ca_base=
+case ${XDG_STATE_HOME:-${HOME:+$HOME/.local/state}} in
+/*) ca_base=${XDG_STATE_HOME:-$HOME/.local/state}/coder-agents/jobs ;;
+esac
+if [ ! "$ca_base" ] || ! usable "$ca_base"; then
+    ca_tried=${ca_base:-a home}
+    ca_user=$(id -u)
+    ca_base=/tmp/coder-agents-$ca_user
+    # Anybody can make a folder here, or a link: it has to be ours.
+    usable "$ca_base" && [ ! -L "$ca_base" ] && set -- $(ls -lnd "$ca_base") &&
+        [ "$3" = "$ca_user" ] && chmod 700 "$ca_base" ||
         ca_problem="neither $ca_tried nor $ca_base can be written"
 fi
 
@@ -242,14 +257,17 @@ case $ca_locale in
 =*) LC_ALL=${ca_locale#=} ;;
 *) unset LC_ALL ;;
 esac
-unset OLDPWD ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting
+unset OLDPWD ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting ca_supervisor ca_boss
 '
+
+# What a list of processes shows is short: the text of the supervisor is in its environment.
+ca_boss='eval "$ca_supervisor"'
 
 # A second call of setsid, in the process that leads a session by the first one, forks. A shell's
 # own way into the background would leave SIGINT ignored in the job.
-ca_launcher='eval "exec $ca_detach sh -c \"\$2\" ca_job \"\$@\""'
+ca_launcher='eval "exec $ca_detach sh -c \"\$ca_boss\" ca_job \"\$@\""'
 
-# The supervisor: FOLDER TEXT NONCE STDIN STDOUT STDERR TIMEOUT GRACE CLEAN. It has a session of its
+# The supervisor: FOLDER NONCE STDIN STDOUT STDERR TIMEOUT GRACE CLEAN. It has a session of its
 # own before it takes the guard, so that a hang-up does not end it in between.
 ca_supervisor='
 cd "$1" || exit
@@ -258,13 +276,14 @@ set -C
 printf "" >go || exit
 set +C
 printf "" >"by.$$"
-if [ "$9" ]; then
+if [ "$8" ]; then
     eval "$ca_sweep" &
 fi
 ca_in=/dev/null
-ca_out=/dev/null
-ca_err=/dev/null
+ca_out=">/dev/null"
+ca_err="2>/dev/null"
 ca_pumps=
+ca_feeder=
 
 # Each output is a pipe that a pump empties into a file. A full disk ends a pump; the job runs on,
 # and the name of a file says that bytes were lost. The supervisor holds the pipes open until the
@@ -275,22 +294,28 @@ pump() {
     printf "" >"cut$1" || mkdir "cut$1" || mv "p$1" "cut$1"
     cat >/dev/null
 }
-if [ "$5$6" != nullnull ] && mkfifo p1 p2; then
+if [ "$4$5" = nullnull ]; then
+    :
+elif mkfifo p1 p2; then
     exec 3<>p1 4<>p2
-    if [ "$5" = file ]; then
-        ca_out=p1
+    if [ "$4" = file ]; then
+        ca_out=">p1"
         pump 1 <p1 &
         ca_pumps=$!
     fi
-    if [ "$6" = file ]; then
-        ca_err=p2
+    if [ "$5" = file ]; then
+        ca_err="2>p2"
         pump 2 <p2 &
         ca_pumps="$ca_pumps $!"
     fi
+else
+    # No pipes with names here, as on some file systems: the job writes into the files itself.
+    [ "$4" = file ] && ca_out=">>1"
+    [ "$5" = file ] && ca_err="2>>2"
 fi
-[ "$6" = out ] && ca_err="&1"
+[ "$5" = out ] && ca_err="2>&1"
 
-case $4 in
+case $3 in
 spooled) ca_in=in ;;
 followed)
     # cat goes on where the last one stopped, since all have the same open file. The end is
@@ -320,13 +345,13 @@ esac
 # The watchdog: TERM, and KILL after a while, to the whole group. It has a group of its own, so
 # that it can be ended together with its sleep.
 ca_watchdog=
-if [ "$7" != 0 ]; then
+if [ "$6" != 0 ]; then
     ca_text="
-    sleep $7 || sleep $((${7%.*} + 1))
+    sleep $6 || sleep $((${6%.*} + 1))
     until ca_pid=\$(echo pid.*) && [ -e \"\$ca_pid\" ]; do sleep 1; done
     printf \"\" >timeout || mkdir timeout
     kill -TERM -\${ca_pid#pid.}
-    sleep $8 || sleep $((${8%.*} + 1))
+    sleep $7 || sleep $((${7%.*} + 1))
     kill -KILL -\${ca_pid#pid.}"
     eval "exec $ca_detach sh -c \"\$ca_text\" 3>&- 4>&-" &
     ca_watchdog=$!
@@ -339,7 +364,7 @@ if [ ! -e ../.awk1 ] && [ ! -e ../.awk0 ]; then
     ca_number=$(awk "BEGIN { print system(\"kill -9 \$\$\") }")
     if [ "$ca_number" = 265 ]; then printf "" >../.awk1; else printf "" >../.awk0; fi
 fi
-ca_job="$ca_detach sh run.$3 <$ca_in >$ca_out 2>$ca_err 3>&- 4>&-"
+ca_job="$ca_detach sh run.$2 <$ca_in $ca_out $ca_err 3>&- 4>&-"
 if [ -e ../.awk1 ]; then
     ca_number=$(exec 3>&- 4>&-; exec awk -v job="exec $ca_job" "BEGIN { print system(job) }")
     ca_name=exit.$ca_number
@@ -502,14 +527,12 @@ prepare() {
 launch() {
     ca_waiting=$$
     (
-        export ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting
+        export ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting ca_supervisor ca_boss
         exec 3<&- </dev/null >/dev/null
+        set -- "$ca_folder" $ca_nonce $ca_in $ca_out $ca_err $ca_timeout $ca_grace "$ca_clean"
         # One process less where setsid can fork.
-        [ "$ca_forks" ] && exec setsid -f sh -c "$ca_supervisor" ca_job "$ca_folder" '' \
-            "$ca_nonce" $ca_in $ca_out $ca_err $ca_timeout $ca_grace "$ca_clean"
-        eval "exec $ca_detach sh -c \"\$ca_launcher\" ca_launcher \"\$ca_folder\" \
-            \"\$ca_supervisor\" \"\$ca_nonce\" \$ca_in \$ca_out \$ca_err \$ca_timeout \$ca_grace \
-            \"\$ca_clean\""
+        [ "$ca_forks" ] && exec setsid -f sh -c "$ca_boss" ca_job "$@"
+        eval "exec $ca_detach sh -c \"\$ca_launcher\" ca_launcher \"\$@\""
     ) || {
         [ "$ca_forks" ] || return
         ca_forks=
@@ -618,7 +641,7 @@ do_SIGNAL() {
         ok 0
     elif [ "$3" != - ] && ! mkdir "$ca_folder/sent-$3"; then
         ok 0
-    elif kill -s "$2" -- "-$ca_pid" || kill "-$2" "-$ca_pid"; then
+    elif kill "-$2" "-$ca_pid"; then
         ok 1
     else
         ok 0

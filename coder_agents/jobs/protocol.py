@@ -73,7 +73,12 @@ same request.
 the leader of a session and a group of its own, without a terminal. Each output is a pipe that is
 spooled, so that what the job does with ``/dev/stdout`` is harmless. The end is the name of a file
 (``exit.7``, ``signal.9``), which a full disk does not prevent. A process that the job leaves
-behind does not delay the end, but by `Limits.drain`, and its later output can still be read.
+behind delays the end by `Limits.drain` at most, and its later output can still be read.
+
+What is not exact: where an agent has no awk that reports signals, as with busybox alone, the exit
+codes 130 and 141 are reported as deaths by SIGINT and SIGPIPE, and with bash as its ``sh`` all
+from 129 to 192 as deaths by signal. Where it has no mkfifo, a job that opens ``/dev/stdout`` by
+name cuts its own output, as it does with any file. After `Remove` the same id would start again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-Waiting until an agent can be used, and what its start-up did.
+Waiting until an agent can be used, and reports on its start-up.
 
-It reads through the agent that it is handed, of which it knows a protocol alone.
+This package knows an agent only as the protocol `lines.WaitedAgent`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """
 Waiting for the agent of a workspace, also while the workspace is restarted.
 
-A restart is a stop and then a start, which somebody has to request: in between, the workspace is stopped.
+A restart is a stop and then a start, each a build that a user requests. Between the two builds the
+workspace is stopped.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _TO_A_START = frozenset({WorkspaceTransition.START, WorkspaceTransition.STOP})
 
 def wait_named(find: Callable[[], A], options: WaitOptions, deadline: Deadline) -> A:
     """
-    Return the agent that *find* gives, once it is ready; see `Client.wait_ready`.
+    Wait until the agent that *find* returns is ready, and return it; see `Client.wait_ready`.
     """
     while True:
         agent = await_build(find, options.pauses, deadline)
@@ -53,8 +54,7 @@ def wait_named(find: Callable[[], A], options: WaitOptions, deadline: Deadline) 
 
 def _is_replaced(agent: WaitedAgent, find: Callable[[], WaitedAgent]) -> bool:
     """
-    Whether the workspace of *agent* has a newer build, which has another agent or may be followed
-    by one that has.
+    Whether the workspace of *agent* has another agent now, or a build after which it may have one.
     """
     try:
         return find().id != agent.id
@@ -64,11 +64,13 @@ def _is_replaced(agent: WaitedAgent, find: Callable[[], WaitedAgent]) -> bool:
 
 def await_build(find: Callable[[], T], pauses: Pauses, deadline: Deadline) -> T:
     """
-    Return what *find* gives, once its workspace has been started.
+    Wait until *find* returns an agent, and return that agent.
 
-    Raises what *find* raises, but for the *WorkspacePendingError* of a start or a stop, for
-    *WorkspaceStoppedError* until the workspace was stopped for as long as *pauses* say and, once a
-    build was under way, for what may pass; *ReadyTimeoutError* where there is no more time.
+    Some errors of *find* do not end the wait: *WorkspacePendingError* of a start or a stop;
+    *WorkspaceStoppedError* until the workspace was stopped for ``pauses.stopped_for`` seconds; and,
+    after a build was under way, errors that may pass.
+
+    Raises the other errors of *find*; *ReadyTimeoutError* at the *deadline*.
     """
     builds = _Builds(pauses.stopped_for)
     while True:
@@ -90,10 +92,10 @@ def await_build(find: Callable[[], T], pauses: Pauses, deadline: Deadline) -> T:
 
 class _Builds:
     """
-    What a workspace without agents has done since it is waited for.
+    The builds of a workspace without agents, seen since the wait began.
 
     Args:
-        stopped_for: for how many seconds a stopped workspace is expected to be started again.
+        stopped_for: the seconds within which a stopped workspace is expected to start again.
     """
 
     def __init__(self, stopped_for: float) -> None:
@@ -103,7 +105,7 @@ class _Builds:
 
     def may_lead_to_a_start(self, error: CoderError) -> bool:
         """
-        Whether *error*, which says why there is no agent, may pass by itself.
+        Whether a start may follow *error*, the reason why there is no agent.
         """
         if _is_under_way(error):
             if not self._was_under_way:
@@ -126,7 +128,8 @@ class _Builds:
         """
         Whether the build that stopped *workspace* has just ended, by the clock of this machine.
 
-        Where the clocks differ by more, a restart that is found between its halves is not recognised.
+        Where the clocks differ by more than that time, a restart that is met between its two builds
+        is not recognised.
         """
         ended = None if workspace is None else workspace.latest_build.job.completed_at
         if ended is None:
@@ -136,7 +139,7 @@ class _Builds:
 
 def _is_under_way(error: CoderError) -> bool:
     """
-    Whether *error* reports a build that starts the workspace, or stops it.
+    Whether *error* reports a build that starts or stops the workspace.
     """
     if not isinstance(error, WorkspacePendingError) or error.workspace is None:
         return False

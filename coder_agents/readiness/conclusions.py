@@ -1,7 +1,8 @@
 """
-How the scripts of an agent did, as far as that can be known.
+The results of an agent's scripts, as far as they are known.
 
-Pure: from what a build lists of a script's run, else from the script's own status and the state of the agent.
+This module does no input or output. A result comes from the run that a build lists, else from the
+script's own status and the agent's state.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from coder_agents.schema import (
 
 class ScriptConclusion(StrEnum):
     """
-    How a script did, as far as can be known.
+    The state or the result of a script, as far as it is known.
 
-    It is known where the agent's workspace is, and from 2.35 on. Elsewhere the state of the agent tells
-    it of all scripts together: then each is ok where the agent is ready, and where it is not, only
-    the conclusion about a single script is known.
+    It is known where the agent's workspace is known, and from 2.35 on. Elsewhere it is concluded
+    from the agent's state, which covers all scripts together. Where the agent is ready, each script
+    is ok. Where it is not, the conclusion is known only if the agent has a single script.
     """
 
     OK = "ok"
@@ -46,8 +47,8 @@ _BY_STATUS: dict[str, ScriptConclusion] = {
 _STATE = WorkspaceAgentLifecycle
 _START, _STOP = TimingStage.START, TimingStage.STOP
 
-# What the state of the agent says of scripts whose end is not reported: of all, of those that are
-# known not to have ended, and of the only one.
+# The conclusion from the agent's state, for scripts whose end is not reported: for each of all
+# scripts, for a script that has not ended, and for the only script.
 _OF_ALL: dict[TimingStage, dict[str, ScriptConclusion]] = {
     _START: {_STATE.CREATED: ScriptConclusion.NOT_STARTED, _STATE.READY: ScriptConclusion.OK},
     _STOP: {
@@ -57,11 +58,11 @@ _OF_ALL: dict[TimingStage, dict[str, ScriptConclusion]] = {
         _STATE.SHUTDOWN_TIMEOUT: ScriptConclusion.UNKNOWN,
     },
 }
-_OF_THE_REST: dict[TimingStage, dict[str, ScriptConclusion]] = {
+_OF_UNFINISHED: dict[TimingStage, dict[str, ScriptConclusion]] = {
     _START: {_STATE.STARTING: ScriptConclusion.RUNNING},
     _STOP: {_STATE.SHUTTING_DOWN: ScriptConclusion.RUNNING},
 }
-_OF_THE_ONLY_ONE: dict[TimingStage, dict[str, ScriptConclusion]] = {
+_OF_ONLY: dict[TimingStage, dict[str, ScriptConclusion]] = {
     _START: {
         _STATE.START_ERROR: ScriptConclusion.FAILED,
         _STATE.START_TIMEOUT: ScriptConclusion.TIMED_OUT,
@@ -76,20 +77,20 @@ _OF_THE_ONLY_ONE: dict[TimingStage, dict[str, ScriptConclusion]] = {
 
 def conclusion_of_run(agent: WorkspaceAgent, run: Run, stage: TimingStage) -> ScriptConclusion:
     """
-    Return how a script of *agent* did whose *run* at *stage* a build lists, or does not list yet.
+    Return the conclusion for a script of *agent* from its *run* at *stage*, as its build lists it.
     """
     unknown = ScriptConclusion.UNKNOWN
     if run.timing is not None:
         return _BY_STATUS.get(run.timing.status, unknown)
     found = _of_state(agent, stage)
-    return _OF_THE_REST[stage].get(agent.lifecycle_state, found) if run.is_known else found
+    return _OF_UNFINISHED[stage].get(agent.lifecycle_state, found) if run.is_known else found
 
 
 def own_status(
     script: WorkspaceAgentScript, stage: TimingStage
 ) -> WorkspaceAgentScriptStatus | None:
     """
-    Return the status of the last run of *script* where that was at *stage* for all that is known.
+    Return the status of the last run of *script*; None where that may be a run at another stage.
     """
     return None if stage == _STOP and script.run_on_start else script.status
 
@@ -98,7 +99,7 @@ def conclusion(
     agent: WorkspaceAgent, script: WorkspaceAgentScript, stage: TimingStage
 ) -> ScriptConclusion:
     """
-    Return how *script* of *agent* did at *stage*, where no build lists its run.
+    Return the conclusion for *script* of *agent* at *stage*, where no build lists its run.
     """
     status = own_status(script, stage)
     if status is not None:
@@ -106,13 +107,13 @@ def conclusion(
     if stage == _START and script in running_scripts(agent):
         return ScriptConclusion.RUNNING
     if len(scripts_of(agent, stage)) == 1:
-        return _OF_THE_ONLY_ONE[stage].get(agent.lifecycle_state, _of_state(agent, stage))
+        return _OF_ONLY[stage].get(agent.lifecycle_state, _of_state(agent, stage))
     return _of_state(agent, stage)
 
 
 def _of_state(agent: WorkspaceAgent, stage: TimingStage) -> ScriptConclusion:
     """
-    Return what the state of *agent* says of each script whose end is not reported.
+    Return the conclusion from the state of *agent* for each script whose end is not reported.
     """
     otherwise = ScriptConclusion.UNKNOWN if stage == _START else ScriptConclusion.NOT_STARTED
     return _OF_ALL[stage].get(agent.lifecycle_state, otherwise)

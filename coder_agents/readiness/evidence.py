@@ -1,7 +1,8 @@
 """
-What an agent and its log tell of its startup scripts.
+Facts about startup scripts, from the data, the log and the timings of an agent.
 
-Pure. What a script printed, and every name, is made safe to show here.
+This module does no input or output. It escapes names and the output of scripts, so that they are
+safe to show.
 """
 
 from __future__ import annotations
@@ -36,24 +37,24 @@ from coder_agents.schema import (
 
 LAST_LINES = 10
 """
-How many lines of log are handed out as the last ones.
+The number of last lines of a log that errors and reports have.
 """
 
-_WIDEST_LINE = 200  # places that a line of log may take in an error's text
+_MAX_LINE_WIDTH = 200  # columns of a log line in an error's text
 
 
 @attrs.frozen(kw_only=True)
 class Evidence:
     """
-    What is known of a failed start.
+    The facts about a failed start.
 
     Attributes:
-        name: of the script that failed; empty where that is not known.
-        script: the script; None where that is not known, or where several have its name.
-        status: how it ended; None where that is not known.
-        exit_code: the script's; likewise.
-        duration: how long it ran; likewise.
-        source: the name of the log source that *lines* are from; empty where they are from all.
+        name: of the script that failed; empty where it is not known.
+        script: the script that failed; None where it is not known, or where several have its name.
+        status: how the script ended; None where that is not known.
+        exit_code: the script's exit code; None where it is not known.
+        duration: how long the script ran; None where that is not known.
+        source: the name of the log source of *lines*; empty where they are from all sources.
         lines: the last lines of that source.
         is_guess: whether *source* is a guess from the log.
     """
@@ -75,11 +76,11 @@ def startup_scripts(agent: WorkspaceAgent) -> list[WorkspaceAgentScript]:
     return scripts_of(agent, TimingStage.START)
 
 
-def tells_of_scripts(agent: WorkspaceAgent) -> bool:
+def _has_statuses(agent: WorkspaceAgent) -> bool:
     """
-    Whether the deployment has told how a script of *agent* ended, as it does from 2.35 on.
+    Whether the deployment has reported the end of a script of *agent*, as it does from 2.35 on.
 
-    A version cannot decide it, and before the first script has ended nothing does.
+    The version cannot decide whether it does. Before the first script has ended, nothing can.
     """
     return any(script.status is not None for script in agent.scripts)
 
@@ -88,31 +89,32 @@ def running_scripts(
     agent: WorkspaceAgent, timings: WorkspaceBuildTimings | None = None
 ) -> list[WorkspaceAgentScript]:
     """
-    Return the startup scripts that are known to run; none where that is not known.
+    Return the startup scripts that are known to be running.
 
-    With *timings* those are all that have not ended. Without them, the only script runs while the agent
-    is starting; of several, those that have no status where others have one.
+    With *timings*, these are all scripts that have not ended. Without *timings*, a single script
+    counts as running while the agent is starting. Of several scripts, those without a status are
+    running if another script has a status; if none has, the result is empty.
     """
     scripts = startup_scripts(agent)
     if agent.lifecycle_state != WorkspaceAgentLifecycle.STARTING:
         return []
     if timings is not None:
         return unfinished(agent, timings)
-    if len(scripts) > 1 and not tells_of_scripts(agent):
+    if len(scripts) > 1 and not _has_statuses(agent):
         return []
     return [script for script in scripts if script.status is None]
 
 
 def script_name(agent: WorkspaceAgent, script: WorkspaceAgentScript) -> str:
     """
-    Return what *script* of *agent* is called; its id where it has no name.
+    Return the name of *script* of *agent*, safe to show; its id where it has no name.
     """
     return escape_controls(reported_name(agent, script)) or f"script {script.id}"
 
 
 def source_name(agent: WorkspaceAgent, id: uuid.UUID) -> str:
     """
-    Return the name of a log source of *agent*; empty where it has none.
+    Return the name of the log source *id* of *agent*, safe to show; empty where it has no name.
     """
     return escape_controls(raw_source_name(agent, id))
 
@@ -121,10 +123,10 @@ def last_lines(
     logs: Iterable[WorkspaceAgentLog], sources: Collection[uuid.UUID] = ()
 ) -> tuple[WorkspaceAgentLog, ...]:
     """
-    Return the last lines of *logs* that are from *sources*, or from any where there are none.
+    Return the last lines of *logs* from *sources*; from all sources where *sources* is empty.
     """
-    chosen = [log for log in logs if not sources or log.source_id in sources]
-    return tuple(chosen[-LAST_LINES:])
+    matching = [log for log in logs if not sources or log.source_id in sources]
+    return tuple(matching[-LAST_LINES:])
 
 
 def failure(
@@ -133,11 +135,12 @@ def failure(
     timings: WorkspaceBuildTimings | None = None,
 ) -> Evidence:
     """
-    Return which script of *agent* failed, with its last lines.
+    Return the script of *agent* that failed, with its last lines.
 
-    It is known from *timings*, from the statuses of scripts (2.35), or because there is only one. Else
-    the lines are of the source that the last line at the level error is from. That is a guess:
-    scripts write to standard error for many reasons. Without such a line they are the log's last.
+    The script is known from *timings*, from the statuses of scripts (2.35), or because it is the
+    only one. Otherwise the source is a guess: the source of the last line at the level error,
+    though scripts write to standard error for many reasons. Without such a line, the lines are the
+    last ones of the whole log.
     """
     if timings is not None and (found := _from_timings(agent, logs, timings)) is not None:
         return found
@@ -193,10 +196,10 @@ def _failed_script(agent: WorkspaceAgent) -> WorkspaceAgentScript | None:
 
 def quoted_lines(lines: Sequence[WorkspaceAgentLog], what: str) -> str:
     """
-    Return *lines* as the end of an error's text, under a heading for *what* they are.
+    Return *lines* as the end of an error's text, under the heading *what*.
     """
     if not lines:
         return ""
     shown = (escape_controls(last_state(log.output)) for log in lines)
-    cut = (cut_to_width(line, _WIDEST_LINE) for line in shown)
+    cut = (cut_to_width(line, _MAX_LINE_WIDTH) for line in shown)
     return "".join([f"\n{what}:", *(f"\n  {line}" for line in cut)])

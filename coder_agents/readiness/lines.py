@@ -1,5 +1,5 @@
 """
-The lines of an agent's log while it is waited for.
+The lines of an agent's log during a wait for the agent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 class WaitedAgent(Protocol):
     """
-    The agent that is waited for, an `Agent`.
+    The part of `Agent` that a wait uses.
     """
 
     id: uuid.UUID
@@ -45,33 +45,33 @@ class WaitedAgent(Protocol):
     @property
     def workspace(self) -> Workspace | None:
         """
-        Its workspace, where that is known.
+        The agent's workspace; None where it is not known.
         """
 
     def refresh(self) -> WorkspaceAgent:
         """
-        Read the agent.
+        Read the agent, and return its data.
         """
 
     def build_timings(self) -> WorkspaceBuildTimings:
         """
-        Read what its build lists of its scripts.
+        Return the timings of the agent's build.
         """
 
     def logs(self, after: int = 0) -> Sequence[WorkspaceAgentLog]:
         """
-        Read the lines of its log after an id.
+        Return the lines of the agent's log after an id.
         """
 
     def follow_logs(self, after: int | str = 0) -> LogStream:
         """
-        Open a stream of the lines after an id or a bookmark.
+        Return a stream of the lines after an id or a bookmark.
         """
 
 
 def name_of(agent: WaitedAgent) -> str:
     """
-    Return what *agent* is called in messages, made safe to show.
+    Return the name of *agent* for messages, safe to show.
     """
     workspace = agent.workspace
     within = "" if workspace is None else f"{workspace.owner_name}/{workspace.name}."
@@ -80,38 +80,38 @@ def name_of(agent: WaitedAgent) -> str:
 
 class Lines(Protocol):
     """
-    What becomes of the lines.
+    The log lines of a wait, which are passed to a callback or ignored.
     """
 
     def wait(self, seconds: float) -> None:
         """
-        Wait so long, and pass on what comes meanwhile.
+        Wait for *seconds*, and pass on the lines that arrive meanwhile.
         """
 
     def catch_up(self) -> None:
         """
-        Pass on what the deployment has by now.
+        Pass on the lines that the deployment has stored.
         """
 
     def drain(self) -> None:
         """
-        Pass on what there is, and what is still on its way.
+        Pass on the stored lines, and the lines that the agent is still sending.
         """
 
     def close(self) -> None:
         """
-        Leave nothing open.
+        Close the stream.
         """
 
 
 class UnreadLines:
     """
-    Lines that nobody wants: nothing is asked for.
+    Lines that are ignored: no request is sent for them.
     """
 
     def wait(self, seconds: float) -> None:
         """
-        Wait so long.
+        Wait for *seconds*.
         """
         time.sleep(seconds)
 
@@ -127,9 +127,10 @@ class FollowedLines:
     """
     Lines that are passed to *on_log* as they come, each once.
 
-    They come over a stream, which is read between two looks at the agent, and so by no thread
-    of its own. Where it breaks, or cannot be opened, it is opened again at the next look, behind
-    what was passed on. At the end the deployment is asked for what the stream did not bring.
+    The lines come from a stream. The stream is read between two reads of the agent, so it needs no
+    thread. Where the stream breaks, or cannot be opened, it is opened again after the next read of
+    the agent. The new stream begins after the last line that was passed on. At the end, the log is
+    read for lines that the stream did not bring.
     """
 
     def __init__(self, agent: WaitedAgent, on_log: OnLog, pauses: Pauses = PAUSES) -> None:
@@ -139,16 +140,16 @@ class FollowedLines:
         self._on_log = on_log
         self._stream: LogStream | None = None
         self._after: int | str = 0
-        self._in_trouble = False
+        self._is_out = False
 
     def wait(self, seconds: float) -> None:
         """
-        Wait so long, and pass on what comes meanwhile.
+        Wait for *seconds*, and pass on the lines that arrive meanwhile.
         """
         until = time.monotonic() + seconds
-        # A log that is written all the time must not keep the agent from being looked at.
+        # A log that is written without a pause must not delay the next read of the agent.
         while time.monotonic() < until:
-            log = self._tried(lambda: self._next(until))
+            log = self._try(lambda: self._next(until))
             if log is None:
                 break
             self._on_log(log)
@@ -156,17 +157,17 @@ class FollowedLines:
 
     def catch_up(self) -> None:
         """
-        Pass on what the deployment has by now; nothing is followed any more.
+        Close the stream, and pass on the lines that the deployment has stored.
         """
-        self._pass_on(*self._where_it_stands())
+        self._pass_on(*self._close_at_position())
 
     def drain(self) -> None:
         """
-        Pass on what there is, and what is still on its way; nothing is followed any more.
+        Close the stream, and pass on the stored lines and those that the agent is still sending.
 
-        The deployment is asked again and again until two answers are equal, 2 seconds at most.
+        The log is read until two answers in a row are equal, for at most 2 seconds.
         """
-        floor, known = self._where_it_stands()
+        floor, known = self._close_at_position()
         pause = self._pauses.drain
         stop_at = time.monotonic() + self._pauses.max_drain
         answer = self._pass_on(floor, known)
@@ -175,11 +176,11 @@ class FollowedLines:
             before, answer = answer, self._pass_on(floor, known)
             if answer is not None and answer == before:
                 return
-        logger.info("%s: its log does not come to rest: lines may follow", self._name)
+        logger.info("%s: its log still grows: more lines may follow", self._name)
 
-    def _where_it_stands(self) -> tuple[int, set[int]]:
+    def _close_at_position(self) -> tuple[int, set[int]]:
         """
-        Return the id behind which lines were passed on, and which.
+        Close the stream, and return the id after which to read, and the ids passed on after it.
         """
         self.close()
         if isinstance(self._after, int):
@@ -189,9 +190,11 @@ class FollowedLines:
 
     def _pass_on(self, floor: int, known: set[int]) -> list[int] | None:
         """
-        Ask for the lines behind *floor*, pass on those that are not *known*; return all ids.
+        Read the lines after *floor*, pass on those that are not *known*, and return all their ids.
+
+        Returns None where the log cannot be read now.
         """
-        logs = self._tried(lambda: self._agent.logs(floor))
+        logs = self._try(lambda: self._agent.logs(floor))
         if logs is None:
             return None
         for log in logs:
@@ -202,7 +205,7 @@ class FollowedLines:
 
     def close(self) -> None:
         """
-        Leave nothing open; what was passed on stays known.
+        Close the stream, and keep its position.
         """
         if self._stream is not None:
             self._stream.close()
@@ -214,22 +217,22 @@ class FollowedLines:
             self._stream = self._agent.follow_logs(self._after)
         return self._stream.poll(max(0.0, until - time.monotonic()))
 
-    def _tried(self, call: Callable[[], T]) -> T | None:
+    def _try(self, call: Callable[[], T]) -> T | None:
         """
-        Return what *call* gives; None where it failed of what may pass.
+        Return the result of *call*; None where it failed with an error that may pass.
         """
         try:
             result = call()
         except CoderError as error:
             if not _may_pass(error):
                 raise
-            # Once for each trouble: there may be many looks until it is over.
-            level = logging.DEBUG if self._in_trouble else logging.WARNING
+            # One warning for each outage, which may last for many calls.
+            level = logging.DEBUG if self._is_out else logging.WARNING
             logger.log(level, "%s: its log cannot be read now: %s", self._name, error)
-            self._in_trouble = True
+            self._is_out = True
             self.close()
             return None
-        self._in_trouble = False
+        self._is_out = False
         return result
 
 

@@ -1,5 +1,5 @@
 """
-The options of waiting, checked, and its deadline.
+The options of a wait, checked, and its deadline.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Called with each line of the log.
 
 OnState = Callable[[Any], object]
 """
-Called with the `Agent`, which has just been read.
+Called with the `Agent`, after it was read.
 """
 
 
@@ -42,9 +42,9 @@ def _truth(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
 @attrs.frozen(kw_only=True)
 class WaitOptions:
     """
-    The options of waiting; see `Agent.wait_ready`.
+    The options of a wait; see `Agent.wait_ready`.
 
-    Raises *TypeError* or *ValueError* for what cannot be meant.
+    Raises *TypeError* or *ValueError* for an impossible option.
     """
 
     timeout: float | None = attrs.field(validator=_seconds_or_none)
@@ -57,10 +57,10 @@ class WaitOptions:
 
 class Deadline:
     """
-    How long there is to wait, from when it is made.
+    The end of a wait that begins when the object is constructed.
 
     Args:
-        timeout: seconds; None for without limit.
+        timeout: seconds; None is no limit.
     """
 
     def __init__(self, timeout: float | None) -> None:
@@ -71,13 +71,13 @@ class Deadline:
     @property
     def waited(self) -> float:
         """
-        The seconds that have passed.
+        The seconds since the wait began.
         """
         return time.monotonic() - self._began
 
     @property
     def left(self) -> float:
         """
-        The seconds that are left, 0 at least.
+        The seconds until the deadline; 0 after it.
         """
         return max(0.0, self._timeout - self.waited)

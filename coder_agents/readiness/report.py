@@ -1,5 +1,5 @@
 """
-What the start-up of an agent did, script by script.
+The report on the start-up of an agent, script by script.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from coder_agents.schema import (
     WorkspaceBuildTimings,
 )
 
-_WIDTH = 80  # places of a line of text
-_NARROWEST = 16  # places that a last line gets, however wide the rest is
-_WIDEST_NAME = 20
+_WIDTH = 80  # columns of a line of text
+_MIN_LAST_LINE = 16  # columns of a last line, even where the other cells are wide
+_MAX_NAME = 20  # columns of a name
 
 _START, _STOP = TimingStage.START, TimingStage.STOP
 
@@ -49,23 +49,25 @@ _START, _STOP = TimingStage.START, TimingStage.STOP
 @attrs.frozen(kw_only=True)
 class ScriptReport:
     """
-    What is known of one script of the start or of the stop.
+    The report on one script of the start or of the stop.
 
     Attributes:
-        name: what it is called, made safe to show.
-        script: as the template describes it.
+        name: the script's name, safe to show.
+        script: the script as the template defines it.
         stage: start or stop.
-        source: the name of the log source that its lines have, made safe to show.
-        status: how it ended; None before, and where that is not reported.
-        exit_code: likewise; 255 where the agent killed it.
-        blocks_login: whether log-ins wait for it.
-        conclusion: how it did, as far as can be known.
-        duration: how long it ran; None before its end. Where the report is a guess, how long it ran at
-            least: the agent's only startup script ran from the agent's ``started_at`` to its
-            ``ready_at``. One of several ran until its last line, and, where it timed out, as long
-            as it may run. Where the clocks of agent and deployment are so far apart that its last
-            line would be from before the start, the time from its first line to its last counts.
-        last_lines: the last lines of its log source, 10 at most.
+        source: the name of the script's log source, safe to show.
+        status: how the script ended; None before its end, and where it is not reported.
+        exit_code: the script's exit code, 255 where the agent killed the script; None before its
+            end, and where it is not reported.
+        blocks_login: whether log-ins wait for the script.
+        conclusion: the script's state or result, as far as it is known.
+        duration: how long the script ran; None before its end. In a report that is a guess, it is
+            the shortest time that fits the agent's data and log. The agent's only startup script
+            ran from the agent's ``started_at`` to its ``ready_at``. One of several scripts ran at
+            least until its last line and, where it timed out, for its time limit. Where the clocks
+            of the agent and the deployment differ so much that its last line is from before the
+            start, the time from its first to its last line counts.
+        last_lines: the last lines of the script's log source, at most 10.
     """
 
     name: str
@@ -83,20 +85,20 @@ class ScriptReport:
 @attrs.frozen(kw_only=True)
 class StartupReport:
     """
-    What the start-up of an agent did, and its shutdown.
+    The report on the start-up of an agent, and on its shutdown.
 
-    ``str(report)`` is a table for a terminal, 80 places wide unless names need more; a notebook
+    ``str(report)`` is a table for a terminal, 80 columns wide unless names need more. A notebook
     shows a table with the last lines of each script.
 
     Attributes:
-        agent: as it was read for the report.
-        scripts: those that run when the agent starts, in the template's order.
-        stop_scripts: those that run when the agent shuts down, in the template's order.
-        connect_duration: how long the agent took to connect, from the end of its build; None before,
-            and where the report is a guess.
-        is_guess: whether all this is guessed from the agent's state and its log; from 2.35 on only the
-            durations are. It is exact where the agent was found through its workspace, whose build
-            lists how each script ended.
+        agent: the agent as it was read for the report.
+        scripts: the scripts that run when the agent starts, in the template's order.
+        stop_scripts: the scripts that run when the agent shuts down, in the template's order.
+        connect_duration: how long the agent took to connect, from the end of its build; None before
+            it connected, and where the report is a guess.
+        is_guess: whether the report is a guess from the agent's state and its log; from 2.35 on,
+            only the durations are guesses. The report is exact where the agent was found through
+            its workspace, whose build lists the end of each script.
     """
 
     agent: WorkspaceAgent
@@ -109,7 +111,7 @@ class StartupReport:
         columns = self._columns("Blocks", "Last line")
         rows = [_cells(each) for each in self._all]
         used = max(map(text_width, render_table(columns[:-1], rows)))
-        room = max(_NARROWEST, _WIDTH - used - 2)
+        room = max(_MIN_LAST_LINE, _WIDTH - used - 2)
         whole = [(*row, _last_line(each, room)) for row, each in zip(rows, self._all, strict=True)]
         return "\n".join([self._heading(), *render_table(columns, whole)])
 
@@ -140,13 +142,13 @@ class StartupReport:
         if self.is_guess:
             text += "; guessed from its log"
         if agent.logs_overflowed:
-            text += "; its log is full, and lacks later lines"
+            text += "; its log is full, so later lines are missing"
         return escape_controls(text)
 
 
 def _cells(report: ScriptReport) -> tuple[object, ...]:
     seconds = None if report.duration is None else f"{report.duration.total_seconds():.1f} s"
-    name = cut_to_width(report.name, _WIDEST_NAME)
+    name = cut_to_width(report.name, _MAX_NAME)
     return (
         f"{name} (stop)" if report.stage == _STOP else name,
         str(report.conclusion),
@@ -171,8 +173,9 @@ def report_startup(
     timings: WorkspaceBuildTimings | None = None,
 ) -> StartupReport:
     """
-    Return what *timings*, those of its build, report of the start-up of *agent*; without them, what
-    the agent and its whole log tell.
+    Return the report on the start-up of *agent*, from the *timings* of its build.
+
+    Without *timings*, it is a guess from the data of *agent* and *logs*, its whole log.
     """
     if timings is None:
         return StartupReport(
@@ -266,7 +269,7 @@ def _duration(
     if took is not None and len(startup_scripts(agent)) == 1:
         return took
     known = [span for span in (_until_last_line(agent, own), _time_limit(script)) if span]
-    # Later lines are of a later run, by the clock, or were on their way.
+    # Later lines are from a later run by the clock, or arrived late.
     spans = known if took is None else [min(span, took) for span in known]
     return max(spans, default=None)
 
@@ -288,5 +291,5 @@ def _start_took(agent: WorkspaceAgent) -> timedelta | None:
     if agent.started_at is None or agent.ready_at is None:
         return None
     took = agent.ready_at - agent.started_at
-    # An agent that started again has the time at which it was ready before.
+    # An agent that has started again still has the time at which its first start was ready.
     return took if took >= timedelta() else None

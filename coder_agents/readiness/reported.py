@@ -1,5 +1,5 @@
 """
-Reading what the build of an agent lists of its scripts.
+Reading the timings of an agent's build.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from coder_agents.schema import WorkspaceAgent, WorkspaceBuildTimings
 
 logger = logging.getLogger("coder_agents")
 
-# An agent reports the run of a script beside its lifecycle state: that may be there first.
+# An agent reports the run of a script and its lifecycle state separately, in either order.
 _SETTLING = 2.0  # seconds
 _PAUSE = 0.25
 
 
 def read_timings(agent: WaitedAgent) -> WorkspaceBuildTimings | None:
     """
-    Return the timings of the build of *agent*; None where its workspace is not known, or where the
-    deployment does not list them.
+    Return the timings of the build of *agent*.
+
+    Returns None where the agent's workspace is not known, or the deployment lists no timings.
     """
     if agent.workspace is None:
         return None
     try:
         return agent.build_timings()
     except (UnsupportedError, NotFoundError, PermissionDeniedError) as error:
-        logger.debug("%s: the timings of its build cannot be had: %s", name_of(agent), error)
+        logger.debug("%s: the timings of its build are not available: %s", name_of(agent), error)
         return None
 
 
@@ -45,7 +46,7 @@ def timings_or_none(agent: WaitedAgent) -> WorkspaceBuildTimings | None:
     try:
         return read_timings(agent)
     except CoderError as error:
-        # There is an error to raise already, and it is the one that matters.
+        # The caller is about to raise a more important error.
         logger.debug("%s: the timings of its build cannot be read: %s", name_of(agent), error)
         return None
 
@@ -54,9 +55,10 @@ def settled_timings(
     agent: WaitedAgent, data: WorkspaceAgent, *, settling: float = _SETTLING
 ) -> WorkspaceBuildTimings | None:
     """
-    Return the timings of the build of *agent*, whose start failed as *data* says.
+    Return the timings of the build of *agent*, whose start failed according to *data*.
 
-    They are read until the run that failed is there, or all are, for *settling* seconds at most.
+    The timings are read until they list the run that failed, or all runs, for at most *settling*
+    seconds.
     """
     stop_at = time.monotonic() + settling
     while True:

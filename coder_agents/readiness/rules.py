@@ -1,8 +1,7 @@
 """
-When an agent counts as ready, and how often to look.
+The rules that decide when an agent is ready, and how often it is read.
 
-Pure: what is known of an agent goes in, a verdict comes out. The rules are those of Coder's
-own command (``coder ssh``).
+This module does no input or output. The rules are those of Coder's own command (``coder ssh``).
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from coder_agents.streams.pauses import PAUSES, Pauses
 
 class Verdict(enum.Enum):
     """
-    What to do about an agent.
+    Whether an agent can be used.
 
-    READY: use it. WARNED: use it, though its start-up did not go well, or nobody knows.
-    WAITING: look again. SHUT_DOWN: give up, it is not known to come back.
+    READY: it can. WARNED: it can, but its start-up failed or has no known result. WAITING: not yet,
+    read it again. SHUT_DOWN: it cannot, and is not expected to start again.
     """
 
     READY = enum.auto()
@@ -29,13 +28,12 @@ class Verdict(enum.Enum):
 
 def verdict(agent: WorkspaceAgent, *, blocking_only: bool) -> Verdict:
     """
-    Say what to do about *agent*.
+    Return whether *agent* can be used.
 
-    With *blocking_only* startup scripts are waited for only where one of the agent's scripts
-    blocks login; then all are, since only the end of all is told.
+    With *blocking_only*, startup scripts delay the agent only where one of its scripts blocks
+    login. Then all of them do, because the agent reports only the end of all.
 
-    A lifecycle state that this package does not know is neither on the way up nor down, so
-    the agent is usable as far as anybody can tell.
+    An agent with an unknown lifecycle state neither starts nor shuts down, so it counts as usable.
     """
     state = agent.lifecycle_state
     if state.shutting_down:
@@ -50,9 +48,10 @@ def verdict(agent: WorkspaceAgent, *, blocking_only: bool) -> Verdict:
 
 def poll_interval(waited: float, pauses: Pauses = PAUSES) -> float:
     """
-    Return the seconds until the next look, *waited* seconds after the first.
+    Return the seconds until the next read of the agent, *waited* seconds after the first read.
 
-    Half a second in the first minute, then 1, 2 and 4, and 8 after ten minutes.
+    The interval is half a second in the first minute, then 1, 2 and 4 seconds, and 8 seconds after
+    ten minutes.
     """
     found = (pause for until, pause in pauses.ready_reads if waited < until)
     return next(found, pauses.max_ready_read)

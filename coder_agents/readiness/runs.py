@@ -1,8 +1,8 @@
 """
-What the timings of a build report of the runs of an agent's scripts.
+The runs of an agent's scripts, from the timings of a build.
 
-Pure. A script is listed once its run has ended, under the name of the script or, in releases whose
-scripts have no names, of its log source.
+This module does no input or output. Timings list a run once it has ended, under the name of the
+script or, in releases whose scripts have no names, of its log source.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Run:
     The run of one script at the start or at the stop.
 
     Attributes:
-        timing: of the run; None where it has not ended.
-        is_known: False where several scripts have the same name, and it is not known which of them
-            have ended.
+        timing: the timing of the run; None where it has not ended.
+        is_known: False where several scripts have the same name and only some of them have ended,
+            or they ended differently.
     """
 
     timing: AgentScriptTiming | None = None
@@ -60,7 +60,7 @@ def reported_name(agent: WorkspaceAgent, script: WorkspaceAgentScript) -> str:
 
 def raw_source_name(agent: WorkspaceAgent, id: uuid.UUID) -> str:
     """
-    Return the name of a log source of *agent* as it is on the wire; empty where there is none.
+    Return the name of the log source *id* of *agent* as it is on the wire; empty where it has none.
     """
     names = (source.display_name for source in agent.log_sources if source.id == id)
     return next(names, "")
@@ -72,8 +72,8 @@ def ended_runs(
     """
     Return the runs at *stage* of *agent* that have ended, in the order of their ends.
 
-    An agent that has started again in the same build has runs of each start: only those of the
-    newest count. The times of both are by the agent's clock.
+    An agent that started several times in one build has runs of each start. Only the runs of the
+    newest start count. The times of the runs and of the start are by the agent's clock.
     """
     own = [
         timing
@@ -102,7 +102,7 @@ def runs(
 
 def _run(scripts: int, ended: Sequence[AgentScriptTiming]) -> Run:
     """
-    Return the run of one of so many *scripts* of one name, of which *ended* are the runs.
+    Return the run of one of *scripts* scripts with the same name, of whose runs *ended* have ended.
     """
     if not ended:
         return Run()
@@ -110,30 +110,34 @@ def _run(scripts: int, ended: Sequence[AgentScriptTiming]) -> Run:
         return Run(timing=ended[-1])
     if len(ended) < scripts or len({(each.status, each.exit_code) for each in ended}) > 1:
         return Run(is_known=False)
-    # All ended alike; which of them took how long is not known.
+    # All ended in the same way; the duration of each is not known.
     return Run(timing=attrs.evolve(ended[-1], started_at=None, ended_at=None))
 
 
 def unfinished(agent: WorkspaceAgent, timings: WorkspaceBuildTimings) -> list[WorkspaceAgentScript]:
     """
-    Return the startup scripts of *agent* whose runs have not ended: of several with one name as many
-    as there are, though it may be others of them.
+    Return the startup scripts of *agent* whose runs have not ended.
+
+    Where several scripts have one name, their number is exact, but the scripts may be other ones of
+    that name.
     """
     ended = ended_runs(agent, timings, TimingStage.START)
-    left = collections.Counter(run.display_name for run in ended)
-    rest = []
+    count = collections.Counter(run.display_name for run in ended)
+    scripts = []
     for script in scripts_of(agent, TimingStage.START):
         name = reported_name(agent, script)
-        if left[name]:
-            left[name] -= 1
+        if count[name]:
+            count[name] -= 1
         else:
-            rest.append(script)
-    return rest
+            scripts.append(script)
+    return scripts
 
 
 def failed_run(agent: WorkspaceAgent, timings: WorkspaceBuildTimings) -> AgentScriptTiming | None:
     """
-    Return the run of a startup script that the state of *agent* is about; None where none is listed.
+    Return the run of the startup script that failed; None where no failed run is listed.
+
+    Of several failed runs, it is one whose status fits the state of *agent*.
     """
     failed = [
         each
@@ -146,9 +150,9 @@ def failed_run(agent: WorkspaceAgent, timings: WorkspaceBuildTimings) -> AgentSc
 
 def likeliest_status(agent: WorkspaceAgent) -> WorkspaceAgentScriptStatus:
     """
-    Return how the script ended that the state of *agent* is about.
+    Return the status that fits the state of *agent*, for the script that caused the state.
 
-    One that was stopped and one that failed may both be there; the state says which counted.
+    One script may have timed out and another one failed; the state shows which of them counts.
     """
     late = agent.lifecycle_state == WorkspaceAgentLifecycle.START_TIMEOUT
     status = WorkspaceAgentScriptStatus
@@ -165,7 +169,7 @@ def scripts_named(agent: WorkspaceAgent, name: str) -> list[WorkspaceAgentScript
 
 def connect_duration(agent: WorkspaceAgent, timings: WorkspaceBuildTimings) -> timedelta | None:
     """
-    Return how long *agent* took to connect for the first time; None where it has not.
+    Return how long *agent* took to connect for the first time; None before it connected.
     """
     own = (t for t in timings.agent_connection_timings if t.workspace_agent_id == agent.id)
     return next((timing.duration for timing in own), None)

@@ -1,5 +1,5 @@
 """
-Reading an agent until it is ready.
+Waiting for an agent: it is read until it is ready.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ logger = logging.getLogger("coder_agents")
 
 def wait_ready(agent: WaitedAgent, options: WaitOptions, deadline: Deadline) -> WorkspaceAgent:
     """
-    Return *agent* as it was read once it is ready; see `Agent.wait_ready`.
+    Wait until *agent* is ready, and return its data; see `Agent.wait_ready`.
     """
     lines: Lines = UnreadLines()
     if options.on_log is not None:
@@ -61,7 +61,7 @@ def wait_ready(agent: WaitedAgent, options: WaitOptions, deadline: Deadline) -> 
 
 class _Wait:
     """
-    One agent, read until it is ready, or known not to be.
+    The wait for one agent.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class _Wait:
 
     def _read(self) -> WorkspaceAgent | None:
         """
-        Return the agent; None where it cannot be read for what may pass.
+        Return the agent's data; None where reading it failed with an error that may pass.
         """
         try:
             agent = self._waited.refresh()
@@ -110,10 +110,10 @@ class _Wait:
         self._trouble = None
         before, self._agent = self._agent, agent
         if before is None or _state(before) != _state(agent):
-            self._tell(agent)
+            self._report_state(agent)
         return agent
 
-    def _tell(self, agent: WorkspaceAgent) -> None:
+    def _report_state(self, agent: WorkspaceAgent) -> None:
         status, state = _state(agent)
         logger.info("%s is %s, %s", self._name, _word(status), _word(state))
         if self._decide(agent) is Verdict.WAITING:
@@ -123,10 +123,10 @@ class _Wait:
 
     def _warn_of_waiting(self, agent: WorkspaceAgent) -> None:
         if agent.status == WorkspaceAgentStatus.DISCONNECTED:
-            logger.warning("%s has lost its connection: waiting for it", self._name)
+            logger.warning("%s is disconnected: waiting until it connects again", self._name)
         elif agent.status == WorkspaceAgentStatus.TIMEOUT:
             logger.warning(
-                "%s has not called within %d s: waiting for it%s",
+                "%s has not connected within %d s: waiting until it connects%s",
                 self._name,
                 agent.connection_timeout_seconds,
                 _where_to_read(agent),
@@ -164,10 +164,10 @@ class _Wait:
         if found.name:
             text += f": {found.name}{_how_it_ended(found)}"
         if found.is_guess:
-            text += f"; which one is not known, as {self._why_a_guess()}"
+            text += f"; which script is not known, because {self._why_a_guess()}"
         heading = f"The last lines of {found.source}" if found.source else "The end of its log"
         if found.is_guess and found.source:
-            heading = f"A guess: its last errors are from {found.source}"
+            heading = f"A guess: the last errors in its log are from {found.source}"
         return StartupError(
             text + quoted_lines(found.lines, heading),
             agent=agent,
@@ -184,7 +184,7 @@ class _Wait:
     def _why_a_guess(self) -> str:
         if self._waited.workspace is None:
             return "the agent's workspace is not known"
-        return "its build does not list it"
+        return "its build does not list the script"
 
     def _timed_out(self) -> ReadyTimeoutError:
         self._lines.catch_up()
@@ -198,7 +198,7 @@ class _Wait:
         text += f": it is {_word(agent.status)}, {_word(agent.lifecycle_state)}"
         text += _what_it_waits_for(agent, [script_name(agent, script) for script in running])
         if self._trouble is not None:
-            text += f"; now it cannot be read: {self._trouble}"
+            text += f"; it cannot be read now: {self._trouble}"
         return ReadyTimeoutError(
             text + quoted_lines(lines, "The end of its log"),
             agent=agent,
@@ -210,14 +210,14 @@ class _Wait:
     def _running(self, agent: WorkspaceAgent) -> list[WorkspaceAgentScript]:
         is_starting = agent.lifecycle_state == WorkspaceAgentLifecycle.STARTING
         if not is_starting or len(startup_scripts(agent)) < 2:
-            return running_scripts(agent)  # without another request
+            return running_scripts(agent)  # this needs no further request
         return running_scripts(agent, timings_or_none(self._waited))
 
     def _logs(self) -> Sequence[WorkspaceAgentLog]:
         try:
             return self._waited.logs(0)
         except CoderError as error:
-            # There is an error to raise already, and it is the one that matters.
+            # The caller is about to raise a more important error.
             logger.debug("%s: its log cannot be read: %s", self._name, error)
             return ()
 
@@ -227,7 +227,7 @@ def _state(agent: WorkspaceAgent) -> tuple[str, str]:
 
 
 def _word(word: str) -> str:
-    return escape_controls(word) or "in no known state"
+    return escape_controls(word) or "in an unknown state"
 
 
 def _where_to_read(agent: WorkspaceAgent) -> str:
@@ -243,13 +243,13 @@ _HAPPENED = {
 
 def _what_happened(agent: WorkspaceAgent) -> str:
     state = agent.lifecycle_state
-    what = _HAPPENED.get(state, "nobody knows how its start went")
+    what = _HAPPENED.get(state, "the result of its start is not known")
     return f"{what} ({_word(state)})"
 
 
 def _how_it_ended(found: Evidence) -> str:
     """
-    Return what is known of the end of the script that failed, in parentheses; empty for nothing.
+    Return the end of the script that failed, in parentheses; empty where it is not known.
     """
     if found.status is None:
         return ""
@@ -263,6 +263,6 @@ def _what_it_waits_for(agent: WorkspaceAgent, running: Sequence[str]) -> str:
     if agent.status != WorkspaceAgentStatus.CONNECTED:
         return _where_to_read(agent)
     if running:
-        return f"; running still: {', '.join(running)}"
+        return f"; still running: {', '.join(running)}"
     scripts = [script_name(agent, script) for script in startup_scripts(agent)]
-    return f"; one of its startup scripts runs still: {', '.join(scripts)}" if scripts else ""
+    return f"; one of its startup scripts still runs: {', '.join(scripts)}" if scripts else ""

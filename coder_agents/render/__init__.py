@@ -1,7 +1,7 @@
 """
-Rows, columns and text in; text or HTML for people out.
+Rendering of text and of tables, as plain text or HTML for people.
 
-A leaf: it knows no class of this package.
+It uses no other class of this package.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Rows and columns in, a table in HTML out, as a notebook shows it.
+Rendering of rows and columns as an HTML table for a notebook.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from coder_agents.render.escape import escape_controls
 
-# On the cells themselves: a notebook keeps no style sheet of ours. No colours, so that light and
-# dark themes both do.
+# The styles are on the cells, because a notebook keeps no style sheet. They set no colours, so that
+# the table is readable in light and dark themes.
 _LEFT = "text-align: left; vertical-align: top"
 _RIGHT = "text-align: right; vertical-align: top"
 _HEAD = f"{_LEFT}; white-space: nowrap"
@@ -21,12 +21,11 @@ def render_html_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = ""
 ) -> str:
     """
-    Return a table: *caption*, the names of *columns*, and each of *rows*.
+    Return a table of *caption*, the names of *columns*, and *rows*.
 
-    Numbers stand on the right, everything else on the left; None is empty. A list or tuple is
-    lines of output, one below the other. Whatever the text is, it stays text: markup is
-    escaped, and characters that could break or reorder it are shown by their codes (see
-    `escape_controls`).
+    Numbers are aligned to the right, other cells to the left; None is an empty cell. A list or
+    tuple is lines of output, one below the other. Markup in the text is escaped, and characters
+    that could break or reorder the text are shown by their codes (see `escape_controls`).
 
     Raises *ValueError* for a row with more or fewer cells than there are columns.
     """

@@ -1,8 +1,8 @@
 """
-Rows and columns in, a table of plain text out.
+Rendering of rows and columns as a table of plain text.
 
-A column is as wide as its widest cell. How wide a character is follows Unicode: East
-Asian wide ones (UAX #11) take two places, combining marks and format characters none.
+A column is as wide as its widest cell. The width of a character follows Unicode: a wide East Asian
+character (UAX #11) takes two columns of the terminal, a combining mark or format character none.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _NO_WIDTH = frozenset({"Mn", "Me", "Cf"})
 
 def render_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """
-    The lines of a table: the names of *columns*, a rule, and each of *rows*.
+    Return the lines of a table: the names of *columns*, a rule, and one line for each of *rows*.
 
-    Numbers stand on the right, everything else on the left; None is empty. Characters
-    that could move, break or reorder it are shown by their codes (see `escape_controls`), tabs as
-    spaces, so a row is always one line.
+    Numbers are aligned to the right, other cells to the left; None is an empty cell. Characters
+    that could move, break or reorder the text are shown by their codes (see `escape_controls`),
+    tabs as spaces. So a row is always one line.
 
     Raises *ValueError* for a row with more or fewer cells than there are columns.
     """
@@ -40,14 +40,14 @@ def render_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> li
 
 def text_width(text: str) -> int:
     """
-    The places that *text* takes on a terminal.
+    Return the width of *text* on a terminal, in columns.
     """
     return sum(_width(character) for character in text)
 
 
 def cut_to_width(text: str, width: int) -> str:
     """
-    *text*, or as much of its beginning as fits into *width* places with an ellipsis.
+    Return *text*, or its beginning and an ellipsis, in at most *width* columns.
     """
     if text_width(text) <= width:
         return text

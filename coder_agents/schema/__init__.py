@@ -1,10 +1,10 @@
 """
-The types of the API, under its own names, and JSON to them and back.
+The types of the API under its own names, and their conversion from and to JSON.
 
-All are frozen: what came from a deployment does not change. Lists are tuples, so that
-objects can be hashed and shared; maps are plain dicts that should be left alone, and
-have no part in the hash. Every field has the zero value of its type as default, and is given
-by name. Times are aware, and None for never; enumerations keep values they do not know.
+Objects of these classes are frozen. Lists are tuples, so that objects can be hashed and shared.
+Maps are plain dicts, which must not be changed and are not part of the hash. Fields are given by
+name, and each has the zero value of its type as default. Times have a zone; None means never.
+Enumerations keep unknown values.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-An agent, and what belongs to it and has no page of its own.
+The types of an agent and its parts.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from coder_agents.schema.logs import WorkspaceAgentLogSource
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentHealth:
     """
-    Whether an agent is well.
+    Whether an agent is healthy.
 
     Attributes:
-        healthy: whether it is connected and its scripts went well.
-        reason: what is wrong; empty while it is healthy.
+        healthy: whether the agent is connected and its scripts succeeded.
+        reason: why the agent is not healthy; empty while it is.
     """
 
     healthy: bool = False
@@ -40,11 +40,11 @@ class WorkspaceAgentHealth:
 @attrs.frozen(kw_only=True)
 class DERPRegion:
     """
-    A relay between an agent and those who connect to it (DERP is Tailscale's protocol for this).
+    A relay between an agent and its clients (DERP is Tailscale's protocol for relays).
 
     Attributes:
-        preferred: whether the agent is best reached through it.
-        latency_ms: from the agent to the relay, in milliseconds.
+        preferred: whether the agent is best reached through this relay.
+        latency_ms: the latency from the agent to the relay, in milliseconds.
     """
 
     preferred: bool = False
@@ -54,22 +54,22 @@ class DERPRegion:
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentScript:
     """
-    A script that the template has an agent run.
+    A script of the template, which an agent runs.
 
     Attributes:
-        id: of the script.
-        log_source_id: the `WorkspaceAgentLogSource` of its lines.
-        log_path: the file in the workspace that gets its output as well.
+        id: the script's id.
+        log_source_id: the id of the `WorkspaceAgentLogSource` of its lines.
+        log_path: the file in the workspace that also gets its output.
         script: its text.
-        cron: when it runs, as cron writes it with seconds in front; empty if not by the clock.
+        cron: its schedule in cron's form, with a field for seconds in front; empty for no schedule.
         run_on_start: whether it runs when the agent starts.
         run_on_stop: whether it runs when the agent shuts down.
-        start_blocks_login: whether the agent is not ready, and log-ins wait, until it is done.
-        timeout: how long it may run; zero for as long as it likes. On the wire nanoseconds;
-            what is below a microsecond is cut off.
+        start_blocks_login: whether the agent is not ready, and log-ins wait, until it has ended.
+        timeout: its time limit; zero for no limit. On the wire it is in nanoseconds, here it is cut
+            to microseconds.
         display_name: its name for people.
-        exit_code: of its last run; None where there was none. From 2.35.
-        status: how its last run ended; None where there was none. From 2.35.
+        exit_code: the exit code of its last run; None before the first run has ended. From 2.35.
+        status: how its last run ended; None before the first run has ended. From 2.35.
     """
 
     id: UUID = NIL_UUID
@@ -89,44 +89,45 @@ class WorkspaceAgentScript:
 @attrs.frozen(kw_only=True)
 class WorkspaceAgent:
     """
-    The program that makes a machine or a container a workspace, as the deployment knows it.
+    An agent: the program that makes a machine or a container a workspace.
 
-    Times are None for what has not happened.
+    A time is None for an event that has not happened.
 
     Attributes:
-        id: of the agent; the agent of the workspace's next build has another.
-        parent_id: the agent that runs this one in a dev container; None for a template's own.
-        created_at: when the build made it.
-        updated_at: when something of this last changed.
-        first_connected_at: when it first called.
-        last_connected_at: when it was last heard of.
-        disconnected_at: when it was last lost.
-        started_at: when it began with its startup scripts.
-        ready_at: when it was done with them, well or badly.
-        status: whether the deployment is in touch with it.
-        lifecycle_state: how far it has come with its scripts.
-        name: what it is called in its workspace.
-        resource_id: the resource of the build that it belongs to.
-        instance_id: of the cloud's machine it runs on, where it proves itself by that.
-        architecture: as Go says it, such as ``amd64``.
-        environment_variables: what the template sets for its processes.
-        operating_system: as Go says it, such as ``linux``.
-        logs_length: bytes of log the deployment holds of it.
-        logs_overflowed: whether the log is full, so that later lines were refused.
-        directory: where its shells start, as the template wrote it.
-        expanded_directory: the same with variables replaced, once the agent has said so.
-        version: of the agent's program.
-        api_version: of the protocol it speaks with the deployment.
+        id: the agent's id; the agent of the workspace's next build has another one.
+        parent_id: the agent that runs this agent in a dev container; None for an agent of the
+            template.
+        created_at: when the build created the agent.
+        updated_at: when the agent's data last changed.
+        first_connected_at: when the agent first connected.
+        last_connected_at: when the deployment last heard from the agent.
+        disconnected_at: when the agent last disconnected.
+        started_at: when the agent began to run its startup scripts.
+        ready_at: when all startup scripts had ended, whether they succeeded or failed.
+        status: the state of the agent's connection to the deployment.
+        lifecycle_state: the agent's progress with its startup or shutdown scripts.
+        name: its name in the workspace.
+        resource_id: the id of its resource in the build.
+        instance_id: the id of its cloud instance, for an agent that authenticates by that id.
+        architecture: Go's name of the architecture, such as ``amd64``.
+        environment_variables: the variables that the template sets for its processes.
+        operating_system: Go's name of the operating system, such as ``linux``.
+        logs_length: the size of its log in the deployment, in bytes.
+        logs_overflowed: whether the log is full, so that the deployment refused later lines.
+        directory: the first directory of its shells, as the template wrote it.
+        expanded_directory: the same with variables replaced, once the agent has reported it.
+        version: the version of the agent's program.
+        api_version: the version of the protocol between the agent and the deployment.
         apps: its apps.
-        latency: from the agent to each relay, by the region's name.
-        connection_timeout_seconds: how long it may take to call before its status is timeout.
-        troubleshooting_url: where the template's author wants people to look.
-        subsystems: what the agent runs inside of.
-        health: whether it is well.
-        display_apps: Coder's own buttons beside it.
-        log_sources: what its log lines come from.
-        scripts: what it runs.
-        startup_script_behavior: of old clients; see `WorkspaceAgentScript.start_blocks_login`.
+        latency: the latency from the agent to each relay, by the name of the region.
+        connection_timeout_seconds: the time to connect, after which its status is timeout.
+        troubleshooting_url: the page of the template's author for problems.
+        subsystems: the subsystems in which the agent runs.
+        health: whether the agent is healthy.
+        display_apps: Coder's own buttons for the agent.
+        log_sources: the sources of its log lines.
+        scripts: its scripts.
+        startup_script_behavior: for old clients; see `WorkspaceAgentScript.start_blocks_login`.
     """
 
     id: UUID = identifying(NIL_UUID)

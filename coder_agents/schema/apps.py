@@ -1,5 +1,5 @@
 """
-Apps of an agent: what the dashboard has a button for.
+Apps of an agent, for which the dashboard has buttons.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from coder_agents.schema.fields import NIL_UUID, maybe_absent
 @attrs.frozen(kw_only=True)
 class Healthcheck:
     """
-    How the agent finds out whether an app answers.
+    The health check of an app, which the agent runs.
 
     Attributes:
-        url: what is asked; empty where the app has no health check.
+        url: the URL that the agent requests; empty where the app has no health check.
         interval: whole seconds from one request to the next.
-        threshold: how many failures in a row make the app unhealthy.
+        threshold: the number of failures in a row that make the app unhealthy.
     """
 
     url: str = ""
@@ -37,19 +37,19 @@ class Healthcheck:
 @attrs.frozen(kw_only=True)
 class WorkspaceAppStatus:
     """
-    What an app said about its work, at one moment.
+    A report of an app on its work.
 
     Attributes:
-        id: of this report.
-        created_at: when it was made.
-        workspace_id: the workspace.
-        agent_id: the agent.
-        app_id: the app.
-        state: working, done, failed or idle.
-        message: the report itself.
-        uri: where to see more, or empty.
-        icon: of old apps; empty.
-        needs_user_attention: of old apps; false.
+        id: the report's id.
+        created_at: when the app sent the report.
+        workspace_id: the id of the workspace.
+        agent_id: the id of the agent.
+        app_id: the id of the app.
+        state: working, complete, failure or idle.
+        message: the text of the report.
+        uri: a link to more information, or empty.
+        icon: used by old apps; empty.
+        needs_user_attention: used by old apps; false.
     """
 
     id: UUID = NIL_UUID
@@ -67,26 +67,26 @@ class WorkspaceAppStatus:
 @attrs.frozen(kw_only=True)
 class WorkspaceApp:
     """
-    Something an agent serves, or a link that the template puts beside it.
+    An app that an agent serves, or a link of the template.
 
     Attributes:
-        id: of the app.
-        url: where the agent finds it, or where the link leads.
-        external: whether it is but a link.
+        id: the app's id.
+        url: the URL at which the agent reaches the app, or the URL of the link.
+        external: whether the app is only a link.
         slug: its name in URLs, unique in the agent.
         display_name: its name for people.
-        command: what to run in a terminal, for an app that is a command.
+        command: the command to run in a terminal, for an app that is a command.
         icon: a URL or a path on the deployment.
-        subdomain: whether the deployment serves it under a host name of its own.
+        subdomain: whether the deployment serves the app under its own host name.
         subdomain_name: the first label of that host name.
-        sharing_level: who may open it.
-        healthcheck: how its health is found out; all zero where it is not.
-        health: what was found.
-        group: apps of one group are shown together.
-        hidden: whether the dashboard keeps it to itself.
-        open_in: where the dashboard opens it.
-        statuses: what it reported, newest first.
-        tooltip: Markdown to show beside the button; by 2.31.
+        sharing_level: the users who may open the app.
+        healthcheck: its health check; all fields are zero where it has none.
+        health: the result of the health check.
+        group: the name of its group; the dashboard shows the apps of a group together.
+        hidden: whether the dashboard hides the app.
+        open_in: where the dashboard opens the app.
+        statuses: its reports, newest first.
+        tooltip: the Markdown text beside the button; by 2.31.
     """
 
     id: UUID = NIL_UUID

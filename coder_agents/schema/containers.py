@@ -1,5 +1,5 @@
 """
-Containers an agent sees, and the dev containers among them.
+The containers and dev containers that an agent lists.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class WorkspaceAgentContainerPort:
 
     Attributes:
         port: its number inside the container.
-        network: ``tcp``, ``udp`` or what else the container runtime says.
-        host_ip: the address on the host it is bound to, of IPv4 or IPv6; empty if it is not.
-        host_port: its number outside the container; 0 if it is not bound.
+        network: ``tcp``, ``udp`` or another word of the container runtime.
+        host_ip: the address of IPv4 or IPv6 on the host to which it is bound; empty if unbound.
+        host_port: its number outside the container; 0 if unbound.
     """
 
     port: int = 0
@@ -38,15 +38,15 @@ class WorkspaceAgentContainer:
     A container on the machine of an agent, running or not.
 
     Attributes:
-        created_at: when it was made.
+        created_at: when it was created.
         id: the container runtime's id.
         name: its name for people.
-        image: what it was made of.
+        image: the image it was created from.
         labels: its labels.
-        running: whether it runs.
-        ports: what it exposes.
+        running: whether it is running.
+        ports: the ports that it exposes.
         status: a word of the container runtime, such as ``running`` or ``exited``.
-        volumes: what is mounted into it: path outside to path inside.
+        volumes: its mounts: a mapping of paths outside to paths inside.
     """
 
     created_at: datetime | None = None
@@ -61,7 +61,7 @@ class WorkspaceAgentContainer:
 
     def match(self, id_or_name: str) -> bool:
         """
-        Whether *id_or_name* is this container's id, in full, or its name.
+        Whether *id_or_name* is this container's full id or its name.
         """
         return id_or_name in (self.id, self.name)
 
@@ -72,9 +72,9 @@ class WorkspaceAgentDevcontainerAgent:
     The agent that runs inside a dev container.
 
     Attributes:
-        id: of the agent, which can be had like any other.
-        name: of the agent.
-        directory: where its shells start, inside the container.
+        id: the agent's id, which `Client.agent` accepts.
+        name: the agent's name.
+        directory: the first directory of its shells, inside the container.
     """
 
     id: UUID = NIL_UUID
@@ -85,19 +85,20 @@ class WorkspaceAgentDevcontainerAgent:
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentDevcontainer:
     """
-    A dev container: a definition in the workspace, and what runs of it.
+    A dev container: a definition in the workspace, and its container.
 
     Attributes:
-        id: of the dev container; it stays when its container is made anew.
-        name: for people.
-        workspace_folder: the folder that the definition is of.
-        config_path: the definition's file.
-        status: what it is doing.
-        dirty: whether the definition has changed since the container was made.
-        container: what runs, or ran; None where there is none.
-        agent: the agent inside; None where there is none.
-        subagent_id: the agent the template declares for it; None where it does not. By 2.31.
-        error: what went wrong with it, or empty. By 2.31.
+        id: the dev container's id; it stays the same when its container is recreated.
+        name: its name for people.
+        workspace_folder: the folder that the definition belongs to.
+        config_path: the path of the definition.
+        status: its state.
+        dirty: whether the definition has changed since the container was created.
+        container: its container, running or not; None where there is none.
+        agent: the agent in the container; None where there is none.
+        subagent_id: the id of the agent that the template declares for it; None where the template
+            declares none. By 2.31.
+        error: why it failed, or empty. By 2.31.
     """
 
     id: UUID = NIL_UUID
@@ -115,12 +116,12 @@ class WorkspaceAgentDevcontainer:
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentListContainersResponse:
     """
-    The containers an agent sees.
+    The containers and dev containers that an agent lists.
 
     Attributes:
-        devcontainers: dev containers; they are never filtered by labels.
-        containers: containers, also those that have exited and those of dev containers.
-        warnings: what went wrong on the way to this list, without spoiling it.
+        devcontainers: the dev containers; labels do not filter them.
+        containers: the containers, including exited ones and those of dev containers.
+        warnings: problems while the agent made the list; the list is valid.
     """
 
     devcontainers: tuple[WorkspaceAgentDevcontainer, ...] = ()

@@ -1,9 +1,9 @@
 """
-Decoded JSON to schema classes, and back to JSON.
+Conversion of decoded JSON to schema classes, and of schema classes to JSON.
 
-One cattrs converter with a hook factory for each shape a type can have. Its functions are
-generated when a class is first used. They are quick, but report only that a value is unexpected:
-then the validating reader reads the document again and reports which value, and where.
+It uses one cattrs converter with a hook factory for each shape of a type. The converter's functions
+are generated when a class is first used. They are fast, but report only that a value is unexpected.
+Then the validating reader reads the document again, and reports the value and its place.
 """
 
 from __future__ import annotations
@@ -34,37 +34,41 @@ Hook = Callable[..., Any]
 
 converter = Converter(detailed_validation=False)
 
-# Only strings can hold them.
+# In JSON, only strings can contain them.
 _SEPARATORS = {"\u0085": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
-_FEW = 5  # below this number of objects a call for each costs less than lists of their values
+_FEW = 5  # for fewer objects, a call for each costs less than lists of their values
 
 
 def from_document(document: object, cls: type[T], *, path: str = "$") -> T:
     """
-    What the decoded JSON *document* says, as *cls*; see `reading.from_json`.
+    Return the decoded JSON *document* as *cls*; see `reading.from_json`.
 
-    *path* is where the document is in a larger one, for the text of a `DecodeError`.
+    *path* is the place of the document in a larger one, for the text of a *DecodeError*.
+
+    Raises *DecodeError* where *document* is not that of *cls*, *TypeError* for a *cls* that JSON is
+    not read as.
     """
-    asked: Any = cls
-    read = _reader(asked)
+    kind: Any = cls
+    read = _reader(kind)
     try:
         return cast("T", read(document, cls))
-    except (Mismatch, TypeError):  # TypeError: a list or an object where an id or a word belongs
+    except (Mismatch, TypeError):  # TypeError: a list or an object in the place of an id or a word
         pass
-    # Outside of the handler, so that the error has no other one as its context.
+    # Outside of the handler, so that the error has no context.
     return cast("T", validating.read(document, cls, path))
 
 
 def to_json(value: object) -> str:
     """
-    The JSON of *value*: of a schema class, or of lists, tuples and maps with such inside.
+    Return the JSON of *value*: an object of a schema class, or lists, tuples and maps of such
+    objects.
 
-    Compact, with the names and the formats the deployment uses; it leaves out what
-    the deployment leaves out. The text is one line: what else ends a line than a newline, U+0085,
-    U+2028 and U+2029, is escaped. It can always be encoded: half a surrogate pair becomes U+FFFD.
+    The JSON is compact, with the deployment's names and formats. It skips the fields that the
+    deployment skips. The text is one line: the separators U+0085, U+2028 and U+2029 are escaped. It
+    can always be encoded: half a surrogate pair becomes U+FFFD.
 
-    Raises ValueError for a time without a zone and a number that is not finite.
+    Raises *ValueError* for a time without a zone, and for a number that is not finite.
     """
     document = converter.unstructure(value)
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -73,11 +77,11 @@ def to_json(value: object) -> str:
 
 def to_dict(value: object) -> dict[str, Any]:
     """
-    *value*, an object of a schema class, as `to_json` writes it, in plain dicts, lists and values.
+    Return *value*, an object of a schema class, as plain dicts, lists and values.
 
-    Names and formats are those of the deployment: times and UUIDs are strings.
+    The names and formats are those of `to_json`: times and UUIDs are strings.
 
-    Raises TypeError where *value* is of no schema class, ValueError as `to_json` does.
+    Raises *TypeError* where *value* is of no schema class, *ValueError* as `to_json` does.
     """
     if not shapes.is_class(type(value)):
         raise TypeError(f"value must be an object of a schema class, not a {type(value).__name__}")
@@ -87,10 +91,10 @@ def to_dict(value: object) -> dict[str, Any]:
 
 def _on_one_line(text: str) -> str:
     """
-    Return the JSON *text* with every character escaped at which `str.splitlines` would cut it.
+    Return the JSON *text* with each character escaped at which `str.splitlines` would cut it.
     """
     if text.isascii():
-        return text  # `json` has escaped the others
+        return text  # `json` has escaped the separators in ASCII
     for separator, escape in _SEPARATORS.items():
         text = text.replace(separator, escape)
     return text
@@ -114,13 +118,13 @@ def _is_readable(cls: Any) -> bool:
 def _list_reader(cls: Any) -> Hook:
     item = shapes.list_item(cls)
     read = converter.get_structure_hook(item)
-    read_many = _class_readers(item).many if shapes.is_class(item) else None
+    read_batch = _class_readers(item).batch if shapes.is_class(item) else None
 
     def read_list(value: object, _: object = None) -> list[Any]:
         if type(value) is list:
-            if read_many is None or len(value) < _FEW:
+            if read_batch is None or len(value) < _FEW:
                 return [read(each, item) for each in value]
-            return read_many(value)
+            return read_batch(value)
         if value is None:
             return []
         raise Mismatch
@@ -180,7 +184,7 @@ def _holds(shape: Callable[[Any], Any]) -> Callable[[Any], bool]:
 
 
 def _register() -> None:
-    # Of two that fit, the later one is taken.
+    # Where two factories match, cattrs takes the one that was registered last.
     for shape, factory in (
         (_holds(shapes.list_item), _list_reader),
         (_holds(shapes.tuple_item), _tuple_reader),

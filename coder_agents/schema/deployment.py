@@ -1,5 +1,5 @@
 """
-What a deployment says of itself, and its answers that are no data.
+Information about a deployment, and its answers without data.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from coder_agents.schema.fields import identifying, maybe_absent
 @attrs.frozen(kw_only=True)
 class BuildInfoResponse:
     """
-    What a deployment runs.
+    The build and the settings of a deployment.
 
     Attributes:
-        external_url: where this version's source or release notes are.
-        version: the release; development builds all say ``v0.0.0-devel``.
-        dashboard_url: the deployment's own URL.
-        telemetry: whether it reports home.
-        workspace_proxy: whether this is a workspace proxy, not the deployment itself.
-        agent_api_version: of the protocol agents speak.
-        provisioner_api_version: of the protocol provisioners speak.
-        upgrade_message: what the operator wants said to outdated clients, or empty.
+        external_url: the URL of this version's source or release notes.
+        version: the release; every development build reports ``v0.0.0-devel``.
+        dashboard_url: the URL of the deployment.
+        telemetry: whether the deployment sends telemetry.
+        workspace_proxy: whether the server is a workspace proxy.
+        agent_api_version: the version of the agents' protocol.
+        provisioner_api_version: the version of the provisioners' protocol.
+        upgrade_message: the operator's message for outdated clients, or empty.
         deployment_id: a UUID, as text; empty on a workspace proxy.
-        webpush_public_key: for browser notifications, or empty.
+        webpush_public_key: the key for browser notifications, or empty.
     """
 
     external_url: str = ""
@@ -45,11 +45,11 @@ class BuildInfoResponse:
 @attrs.frozen(kw_only=True)
 class ValidationError:
     """
-    One thing that is wrong with a request. Not an exception.
+    The reason why one parameter of a request was refused. It is not an exception.
 
     Attributes:
-        field: the parameter it is about.
-        detail: what is wrong with it.
+        field: the name of the parameter.
+        detail: why it was refused.
     """
 
     field: str = ""
@@ -59,12 +59,12 @@ class ValidationError:
 @attrs.frozen(kw_only=True)
 class Response:
     """
-    An answer in words: that something was accepted, or what is wrong.
+    An answer that is a message: a request was accepted, or why it was refused.
 
     Attributes:
-        message: for people.
-        detail: more of it, or empty.
-        validations: what is wrong with each parameter.
+        message: the text for people.
+        detail: more about the message, or empty.
+        validations: the reason for each refused parameter.
     """
 
     message: str = ""
@@ -75,11 +75,11 @@ class Response:
 @attrs.frozen(kw_only=True)
 class ServerSentEvent:
     """
-    An event of a stream, in the form it has as a WebSocket message.
+    An event of a stream, in the form of a WebSocket message.
 
     Attributes:
-        type: what it carries.
-        data: the decoded JSON of it: for metadata a list, for an error a `Response`'s object.
+        type: the kind of its content.
+        data: its decoded JSON: a list for metadata, the object of a `Response` for an error.
     """
 
     type: ServerSentEventType = ServerSentEventType("")

@@ -1,5 +1,5 @@
 """
-Text to decoded JSON, stricter than the standard library where that guards the rest.
+Decoding JSON texts, with stricter rules than the standard library.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _QUOTED = 40
 _FEW = 10
 _DEEP = 4
 
-# One search, where two for the plain texts cost four times as much.
+# One search for both letters: two searches for plain texts cost four times as much.
 _SURROGATE = re.compile(r"\\u[dD]")
 
-# Every escape, so that the second backslash of an escaped one begins none.
+# It matches every escape, so that the second backslash of an escaped backslash begins none.
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     r"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -29,9 +29,10 @@ _ESCAPE = re.compile(
 
 def parse(text: str | bytes | bytearray | memoryview) -> object:
     """
-    The JSON *text*, decoded.
+    Return the JSON *text*, decoded.
 
-    Raises `DecodeError` for what is not UTF-8 or not JSON. ``NaN`` and ``Infinity`` are not.
+    Raises *DecodeError* where *text* is not UTF-8 or not JSON. ``NaN`` and ``Infinity`` are not
+    JSON.
     """
     checked = without_surrogates(text) if isinstance(text, str) else _decoded(text)
     return _parsed(_without_lone_escapes(checked))
@@ -39,7 +40,7 @@ def parse(text: str | bytes | bytearray | memoryview) -> object:
 
 def without_surrogates(text: str) -> str:
     """
-    *text* with half surrogate pairs, which cannot be encoded, replaced by U+FFFD.
+    Return *text* with each half of a surrogate pair, which cannot be encoded, replaced by U+FFFD.
     """
     try:
         text.encode()
@@ -50,7 +51,7 @@ def without_surrogates(text: str) -> str:
 
 def failure(path: str, wanted: str, found: str) -> DecodeError:
     """
-    The error that says that *found* is at *path*, and not what is *wanted*.
+    Return the error for *found* at *path*, where *wanted* belongs.
     """
     text = f"{path}: wanted {wanted}, found {found}"
     return DecodeError(text, path=path, wanted=wanted, found=found)
@@ -58,13 +59,13 @@ def failure(path: str, wanted: str, found: str) -> DecodeError:
 
 def excerpt(value: object) -> str:
     """
-    The beginning of the JSON of *value*: plain ASCII, at most 80 characters.
+    Return the beginning of the JSON of *value*: plain ASCII, at most 80 characters.
     """
     return _cut(json.dumps(_pruned(value, _DEEP)), _EXCERPT)
 
 
 def _pruned(value: object, depth: int) -> object:
-    # So that a document of many megabytes is not written out for its first characters.
+    # The first characters of a large document must not need the JSON of all of it.
     if isinstance(value, str):
         return value[:_EXCERPT]
     if isinstance(value, list):
@@ -98,17 +99,17 @@ def _refuse_constant(name: str) -> object:
 
 
 def _integer(digits: str) -> int | float:
-    # Python refuses to make an integer of more than 4,300 digits, also in a field that nobody
-    # reads. As an infinite number it is ignored there and refused elsewhere.
+    # Python refuses an integer of more than 4,300 digits, also in an unknown field. As an infinite
+    # number it is ignored in an unknown field, and refused elsewhere.
     try:
         return int(digits)
     except ValueError:
         return float(digits)
 
 
-# `scan_once` is in C; `decode` calls it from Python, with two patterns around it.
+# `scan_once` is in C; `decode` is in Python and adds two searches for white space.
 _scan = json.JSONDecoder(parse_constant=_refuse_constant).scan_once  # type: ignore[attr-defined]
-# With a function for each integer, so only for what the other one refuses.
+# It calls a function for each integer, so it reads only the texts that `_scan` refuses.
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)
 _WHITE = " \t\n\r"  # RFC 8259, section 2
 
@@ -117,7 +118,7 @@ def _parsed(text: str) -> object:
     try:
         value, end = _scan(text, 0)
     except (StopIteration, ValueError, RecursionError):
-        pass  # outside of this handler, so that the error has no other one as its context
+        pass  # the text is decoded again outside of this handler: the error then has no context
     else:
         if not text[end:].strip(_WHITE):
             return value
@@ -137,6 +138,6 @@ def _decoded_or_refused(text: str) -> object:
 
 
 def _place(error: json.JSONDecodeError) -> str:
-    rest = error.doc[error.pos : error.pos + _QUOTED]
-    shown = _cut(json.dumps(rest), _QUOTED) if rest else "the end"
+    following = error.doc[error.pos : error.pos + _QUOTED]
+    shown = _cut(json.dumps(following), _QUOTED) if following else "the end"
     return f"{shown} at line {error.lineno} column {error.colno}"

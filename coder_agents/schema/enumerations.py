@@ -12,10 +12,10 @@ from coder_agents.schema.ordering import Ordered
 
 class WorkspaceAgentStatus(OpenEnumeration):
     """
-    Whether the deployment is in touch with an agent.
+    The state of an agent's connection to the deployment.
 
-    An agent starts as connecting. One that has not called by its connection time-out is in
-    timeout; one that called and fell silent is disconnected. Both may still come back.
+    A new agent is connecting. An agent that has not connected within its connection time-out is in
+    timeout. An agent that was connected and is silent now is disconnected. Both may connect later.
     """
 
     CONNECTING = "connecting"
@@ -26,11 +26,11 @@ class WorkspaceAgentStatus(OpenEnumeration):
 
 class WorkspaceAgentLifecycle(Ordered, OpenEnumeration):
     """
-    How far an agent has come with its startup scripts, or with its shutdown scripts.
+    An agent's progress with its startup scripts or its shutdown scripts.
 
-    An agent in start_timeout or start_error is usable, only its scripts were too slow or failed.
-    States compare in the order in which an agent passes through them; an unknown one raises
-    *ValueError* then.
+    An agent in start_timeout or start_error can be used; a script of it took too long or failed.
+    States compare in the order in which an agent passes through them. Comparing with an unknown
+    state raises *ValueError*.
     """
 
     CREATED = "created"
@@ -46,14 +46,14 @@ class WorkspaceAgentLifecycle(Ordered, OpenEnumeration):
     @property
     def starting(self) -> bool:
         """
-        Whether the agent is on its way up: created or starting.
+        Whether the agent is starting: its state is created or starting.
         """
         return self in _STARTING
 
     @property
     def shutting_down(self) -> bool:
         """
-        Whether the agent is on its way down, or is down, well or badly.
+        Whether the agent is shutting down, or has shut down, with or without an error.
         """
         return self in _SHUTTING_DOWN
 
@@ -73,7 +73,7 @@ class WorkspaceAgentStartupScriptBehavior(OpenEnumeration):
     """
     Whether a log-in waits for the startup scripts.
 
-    Of old clients only: `WorkspaceAgentScript.start_blocks_login` says it for each script.
+    Only old clients use it: `WorkspaceAgentScript.start_blocks_login` has it for each script.
     """
 
     BLOCKING = "blocking"
@@ -93,7 +93,7 @@ class WorkspaceAgentScriptStatus(OpenEnumeration):
 
 class DisplayApp(OpenEnumeration):
     """
-    A button that Coder itself, not the template, puts beside an agent.
+    A button for an agent that comes from Coder, not from the template.
     """
 
     VSCODE = "vscode"
@@ -105,7 +105,7 @@ class DisplayApp(OpenEnumeration):
 
 class AgentSubsystem(OpenEnumeration):
     """
-    What an agent runs inside of, or together with.
+    A subsystem in which, or together with which, an agent runs.
     """
 
     ENVBOX = "envbox"
@@ -115,14 +115,14 @@ class AgentSubsystem(OpenEnumeration):
     @property
     def valid(self) -> bool:
         """
-        The same as `known`, under the name the Go client has for it.
+        The same as `known`, under its name in the Go client.
         """
         return self.known
 
 
 class WorkspaceAgentDevcontainerStatus(OpenEnumeration):
     """
-    What a dev container is doing. Stopping and deleting came by 2.31.
+    The state of a dev container. Stopping and deleting came by 2.31.
     """
 
     RUNNING = "running"
@@ -135,7 +135,7 @@ class WorkspaceAgentDevcontainerStatus(OpenEnumeration):
     @property
     def transitioning(self) -> bool:
         """
-        Whether it is about to be something else: starting, stopping or deleting.
+        Whether another state follows: the dev container is starting, stopping or deleting.
         """
         return self in _TRANSITIONING
 
@@ -153,9 +153,10 @@ class LogLevel(Ordered, OpenEnumeration):
     """
     The severity of a log line.
 
-    As everything of a startup script's standard error is an error here, many errors are none.
-    Levels compare by `severity`, also with plain text: ``log.level >= "warn"``. Comparing with an
-    unknown level raises *ValueError*; to sort levels, use ``key=lambda level: level.severity``.
+    Each line that a script writes to standard error has the level error, so many lines at this
+    level report no failure. Levels compare by `severity`, also with plain text:
+    ``log.level >= "warn"``. Comparing with an unknown level raises *ValueError*; to sort levels,
+    use ``key=lambda level: level.severity``.
     """
 
     TRACE = "trace"
@@ -167,9 +168,9 @@ class LogLevel(Ordered, OpenEnumeration):
     @property
     def severity(self) -> int:
         """
-        The rank of the level: 0 for trace up to 4 for error, and 5 for an unknown one.
+        The rank of the level: 0 for trace up to 4 for error, and 5 for an unknown level.
 
-        So a filter for "warn and worse" does not hide what it does not understand.
+        So a filter for warnings and errors does not hide lines of an unknown level.
         """
         return _SEVERITY.get(self, len(_SEVERITY))
 
@@ -179,7 +180,7 @@ class LogLevel(Ordered, OpenEnumeration):
 
 LogLevelName = Literal["trace", "debug", "info", "warn", "error"]
 """
-The text of a `LogLevel`, for annotations: what takes a level takes either.
+The text of a `LogLevel`, for annotations: arguments for a level accept both.
 """
 
 _SEVERITY = {level: rank for rank, level in enumerate(LogLevel)}
@@ -187,7 +188,7 @@ _SEVERITY = {level: rank for rank, level in enumerate(LogLevel)}
 
 class WorkspaceAppHealth(OpenEnumeration):
     """
-    What the health checks of an app say; disabled where it has none.
+    The result of an app's health check; disabled where the app has none.
     """
 
     DISABLED = "disabled"
@@ -198,7 +199,7 @@ class WorkspaceAppHealth(OpenEnumeration):
 
 class WorkspaceAppSharingLevel(OpenEnumeration):
     """
-    Who, besides the owner, may open an app.
+    The users who may open an app.
     """
 
     OWNER = "owner"
@@ -218,7 +219,7 @@ class WorkspaceAppOpenIn(OpenEnumeration):
 
 class WorkspaceAppStatusState(OpenEnumeration):
     """
-    What an app says it is at. Idle came by 2.31.
+    The state of work that an app reports. Idle came by 2.31.
     """
 
     WORKING = "working"
@@ -229,7 +230,7 @@ class WorkspaceAppStatusState(OpenEnumeration):
 
 class WorkspaceStatus(OpenEnumeration):
     """
-    What a build makes of its workspace: a transition and the state of its job in one word.
+    The state of a workspace: the transition of its build and the state of the build's job.
     """
 
     PENDING = "pending"
@@ -246,7 +247,7 @@ class WorkspaceStatus(OpenEnumeration):
 
 class WorkspaceTransition(OpenEnumeration):
     """
-    What a build is asked to do with its workspace.
+    The change that a build makes to its workspace.
     """
 
     START = "start"
@@ -256,7 +257,7 @@ class WorkspaceTransition(OpenEnumeration):
 
 class ProvisionerJobStatus(OpenEnumeration):
     """
-    How far the job of a build has come.
+    The state of a build's job.
     """
 
     PENDING = "pending"
@@ -279,7 +280,7 @@ class JobErrorCode(OpenEnumeration):
 
 class BuildReason(OpenEnumeration):
     """
-    What had a workspace built.
+    The reason for a build.
 
     2.24 knows initiator, autostart and autostop; the others came by 2.31.
     """
@@ -300,7 +301,7 @@ class BuildReason(OpenEnumeration):
 
 class UserStatus(OpenEnumeration):
     """
-    Whether a user may log in, and whether they did of late.
+    Whether a user may log in: active, dormant after a long time without a log-in, or suspended.
     """
 
     ACTIVE = "active"
@@ -310,7 +311,7 @@ class UserStatus(OpenEnumeration):
 
 class ServerSentEventType(OpenEnumeration):
     """
-    What an event carries: nothing, an item, or the reason why the stream ends.
+    The kind of an event: a ping without data, an item, or the error that ends the stream.
     """
 
     PING = "ping"

@@ -1,8 +1,8 @@
 """
-What the schema classes have in common: zero values, and how a field is written.
+Zero values and properties of the fields of schema classes.
 
-Every field has a default, the zero value it has in Go, so that what an older release does
-not send reads as that, and so that ``WorkspaceAgent(name="main")`` is a whole agent.
+Each field has the zero value of Go as its default. So a field that an older release does not send
+has its zero value, and ``WorkspaceAgent(name="main")`` is a complete agent.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ The type of an id that is a number: an integer of at most 64 bits.
 
 NO_AGE = 9_223_372_036
 """
-The age on the wire of what never was: the whole seconds of Go's longest duration.
+The age of a value that was never collected, on the wire: Go's longest duration in whole seconds.
 """
 
 Age = Annotated[int | None, "9223372036 for None"]
 """
-The type of an age in whole seconds, None for what never was.
+The type of an age in whole seconds; None for a value that was never collected.
 """
 
 NIL_UUID = UUID(int=0)
 """
-The UUID of nothing: what a UUID that was not sent reads as.
+The nil UUID, which is the zero value of a UUID.
 """
 
 SKIPPED_WHEN_EMPTY = "coder_agents.skipped_when_empty"
@@ -42,7 +42,7 @@ IDENTIFYING = "coder_agents.identifying"
 
 def maybe_absent(default: T) -> T:
     """
-    A field that is left out of the JSON while it has its *default*.
+    Return a field that the JSON skips while it has its *default*.
     """
     field: T = attrs.field(default=default, metadata={SKIPPED_WHEN_EMPTY: True})
     return field
@@ -50,9 +50,9 @@ def maybe_absent(default: T) -> T:
 
 def empty_map(*, absent: bool = False) -> Mapping[str, Any]:
     """
-    A field that is a map, empty by default; left out of the JSON then if *absent*.
+    Return a field for a map, empty by default; with *absent*, the JSON skips an empty map.
 
-    Maps do not count in an object's hash, for they have none.
+    Maps have no hash, so they are not part of an object's hash.
     """
     field: Mapping[str, Any] = attrs.field(
         factory=dict, hash=False, metadata={SKIPPED_WHEN_EMPTY: absent}
@@ -62,7 +62,7 @@ def empty_map(*, absent: bool = False) -> Mapping[str, Any]:
 
 def named(name: str, default: T) -> T:
     """
-    A field whose *name* in the JSON is not the one it has here.
+    Return a field that is called *name* in the JSON.
     """
     field: T = attrs.field(default=default, metadata={NAME: name})
     return field
@@ -70,9 +70,9 @@ def named(name: str, default: T) -> T:
 
 def identifying(default: T, *, repr: bool = True) -> T:
     """
-    A field without which an answer is not of this class: it has to be in the JSON of one.
+    Return a field that identifies its class: an answer without this field is not of the class.
 
-    The *default* is for objects that are made in Python, and for objects inside of others.
+    The *default* is for objects that are constructed in Python, and for objects inside of others.
     """
     field: T = attrs.field(default=default, repr=repr, metadata={IDENTIFYING: True})
     return field
@@ -80,20 +80,20 @@ def identifying(default: T, *, repr: bool = True) -> T:
 
 def is_identifying(field: attrs.Attribute[Any]) -> bool:
     """
-    Whether an answer without *field* is not of its class.
+    Whether *field* identifies its class.
     """
     return bool(field.metadata.get(IDENTIFYING))
 
 
 def is_skipped_when_empty(field: attrs.Attribute[Any]) -> bool:
     """
-    Whether the JSON does without *field* while it has its default.
+    Whether the JSON skips *field* while it has its default.
     """
     return bool(field.metadata.get(SKIPPED_WHEN_EMPTY))
 
 
 def json_name(field: attrs.Attribute[Any]) -> str:
     """
-    What *field* is called in the JSON.
+    Return the name of *field* in the JSON.
     """
     return str(field.metadata.get(NAME, field.name))

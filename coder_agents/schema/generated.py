@@ -1,13 +1,14 @@
 """
 Readers from decoded JSON to schema classes, generated and compiled when a class is first read.
 
-A generated reader does the work of one function for each field without the calls. It reports only
-that a value is unexpected; `validating` finds which one.
+A generated reader reads all fields without a function call for each. It reports only that a value
+is unexpected; `validating` finds the value.
 
 Objects are built without calling ``__init__``: a frozen class sets its fields through
-``object.__setattr__``, which is slow. A reader therefore builds a draft, an object of a subclass whose fields can be set, and turns it into an object of the
-frozen class by its ``__class__``. The result is the same as that of a call: schema classes have no
-validators, no converters and no ``__attrs_post_init__``.
+``object.__setattr__``, which is slow. A reader therefore builds a draft, an object of a subclass
+whose fields can be set. It turns the draft into an object of the frozen class by setting
+``__class__``. The result is the same as that of a call: schema classes have no validators, no
+converters and no ``__attrs_post_init__``.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ from coder_agents.schema.times import parse_time, parse_times
 Names = dict[str, Any]
 HookFor = Callable[[Any], Callable[..., Any]]
 
-# The usual value costs no call; the reader of the type gets any other.
+# The usual value costs no call; the reader of the type reads any other value.
 _INLINE: dict[Any, str] = {
     str: "if v{at}.__class__ is not str: v{at} = read_text(v{at})",
     int: "if v{at}.__class__ is not int: v{at} = read_integer(v{at})",
     Int64: (
         "if v{at}.__class__ is not int"
-        f" or not {scalars.LEAST} <= v{{at}} <= {scalars.GREATEST}:"
+        f" or not {scalars.MIN_INT64} <= v{{at}} <= {scalars.MAX_INT64}:"
         " v{at} = read_int64(v{at})"
     ),
     Age: (f"if v{{at}}.__class__ is not int or v{{at}} == {NO_AGE}: v{{at}} = read_age(v{{at}})"),
@@ -61,34 +62,34 @@ _READERS: Names = {
     "parse_times": parse_times,
 }
 _HANDLERS = (
-    "except KeyError: made = one({**nulls, **found})",
-    "except (TypeError, AttributeError, ValueError): made = unexpected(found)",
+    "except KeyError: built = one({**nulls, **found})",
+    "except (TypeError, AttributeError, ValueError): built = unexpected(found)",
 )
 
 
 @attrs.frozen
 class Readers:
     """
-    The generated functions: one reads an object, the other each of a list of objects.
+    The generated functions: `one` reads an object, `batch` reads each object of a list.
 
-    Both raise `Mismatch`. Neither uses a second argument.
+    Both raise *Mismatch*. Both ignore a second argument.
     """
 
     one: Callable[..., Any]
-    many: Callable[..., list[Any]]
+    batch: Callable[..., list[Any]]
 
 
 @attrs.frozen
 class _Code:
     """
-    What puts a field into its variable: ``v0`` for the first field, and so on.
+    The code that reads a field into its variable: ``v0`` for the first field, and so on.
 
     Attributes:
-        lines: for one object, which is called ``found``.
-        column: the expression for the values of all objects in ``all_found``, which is read in
-            one call instead.
-        each: the lines for each of several objects, where they are others.
-        last: the variable that they need, which has what was found in the object before.
+        lines: the lines for one object, which is called ``found``.
+        column: the expression for the field's values of all objects in ``all_found``; empty where
+            each object is read by itself.
+        each: the lines for each object of several; empty where they are *lines*.
+        last: the variable for the value of the object before, which *each* uses; or empty.
     """
 
     lines: Sequence[str]
@@ -112,7 +113,7 @@ def class_readers(cls: Any, hook_for: HookFor) -> Readers:
     }
     codes = [_code(field, at, names, hook_for) for at, field in enumerate(fields)]
     compiled(cls, _source(fields, codes), names)
-    return Readers(names["one"], names["many"])
+    return Readers(names["one"], names["batch"])
 
 
 def _null_or_mismatch(cls: Any) -> Callable[[object], Any]:
@@ -127,7 +128,7 @@ def _null_or_mismatch(cls: Any) -> Callable[[object], Any]:
 def _code(field: attrs.Attribute[Any], at: int, names: Names, hook_for: HookFor) -> _Code:
     kind: Any = field.type
     key = repr(json_name(field))
-    # A field that is often missing must not raise; one that is usually there costs less this way.
+    # `get` for a field that is often missing; an index is faster where the field is there.
     found = f"found.get({key})" if is_skipped_when_empty(field) else f"found[{key}]"
     names[f"kind{at}"] = kind
     if kind == scalars.TIME:
@@ -139,7 +140,7 @@ def _code(field: attrs.Attribute[Any], at: int, names: Names, hook_for: HookFor)
         known = f"v{at} = known{at}.get(f) or read_enumeration(f, kind{at})"
         return _Code([f"f = {found}", known])
     if kind is UUID:
-        # Lines of one source follow each other.
+        # Several lines in a row usually have the same source.
         lines, last = [f"f = {found}", f"v{at} = read_uuid(f)"], f"last{at}"
         each = [lines[0], f"if f != {last}:", f"    {lines[1]}", f"    {last} = f"]
         return _Code(lines, each=each, last=last)
@@ -155,32 +156,32 @@ def _code(field: attrs.Attribute[Any], at: int, names: Names, hook_for: HookFor)
     lines = [f"v{at} = read{at}({found}, kind{at})"]
     if not shapes.is_class(kind):
         return _Code(lines)
-    # One call for all of them instead of one for each.
-    names[f"many{at}"] = hook_for(GenericAlias(list, kind))
-    return _Code(lines, column=f"many{at}([{found} for found in all_found])")
+    # One call reads the objects of the whole batch.
+    names[f"batch{at}"] = hook_for(GenericAlias(list, kind))
+    return _Code(lines, column=f"batch{at}([{found} for found in all_found])")
 
 
 def _source(fields: Sequence[attrs.Attribute[Any]], codes: Sequence[_Code]) -> list[str]:
     """
-    Return the lines of both functions.
+    Return the source lines of both functions.
     """
-    making = ["made = draft()"]
-    making += [f"made.{field.name} = v{at}" for at, field in enumerate(fields)]
-    making += ["made.__class__ = cls"]
+    building = ["built = draft()"]
+    building += [f"built.{field.name} = v{at}" for at, field in enumerate(fields)]
+    building += ["built.__class__ = cls"]
     one = [line for code in codes for line in code.lines]
     each = [line for code in codes if not code.column for line in code.each or code.lines]
     columns = {f"v{at}": code.column for at, code in enumerate(codes) if code.column}
     return [
         "def one(found, _=None):",
-        *_indented(["try:", *_indented([*one, *making]), *_HANDLERS, "return made"]),
-        "def many(all_found, _=None):",
+        *_indented(["try:", *_indented([*one, *building]), *_HANDLERS, "return built"]),
+        "def batch(all_found, _=None):",
         *_indented(_zipped(columns) if columns else []),
-        "    all_made = []",
-        "    add = all_made.append",
+        "    all_built = []",
+        "    add = all_built.append",
         *[f"    {code.last} = ..." for code in codes if code.last],
         f"    for {', '.join(['found', *columns])} in all_found:",
-        *_indented(_indented(["try:", *_indented([*each, *making]), *_HANDLERS, "add(made)"])),
-        "    return all_made",
+        *_indented(_indented(["try:", *_indented([*each, *building]), *_HANDLERS, "add(built)"])),
+        "    return all_built",
     ]
 
 
@@ -199,20 +200,20 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 def draft_of(cls: Any) -> Any:
     """
-    Return the subclass of *cls* whose objects can be set, and turned into objects of *cls*.
+    Return a subclass of *cls* whose objects are mutable and can become objects of *cls*.
     """
-    # Both methods for attributes, or the interpreter uses its slow way for either.
+    # Both methods for attributes are needed, otherwise the interpreter uses its slow way.
     plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
     return type(f"{cls.__name__}Draft", (cls,), {"__slots__": (), **plain})
 
 
 def compiled(cls: Any, lines: list[str], names: Names) -> Names:
     """
-    Return *names* with the functions that *lines* define, which are about *cls*.
+    Return *names* with the functions that *lines* define, which read *cls*.
     """
     source = "\n".join(lines) + "\n"
     place = f"<coder_agents readers of {cls.__name__}, {id(names):x}>"
-    # A traceback shows the line, as it does for what attrs generates.
+    # With this entry, a traceback shows the generated line.
     linecache.cache[place] = (len(source), None, source.splitlines(keepends=True), place)
     exec(compile(source, place, "exec"), names)
     return names

@@ -1,5 +1,5 @@
 """
-Log lines of an agent, and the sources they come from.
+Log lines of an agent, and their sources.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from coder_agents.schema.fields import NIL_UUID, Int64
 from coder_agents.schema.source_names import HasSource, name_of_source, restore_name
 from coder_agents.schema.times import format_time
 
-_LONGEST_OUTPUT = 1024  # code points
-_NAME = "source_name"  # in the state of a line that is pickled or copied
+_MAX_OUTPUT = 1024  # code points
+_NAME = "source_name"  # the key in the state of a pickled or copied line
 
 
 @attrs.frozen(kw_only=True)
@@ -25,16 +25,17 @@ class WorkspaceAgentLog(HasSource):
     """
     One line that a script of an agent printed.
 
-    ``str(log)`` is one line, made safe for a terminal. Colours and tabs stay. Every other
-    character that could move, break or reorder the line is shown by its code, as ``\\xNN`` or
-    ``\\uNNNN``. A progress bar, which is drawn with carriage returns, shows its last state.
+    ``str(log)`` is one line, safe for a terminal. Colours and tabs stay. Every other character that
+    could move, break or reorder the line is shown by its code, as ``\\xNN`` or ``\\uNNNN``. A
+    progress bar, which is drawn with carriage returns, shows its last state.
 
     Attributes:
-        id: from one sequence of the whole deployment, so ids of one agent have gaps. Sort by it.
+        id: the line's id, which orders the lines. All agents of a deployment share one sequence of
+            ids, so the ids of one agent have gaps.
         created_at: when the deployment stored the line; the same for all lines of a batch.
-        output: what the script wrote, untouched, without the newline that ended it.
-        level: error for what came on standard error.
-        source_id: the `WorkspaceAgentLogSource` it came from.
+        output: the script's output without the newline at its end, otherwise unchanged.
+        level: the level; error for a line of standard error.
+        source_id: the id of its `WorkspaceAgentLogSource`.
     """
 
     id: Int64 = 0
@@ -46,10 +47,10 @@ class WorkspaceAgentLog(HasSource):
     @property
     def source_name(self) -> str:
         """
-        The display name of the source that the line came from, for instance of a script.
+        The display name of the line's source, for instance of a script.
 
-        Empty where it is not known: of a line that no agent's method returned, and while the
-        `Agent.data` of its agent does not list the source.
+        It is empty where the name is not known: for a line that no method of an agent returned, and
+        while `Agent.data` of its agent does not list the source.
         """
         return name_of_source(self, self.source_id)
 
@@ -64,10 +65,11 @@ class WorkspaceAgentLog(HasSource):
     @property
     def truncated(self) -> bool:
         """
-        Whether the deployment may have cut the line: it has exactly 1,024 code points, the
-        most that a deployment on PostgreSQL keeps.
+        Whether the deployment may have cut the line.
+
+        The line then has exactly 1,024 code points, the limit of a deployment on PostgreSQL.
         """
-        return len(self.output) == _LONGEST_OUTPUT
+        return len(self.output) == _MAX_OUTPUT
 
     def __str__(self) -> str:
         return terminal_safe(last_state(self.output))
@@ -76,13 +78,13 @@ class WorkspaceAgentLog(HasSource):
         self, agent_name: str = "", source_name: str | None = None, *, raw: bool = False
     ) -> str:
         """
-        The line as the deployment writes it in a plain text log, without a newline.
+        Return the line in the form of the deployment's plain text logs, without a newline.
 
-        For instance ``2026-11-22T08:36:52Z [info] [agent.main|Startup] hello``; ``.main`` and
-        ``|Startup`` are left out where *agent_name* and *source_name* are empty; without
-        *source_name* it is `source_name`. It is one line, as ``str(log)``
-        is, but colours are shown by their codes too. With *raw* every character stays as it is, which
-        is what the deployment does, and not safe for a terminal.
+        An example is ``2026-11-22T08:36:52Z [info] [agent.main|Startup] hello``. Where *agent_name*
+        or *source_name* is empty, ``.main`` or ``|Startup`` is skipped; None as *source_name* means
+        the line's own `source_name`. The text is one line, as ``str(log)`` is, but it shows colours
+        by their codes, too. With *raw*, every character stays as it is, as in the deployment's
+        logs; that is not safe for a terminal.
         """
         moment = format_time(self.created_at, "seconds")
         agent = f".{agent_name}" if agent_name else ""
@@ -96,12 +98,12 @@ class WorkspaceAgentLog(HasSource):
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentLogSource:
     """
-    What log lines come from: a script, or a part of the agent itself.
+    A source of log lines: a script, or a part of the agent itself.
 
     Attributes:
-        workspace_agent_id: the agent.
-        id: what `WorkspaceAgentLog.source_id` says.
-        created_at: when the deployment first heard of it.
+        workspace_agent_id: the id of the agent.
+        id: the source's id, which is `WorkspaceAgentLog.source_id` of its lines.
+        created_at: when the deployment first stored it.
         display_name: its name for people.
         icon: a URL or a path on the deployment, or empty.
     """
@@ -116,7 +118,7 @@ class WorkspaceAgentLogSource:
 @attrs.frozen(kw_only=True)
 class LogLineID:
     """
-    The id of a log line, where the rest of the line does not matter.
+    The id of a log line, without the other fields of the line.
     """
 
     id: Int64 = 0

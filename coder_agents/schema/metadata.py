@@ -1,5 +1,5 @@
 """
-Metadata of an agent: small values that scripts of the template collect again and again.
+Metadata of an agent: small values that scripts of the template collect at intervals.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from coder_agents.schema.fields import Age
 if TYPE_CHECKING:
     from coder_agents.schema.numbers import Number
 
-_ALWAYS_FRESH = 5
+_MIN_STALE_AGE = 5
 
 
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentMetadataResult:
     """
-    What came of the last run of a metadata script.
+    The result of the last run of a metadata script.
 
     Attributes:
-        collected_at: when it ran; None while it never has.
-        age: whole seconds from then to when the deployment sent this, by the deployment's clock;
-            None while it never ran, which is 9223372036 on the wire.
-        value: what the script printed, usually with a newline at the end; cut at 2,048 bytes.
-        error: why there is no good value, also that it was cut; or empty.
+        collected_at: when the script ran; None before the first run.
+        age: whole seconds from that run until the deployment sent the result, by the deployment's
+            clock; None before the first run, which is 9223372036 on the wire.
+        value: the script's output, usually with a newline at the end; cut at 2,048 bytes.
+        error: why there is no valid value, or that the value was cut; otherwise empty.
     """
 
     collected_at: datetime | None = None
@@ -39,14 +39,14 @@ class WorkspaceAgentMetadataResult:
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentMetadataDescription:
     """
-    How the template has one item of metadata collected.
+    The template's definition of one item of metadata.
 
     Attributes:
         display_name: its name for people.
         key: its name for programs, unique in the agent.
-        script: what is run.
-        interval: whole seconds from one run to the next; 0 for a script that is run but once.
-        timeout: whole seconds a run may take.
+        script: the text of the script.
+        interval: whole seconds from one run to the next; 0 for a script that runs only once.
+        timeout: the time limit of a run, in whole seconds.
     """
 
     display_name: str = ""
@@ -59,7 +59,7 @@ class WorkspaceAgentMetadataDescription:
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentMetadata:
     """
-    One item of metadata: what is collected, and what was last found.
+    One item of metadata: its description and its last result.
     """
 
     result: WorkspaceAgentMetadataResult = WorkspaceAgentMetadataResult()
@@ -70,29 +70,29 @@ class WorkspaceAgentMetadata:
         """
         Whether a newer value is overdue, by the rule of the deployment's own dashboard.
 
-        That is when the item is collected regularly and its age passes an interval and two
-        time-outs, and 5 seconds, or when it was never collected.
+        The rule is about items that are collected at intervals. Such an item is stale when it was
+        never collected, or when its age is more than an interval and two time-outs, and more than
+        5 seconds.
         """
         description, age = self.description, self.result.age
         if description.interval <= 0 or age is None:
             return description.interval > 0
-        return age > max(description.interval + 2 * description.timeout, _ALWAYS_FRESH)
+        return age > max(description.interval + 2 * description.timeout, _MIN_STALE_AGE)
 
     @property
     def pending(self) -> bool:
         """
-        Whether nothing was collected yet.
+        Whether the item was never collected.
         """
         return self.result.collected_at is None
 
     @property
     def number(self) -> Number | None:
         """
-        The number that the script printed, as ``coder stat`` and common scripts do: ``28%``,
-        ``3.2/16 GiB``, ``1.5``.
+        The number that the script printed, in the forms of ``coder stat`` and common scripts:
+        ``28%``, ``3.2/16 GiB``, ``1.5``.
 
-        None where it printed anything else, or where the run went wrong: then ``result.error`` says
-        why its value is not to be trusted.
+        None where the script printed anything else, or where ``result.error`` is not empty.
         """
         from coder_agents.schema.numbers import Number
 

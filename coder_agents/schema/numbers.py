@@ -1,8 +1,8 @@
 """
-Numbers in what scripts print: a load, a percentage, so much of so much.
+Numbers in the output of scripts: a load, a percentage, a part of a whole.
 
-The forms are those of ``coder stat`` (``3.2/16 GiB (20%)``, ``0.5 cores``), and of what templates
-have ``free``, ``df``, ``top`` and ``awk`` print (``512Mi/16Gi``, ``28%``, ``1.5``).
+The forms are those of ``coder stat`` (``3.2/16 GiB (20%)``, ``0.5 cores``), and those that
+templates print with ``free``, ``df``, ``top`` and ``awk`` (``512Mi/16Gi``, ``28%``, ``1.5``).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import re
 
 import attrs
 
-_LONGEST = 80  # characters; what is longer is no number that somebody is to read
+_MAX_LENGTH = 80  # characters; a longer text is no number for people
 _SIZE = r"[kKMGTPE](?:iB|i|B)?|B"
 _UNIT = (
     rf"(?:{_SIZE})(?:/s)?|%|cores?|°[CF]|[kMG]?Hz|m?W|rpm"
     r"|[nuµm]?s|min|h|d|seconds?|minutes?|hours?|days?"
 )
 _NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d{1,3})?"
-# A number and its unit, of how much, and the percentage that this is.
+# A number and its unit, then the whole and its unit, then the percentage.
 _FORM = re.compile(
     rf"({_NUMBER})[ \t]*({_UNIT})?"
     rf"(?:[ \t]*/[ \t]*({_NUMBER})[ \t]*({_UNIT})?(?:[ \t]*\({_NUMBER}[ \t]*%\))?)?",
@@ -34,12 +34,12 @@ class Number:
     """
     A number that a script printed.
 
-    ``str(number)`` is a short form of it, which `parse` reads.
+    ``str(number)`` is a short form, which `parse` reads.
 
     Attributes:
         value: the number.
-        of: how much there is of it in all, in the same unit; None where that was not said.
-        unit: ``%``, ``GiB``, ``cores`` and so on, as it was written; empty for none.
+        of: the whole of which the number is a part, in the same unit; None for no whole.
+        unit: ``%``, ``GiB``, ``cores`` and so on, as the script printed it; empty for none.
     """
 
     value: float = 0.0
@@ -49,12 +49,12 @@ class Number:
     @classmethod
     def parse(cls, text: str) -> Number | None:
         """
-        Return the number that *text* is, None where it is anything else.
+        Return the number that *text* contains; None where *text* is anything else.
 
-        White space around it does not count. Of two different units of size, as in
-        ``512Mi/16Gi``, the second one holds for both.
+        White space around the number is ignored. Of two different units of size, as in
+        ``512Mi/16Gi``, the result has the second one.
         """
-        found = _FORM.fullmatch(text.strip()) if len(text) <= _LONGEST else None
+        found = _FORM.fullmatch(text.strip()) if len(text) <= _MAX_LENGTH else None
         if found is None:
             return None
         first, unit, second, unit_of_all = found.groups()
@@ -68,7 +68,7 @@ class Number:
     @property
     def ratio(self) -> float | None:
         """
-        How much of all it is, 1.0 for all of it; None where that cannot be said.
+        The part of the whole, 1.0 for all of it; None where the whole is not known or not positive.
         """
         whole = 100.0 if self.of is None and self.unit == "%" else self.of
         if whole is None or whole <= 0:
@@ -87,15 +87,14 @@ def _shortest(value: float) -> str:
 
 
 def _finite(number: Number) -> Number | None:
-    # What has too many digits is infinite, and divided by that all is nothing.
+    # A number with too many digits is infinite, and a part of an infinite whole is always 0.
     of = 0.0 if number.of is None else number.of
     return number if math.isfinite(number.value) and math.isfinite(of) else None
 
 
 def _scale(unit: str | None, unit_of_all: str | None) -> float | None:
     """
-    Return by what to multiply what is in *unit* to have it in *unit_of_all*, None where
-    the one is nothing of the other.
+    Return the factor from *unit* to *unit_of_all*; None where there is none.
     """
     if unit is None or unit == unit_of_all:
         return 1.0
@@ -106,7 +105,7 @@ def _scale(unit: str | None, unit_of_all: str | None) -> float | None:
 
 def _bytes(unit: str) -> float:
     """
-    Return how many bytes a unit of size is: ``kB`` counts in thousands, ``K`` and ``KiB`` do not.
+    Return the bytes of a unit of size: ``kB`` is 1,000 bytes, ``K`` and ``KiB`` are 1,024.
     """
     if unit == "B":
         return 1.0

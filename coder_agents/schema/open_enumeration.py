@@ -1,9 +1,9 @@
 """
-Enumerations that keep what they do not know.
+Enumerations that keep unknown values.
 
-A deployment that is newer than this package sends words that this package does not know. They are
-kept: an unknown word is an instance of its enumeration, equals and hashes as its text, is written
-back as it came, and has ``known`` False.
+A deployment that is newer than this package sends values that this package does not know. An
+unknown value is an instance of its enumeration. It has the equality and the hash of its text, is
+written unchanged, and has ``known`` False.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Self
 
 class OpenEnumeration(StrEnum):
     """
-    A string of which the usual values have names.
+    A string whose known values have names.
 
-    ``LogLevel("info")`` is ``LogLevel.INFO``; ``LogLevel("fatal")`` is a level as well, one
-    that is not `known`. Each unknown value is a new object:
-    compare them by ``==``, not by ``is``. Iterating the class gives the known ones.
+    ``LogLevel("info")`` is ``LogLevel.INFO``; ``LogLevel("fatal")`` is a level that is not `known`.
+    Each unknown value is a new object: compare values by ``==``, not by ``is``. Iterating over the
+    class yields the known values.
     """
 
     @classmethod
@@ -32,7 +32,7 @@ class OpenEnumeration(StrEnum):
     @property
     def known(self) -> bool:
         """
-        Whether this is one of the values the enumeration lists.
+        Whether the enumeration lists this value.
         """
         return self._value_ in type(self)._value2member_map_
 
@@ -41,5 +41,5 @@ class OpenEnumeration(StrEnum):
         return f"<{type(self).__name__}{name}: {self._value_!r}>"
 
     def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[str]]:
-        # By value: the name, which some Python versions go by, leads nowhere for an unknown one.
+        # By value: some versions of Python use the name, which an unknown value does not have.
         return type(self), (self._value_,)

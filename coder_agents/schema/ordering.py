@@ -1,5 +1,5 @@
 """
-The order of words that have one of their own, such as the levels of a log.
+Enumerations whose values have an order, such as the levels of a log.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ class Ordered:
     """
     A mixin for an enumeration of strings whose values are listed in their order.
 
-    Its values compare by their places in that list, also with plain text. Comparing with a word
-    that is not listed raises *ValueError*: no answer would be right for a misspelt one.
+    The values compare by their places in that list, also with plain text. Comparing with a word
+    that is not listed raises *ValueError*: no result would be right for a misspelt word.
     """
 
     __slots__ = ()
@@ -46,7 +46,7 @@ def rank_of(cls: Any, word: object) -> int:
     """
     Return the place of *word* among the values that the enumeration *cls* lists.
 
-    Raises *ValueError* where it is none of them.
+    Raises *ValueError* where *word* is none of these values.
     """
     rank = _ranks(cls).get(word)
     if rank is None:

@@ -1,5 +1,5 @@
 """
-Ports that something listens on in a workspace.
+Ports on which processes in a workspace listen.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from coder_agents.schema.fields import identifying
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentListeningPort:
     """
-    A port something listens on.
+    A port on which a process listens.
 
     Attributes:
-        process_name: what listens; empty where the agent cannot tell.
+        process_name: the name of the process; empty where the agent does not know it.
         network: ``tcp``.
         port: its number.
     """
@@ -28,10 +28,10 @@ class WorkspaceAgentListeningPort:
 @attrs.frozen(kw_only=True)
 class WorkspaceAgentListeningPortsResponse:
     """
-    The ports an agent sees.
+    The ports that an agent lists.
 
-    None at all can also mean that the agent cannot look on its platform: show nothing then,
-    rather than "no ports".
+    An empty list can also mean that the agent cannot list ports on its platform. So do not show it
+    as "no ports".
     """
 
     ports: tuple[WorkspaceAgentListeningPort, ...] = identifying(())

@@ -1,9 +1,9 @@
 """
-From JSON to objects.
+Reading objects from JSON.
 
-With msgspec installed (the extra ``fast``) `with_msgspec` reads. Without it, and for all that
-`with_msgspec` refuses, the standard library and the converter do. Both have the same results and
-the same errors.
+Where msgspec is installed (the extra ``fast``), `with_msgspec` reads. The standard library and the
+converter read elsewhere, and read the texts that `with_msgspec` refuses. Both ways have the same
+results and the same errors.
 """
 
 from __future__ import annotations
@@ -28,45 +28,56 @@ from coder_agents.schema.logs import LogLineID, WorkspaceAgentLog
 T = TypeVar("T")
 Text = str | bytes | bytearray | memoryview
 
-_PIECE = 1 << 17  # bytes; some six hundred lines
+PIECE = 1 << 17
+"""
+The size of the pieces of a long list, in bytes: about six hundred lines.
+"""
+
 _FIRST_KEY = re.compile(rb'\s*\[\{("[^"\\]{1,40}":)')
 
 
 def from_json(text: Text, cls: type[T]) -> T:
     """
-    Return what the JSON *text* has, as *cls*.
+    Return the JSON *text* as *cls*.
 
     *cls* is a schema class, an enumeration, one of ``str``, ``int``, ``float``, ``bool``,
     ``UUID`` and ``timedelta``, or a list or map of these: ``list[WorkspaceAgentLog]``,
     ``dict[str, str]``. Lists inside of schema classes become tuples. Bytes are UTF-8.
 
-    A missing field and null both read as the field's zero value. Only what identifies a *cls* has to
-    be there: ``{}`` is no `User`. Fields that are not known are
-    ignored, whatever is in them, if the whole is JSON. An escape of half a surrogate pair reads as
-    U+FFFD. Ids of log lines have at most 64 bits; other integers have any width.
+    A missing field and null both read as the field's zero value. Only the fields that identify a
+    *cls* are required: ``{}`` is no `User`. Unknown fields are ignored, but they have to be valid
+    JSON. An escape of half a surrogate pair reads as U+FFFD. Ids of log lines have at most 64 bits;
+    other integers have any width.
 
     While a text of more than 256 KB is read, the garbage collector is paused: decoded JSON has no
     cycles.
 
-    Raises `DecodeError` where *text* is not JSON or not that of *cls*, TypeError for a *cls* that
+    Raises *DecodeError* where *text* is not JSON or not that of *cls*, *TypeError* for a *cls* that
     is none of these.
     """
+    return decode(text, cls)
+
+
+def decode(text: Text, cls: type[T], *, piece: int = PIECE) -> T:
+    """
+    Return what `from_json` returns; lists of more than twice *piece* bytes are read piece by piece.
+    """
     whole = text if isinstance(text, (str, bytes)) else bytes(memoryview(text))
-    if len(whole) <= 2 * _PIECE:
-        made = _read(whole, cls)
+    if len(whole) <= 2 * piece:
+        value = _read(whole, cls)
     else:
         with collector_paused():
-            made = _read_long(whole, cls)
-    require_identity(made, whole, cls)
-    return cast("T", made)
+            value = _read_long(whole, cls, piece)
+    require_identity(value, whole, cls)
+    return cast("T", value)
 
 
-def require_identity(made: Any, text: str | bytes, cls: Any) -> None:
+def require_identity(value: Any, text: str | bytes, cls: Any) -> None:
     """
-    Raise `DecodeError` where *text*, which was read as *made*, has not what identifies a *cls*.
+    Raise *DecodeError* where *text* lacks a field that identifies a *cls*; it was read as *value*.
     """
     for field in _identifying_fields(cls):
-        if getattr(made, field.name) == field.default:
+        if getattr(value, field.name) == field.default:
             _require(field, text)
 
 
@@ -79,9 +90,9 @@ def _identifying_fields(cls: Any) -> tuple[attrs.Attribute[Any], ...]:
 
 def _require(field: attrs.Attribute[Any], text: str | bytes) -> None:
     """
-    Raise *DecodeError* where *text*, an object in JSON, does not have *field*, or null for a value.
+    Raise *DecodeError* where *text*, an object in JSON, does not have *field*, or has null there.
 
-    Null for a list is an empty one, as Go writes it.
+    Null is accepted for a list: Go writes an empty list as null.
     """
     members, name = documents.parse(text), json_name(field)
     _, wanted = scalars.SCALARS.get(field.type, (None, ""))
@@ -90,10 +101,10 @@ def _require(field: attrs.Attribute[Any], text: str | bytes) -> None:
     raise documents.failure(f"$.{name}", wanted or "a list", "nothing")
 
 
-def _read_long(text: str | bytes, cls: Any) -> Any:
+def _read_long(text: str | bytes, cls: Any, piece: int) -> Any:
     if isinstance(text, bytes) and shapes.list_item(cls) is not None:
         with suppress(DecodeError):
-            return list(chain.from_iterable(_read(piece, cls) for piece in _cut(text)))
+            return list(chain.from_iterable(_read(part, cls) for part in _cut(text, piece)))
     return _read(text, cls)
 
 
@@ -110,12 +121,12 @@ def _read(text: str | bytes, cls: Any) -> Any:
 
 def logs_of(texts: Sequence[bytes]) -> list[WorkspaceAgentLog]:
     """
-    Return the lines of the JSON lists *texts*, one at least, in their order.
+    Return the lines of one or more JSON lists *texts*, in order.
 
-    Raises `DecodeError` for the first of them that `from_json` refuses.
+    Raises *DecodeError* for the first text that `from_json` refuses.
     """
     fast = _with_msgspec()
-    if fast is not None and sum(map(len, texts)) <= 2 * _PIECE:
+    if fast is not None and sum(map(len, texts)) <= 2 * PIECE:
         try:
             return cast("list[WorkspaceAgentLog]", fast.logs_of(texts))
         except fast.REFUSALS:
@@ -123,56 +134,57 @@ def logs_of(texts: Sequence[bytes]) -> list[WorkspaceAgentLog]:
     return list(chain.from_iterable(from_json(text, list[WorkspaceAgentLog]) for text in texts))
 
 
-def log_ids(text: bytes) -> list[int]:
+def log_ids(text: bytes, *, piece: int = PIECE) -> list[int]:
     """
-    Return the ids of all lines in *text*, a JSON list of log lines, in their order.
+    Return the ids of all lines in *text*, a JSON list of log lines, in order.
 
-    Only the ids are decoded, and nothing else of a line is validated. A missing id and null read
-    as 0, null for the list as no lines.
+    Only the ids are decoded and validated. A missing id and null read as 0; null for the list reads
+    as no lines.
 
-    Raises `DecodeError` where *text* is not JSON, not a list of objects, or an id is not an integer
+    Raises *DecodeError* where *text* is not JSON, not a list of objects, or an id is not an integer
     of at most 64 bits.
     """
-    return [line.id for line in from_json(text, list[LogLineID])]
+    return [line.id for line in decode(text, list[LogLineID], piece=piece)]
 
 
-def pieces(text: bytes) -> list[bytes]:
+def pieces(text: bytes, *, piece: int = PIECE) -> list[bytes]:
     """
-    Return the JSON list of objects *text* cut between two objects into lists of about 128 KB.
+    Return the JSON list of objects *text* cut between two objects into lists of about *piece*
+    bytes.
 
-    A list of at most 256 KB, and one that does not begin with an object whose first key is plain,
-    is returned whole: ``[text]``. Piece by piece, decoding needs no more memory than a piece, and
-    stays in the caches of the processor.
+    The result is ``[text]`` for a list of at most twice *piece* bytes, and for a list that does not
+    begin with an object whose first key is plain. Decoding piece by piece needs memory for one
+    piece, which stays in the caches of the processor.
 
-    The cuts are exact where no object holds another list of objects with the same first key.
-    Elsewhere a cut may be inside of such a list: then a piece is not JSON, `from_json` and
-    `log_ids` raise `DecodeError` for it, and the caller has to read *text* as a whole. A cut is
-    never inside of a string, where each quotation mark has a backslash before it.
+    The cuts are exact where no object contains another list of objects with the same first key.
+    Elsewhere a cut may be inside of such a list. Then a piece is not JSON, `from_json` and
+    `log_ids` raise *DecodeError* for it, and the caller has to read *text* as a whole. A cut is
+    never inside of a string, because each quotation mark in a string has a backslash before it.
     """
-    return list(_cut(text))
+    return list(_cut(text, piece))
 
 
-def _cut(text: bytes) -> Iterator[bytes]:
-    begin = _FIRST_KEY.match(text) if len(text) > 2 * _PIECE else None
+def _cut(text: bytes, piece: int) -> Iterator[bytes]:
+    begin = _FIRST_KEY.match(text) if len(text) > 2 * piece else None
     if begin is None:
         yield text
         return
     mark = b"},{" + begin[1]
     view = memoryview(text)  # so that each byte is copied once
-    start, at = begin.start(1) - 1, text.find(mark, _PIECE)
+    start, at = begin.start(1) - 1, text.find(mark, piece)
     while at >= 0:
         yield b"".join((b"[", view[start:at], b"}]"))
         start = at + 2
-        at = text.find(mark, start + _PIECE)
+        at = text.find(mark, start + piece)
     yield b"".join((b"[", view[start:]))
 
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """
-    Pause the garbage collector, which decoded JSON gives nothing to collect.
+    Pause the garbage collector: decoded JSON has no cycles that it could collect.
 
-    It would search all objects again and again while a long list of them is built.
+    Without the pause, it searches all objects several times while a long list is built.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -185,7 +197,7 @@ def collector_paused() -> Iterator[None]:
 
 @cache
 def _with_msgspec() -> ModuleType | None:
-    # When something is first read, not when the package is imported.
+    # The import happens at the first read, not when the package is imported.
     try:
         from coder_agents.schema import with_msgspec
     except ModuleNotFoundError:

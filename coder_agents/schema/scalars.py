@@ -1,9 +1,9 @@
 """
-How single values are read from decoded JSON.
+Reading single values from decoded JSON.
 
-Each function takes a value and returns it as its Python type, or raises `Mismatch`. Null
-reads as the zero value, as in Go. Types are not mixed: a bool is no integer, 1.0 is no integer,
-and a number is no string.
+Each function takes a value and returns it as its Python type, or raises *Mismatch*. Null reads as
+the zero value, as in Go. Types are not converted: a bool is no integer, 1.0 is no integer, and a
+number is no string.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coder_agents.schema.fields import NIL_UUID, NO_AGE, Age, Int64
 from coder_agents.schema.open_enumeration import OpenEnumeration
 from coder_agents.schema.times import from_nanoseconds, parse_time
 
-LEAST, GREATEST = -(2**63), 2**63 - 1  # of an integer of 64 bits
+MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1  # of an integer of 64 bits
 _MAX_NUMBER = sys.float_info.max
 
 # `uuid.UUID` also accepts braces, URNs and hyphens anywhere.
@@ -29,13 +29,13 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(?:\1[0-9a-fA-F]{4}){2}\1[0
 
 class Mismatch(Exception):
     """
-    A value has an unexpected type or form. `validating` finds its place afterwards.
+    A value has an unexpected type or form; `validating` then finds its place.
     """
 
 
 def read_text(value: object, _: object = None) -> str:
     """
-    A string.
+    Return a string.
     """
     if type(value) is str:
         return value
@@ -46,7 +46,7 @@ def read_text(value: object, _: object = None) -> str:
 
 def read_boolean(value: object, _: object = None) -> bool:
     """
-    True or false.
+    Return True or False.
     """
     if value is None:
         return False
@@ -57,7 +57,7 @@ def read_boolean(value: object, _: object = None) -> bool:
 
 def read_integer(value: object, _: object = None) -> int:
     """
-    An integer.
+    Return an integer.
     """
     if type(value) is int:
         return value
@@ -68,17 +68,17 @@ def read_integer(value: object, _: object = None) -> int:
 
 def read_int64(value: object, _: object = None) -> int:
     """
-    An integer of at most 64 bits.
+    Return an integer of at most 64 bits.
     """
     number = read_integer(value)
-    if LEAST <= number <= GREATEST:
+    if MIN_INT64 <= number <= MAX_INT64:
         return number
     raise Mismatch
 
 
 def read_age(value: object, _: object = None) -> int | None:
     """
-    An age in whole seconds; None for null and for the age of what never was.
+    Return an age in whole seconds; None for null, and for a value that was never collected.
     """
     if value is None:
         return None
@@ -88,14 +88,14 @@ def read_age(value: object, _: object = None) -> int | None:
 
 def write_age(age: int | None) -> int:
     """
-    An age as it is on the wire.
+    Return an age as it is on the wire.
     """
     return NO_AGE if age is None else age
 
 
 def read_number(value: object, _: object = None) -> float:
     """
-    A finite number, which JSON may write as an integer.
+    Return a finite number, which may be an integer in JSON.
     """
     if type(value) in (float, int) and -_MAX_NUMBER <= value <= _MAX_NUMBER:  # type: ignore[operator]
         return float(value)  # type: ignore[arg-type]
@@ -106,7 +106,7 @@ def read_number(value: object, _: object = None) -> float:
 
 def read_uuid(value: object, _: object = None) -> UUID:
     """
-    A UUID, with all its hyphens or none; null is the nil UUID.
+    Return a UUID, which has all its hyphens or none; the nil UUID for null.
     """
     if value is None:
         return NIL_UUID
@@ -117,7 +117,7 @@ def read_uuid(value: object, _: object = None) -> UUID:
 
 def read_time(value: object, _: object = None) -> datetime | None:
     """
-    A time with its zone; None for null and for the zero time.
+    Return a time with its zone; None for null and for the zero time.
     """
     if value is None:
         return None
@@ -131,25 +131,25 @@ def read_time(value: object, _: object = None) -> datetime | None:
 
 def read_duration(value: object, _: object = None) -> timedelta:
     """
-    A duration, of which JSON has the nanoseconds.
+    Return a duration, which is a number of nanoseconds in JSON.
     """
     return from_nanoseconds(read_int64(value))
 
 
 def read_enumeration(value: object, cls: type[OpenEnumeration]) -> OpenEnumeration:
     """
-    A value of *cls*, known or not.
+    Return a value of *cls*, known or not.
     """
     text = read_text(value)
     member: Any = cls._value2member_map_.get(text)
-    # The class finds known values as well, but four times slower.
+    # A call of the class also finds known values, but takes four times as long.
     known_or_not: OpenEnumeration = cls(text) if member is None else member
     return known_or_not
 
 
 def read_anything(value: object, _: object = None) -> object:
     """
-    What is there, as it is.
+    Return *value* unchanged.
     """
     return value
 
@@ -177,5 +177,5 @@ SCALARS: dict[Any, tuple[Callable[..., Any], str]] = {
     Any: (read_anything, "anything"),
 }
 """
-For each type of single values what reads it, and what it is in plain words.
+The reader of each type of single values, and the type's name in errors.
 """

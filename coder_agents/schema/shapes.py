@@ -1,8 +1,8 @@
 """
-The shapes a type of the schema can have, told apart by what is inside.
+The shapes of types in the schema: lists, tuples, maps, optional values and classes.
 
-Each function answers for one shape, None where the type is of another. Lists are `list` for
-those who call and `tuple` inside the classes, which are frozen.
+Functions for one shape return the inner type, or None for a type of another shape. A list is a
+`list` where a caller reads one, and a `tuple` inside of a class, which is frozen.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from coder_agents.schema.open_enumeration import OpenEnumeration
 
 def list_item(cls: Any) -> Any:
     """
-    The type of the items, if *cls* is ``list[…]``.
+    Return the type of the items where *cls* is ``list[…]``, otherwise None.
     """
     return get_args(cls)[0] if get_origin(cls) is list else None
 
 
 def tuple_item(cls: Any) -> Any:
     """
-    The type of the items, if *cls* is ``tuple[…, ...]``.
+    Return the type of the items where *cls* is ``tuple[…, ...]``, otherwise None.
     """
     arguments = get_args(cls)
     if get_origin(cls) is tuple and arguments[1:] == (...,):
@@ -35,7 +35,8 @@ def tuple_item(cls: Any) -> Any:
 
 def map_value(cls: Any) -> Any:
     """
-    The type of the values, if *cls* is a ``dict`` or ``Mapping`` from strings.
+    Return the type of the values where *cls* is a ``dict`` or ``Mapping`` from strings, otherwise
+    None.
     """
     arguments = get_args(cls)
     if get_origin(cls) in (dict, Mapping) and arguments[0] is str:
@@ -45,7 +46,7 @@ def map_value(cls: Any) -> Any:
 
 def optional_of(cls: Any) -> Any:
     """
-    The type that is there unless it is null, if *cls* is ``… | None``.
+    Return the type beside None where *cls* is ``… | None``, otherwise None.
     """
     arguments = [argument for argument in get_args(cls) if argument is not NoneType]
     if get_origin(cls) in (Union, UnionType) and len(arguments) == 1:
@@ -69,7 +70,7 @@ def is_class(cls: Any) -> bool:
 
 def resolved_fields(cls: Any) -> tuple[attrs.Attribute[Any], ...]:
     """
-    The fields of the schema class *cls*, with types instead of their names.
+    Return the fields of the schema class *cls*, with types instead of the names of types.
     """
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(attrs.resolve_types(cls))
     return fields

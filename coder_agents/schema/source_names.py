@@ -1,10 +1,11 @@
 """
-The names of log sources, which lines find by the ids of their sources.
+The names of log sources, by the ids of the sources.
 
-Lines are decoded by the hundred thousand, straight into their class, so nothing is added to a line for
-its source's name. Names are kept once for the whole process instead: a source's id is a UUID, and
-sources are few. Where that does not do, as two agents call different sources by the same id or there
-are too many sources, the agent's lines are given its own names one by one.
+A log may have hundreds of thousands of lines, which are decoded directly into their class. So a
+line has no field for the name of its source. One table for the whole process has the names: the id
+of a source is a UUID, and there are few sources. Two cases need more: two agents use one id for
+different sources, or there are too many sources. Then each line of the agent gets the agent's own
+names.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_SHARED = 65_536
 """
-The number of names that are kept for the whole process: some 20 MB.
+The maximal number of names in the table of the process, about 20 MB.
 """
 
 _shared: dict[UUID, str] = {}
@@ -28,9 +29,9 @@ _shared: dict[UUID, str] = {}
 
 class HasSource:
     """
-    A line that can be given names of its own.
+    A line that can get its own names of sources.
 
-    They are no field of it: a reader builds a line from its fields alone.
+    The names are not a field: a reader builds a line from its fields only.
     """
 
     __slots__ = ("_own_names",)
@@ -38,7 +39,7 @@ class HasSource:
     _own_names: Mapping[UUID, str]
 
 
-_give = HasSource.__dict__["_own_names"].__set__  # also for a frozen line
+_give = HasSource.__dict__["_own_names"].__set__  # it works for a frozen line, too
 
 
 class SourceNames:
@@ -50,12 +51,12 @@ class SourceNames:
 
     def __init__(self) -> None:
         self._names: dict[UUID, str] = {}
-        # What lines have to be given; None while the names of the process have all of them.
+        # The names that each line needs; None while the table of the process has all of them.
         self.own: Mapping[UUID, str] | None = None
 
     def learn(self, sources: Iterable[WorkspaceAgentLogSource]) -> None:
         """
-        Have all lines, also those that are already there, find the names of *sources*.
+        Make the names of *sources* known to all lines, including those that were read before.
         """
         for source in sources:
             self._names[source.id] = source.display_name
@@ -64,7 +65,7 @@ class SourceNames:
 
     def give(self, lines: Iterable[HasSource]) -> None:
         """
-        Have *lines*, which are new, find the names of this agent's sources.
+        Make the names of this agent's sources known to *lines*, which were just read.
         """
         if self.own is not None:
             for line in lines:
@@ -73,7 +74,7 @@ class SourceNames:
 
 def share(id: UUID, name: str) -> bool:
     """
-    Keep the *name* of the source *id* for the whole process; return whether it is kept.
+    Put the *name* of the source *id* into the table of the process; return whether it is there.
     """
     if id == NIL_UUID or (len(_shared) >= MAX_SHARED and id not in _shared):
         return False
@@ -82,7 +83,7 @@ def share(id: UUID, name: str) -> bool:
 
 def name_of_source(line: HasSource, id: UUID) -> str:
     """
-    Return the name of the source *id* as *line* knows it; empty where it does not.
+    Return the name of the source *id* of *line*; empty where it is not known.
     """
     own = getattr(line, "_own_names", None)
     return _shared.get(id, "") if own is None else own.get(id, "")
@@ -90,7 +91,7 @@ def name_of_source(line: HasSource, id: UUID) -> str:
 
 def restore_name(line: HasSource, id: UUID, name: str) -> None:
     """
-    Have *line*, which came from another process, know the *name* of its source *id* as it did there.
+    Make the *name* of the source *id* known to *line*, which was pickled or copied.
     """
     if name and not share(id, name):
         _give(line, {id: name})

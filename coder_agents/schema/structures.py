@@ -1,9 +1,9 @@
 """
-From JSON to schema classes by way of msgspec's structures, for classes that it cannot build.
+Reading the schema classes that msgspec cannot build, by way of its structures.
 
-An agent may have null for a list or a map, which the schema class cannot have, and durations as
-integers. So each such class has a structure that takes what is sent, and a generated function that
-builds the object of the class from it.
+In JSON, a list or a map may be null, which the schema class does not permit, and a duration is an
+integer. So each such class has a structure for the JSON, and a generated function that builds an
+object of the class from the structure.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from coder_agents.schema.times import ZERO, from_nanoseconds
 
 YEAR_2 = datetime(2, 1, 1, tzinfo=UTC)  # any earlier time may be the zero time
 
-_INT64 = Annotated[int, msgspec.Meta(ge=scalars.LEAST, le=scalars.GREATEST)]
+_INT64 = Annotated[int, msgspec.Meta(ge=scalars.MIN_INT64, le=scalars.MAX_INT64)]
 
 
 def without_zero(time: datetime | None) -> datetime | None:
     """
-    Return *time*, None for the zero time. Raises TypeError for a time without a zone.
+    Return *time*; None for the zero time.
+
+    Raises *TypeError* for a time without a zone.
     """
     return None if time is None or (time < YEAR_2 and time == ZERO) else time
 
@@ -80,7 +82,7 @@ def maker(cls: Any) -> Callable[[Any], Any]:
     """
     Return the function that builds an object of *cls* from its structure.
 
-    It raises TypeError for a time without a zone.
+    The function raises *TypeError* for a time without a zone.
     """
     names: Names = {
         "cls": cls,
@@ -89,17 +91,17 @@ def maker(cls: Any) -> Callable[[Any], Any]:
         "without_zero": without_zero,
         "from_nanoseconds": from_nanoseconds,
     }
-    lines = ["def make(found):", "    made = draft()"]
+    lines = ["def make(found):", "    built = draft()"]
     for field in shapes.resolved_fields(cls):
-        value = _made(field.type, names)
-        lines += [f"    f = found.{field.name}", f"    made.{field.name} = {value}"]
+        value = _expression(field.type, names)
+        lines += [f"    f = found.{field.name}", f"    built.{field.name} = {value}"]
     make: Callable[[Any], Any] = compiled(
-        cls, [*lines, "    made.__class__ = cls", "    return made"], names
+        cls, [*lines, "    built.__class__ = cls", "    return built"], names
     )["make"]
     return make
 
 
-def _made(kind: Any, names: Names) -> str:
+def _expression(kind: Any, names: Names) -> str:
     """
     Return the expression for a *kind*, built from ``f``.
     """

@@ -1,5 +1,5 @@
 """
-What it takes to open a terminal through a workspace proxy.
+The request and the answer for a terminal through a workspace proxy.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from coder_agents.schema.fields import NIL_UUID, identifying, named
 @attrs.frozen(kw_only=True)
 class IssueReconnectingPTYSignedTokenRequest:
     """
-    Asks for a token that opens one agent's terminal.
+    The request for a token that opens an agent's terminal.
 
     Attributes:
         url: the terminal's URL on the workspace proxy, ``ws`` or ``wss``.
-        agent_id: the agent; ``agentID`` on the wire.
+        agent_id: the id of the agent; ``agentID`` on the wire.
     """
 
     url: str = ""
@@ -28,7 +28,7 @@ class IssueReconnectingPTYSignedTokenRequest:
 @attrs.frozen(kw_only=True)
 class IssueReconnectingPTYSignedTokenResponse:
     """
-    The token that was asked for. It is a secret, so its `repr` does not show it.
+    The answer with the token. The token is a secret, so the `repr` does not show it.
     """
 
     signed_token: str = identifying("", repr=False)

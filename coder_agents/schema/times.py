@@ -1,12 +1,12 @@
 """
-Times and durations as Go writes them.
+Times and durations in Go's formats.
 
-A time on the wire is RFC 3339: a date, ``T``, the time of day with any number of digits of a
-second's fraction, and ``Z`` or an offset. A space and small letters are allowed as well, and an
-offset without its colon. Here it is an aware `datetime` with that offset, rounded to microseconds,
-half up. The zero time, ``0001-01-01T00:00:00Z``, means never, and is None.
+A time on the wire is RFC 3339: a date, ``T``, the time of day with a fraction of any number of
+digits, and ``Z`` or an offset. A space, lower-case letters and an offset without a colon are
+accepted, too. In Python, a time is a `datetime` with that offset, rounded to microseconds, half up.
+The zero time, ``0001-01-01T00:00:00Z``, means never, and is None.
 
-A duration on the wire is an integer of nanoseconds; here it is a `timedelta`, cut to
+A duration on the wire is an integer of nanoseconds. In Python, it is a `timedelta`, cut to
 microseconds.
 """
 
@@ -20,7 +20,7 @@ ZERO = datetime(1, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 _MICROSECOND = timedelta(microseconds=1)
 
-# `fromisoformat` accepts more than RFC 3339 and cuts a fraction: it gets only checked parts.
+# `fromisoformat` accepts more than RFC 3339 and cuts a fraction, so it gets only checked parts.
 _RFC3339 = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]"
     r"(?P<clock>(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})"
@@ -34,12 +34,12 @@ _USUAL = {b"0000-00-00T00:00:00." + b"0" * digits + b"Z" for digits in range(1, 
 
 def parse_time(text: str) -> datetime | None:
     """
-    Return the time that *text* is, None for the zero time.
+    Return *text* as a time; None for the zero time.
 
-    Raises ValueError for text that is not a time with a zone.
+    Raises *ValueError* where *text* is not a time with a zone.
     """
     # The usual form: a fraction of one to six digits, UTC, not the zero time. The slice has the
-    # separators from the date's first to the dot. Python 3.14 accepts 24:00.
+    # separators from the date's first to the dot. 24:00 is excluded, as Python 3.14 accepts it.
     if (
         text[4:20:3] == "--T::."
         and text[-1] == "Z"
@@ -53,9 +53,11 @@ def parse_time(text: str) -> datetime | None:
 
 def parse_times(texts: list[str]) -> list[datetime | None]:
     """
-    Return the times that *texts* are. It raises what `parse_time` raises.
+    Return *texts* as times.
 
-    Each different text is read once, and texts of the usual form are checked all at once.
+    Each different text is read once. Texts of the usual form are checked together.
+
+    Raises what `parse_time` raises.
     """
     if texts.count(texts[0]) == len(texts):  # a batch of log lines has one time
         return [parse_time(texts[0])] * len(texts)
@@ -90,11 +92,12 @@ def _parse_any_time(text: str) -> datetime | None:
 
 def format_time(moment: datetime | None, timespec: str = "auto") -> str:
     """
-    *moment* as Go writes it: without trailing zeros, and with ``Z`` for UTC.
+    Return *moment* in Go's format: without trailing zeros, and with ``Z`` for UTC.
 
-    None is the zero time; *timespec* is that of `datetime.isoformat`. An offset that is not
-    whole minutes cannot be written: such a time is written in UTC. Raises ValueError for a time
-    without a zone.
+    None is written as the zero time; *timespec* is that of `datetime.isoformat`. The format has
+    only offsets of whole minutes: a time with another offset is written in UTC.
+
+    Raises *ValueError* for a time without a zone.
     """
     if moment is None:
         return _ZERO_TEXT
@@ -112,13 +115,13 @@ def format_time(moment: datetime | None, timespec: str = "auto") -> str:
 
 def from_nanoseconds(count: int) -> timedelta:
     """
-    A duration of *count* nanoseconds, cut to microseconds towards zero.
+    Return a duration of *count* nanoseconds, cut to microseconds towards zero.
     """
     return timedelta(0, 0, count // 1000 if count >= 0 else -(-count // 1000))
 
 
 def to_nanoseconds(duration: timedelta) -> int:
     """
-    How many nanoseconds *duration* is.
+    Return the nanoseconds of *duration*.
     """
     return duration // _MICROSECOND * 1000

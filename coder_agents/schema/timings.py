@@ -1,5 +1,5 @@
 """
-How long the steps of a build took, its agents' connections and their scripts.
+The timings of a build: of its steps, and of its agents and their scripts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from coder_agents.schema.open_enumeration import OpenEnumeration
 
 class TimingStage(OpenEnumeration):
     """
-    What took the time: a step of the provisioner, a script of an agent, or its connection.
+    The stage of a timing: a step of the provisioner, a script of an agent, or its connection.
     """
 
     INIT = "init"
@@ -37,7 +37,7 @@ class _Timing:
     @property
     def duration(self) -> timedelta | None:
         """
-        From the start to the end; None where one of them is not known.
+        The time from the start to the end; None where one of the two is not known.
         """
         if self.started_at is None or self.ended_at is None:
             return None
@@ -51,12 +51,12 @@ class ProvisionerTiming(_Timing):
 
     Attributes:
         started_at: when the step began.
-        ended_at: when it ended.
-        job_id: the job of the build.
-        stage: of the build, such as plan or apply.
-        source: what did the work, such as a Terraform provider.
-        action: such as create or read.
-        resource: what it was done to.
+        ended_at: when the step ended.
+        job_id: the id of the build's job.
+        stage: the stage of the build, such as plan or apply.
+        source: the program that did the step, such as a Terraform provider.
+        action: the action of the step, such as create or read.
+        resource: the resource that the step changed or read.
     """
 
     job_id: UUID = NIL_UUID
@@ -72,14 +72,15 @@ class AgentScriptTiming(_Timing):
     One run of an agent's script that has ended.
 
     Attributes:
-        started_at: when the script began, by the agent's clock.
-        ended_at: when it ended.
-        exit_code: the script's; 255 where the agent killed it, as for its time limit.
-        stage: when it ran: start, stop or cron.
-        status: how it ended.
-        display_name: the script's; that of its log source in releases that report no names of scripts.
-        workspace_agent_id: the agent.
-        workspace_agent_name: its name.
+        started_at: when the run began, by the agent's clock.
+        ended_at: when the run ended, by the agent's clock.
+        exit_code: the script's exit code; 255 where the agent killed it, as at its time limit.
+        stage: start, stop or cron.
+        status: how the run ended.
+        display_name: the name of the script; that of its log source in releases that report no
+            names of scripts.
+        workspace_agent_id: the id of the agent.
+        workspace_agent_name: the name of the agent.
     """
 
     exit_code: int = 0
@@ -99,8 +100,8 @@ class AgentConnectionTiming(_Timing):
         started_at: when the build created the agent.
         ended_at: when the agent first connected.
         stage: connect.
-        workspace_agent_id: the agent.
-        workspace_agent_name: its name.
+        workspace_agent_id: the id of the agent.
+        workspace_agent_name: the name of the agent.
     """
 
     stage: TimingStage = TimingStage("")
@@ -111,11 +112,11 @@ class AgentConnectionTiming(_Timing):
 @attrs.frozen(kw_only=True)
 class WorkspaceBuildTimings:
     """
-    How long the steps of a build took, its agents' connections and their scripts.
+    The timings of a build: of its steps, and of its agents and their scripts.
 
     Attributes:
         provisioner_timings: the steps of the provisioner.
-        agent_script_timings: the runs of scripts that have ended, those of the stop included.
+        agent_script_timings: the runs of scripts that have ended, including those of the stop.
         agent_connection_timings: the first connection of each agent.
     """
 

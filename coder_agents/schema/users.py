@@ -14,13 +14,13 @@ from coder_agents.schema.fields import NIL_UUID, identifying, maybe_absent
 @attrs.frozen(kw_only=True)
 class User:
     """
-    Who somebody is. A part of what the deployment sends; the rest is ignored.
+    A user. Other fields of the deployment's answer are ignored.
 
     Attributes:
-        id: of the user.
-        username: the name in URLs.
-        name: the name for people, or empty.
-        email: the address.
+        id: the user's id.
+        username: the user's name in URLs.
+        name: the user's name for people, or empty.
+        email: the user's email address.
     """
 
     id: UUID = identifying(NIL_UUID)

@@ -1,8 +1,8 @@
 """
-The validating reader: it reads decoded JSON value by value and reports where it fails.
+The validating reader: it reads decoded JSON value by value, and reports the place of an error.
 
-It has the same results as the converter. It is slower, so it runs only after the converter has met
-an unexpected value.
+It has the same results as the converter. It is slower, so it runs only where the converter met an
+unexpected value.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from typing import Any
 from coder_agents.schema import documents, scalars, shapes
 from coder_agents.schema.fields import json_name
 
-_LONG_KEY = 40
+_MAX_KEY = 40
 
 
 def read(value: object, cls: Any, path: str) -> Any:
     """
-    *value* as *cls*.
+    Return *value* as *cls*; *path* is the place of *value*.
 
-    Raises `DecodeError` with the place of the first thing that does not fit; *path* is the
-    place of *value*.
+    Raises *DecodeError* with the place of the first unexpected value.
     """
     if cls in scalars.SCALARS:
         return _read_scalar(value, cls, path)
@@ -77,5 +76,5 @@ def _expect(shape: type, value: object, path: str, wanted: str) -> Any:
 
 
 def _key(key: str) -> str:
-    shown = json.dumps(key[:_LONG_KEY])
-    return shown if len(key) <= _LONG_KEY else shown[:-1] + '..."'
+    shown = json.dumps(key[:_MAX_KEY])
+    return shown if len(key) <= _MAX_KEY else shown[:-1] + '..."'

@@ -1,13 +1,13 @@
 """
-From JSON to schema classes with msgspec, where it is installed.
+Reading schema classes from JSON with msgspec, where it is installed.
 
-msgspec builds log lines, metadata, containers and ports itself, any other schema class by way of
-`structures`. It is stricter than the validating reader in some places, such as null for a text. It
-accepts more in three: bytes that are not UTF-8 in a field that it skips, integers of any width,
-times without a zone. A check after it covers these three. So a caller that turns to the validating
-reader after a refusal always gets the result of the validating reader.
+msgspec itself builds log lines, metadata, containers and ports. It builds the other schema classes
+by way of `structures`. msgspec is stricter than the validating reader in some cases, such as null
+for a text. It accepts more in three cases: bytes that are not UTF-8 in a field that it skips,
+integers of any width, and times without a zone. Checks after msgspec cover these three cases. So a
+caller that uses the validating reader after a refusal always gets the validating reader's result.
 
-msgspec builds objects without calling ``__init__``, which changes nothing in a schema class.
+msgspec builds objects without calling ``__init__``, which makes no difference for a schema class.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from coder_agents.schema.fields import NO_AGE
 from coder_agents.schema.logs import LogLineID, WorkspaceAgentLog
 from coder_agents.schema.metadata import WorkspaceAgentMetadata
 from coder_agents.schema.ports import WorkspaceAgentListeningPortsResponse
-from coder_agents.schema.scalars import GREATEST, LEAST, Mismatch
+from coder_agents.schema.scalars import MAX_INT64, MIN_INT64, Mismatch
 from coder_agents.schema.shapes import is_class
 from coder_agents.schema.structures import YEAR_2, without_zero
 
-# UnicodeError: bytes that are not UTF-8, or text with half a surrogate pair. TypeError: a time
-# without a zone cannot be compared.
+# UnicodeError is for bytes that are not UTF-8, and for text with half a surrogate pair. TypeError
+# is for a time without a zone, which cannot be compared.
 REFUSALS = (msgspec.DecodeError, UnicodeError, RecursionError, Mismatch, TypeError, OverflowError)
 """
-What a reader raises where only the validating reader can answer.
+The errors after which the validating reader has to read the text.
 """
 
-_FEW = 5  # below this number of items a loop costs less than lists of their times and ids
+_FEW = 5  # for fewer items, a loop costs less than lists of their times and ids
 
 Line = TypeVar("Line", WorkspaceAgentLog, LogLineID)
 Read = Callable[[str | bytes], Any]
@@ -47,9 +47,9 @@ Read = Callable[[str | bytes], Any]
 @cache
 def reader(cls: Any) -> Read | None:
     """
-    Return the function that reads JSON as *cls*, which raises one of `REFUSALS`.
+    Return the function that reads JSON as *cls*, and raises one of `REFUSALS`.
 
-    None for a type that is neither a schema class nor one of the lists that streams read.
+    The result is None for a type that is neither a schema class nor one of the lists of streams.
     """
     if cls in _CHECKS:
         return _reader(cls, _CHECKS[cls])
@@ -60,17 +60,19 @@ def _reader(kind: Any, finish: Callable[[Any], Any]) -> Read:
     decode = msgspec.json.Decoder(kind).decode
 
     def read(text: str | bytes) -> Any:
-        made = finish(decode(text))
+        value = finish(decode(text))
         if isinstance(text, bytes) and not text.isascii():
             str(text, "utf-8")
-        return made
+        return value
 
     return read
 
 
 def logs_of(texts: Sequence[bytes]) -> list[WorkspaceAgentLog]:
     """
-    Return the lines of the JSON lists *texts*; raises one of `REFUSALS`.
+    Return the lines of the JSON lists *texts*.
+
+    Raises one of `REFUSALS`.
     """
     logs = _checked_logs(list(chain.from_iterable(map(_decode_logs, texts))))
     if not all(map(bytes.isascii, texts)):
@@ -88,9 +90,9 @@ def _checked_logs(logs: list[WorkspaceAgentLog]) -> list[WorkspaceAgentLog]:
         if _all_late([log.created_at for log in logs]):
             return logs
     for log in logs:
-        if not LEAST <= log.id <= GREATEST:
+        if not MIN_INT64 <= log.id <= MAX_INT64:
             raise Mismatch
-        # Not by a call, as most messages have a single line.
+        # Checked without a call: most messages have a single line.
         if log.created_at is None or log.created_at < YEAR_2:
             _clear_zero_time(log, log.created_at, "created_at")
     return logs
@@ -106,7 +108,7 @@ def _checked_metadata(items: list[WorkspaceAgentMetadata]) -> list[WorkspaceAgen
     if NO_AGE in [result.age for result in results]:
         for result in results:
             if result.age == NO_AGE:
-                object.__setattr__(result, "age", None)  # nobody else has this object yet
+                object.__setattr__(result, "age", None)  # no other code has this object yet
     if len(items) < _FEW or not _all_late([result.collected_at for result in results]):
         for result in results:
             _clear_zero_time(result, result.collected_at, "collected_at")
@@ -131,7 +133,7 @@ def _checked_ports(
 
 def _all_late(times: list[Any]) -> bool:
     """
-    Return whether all *times* have a zone and none can be the zero time.
+    Whether all *times* have a zone, and none can be the zero time.
     """
     try:
         return bool(min(times) >= YEAR_2)
@@ -141,10 +143,12 @@ def _all_late(times: list[Any]) -> bool:
 
 def _clear_zero_time(holder: object, time: datetime | None, name: str) -> None:
     """
-    Put None in the place of the zero time. Raises TypeError for a time without a zone.
+    Replace the zero time in the field *name* of *holder* by None.
+
+    Raises *TypeError* for a time without a zone.
     """
     if time is not None and without_zero(time) is None:
-        object.__setattr__(holder, name, None)  # nobody else has this object yet
+        object.__setattr__(holder, name, None)  # no other code has this object yet
 
 
 _CHECKS: dict[Any, Callable[[Any], Any]] = {

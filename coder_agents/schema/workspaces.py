@@ -1,7 +1,7 @@
 """
-Workspaces, as far as they lead to agents.
+Workspaces, with the fields that lead to agents.
 
-These classes hold a part of what the deployment sends; the rest is ignored.
+Other fields of the deployment's answers are ignored.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from coder_agents.schema.fields import NIL_UUID, identifying, maybe_absent
 @attrs.frozen(kw_only=True)
 class ProvisionerJob:
     """
-    The work behind a build.
+    The job of a provisioner that does a build.
 
     Attributes:
-        id: of the job.
-        started_at: when a provisioner took it; None before.
-        completed_at: when it ended, well or badly; None before.
-        error: why it failed, or empty.
-        error_code: the same as a code, where there is one.
-        status: how far it has come.
+        id: the job's id.
+        started_at: when a provisioner started the job; None before.
+        completed_at: when the job ended, with or without an error; None before.
+        error: why the job failed, or empty.
+        error_code: the code for that error, or empty.
+        status: the state of the job.
     """
 
     id: UUID = NIL_UUID
@@ -47,13 +47,13 @@ class ProvisionerJob:
 @attrs.frozen(kw_only=True)
 class WorkspaceResource:
     """
-    Something a build made: a machine, a volume.
+    A resource that a build created, such as a machine or a volume.
 
     Attributes:
-        id: of the resource.
-        type: what it is, as Terraform says it.
+        id: the resource's id.
+        type: Terraform's type of the resource.
         name: its name in the template.
-        agents: the agents on it.
+        agents: the agents on the resource.
     """
 
     id: UUID = NIL_UUID
@@ -68,16 +68,16 @@ class WorkspaceBuild:
     One start, stop or deletion of a workspace.
 
     Attributes:
-        id: of the build.
-        created_at: when it was asked for.
-        workspace_id: the workspace.
-        workspace_name: its name.
+        id: the build's id.
+        created_at: when the build was requested.
+        workspace_id: the id of the workspace.
+        workspace_name: the name of the workspace.
         build_number: 1 for the workspace's first build, and so on.
-        transition: what it is to do.
-        job: the work behind it.
-        reason: what had it done.
-        resources: what it made; empty until its job is through.
-        status: how far it has come, in one word.
+        transition: the change that the build makes.
+        job: the provisioner's job for the build.
+        reason: the reason for the build.
+        resources: the resources that the build created; empty until its job has ended.
+        status: the state of the workspace by this build.
     """
 
     id: UUID = identifying(NIL_UUID)
@@ -94,7 +94,7 @@ class WorkspaceBuild:
     @property
     def agents(self) -> tuple[WorkspaceAgent, ...]:
         """
-        The agents on all its resources.
+        The agents on all resources of the build.
         """
         return tuple(agent for resource in self.resources for agent in resource.agents)
 
@@ -102,11 +102,11 @@ class WorkspaceBuild:
 @attrs.frozen(kw_only=True)
 class WorkspaceHealth:
     """
-    Whether the agents of a workspace are well.
+    Whether the agents of a workspace are healthy.
 
     Attributes:
-        healthy: whether all are.
-        failing_agents: those that are not.
+        healthy: whether all agents are healthy.
+        failing_agents: the ids of the agents that are not.
     """
 
     healthy: bool = False
@@ -119,17 +119,17 @@ class Workspace:
     A workspace, with its latest build.
 
     Attributes:
-        id: of the workspace.
-        created_at: when it was made.
-        updated_at: when something of this last changed.
-        owner_id: whose it is.
-        owner_name: that user's name.
-        template_name: what it was made from.
+        id: the workspace's id.
+        created_at: when it was created.
+        updated_at: when its data last changed.
+        owner_id: the id of its owner.
+        owner_name: the name of its owner.
+        template_name: the template it was created from.
         latest_build: the build with the highest number; its resources have the agents.
         outdated: whether the template has a newer version.
-        name: unique among its owner's workspaces.
-        last_used_at: when somebody last worked in it.
-        health: whether its agents are well.
+        name: its name, unique among its owner's workspaces.
+        last_used_at: when a user last worked in it.
+        health: whether its agents are healthy.
     """
 
     id: UUID = identifying(NIL_UUID)
@@ -151,8 +151,8 @@ class WorkspacesResponse:
     A page of workspaces.
 
     Attributes:
-        workspaces: those of the page.
-        count: how many there are in all.
+        workspaces: the workspaces of the page.
+        count: the number of workspaces on all pages.
     """
 
     workspaces: tuple[Workspace, ...] = identifying(())

@@ -1,5 +1,5 @@
 """
-Streams: generators of what an agent reports.
+Streams: generators of what an agent reports, such as log lines and metadata.
 """
 
 from __future__ import annotations

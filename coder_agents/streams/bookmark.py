@@ -1,9 +1,9 @@
 """
-Where a stream of one agent's log stands, as text that another process can go on from.
+The bookmark of one agent's log: text with which another process continues the stream.
 
-For instance ``1:6ba7b810-9dad-11d1-80b4-00c04fd430c8:1042:3-17,20.``: the form's version, the
-agent, the floor, and the ids yielded above it, counted from the floor. The full stop tells a
-whole text from one that was cut off.
+For instance ``1:6ba7b810-9dad-11d1-80b4-00c04fd430c8:1042:3-17,20.``: the version of the format,
+the agent's id, the floor, and the ids yielded above the floor, counted from the floor. The final
+full stop shows that the text is complete.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import attrs
 
 from coder_agents.config import whole_number
 
-# Possessive, so that a long hostile text costs neither time nor memory.
+# Possessive quantifiers: a long hostile text costs neither time nor memory.
 _RANGE = r"\d{1,19}+(?:-\d{1,19}+)?+"
 _FORM = re.compile(rf"1:([0-9a-f-]{{36}}):(\d{{1,19}}):((?:{_RANGE}(?:,{_RANGE})*+)?+)\.", re.ASCII)
-_LARGEST_ID = 2**63 - 1  # ids are 64 bits wide
-_MOST_IDS = 10_000_000  # more than any stream remembers; a damaged text may say anything
+_MAX_ID = 2**63 - 1  # ids are 64 bits wide
+_MAX_IDS = 10_000_000  # more than any stream holds; a damaged text may name any range
 
 
 def check_id(number: int) -> None:
     """
-    Raise *ValueError* where *number*, after which somebody reads, is larger than any id.
+    Raise *ValueError* where *number*, the id to read after, is larger than any id.
     """
-    if number > _LARGEST_ID:
+    if number > _MAX_ID:
         raise ValueError(f"after must be an id, which is below 2**63, not {number}")
 
 
 @attrs.frozen
 class Bookmark:
     """
-    A floor, and ranges of ids above it, both ends in.
+    A floor, and ranges of ids above the floor, both ends included.
     """
 
     agent_id: uuid.UUID
@@ -44,16 +44,17 @@ class Bookmark:
     @classmethod
     def of(cls, agent_id: uuid.UUID, floor: int, ascending: Iterable[int]) -> Bookmark:
         """
-        Return the bookmark for *floor* and the ids above it.
+        Return the bookmark for *floor* and the *ascending* ids above it.
         """
         return cls(agent_id, floor, tuple(_ranges(ascending)))
 
     @classmethod
     def begin(cls, after: int | str, agent_id: uuid.UUID) -> Bookmark:
         """
-        Return the bookmark at which a log begins that is read *after* an id or a bookmark's text.
+        Return the bookmark of a log that is read *after* an id or the text of a bookmark.
 
-        Raises *ValueError* or *TypeError* where *after* is neither, or the bookmark of another agent.
+        Raises *ValueError* or *TypeError* where *after* is neither, or is the bookmark of another
+        agent.
         """
         if isinstance(after, str):
             return cls.read(after, agent_id)
@@ -62,17 +63,19 @@ class Bookmark:
     @classmethod
     def read(cls, text: str, agent_id: uuid.UUID) -> Bookmark:
         """
-        Return what *text* says.
+        Return the bookmark that *text* holds.
 
-        Raises *ValueError* where it is no bookmark, or one of another agent.
+        Raises *ValueError* where *text* is no bookmark, or is the bookmark of another agent.
         """
         found = _FORM.fullmatch(text)
         if found is None:
-            raise ValueError(f"{text[:80]!r} is not a bookmark, nor an id")
+            raise ValueError(f"{text[:80]!r} is neither a bookmark nor an id")
         if found[1] != str(agent_id):
-            raise ValueError(f"the bookmark is of agent {found[1]}, but this is agent {agent_id}")
+            raise ValueError(
+                f"the bookmark belongs to agent {found[1]}, but this is agent {agent_id}"
+            )
         floor = int(found[2])
-        if floor > _LARGEST_ID:
+        if floor > _MAX_ID:
             raise ValueError(f"the bookmark is damaged: no id is as large as {floor}")
         return cls(agent_id, floor, tuple(_read_ranges(found[3], floor)))
 
@@ -113,7 +116,7 @@ def _read_ranges(text: str, floor: int) -> Iterator[tuple[int, int]]:
         first, _, last = part.partition("-")
         low, high = int(first), int(last or first)
         count += high - low + 1
-        if not before < low <= high <= _LARGEST_ID - floor or count > _MOST_IDS:
-            raise ValueError(f"the bookmark is damaged: its ids go from {first} to {last or first}")
+        if not before < low <= high <= _MAX_ID - floor or count > _MAX_IDS:
+            raise ValueError(f"the bookmark is damaged: it has ids from {first} to {last or first}")
         yield floor + low, floor + high
         before = high

@@ -1,5 +1,5 @@
 """
-The log of an agent, and of the agents of the same name that the next builds have.
+The policy for a log that continues across builds of the workspace.
 """
 
 from __future__ import annotations
@@ -30,38 +30,38 @@ from coder_agents.transport import is_gone
 
 logger = logging.getLogger("coder_agents")
 
-_GROWTH = 1.5  # of the pause between two reads, while they show the same
+_GROWTH = 1.5  # factor of the pause between two reads while the answers do not change
 
 _ENDS_OF_A_BUILD = frozenset(
     {StreamEnd.NOT_IN_LATEST_BUILD, StreamEnd.SERVER_CLOSED, StreamEnd.AGENT_GONE}
 )
-_AT_REST = frozenset({WorkspaceStatus.FAILED, WorkspaceStatus.CANCELED, WorkspaceStatus.RUNNING})
+_STABLE = frozenset({WorkspaceStatus.FAILED, WorkspaceStatus.CANCELED, WorkspaceStatus.RUNNING})
 
 Outcome = WorkspaceAgent | End
 """
-What is to be done when a log is over: continue with that agent's, or end.
+What to do when a log is over: continue with this agent's log, or end the stream.
 """
 
 
 @attrs.define
 class _Watch:
     """
-    What is known since a log was over.
+    The facts that are known after a log was over.
 
     Attributes:
-        ended: how it was over.
+        ended: the end that the log had.
         pauses: how long to wait between two reads.
         readable: whether the deployment still has the log.
-        quiet: whether its newest answer had nothing new.
-        status: of the workspace, when it was last read; None before.
-        outcome: what the workspace says is to be done.
-        since: since when it does, by `time.monotonic`.
+        unchanged: whether the newest answer about the log had no new line.
+        status: the workspace's status when the workspace was last read; None before.
+        outcome: what to do according to the workspace; None while that is not decided.
+        since: when the outcome last changed, by `time.monotonic`.
     """
 
     ended: End
     pauses: Pauses
     readable: bool = True
-    quiet: bool = False
+    unchanged: bool = False
     status: WorkspaceStatus | None = None
     outcome: Outcome | None = None
     since: float = 0.0
@@ -69,19 +69,19 @@ class _Watch:
 
     def note(self, status: WorkspaceStatus, outcome: Outcome | None, now: float) -> bool:
         """
-        Note what the workspace says; return whether it says to do something else than before.
+        Note the workspace's *status* and its *outcome*; return whether the outcome has changed.
         """
         if status != self.status:
             self.status = status
             self.hurry()
         if _key(outcome) == _key(self.outcome):
             return False
-        self.outcome, self.since, self.quiet = outcome, now, False
+        self.outcome, self.since, self.unchanged = outcome, now, False
         return True
 
     def hurry(self) -> None:
         """
-        Note that something happens: the next read comes soon.
+        Make the next read come soon, because something has changed.
         """
         self._pause = self.pauses.build_read
 
@@ -90,14 +90,14 @@ class _Watch:
         Return the seconds until the next read.
         """
         pause = self._pause
-        at_rest = self.status in _AT_REST
-        limit = self.pauses.max_read_at_rest if at_rest else self.pauses.max_build_read
+        is_stable = self.status in _STABLE
+        limit = self.pauses.max_stable_read if is_stable else self.pauses.max_build_read
         self._pause = min(pause * _GROWTH, limit)
         return pause
 
     def read_again(self, delay: float) -> Decision:
         """
-        Return the next read: of the log, as long as there is one, and then of the workspace.
+        Return the next read: of the log while it is readable, else of the workspace.
         """
         return ReadLog(delay) if self.readable else ReadWorkspace(delay, is_progress=True)
 
@@ -108,20 +108,21 @@ def _key(outcome: Outcome | None) -> object:
 
 class AcrossBuilds:
     """
-    The policy for a log that continues with the agent of the same name in the workspace's next build.
+    The policy for a log that continues with the agent of the same name in the workspace's next
+    build.
 
-    When a log is over, because there is a newer build, what still comes in it is read as long
-    as it can be had: lines that were on their way, and what the scripts print that the agent runs
-    when it stops. When the newer build lists the agent, the stream continues with that one's log. It
-    ends when the workspace is stopped and nobody starts another build, when the workspace is
-    deleted, and when a complete build has no such agent. A build that fails ends nothing: the
-    old agent may continue, and another build may come.
+    When a log is over because a newer build exists, the policy reads the log for as long as lines
+    may still come: late lines, and the output of the scripts that the agent runs when it stops.
+    When the newer build lists the agent, the stream continues with the log of that agent. The
+    stream ends when the workspace is stopped and nobody starts another build, when the workspace is
+    deleted, and when a complete build has no such agent. A failed build ends nothing: the old agent
+    may continue, and another build may come.
 
     Args:
         agent: the first agent.
-        next_log: makes the log of an agent of a newer build; no input or output.
-        reconnects: whether a broken connection is made again at all.
-        pauses: how long to wait between two reads, and for what.
+        next_log: returns the log of an agent of a newer build, without input or output.
+        reconnects: whether the stream connects again after a connection breaks.
+        pauses: how long to wait between two reads, and for late lines.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class AcrossBuilds:
         self._watch: _Watch | None = None
 
     def _new_policy(self, agent_id: uuid.UUID) -> OneBuild:
-        # Late lines are waited for while the next build is.
+        # The wait for the next build is a wait for late lines, too.
         return OneBuild(
             agent_id,
             knows_workspace=True,
@@ -149,11 +150,11 @@ class AcrossBuilds:
             pauses=self._pauses,
         )
 
-    def broke(self, broken: Broken, facts: Facts) -> Decision:
+    def disconnected(self, broken: Broken, facts: Facts) -> Decision:
         """
-        Decide what *broken* means: the log is over, or another try.
+        Decide whether the log is over after *broken*, or is tried again.
         """
-        decision = self._of_build.broke(broken, facts)
+        decision = self._of_build.disconnected(broken, facts)
         if isinstance(broken, CoderError) and is_gone(broken) and not isinstance(decision, End):
             decision = End(StreamEnd.FAILED, without_frames(broken))
         return self._watched(decision)
@@ -166,7 +167,7 @@ class AcrossBuilds:
 
     def workspace(self, answer: Workspace | CoderError, facts: Facts) -> Decision:
         """
-        Decide by the workspace: what is to be done now, or when it is read again.
+        Decide by the workspace what to do now, or when to read the workspace again.
         """
         watch = self._watch
         if watch is None:
@@ -177,7 +178,7 @@ class AcrossBuilds:
             return ReadWorkspace(failure=answer)
         outcome = self._outcome(watch, answer)
         if watch.note(answer.latest_build.status, outcome, facts.now):
-            return watch.read_again(0.0)  # what the log says now may be all that it ever says
+            return watch.read_again(0.0)  # at once: the log may soon be unreadable
         if watch.outcome is None or not self._is_drained(watch, facts):
             return watch.read_again(watch.pause())
         if isinstance(watch.outcome, End):
@@ -186,13 +187,13 @@ class AcrossBuilds:
 
     def log(self, answer: bool | CoderError, facts: Facts) -> Decision:
         """
-        Note whether the log had something new; the workspace is read next.
+        Note whether the log had new lines; the workspace is read next.
         """
         watch = self._watch
         assert watch is not None
-        watch.quiet = answer is False
+        watch.unchanged = answer is False
         if isinstance(answer, CoderError):
-            logger.debug("what still comes of a log cannot be read: %s", str(answer))
+            logger.debug("late lines of a log cannot be read: %s", str(answer))
             watch.readable = not is_gone(answer)
         elif answer:
             watch.hurry()
@@ -201,7 +202,7 @@ class AcrossBuilds:
     def _outcome(self, watch: _Watch, workspace: Workspace) -> Outcome | None:
         build, own = workspace.latest_build, self._agent
         if any(agent.id == own.id for agent in build.agents):
-            return watch.ended  # no newer build: it was over for another reason
+            return watch.ended  # no newer build: the log was over for another reason
         successor = _successor(own, build.agents)
         if successor is not None:
             return successor
@@ -215,14 +216,14 @@ class AcrossBuilds:
 
     def _is_drained(self, watch: _Watch, facts: Facts) -> bool:
         """
-        Whether nothing more is to be expected of the log that is over, nor a start after a stop.
+        Whether no more lines are expected of the log that is over, and no start after a stop.
         """
         seconds = facts.now - watch.since
         if watch.outcome == End(StreamEnd.WORKSPACE_STOPPED) and seconds < self._pauses.stopped_for:
             return False
         if not watch.readable or seconds >= self._pauses.max_settling:
             return True
-        return watch.quiet and facts.settled_at is None
+        return watch.unchanged and facts.settled_at is None
 
     def _continue(self, workspace: Workspace, agent: WorkspaceAgent) -> Decision:
         self._agent, self._watch = agent, None
@@ -232,8 +233,8 @@ class AcrossBuilds:
 
 def _successor(own: WorkspaceAgent, agents: Iterable[WorkspaceAgent]) -> WorkspaceAgent | None:
     """
-    Return the one of *agents* that is called as *own* is, and like it is one of a template, or
-    one of another agent.
+    Return the agent among *agents* that has the name of *own* and is of the same kind: an agent of
+    the template, or a sub-agent.
     """
     for agent in agents:
         if agent.name == own.name and (agent.parent_id is None) == (own.parent_id is None):

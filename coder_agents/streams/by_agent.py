@@ -1,5 +1,5 @@
 """
-What belongs to each of several agents.
+A mapping from agents to values.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ V = TypeVar("V")
 
 class ByAgent(Mapping[A, V]):
     """
-    A mapping from agents to what belongs to each, in the order in which the agents were given.
+    A mapping from agents to values, in the order in which the agents were given.
 
-    An agent's UUID finds its value, too.
+    A key is an agent or the agent's UUID.
     """
 
     def __init__(self, pairs: Iterable[tuple[A, V]] = ()) -> None:

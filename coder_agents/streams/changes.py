@@ -1,7 +1,7 @@
 """
-What happened between two states of an agent's ports or containers.
+The changes between two states of an agent's ports or containers.
 
-Pure. Applied to what was before, the changes give what is after.
+Pure: no input or output. The changes applied to the earlier state give the later state.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from coder_agents.schema import (
 @attrs.frozen
 class PortOpened:
     """
-    Something listens on a port.
+    A process began to listen on a port.
 
     Attributes:
-        port: which, and what listens.
+        port: the port, and the process that listens.
     """
 
     port: WorkspaceAgentListeningPort
@@ -37,10 +37,10 @@ class PortOpened:
 @attrs.frozen
 class PortClosed:
     """
-    Something listens on a port no longer.
+    A process no longer listens on a port.
 
     Attributes:
-        port: which, and what listened.
+        port: the port, and the process that listened.
     """
 
     port: WorkspaceAgentListeningPort
@@ -52,78 +52,78 @@ class PortClosed:
 @attrs.frozen
 class ContainerStarted:
     """
-    A container runs, which did not or was not there.
+    A container runs that did not run, or did not exist, before.
 
     Attributes:
-        container: as it is.
+        container: its state now.
     """
 
     container: WorkspaceAgentContainer
 
     def __str__(self) -> str:
-        return f"container started: {_named(self.container)}"
+        return f"container started: {_name_of(self.container)}"
 
 
 @attrs.frozen
 class ContainerStopped:
     """
-    A container runs no longer.
+    A container no longer runs.
 
     Attributes:
-        container: as it is, or as it was before it was gone.
+        container: its state now, or its last state where the container was removed.
     """
 
     container: WorkspaceAgentContainer
 
     def __str__(self) -> str:
-        return f"container stopped: {_named(self.container)}"
+        return f"container stopped: {_name_of(self.container)}"
 
 
 @attrs.frozen
 class DevcontainerAdded:
     """
-    A devcontainer is there, in whatever status.
+    A devcontainer was added, in any status.
 
     Attributes:
-        devcontainer: as it is.
+        devcontainer: its state now.
     """
 
     devcontainer: WorkspaceAgentDevcontainer
 
     def __str__(self) -> str:
-        return f"devcontainer added: {_standing(self.devcontainer)}"
+        return f"devcontainer added: {_with_status(self.devcontainer)}"
 
 
 @attrs.frozen
 class DevcontainerChanged:
     """
-    Something about a devcontainer is not as it was: its status, most of all.
+    A devcontainer changed, most often in its status.
 
     Attributes:
-        devcontainer: as it is.
-        before: as it was.
+        devcontainer: its state now.
+        before: its state before.
     """
 
     devcontainer: WorkspaceAgentDevcontainer
     before: WorkspaceAgentDevcontainer
 
     def __str__(self) -> str:
-        return f"devcontainer changed: {_standing(self.devcontainer)}"
+        return f"devcontainer changed: {_with_status(self.devcontainer)}"
 
 
 @attrs.frozen
 class DevcontainerRemoved:
     """
-    A devcontainer is gone.
+    A devcontainer was removed.
 
     Attributes:
-        devcontainer: as it was.
+        devcontainer: its last state.
     """
 
     devcontainer: WorkspaceAgentDevcontainer
 
     def __str__(self) -> str:
-        return f"devcontainer removed: {_named(self.devcontainer)}"
+        return f"devcontainer removed: {_name_of(self.devcontainer)}"
 
 
 PortChange = PortOpened | PortClosed
@@ -140,9 +140,10 @@ def port_changes(
     before: Iterable[WorkspaceAgentListeningPort], after: Iterable[WorkspaceAgentListeningPort]
 ) -> list[PortChange]:
     """
-    Return what was closed and opened between *before* and *after*, by number, closed first.
+    Return the ports closed and opened between *before* and *after*: closed ones first, each by
+    number.
 
-    Where something else listens on the same port, it was closed and opened.
+    A port on which another process listens now counts as closed and opened.
     """
     old, new = set(before), set(after)
     closed = [PortClosed(port) for port in sorted(old - new, key=_by_number)]
@@ -153,9 +154,10 @@ def container_changes(
     before: WorkspaceAgentListContainersResponse, after: WorkspaceAgentListContainersResponse
 ) -> list[ContainerChange]:
     """
-    Return what stopped and started, and what became of the devcontainers, in this order.
+    Return the changes between *before* and *after*: containers that stopped, containers that
+    started, then the changes of devcontainers.
 
-    Containers that do not run, and all else about those that do, are left out.
+    Changes of a container other than its start and stop are skipped.
     """
     return [
         *_containers(before.containers, after.containers),
@@ -182,7 +184,11 @@ def _devcontainers(
     new = {each.id: each for each in after}
     removed = [DevcontainerRemoved(each) for each in old.values() if each.id not in new]
     both = [(each, old[each.id]) for each in new.values() if each.id in old]
-    changed = [DevcontainerChanged(each, was) for each, was in both if _said(each) != _said(was)]
+    changed = [
+        DevcontainerChanged(each, was)
+        for each, was in both
+        if _normalized_devcontainer(each) != _normalized_devcontainer(was)
+    ]
     added = [DevcontainerAdded(each) for each in new.values() if each.id not in old]
     return [*removed, *changed, *added]
 
@@ -191,7 +197,7 @@ def same_ports(
     before: Iterable[WorkspaceAgentListeningPort], after: Iterable[WorkspaceAgentListeningPort]
 ) -> bool:
     """
-    Whether both lists say the same, in whatever order.
+    Whether both lists have the same ports, in any order.
     """
     return set(before) == set(after)
 
@@ -200,13 +206,15 @@ def same_containers(
     before: WorkspaceAgentListContainersResponse, after: WorkspaceAgentListContainersResponse
 ) -> bool:
     """
-    Whether both states say the same, in whatever order.
+    Whether both states have the same content, in any order.
     """
     return all(
         (
             sorted(before.warnings) == sorted(after.warnings),
-            _ordered(map(_what, before.containers)) == _ordered(map(_what, after.containers)),
-            _ordered(map(_said, before.devcontainers)) == _ordered(map(_said, after.devcontainers)),
+            _ordered(map(_normalized, before.containers))
+            == _ordered(map(_normalized, after.containers)),
+            _ordered(map(_normalized_devcontainer, before.devcontainers))
+            == _ordered(map(_normalized_devcontainer, after.devcontainers)),
         )
     )
 
@@ -215,8 +223,8 @@ def _ordered(things: Iterable[attrs.AttrsInstance]) -> list[attrs.AttrsInstance]
     return sorted(things, key=repr)
 
 
-def _what(container: WorkspaceAgentContainer) -> WorkspaceAgentContainer:
-    # The agent takes the ports, and all maps, from maps of its own.
+def _normalized(container: WorkspaceAgentContainer) -> WorkspaceAgentContainer:
+    # The agent lists ports, labels and volumes in random order: it keeps them in Go maps.
     return attrs.evolve(
         container,
         ports=tuple(sorted(container.ports, key=attrs.astuple)),
@@ -225,10 +233,12 @@ def _what(container: WorkspaceAgentContainer) -> WorkspaceAgentContainer:
     )
 
 
-def _said(devcontainer: WorkspaceAgentDevcontainer) -> WorkspaceAgentDevcontainer:
+def _normalized_devcontainer(
+    devcontainer: WorkspaceAgentDevcontainer,
+) -> WorkspaceAgentDevcontainer:
     if devcontainer.container is None:
         return devcontainer
-    return attrs.evolve(devcontainer, container=_what(devcontainer.container))
+    return attrs.evolve(devcontainer, container=_normalized(devcontainer.container))
 
 
 def _key(container: WorkspaceAgentContainer) -> str:
@@ -244,10 +254,10 @@ def _port(port: WorkspaceAgentListeningPort) -> str:
     return escape_controls(f"{port.network} {port.port}{name}")
 
 
-def _named(thing: WorkspaceAgentContainer | WorkspaceAgentDevcontainer) -> str:
+def _name_of(thing: WorkspaceAgentContainer | WorkspaceAgentDevcontainer) -> str:
     return escape_controls(thing.name or str(thing.id))
 
 
-def _standing(devcontainer: WorkspaceAgentDevcontainer) -> str:
+def _with_status(devcontainer: WorkspaceAgentDevcontainer) -> str:
     error = f": {devcontainer.error}" if devcontainer.error else ""
-    return f"{_named(devcontainer)} {escape_controls(devcontainer.status + error)}"
+    return f"{_name_of(devcontainer)} {escape_controls(devcontainer.status + error)}"

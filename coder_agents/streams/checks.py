@@ -1,10 +1,10 @@
 """
-Requests beside the connection that is read: for late lines of a log, for containers that a watch does
-not report.
+Checks: requests beside a stream's connection, for late lines of a log and for containers that a
+watch does not report.
 
-A GET over a kept connection costs a tenth of a new WebSocket, and no connection has to take the place of
-one that works. For a log, the deployment computes the answer to a GET of the lines after the floor
-exactly as the first message of a follow, so it settles as much.
+A GET over a kept connection costs a tenth of a new WebSocket, and replaces no connection that
+works. For a log, the deployment computes the answer to a GET of the lines after the floor exactly
+as the first message of a follow. So such a GET settles the same ids.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class Check(Generic[P]):
     """
     The checks beside one connection, one at a time.
 
-    What fails ends nothing: the check is made again later.
+    A failed check ends nothing: it is repeated later.
 
     Args:
-        new_request: makes the request.
-        what: names what is read in messages.
-        connect_timeout: seconds that a dial may take after many failures.
-        pauses: between tries, and how long the first dials may take.
+        new_request: returns a new request.
+        what: the name of the data, for messages.
+        connect_timeout: the most seconds that a dial may take after many failures.
+        pauses: the pauses between tries, and the limit of the first dials.
 
     Attributes:
-        count: how many were answered.
-        requested: when the one that was answered last had been sent, by `time.monotonic`.
+        count: how many checks were answered.
+        requested: when the check that was answered last was sent, by `time.monotonic`.
     """
 
     def __init__(
@@ -67,22 +67,22 @@ class Check(Generic[P]):
     @property
     def in_flight(self) -> bool:
         """
-        Whether one was begun and not answered yet.
+        Whether a check was begun and is not answered yet.
         """
         return self._request is not None
 
     @property
     def received(self) -> int:
         """
-        How many bytes have come.
+        How many bytes the checks have received.
         """
         request = self._request
         return self._received_before + (0 if request is None else request.received)
 
     def due_at(self, wanted_at: float | None) -> float:
         """
-        Return when to call `receive`: at once where a check is in flight, never where none is
-        wanted, else at *wanted_at*, or later where a check has failed.
+        Return the time to call `receive`: 0 (at once) while a check is in flight, infinity where no
+        check is wanted, else *wanted_at*, or later where a check has failed.
         """
         if self._request is not None:
             return 0.0
@@ -90,15 +90,15 @@ class Check(Generic[P]):
 
     def receive(self, *args: P.args, **kwargs: P.kwargs) -> bytes | None:
         """
-        Return the answer, as JSON; None while it has not come. Begins a check, with the arguments of
-        its request, where none is in flight.
+        Return the answer as JSON, or None while it has not come. Where no check is in flight, begin
+        one; the arguments are those of its request.
 
         Raises *ClosedError* when woken.
         """
         request = self._request
         if request is None:
             request = self._request = self._new_request(*args, **kwargs)
-            if self._woken:  # whoever wakes from now on finds the request
+            if self._woken:  # a later wake finds the request
                 request.wake()
         try:
             dial = self._pauses.check_dial * 2.0**self._failures
@@ -107,38 +107,40 @@ class Check(Generic[P]):
             self.failed(error)
             return None
         if body is not None:
-            self.requested = request.asked
-            self._leave()
+            self.requested = request.requested
+            self._drop()
             self._lent_out = 0
         elif request.lent_out:
-            self._leave()
+            self._drop()
             self._lent_out += 1
             first, maximum = self._pauses.check_lent, self._pauses.max_check_lent
             pause = min(first * 2.0 ** min(self._lent_out - 1, 10), maximum)
-            # Jitter, or a thousand logs that are due together would come back together.
+            # Without jitter, a thousand logs that are due together would try again together.
             self._not_before = time.monotonic() + pause * random.uniform(0.5, 1.0)
         return body
 
     def succeeded(self) -> None:
         """
-        Count the check whose answer came last.
+        Count the check that was answered last as a success.
         """
         self.count += 1
         self._failures = 0
 
     def failed(self, error: CoderError) -> None:
         """
-        Leave the check in flight for *error*; also where its answer could not be read.
+        Drop the check in flight because of *error*, which may also come from reading its answer.
         """
         pause = self._pauses.check_retry * 2.0 ** min(self._failures, 10)
         pause = min(pause, self._pauses.max_check_retry)
         pause = max(pause, requested_pause(error))
-        logger.debug("%s: no check for %.1f s: %s", self._what, pause, str(error))
-        self._leave()
+        logger.debug(
+            "%s: the next check comes in %.1f s at the earliest: %s", self._what, pause, str(error)
+        )
+        self._drop()
         self._failures += 1
         self._not_before = time.monotonic() + pause
 
-    def _leave(self) -> None:
+    def _drop(self) -> None:
         request, self._request = self._request, None
         if request is not None:
             self._received_before += request.received
@@ -146,7 +148,7 @@ class Check(Generic[P]):
 
     def interest(self) -> Interest | None:
         """
-        Return what the check in flight waits for; None where it may have something now.
+        Return what the check in flight waits for; None where it may have an answer now.
         """
         return None if self._request is None else self._request.interest()
 
@@ -154,8 +156,8 @@ class Check(Generic[P]):
         self, interests: Sequence[Interest] | None, due: float
     ) -> Sequence[Interest] | None:
         """
-        Return *interests*, those of the connection, with those of the check, which is due at *due*;
-        None where one of both may have something now.
+        Return *interests*, those of the connection, and those of the check, which is due at *due*;
+        None where one of the two may have input now.
         """
         if interests is None:
             return None
@@ -166,14 +168,14 @@ class Check(Generic[P]):
 
     def may_connect(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """
-        Whether `receive` may dial.
+        Whether the next `receive` may dial.
         """
         request = self._request or self._new_request(*args, **kwargs)
         return request.may_connect()
 
     def wake(self) -> None:
         """
-        Make whoever reads stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that reads with *ClosedError*; callable from any thread or signal handler.
         """
         self._woken = True
         request = self._request
@@ -182,6 +184,6 @@ class Check(Generic[P]):
 
     def free(self) -> None:
         """
-        Free the socket, also twice.
+        Free the socket; a second call does nothing.
         """
-        self._leave()
+        self._drop()

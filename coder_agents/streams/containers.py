@@ -1,5 +1,5 @@
 """
-The containers and devcontainers of an agent, watched.
+The stream of an agent's containers and devcontainers.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ class ContainersStream(Stream[Containers]):
     """
     All containers and devcontainers that the agent sees, again after each change.
 
-    The first state comes at once. What the deployment repeats, or lists in another order, is skipped.
-    The stream never ends without being closed: a close by the server means that its connection to
-    the agent ended, and the stream waits for the agent to come back.
+    The first state comes at once. States that only repeat the last one, in any order, are skipped.
+    The stream ends only when it is closed. Where the server closes the connection, its own
+    connection to the agent has ended, and the stream waits until the agent is back.
     """
 
     __slots__ = ()
 
     def changes(self) -> Iterator[ContainerChange]:
         """
-        Return an iterator over what happens, in place of the states.
+        Return an iterator over the changes between the states.
 
-        It begins with all that is in the first state; after a state that was read already, with what
-        is different from that. It reads this stream, so it ends and raises as the stream
-        does: close the stream to end it.
+        The first changes are the whole first state or, where a state was read before, the
+        difference from that state. The iterator reads this stream: it ends and raises as the stream
+        does. Close the stream to end it.
         """
         return Changes(self, _changes)
 
 
 def watch_containers(sources: AgentSources, intervals: Intervals) -> ContainersStream:
     """
-    Return the stream of an agent's containers, over the route that deployment and agent have.
+    Return the stream of an agent's containers, over the route that the deployment and the agent
+    have.
     """
     routes = ContainersRoutes(sources, intervals.alone)
     states = StateFeed(

@@ -23,7 +23,7 @@ from coder_agents.transport import Interest, Source, lacks_call
 
 Containers = WorkspaceAgentListContainersResponse
 
-_DRY_STEPS = 2  # in which a watch gives nothing until it has been read to its end
+_DRY_STEPS = 2  # without a message, after which a watch has been read to its end
 
 
 @attrs.frozen(kw_only=True)
@@ -32,8 +32,8 @@ class Intervals:
     Seconds between two reads of the list of containers.
 
     Attributes:
-        beside: where there is a watch, which does not report all.
-        alone: where there is none.
+        beside: while a watch is open, which does not report every change.
+        alone: where the route of the watch is missing.
     """
 
     beside: float = 30.0
@@ -43,12 +43,12 @@ class Intervals:
 @attrs.define
 class ContainersRoutes:
     """
-    Makes the connections of one stream, over the route that is there, and reads them.
+    Opens the connections of one stream, over the route that exists, and reads their messages.
 
     Attributes:
-        sources: makes the connections of either kind.
-        interval: seconds between two reads where there is no watch.
-        polls: whether the last source that was made is one that polls.
+        sources: makes the connections of both kinds.
+        interval: seconds between two reads where the watch is missing.
+        polls: whether the newest source polls the list.
     """
 
     sources: AgentSources
@@ -75,32 +75,34 @@ class ContainersRoutes:
 
     def are_same(self, before: Containers, after: Containers) -> bool:
         """
-        Whether both lists say the same.
+        Whether both states have the same content, in any order.
         """
         return same_containers(before, after)
 
-    def broke(self, broken: Broken) -> float | None:
+    def disconnected(self, broken: Broken) -> float | None:
         """
-        Turn to the other route at once where this one is missing.
+        Return 0, for a try over the other route at once, where this route is missing; else None.
         """
         if isinstance(broken, UnsupportedError):
             return None if self.polls else 0.0
         if self.polls:
-            self._expect_another(broken)
+            self._forget_missing(broken)
             return None
-        # An agent without dev containers answers alike; its list, which is read next, tells.
+        # An agent without dev containers gives the same answer; the list, which is read next,
+        # decides.
         if lacks_call(broken):
             self.sources.capabilities.agents_without_watch |= {self.sources.agent_id}
             return 0.0
         return None
 
-    def _expect_another(self, broken: Broken) -> None:
+    def _forget_missing(self, broken: Broken) -> None:
         """
-        Forget what is missing, where *broken* may mean that it was replaced.
+        Forget which routes are missing, where *broken* may mean a replaced deployment or agent.
         """
         capabilities = self.sources.capabilities
-        # A deployment that was replaced may have lost the watch, or have one now. One that
-        # answers was not; but an agent that is away may come back with another release.
+        # A replaced deployment may have a watch where the old one had none, and the reverse. A
+        # deployment that answers was not replaced, but a disconnected agent may return with another
+        # release.
         is_same = isinstance(broken, APIError) and broken.by_deployment
         if not is_same:
             capabilities.containers_watch = None
@@ -110,15 +112,15 @@ class ContainersRoutes:
 
 class ContainersFeed:
     """
-    Containers over a watch, and the list of them beside it.
+    Containers over a watch, with reads of the list of containers beside the watch.
 
-    A watch sends the full state whenever a dev container changes; that another container starts or
-    stops is in the list alone. The list is read *interval* seconds after the newest state, over
-    a connection that is kept. Where there is no watch, it is all that is read.
+    A watch sends the full state whenever a dev container changes. The start or stop of a plain
+    container appears in the list alone. The list is read *interval* seconds after the newest state,
+    over a kept connection. Where the watch is missing, only the list is read.
 
     Args:
-        states: what the connection reports.
-        routes: makes its connections.
+        states: the feed of the connection's states.
+        routes: opens the connections.
         interval: seconds from a state to the next read of the list.
     """
 
@@ -142,7 +144,9 @@ class ContainersFeed:
         )
         self._checked_at = 0.0
         self._due = math.inf
-        self._list: Containers | None = None  # that came, while the watch may have something older
+        self._list: Containers | None = (
+            None  # that came, while the watch may still hold an older state
+        )
         self._found_dry = 0
 
     def position(self) -> StatePosition[Containers]:
@@ -153,7 +157,7 @@ class ContainersFeed:
 
     def open(self) -> bool:
         """
-        Take the next step of the first connection; return whether it is there.
+        Take the next step of the first connection; return whether it is open.
         """
         return self._states.open()
 
@@ -191,11 +195,12 @@ class ContainersFeed:
 
     def _take_list(self) -> StatePosition[Containers] | None:
         """
-        Return the position at the list that came, once the watch has been read to its end; None where
-        none came.
+        Return the position at the list that came, once the watch has been read to its end; else
+        None.
 
-        What the watch gives after the list was requested may be newer or older than the list, and is
-        a full state: the list is dropped then, and read again later. Nothing goes back to what it was.
+        A message of the watch that comes after the list was requested is a full state, newer or
+        older than the list. Then the list is dropped and read again later, so that no state reverts
+        to an older one.
         """
         state, received_at = self._list, self._states.received_at
         if state is None:
@@ -203,8 +208,8 @@ class ContainersFeed:
         if received_at is None or received_at >= self._check.requested:
             self._list = None
             return None
-        # A connection whose last read has emptied it is not read by the next step, but by the one
-        # after that.
+        # After a read that emptied the connection, the next step does not read it; the one after
+        # does.
         self._found_dry += self._states.interests() is not None
         if self._found_dry < _DRY_STEPS:
             return None
@@ -221,27 +226,28 @@ class ContainersFeed:
 
     def expect_break(self) -> None:
         """
-        Note that nobody has read for long.
+        Note that no thread has read for a long time.
         """
         self._states.expect_break()
 
     def counts(self) -> Counts:
         """
-        Return what the connections have counted.
+        Return the counts of all connections.
         """
         counts, check = self._states.counts(), self._check
         return attrs.evolve(counts, bytes=counts.bytes + check.received, checks=check.count)
 
     def wake(self) -> None:
         """
-        Make whoever opens or steps stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that opens or steps with *ClosedError*; callable from any thread or signal
+        handler.
         """
         self._states.wake()
         self._check.wake()
 
     def free(self) -> None:
         """
-        Free all sockets, also twice.
+        Free all sockets; a second call does nothing.
         """
         self._states.free()
         self._check.free()

@@ -1,9 +1,9 @@
 """
-What a stream is made of, below the handle that a user holds.
+The core of a stream, below the handle that a user holds.
 
-The core owns the engine, the position and the end. One thread at a time runs it; any thread or
-signal handler may close it. Nothing here refers to the handle, so a traceback that somebody keeps
-keeps no stream open.
+The core owns the engine, the position and the end. One thread at a time runs the core; any thread
+or signal handler may close it. Nothing here refers to the handle, so a traceback that is kept
+leaves no stream open.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from coder_agents.transport import ClosedError, fork
 
 T = TypeVar("T")
 
-# Looked up once: an enumeration's lookup runs code, and code can be interrupted.
+# Resolved once: the attribute access of an enumeration runs code, and an interrupt can hit it.
 _CLOSED, _FAILED = StreamEnd.CLOSED, StreamEnd.FAILED
 _INTERRUPTED, _FORKED = StreamEnd.INTERRUPTED, StreamEnd.FORKED
 
@@ -34,12 +34,12 @@ _INTERRUPTED, _FORKED = StreamEnd.INTERRUPTED, StreamEnd.FORKED
 @attrs.frozen
 class _Outcome:
     """
-    How a run of the engine went.
+    The outcome of one run of the engine.
 
     Attributes:
-        done: whether it did what it was to do.
-        end: why it ended the stream; None where it did not.
-        failure: what is to be raised; None for nothing.
+        done: whether the run did its work.
+        end: why the run ended the stream; None where it did not.
+        failure: the exception to raise; None for no exception.
     """
 
     done: bool = False
@@ -49,17 +49,17 @@ class _Outcome:
 
 class Core(Generic[T]):
     """
-    The engine of a stream with its owner, its position and its end.
+    The engine of a stream, with its owner, its position and its end.
 
     Args:
-        engine: what yields the positions.
+        engine: yields the positions.
 
     Attributes:
         position: how far the stream has come.
         end: why the stream ended; None while it runs.
-        closed: whether nothing more is to be handed out.
+        closed: whether no further item is handed out.
         owner: holds one token while a thread opens, reads or frees.
-        opened_at: where it was opened, as ``file:line``; empty where there is nothing to warn of.
+        opened_at: where the stream was opened, as ``file:line``; empty where no warning is due.
     """
 
     __slots__ = (
@@ -89,7 +89,7 @@ class Core(Generic[T]):
         """
         Connect, once.
 
-        Raises *CoderError* where that fails, *ClosedError* where it was closed meanwhile.
+        Raises *CoderError* where that fails, *ClosedError* where the stream was closed meanwhile.
         """
         if not self._finished(self._run(self._connect, math.inf)):
             raise ClosedError
@@ -100,8 +100,9 @@ class Core(Generic[T]):
         """
         Wait until an item is pending; return False at *deadline* and after the end.
 
-        Raises what ended the stream, with ``last_id`` and ``bookmark``; *ValueError* where another
-        thread reads; *StreamError* in a process that was forked after it was opened.
+        Raises the exception that ended the stream, with ``last_id`` and ``bookmark``; *ValueError*
+        where another thread reads; *StreamError* in a process that was forked after the stream was
+        opened.
         """
         outcome = self._run(self._advance, deadline)
         return outcome.done if outcome.failure is None else self._finished(outcome)
@@ -114,11 +115,11 @@ class Core(Generic[T]):
         try:
             raise outcome.failure
         finally:
-            del outcome  # or the exception, its traceback and this frame would be a cycle
+            del outcome  # the exception, its traceback and this frame would form a cycle
 
     def _run(self, work: Callable[[float], bool], deadline: float) -> _Outcome:
-        # An interrupt may come at each call. So the token that says who owns the core is put by
-        # one call inside the `try`, and the `finally` calls nothing before it took the token out.
+        # An interrupt may come at each call. So one call inside the `try` sets the token of the
+        # core's owner, and the `finally` calls nothing before it removes the token.
         me = object()
         owner = self.owner
         end: StreamEnd | None = _INTERRUPTED
@@ -136,7 +137,7 @@ class Core(Generic[T]):
                 del owner[0]
             if self.closed:
                 self.try_free()
-        if self.end is _FORKED:  # before this run, or by what it called
+        if self.end is _FORKED:  # before this run, or by a function that it called
             return _Outcome(failure=self._failure_of_child())
         return outcome
 
@@ -164,13 +165,13 @@ class Core(Generic[T]):
                 return False
             self.position = position
             if not position.pending and time.monotonic() >= deadline:
-                if is_last:  # what comes is all skipped by a filter
+                if is_last:  # a filter skips every line that comes
                     return False
                 is_last = True
         return True
 
     def _refusal(self) -> ValueError | None:
-        return None if self.closed else ValueError("the stream is being read already")
+        return None if self.closed else ValueError("another thread is reading the stream")
 
     def _failure_of_child(self) -> StreamError:
         failure = StreamError(
@@ -182,30 +183,31 @@ class Core(Generic[T]):
 
     def mark(self, error: BaseException) -> None:
         """
-        Give *error*, which ends the stream, its ``last_id`` and ``bookmark``.
+        Set ``last_id`` and ``bookmark`` of *error*, which ends the stream.
         """
         position = self.position
         try:
             error.last_id = position.last_id  # type: ignore[attr-defined]
             error.bookmark = position.bookmark  # type: ignore[attr-defined]
-        except (AttributeError, TypeError):  # of a class that takes no attributes
+        except (AttributeError, TypeError):  # the class of *error* accepts no attributes
             pass
 
     def close(self, end: StreamEnd = _CLOSED) -> None:
         """
-        End the stream; from any thread or signal handler, also twice. Returns at once.
+        End the stream and return at once; callable from any thread or signal handler, and
+        repeatedly.
         """
         if self.end is None:
             self.end = end
         self.closed = True
         self.try_free()
         if not self._freed:
-            self.engine.wake()  # somebody reads; who frees
+            self.engine.wake()  # another thread reads, and frees the engine
             self.try_free()
 
     def try_free(self) -> None:
         """
-        Free the engine, unless somebody runs it: who does so frees it afterwards.
+        Free the engine, unless a thread runs it: that thread frees the engine afterwards.
         """
         me = object()
         owner = self.owner
@@ -220,7 +222,7 @@ class Core(Generic[T]):
 
     def interrupted(self, error: BaseException) -> BaseException:
         """
-        End the stream for *error*, such as Ctrl-C, and return *error* without its traceback.
+        End the stream because of *error*, such as Ctrl-C, and return *error* without its traceback.
         """
         self.close(_INTERRUPTED)
         self.mark(error)
@@ -228,7 +230,7 @@ class Core(Generic[T]):
 
     def stats(self) -> StreamStats:
         """
-        Return what was counted so far.
+        Return the counts so far.
         """
         position, counts = self.position, self.engine.counts()
         return StreamStats(
@@ -243,7 +245,7 @@ class Core(Generic[T]):
 
     def forget(self, shown: str) -> None:
         """
-        Close a stream, *shown* by its text, that nobody refers to any more, and warn if it was open.
+        Close a stream without references and warn if it was open; *shown* is the stream's repr.
         """
         self.close()  # first: a warning may be an error
         if self.opened_at:
@@ -256,7 +258,8 @@ class Core(Generic[T]):
 
     def after_fork_in_child(self) -> None:
         """
-        Let go of what belongs to the parent: the stream has ended here, with nothing pending.
+        Release what belongs to the parent process: in the child the stream has ended, with nothing
+        pending.
         """
         self.owner.clear()
         self.opened_at = ""
@@ -269,7 +272,7 @@ class Core(Generic[T]):
 
 def _caller() -> str:
     """
-    Return the place outside this package that is being run.
+    Return the line outside this package that called into it, as ``file:line``.
     """
     package = __name__.partition(".")[0] + "."
     frame = sys._getframe(1)

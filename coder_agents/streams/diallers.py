@@ -1,5 +1,5 @@
 """
-A few threads for what may dial.
+Threads for steps that may dial.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-_LEAVE = 0.5  # seconds that closing waits for a thread that is connecting
-
 
 class Diallers:
     """
-    A few threads that do what may connect.
+    A pool of at most *max_threads* threads for steps that may dial.
+
+    Args:
+        max_threads: how many.
+        max_leaving: the seconds that `close` waits for threads that are connecting.
     """
 
-    def __init__(self, max_threads: int) -> None:
+    def __init__(self, max_threads: int, *, max_leaving: float) -> None:
+        self._max_leaving = max_leaving
         self._threads: list[threading.Thread] = []
         threads = self._threads
         self._pool = ThreadPoolExecutor(
@@ -30,17 +33,17 @@ class Diallers:
 
     def submit(self, work: Callable[[], Any]) -> Future[Any]:
         """
-        Let one of them do *work*.
+        Run *work* in one of the threads.
         """
         return self._pool.submit(work)
 
     def close(self) -> None:
         """
-        Wait for them, but not for long: a look-up of a name, or a connection that nobody
-        answers, cannot be woken; its thread ends with it.
+        Wait a short time for the threads. A DNS look-up, and a connection that nobody answers,
+        cannot be woken: their thread ends when they end.
         """
         self._pool.shutdown(wait=False, cancel_futures=True)
-        until = time.monotonic() + _LEAVE
+        until = time.monotonic() + self._max_leaving
         for thread in self._threads:
-            with contextlib.suppress(RuntimeError):  # where it is one of them that closes
+            with contextlib.suppress(RuntimeError):  # where one of these threads closes
                 thread.join(max(0.0, until - time.monotonic()))

@@ -1,9 +1,9 @@
 """
 What the end of a connection means for a log: another try, or the end of the stream.
 
-A server closes with 1000 for a newer build, for a deleted sub-agent, and for its own restart, and
-a rolling restart behind a balancer says it twice. A policy here decides; it does no input or output and
-waits for nothing: it says what to do next, and the feed does it.
+A server closes with code 1000 for a newer build, for a deleted sub-agent, and for its own restart.
+A rolling restart behind a load balancer can close with 1000 twice. A policy here decides, without
+input or output and without waiting; the feed carries the decision out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from coder_agents.transport import DroppedError, is_gone
 
 NORMAL = 1000
 """
-The close code for an end that is no failure: RFC 6455, section 7.4.1.
+The close code of a normal end: RFC 6455, section 7.4.1.
 """
 
 
@@ -40,8 +40,8 @@ class ReadWorkspace:
     """
     Read the workspace *delay* seconds from now, and pass it to `EndPolicy.workspace`.
 
-    Where *failure* is given, the delay is the back-off after it. *is_progress* says that the
-    deployment has answered: what fails from now on is another outage.
+    With *failure*, the delay is the back-off after that failure. With *is_progress*, the deployment
+    has answered: a later failure begins another outage.
     """
 
     delay: float = 0.0
@@ -52,9 +52,9 @@ class ReadWorkspace:
 @attrs.frozen
 class ReadLog:
     """
-    Read the log once *delay* seconds from now, and pass to `EndPolicy.log` what came of it.
+    Read the log once *delay* seconds from now, and pass the result to `EndPolicy.log`.
 
-    The deployment has answered: what fails from now on is another outage.
+    The deployment has answered: a later failure begins another outage.
     """
 
     delay: float = 0.0
@@ -63,7 +63,7 @@ class ReadLog:
 @attrs.frozen
 class End:
     """
-    End the stream for *end*, with *failure* to raise where there is one.
+    End the stream with the reason *end*; raise *failure* where it is not None.
     """
 
     end: StreamEnd
@@ -73,7 +73,7 @@ class End:
 @attrs.frozen
 class Follow:
     """
-    Continue with another log: a `coder_agents.streams.builds.BuildLog`.
+    Continue with another log, a `coder_agents.streams.log_source.AgentLogSource`.
     """
 
     log: Any
@@ -85,16 +85,16 @@ Decision = ConnectAgain | ReadWorkspace | ReadLog | End | Follow
 @attrs.frozen
 class Facts:
     """
-    What a feed knows when a policy decides.
+    The facts by which a policy decides.
 
     Attributes:
         now: the time, by `time.monotonic`.
-        went_on: whether the connection gave more than its backlog, or lived to see a ping.
-        settled_at: when no late line is to be expected any more; None where none is.
+        continued: whether the connection sent more than its backlog, or a ping.
+        settled_at: when the last late line is settled; None where every line is settled.
     """
 
     now: float
-    went_on: bool
+    continued: bool
     settled_at: float | None
 
 
@@ -103,19 +103,19 @@ class EndPolicy(Protocol):
     Decides what the end of a connection means.
     """
 
-    def broke(self, broken: Broken, facts: Facts) -> Decision:
+    def disconnected(self, broken: Broken, facts: Facts) -> Decision:
         """
-        Decide what *broken*, with which the connection ended, means.
+        Decide what to do after *broken*, with which the connection ended.
         """
 
     def workspace(self, answer: Workspace | CoderError, facts: Facts) -> Decision:
         """
-        Decide by the workspace, or by why it could not be read.
+        Decide by the workspace, or by the error of reading it.
         """
 
     def log(self, answer: bool | CoderError, facts: Facts) -> Decision:
         """
-        Decide by the log: whether it had something new, or why it could not be read.
+        Decide by the log: by whether it had new lines, or by the error of reading it.
         """
 
 
@@ -125,7 +125,7 @@ class OneBuild:
 
     Args:
         knows_workspace: whether the agent's workspace can be read.
-        reconnects: whether a broken connection is made again at all.
+        reconnects: whether the stream connects again after a connection breaks.
         waits_for_late: whether the log is read once more when its late lines are settled.
         pauses: how long to wait before another try, and for late lines.
     """
@@ -148,11 +148,11 @@ class OneBuild:
         self._first_at = 0.0
         self._ending: StreamEnd | None = None
 
-    def broke(self, broken: Broken, facts: Facts) -> Decision:
+    def disconnected(self, broken: Broken, facts: Facts) -> Decision:
         """
-        Decide what *broken* means.
+        Decide what to do after *broken*.
         """
-        if facts.went_on:  # whatever was said before
+        if facts.continued:  # earlier closes do not count
             self._normal_closes = 0
             self._ending = None
         if self._ending is not None:
@@ -179,7 +179,7 @@ class OneBuild:
 
     def workspace(self, answer: Workspace | CoderError, facts: Facts) -> Decision:
         """
-        Decide by whether the latest build lists the agent.
+        Decide by whether the latest build of the workspace lists the agent.
         """
         if isinstance(answer, CoderError):
             if is_gone(answer):
@@ -193,13 +193,13 @@ class OneBuild:
 
     def log(self, answer: bool | CoderError, facts: Facts) -> Decision:
         """
-        Connect again: this policy decides nothing by what a log says.
+        Connect again: this policy does not decide by the log.
         """
         return ConnectAgain()
 
     def _over(self, end: StreamEnd, facts: Facts) -> Decision:
         """
-        Return the end, or one more connection once the late lines are settled.
+        Return the end, or one more connection for when the late lines are settled.
         """
         if facts.settled_at is None or not (self._waits_for_late and self._reconnects):
             return End(end)

@@ -1,8 +1,8 @@
 """
-What drives a stream: an engine over one feed, and what an engine and a feed have to be able to do.
+The protocols of an engine and a feed, and the engine over one feed.
 
 References point down only: a stream holds its core, the core an engine, the engine its feeds, a
-feed its connection, the connection a source. None of them knows who holds it.
+feed its connection, the connection a source. No part refers to its holder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 class EndedError(Exception):
     """
-    The stream is over: for *end*, and with *failure* to raise where there is one.
+    The stream is over, with the reason *end*; *failure* is the exception to raise, or None.
     """
 
     def __init__(self, end: StreamEnd, failure: CoderError | None = None) -> None:
@@ -38,13 +38,13 @@ class EndedError(Exception):
 @attrs.frozen
 class Counts:
     """
-    What the connections of a stream have counted.
+    The counts of a stream's connections.
 
     Attributes:
-        bytes: bytes received, headers and all.
-        reconnects: connections made again after one broke.
+        bytes: bytes received, headers included.
+        reconnects: connections made after an earlier one broke.
         checks: answered requests beside the connection, for late lines or for containers.
-        overflowed: whether the deployment drops what the stream would show.
+        overflowed: whether the agent's log is full, so that the deployment drops new lines.
     """
 
     bytes: int = 0
@@ -55,13 +55,13 @@ class Counts:
 
 class Feed(Protocol[T]):
     """
-    Where the items of one agent come from. No verb waits, but for a dial in `open` and `step`.
+    The items of one agent. No method waits, except for a dial in `open` and `step`.
     """
 
     @property
     def what(self) -> str:
         """
-        What is read, for messages.
+        The name of the data, for messages.
         """
 
     def position(self) -> Position[T]:
@@ -71,54 +71,56 @@ class Feed(Protocol[T]):
 
     def open(self) -> bool:
         """
-        Take the next step of the first connection; return whether it is there.
+        Take the next step of the first connection; return whether it is open.
 
-        Raises *CoderError* where there is none to be had, *ClosedError* when woken.
+        Raises *CoderError* where no connection can be opened, *ClosedError* when woken.
         """
 
     def step(self) -> Position[T] | None:
         """
-        Return the next position; None where nothing has come. Only called when all items of
-        the position before were handed out.
+        Return the next position; None where nothing has come. Called only when all items of the
+        last position were handed out.
 
-        Raises *EndedError* and *CoderError* at the end, *ClosedError* when woken.
+        Raises *EndedError* or *CoderError* at the end, *ClosedError* when woken.
         """
 
     def interests(self) -> Sequence[Interest] | None:
         """
-        Return what to wait for before another step; None where that may find something now.
+        Return what to wait for before another step; None where a step may find input now.
         """
 
     def expect_break(self) -> None:
         """
-        Note that nobody has read for long: a broken connection is no surprise.
+        Note that no thread has read for a long time: a broken connection is expected.
         """
 
     def counts(self) -> Counts:
         """
-        Return what the connections have counted.
+        Return the counts of the connections.
         """
 
     def wake(self) -> None:
         """
-        Make whoever opens or steps stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that opens or steps with *ClosedError*; callable from any thread or signal
+        handler.
         """
 
     def free(self) -> None:
         """
-        Free all sockets, also twice. Only for whoever steps, or while nobody does.
+        Free all sockets; a second call does nothing. Only the thread that steps may call it, or any
+        thread while none steps.
         """
 
 
 class Engine(Protocol[T]):
     """
-    What a core runs.
+    The engine that a core runs.
     """
 
     @property
     def what(self) -> str:
         """
-        What is read, for messages.
+        The name of the data, for messages.
         """
 
     def position(self) -> Position[T]:
@@ -135,35 +137,37 @@ class Engine(Protocol[T]):
 
     def read(self, deadline: float) -> Position[T] | None:
         """
-        Return the next position, None at *deadline*; a time of `time.monotonic`, or infinity.
+        Return the next position, or None at *deadline*, a time of `time.monotonic` or infinity.
 
         Raises as `Feed.step` does.
         """
 
     def counts(self) -> Counts:
         """
-        Return what the connections have counted.
+        Return the counts of the connections.
         """
 
     def wake(self) -> None:
         """
-        Make whoever opens or reads stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that opens or reads with *ClosedError*; callable from any thread or signal
+        handler.
         """
 
     def free(self) -> None:
         """
-        Free all that is held, also twice. Only for whoever reads, or while nobody does.
+        Free all resources; a second call does nothing. Only the thread that reads may call it, or
+        any thread while none reads.
         """
 
     def after_fork_in_child(self) -> None:
         """
-        Let go of all that belongs to the parent.
+        Release all that belongs to the parent process.
         """
 
 
 def connect(feed: Feed[Any], poller: Poller[int]) -> None:
     """
-    Make the first connection of *feed*, with *poller* to wait.
+    Make the first connection of *feed*, and wait for it with *poller*.
 
     Raises as `Feed.open` does.
     """
@@ -176,7 +180,7 @@ def connect(feed: Feed[Any], poller: Poller[int]) -> None:
 
 class FeedEngine(Generic[T]):
     """
-    An engine over one feed: it steps, and waits for what the feed waits for.
+    An engine over one feed: it steps the feed, and waits for the feed's interests.
     """
 
     def __init__(self, feed: Feed[T], *, pauses: Pauses = PAUSES) -> None:
@@ -189,7 +193,7 @@ class FeedEngine(Generic[T]):
     @property
     def what(self) -> str:
         """
-        What is read, for messages.
+        The name of the data, for messages.
         """
         return self._feed.what
 
@@ -223,9 +227,9 @@ class FeedEngine(Generic[T]):
 
     def _wait(self, deadline: float) -> bool:
         """
-        Wait for what the feed waits for; return False where that has not come by *deadline*.
+        Wait for the feed's interests; return False where none has come by *deadline*.
         """
-        if self._woken:  # also in a process that was forked by what the step called
+        if self._woken:  # also in a process that a callback of the step forked
             raise ClosedError
         interests = self._feed.interests()
         if interests is None:
@@ -238,13 +242,13 @@ class FeedEngine(Generic[T]):
 
     def counts(self) -> Counts:
         """
-        Return what the connections have counted.
+        Return the counts of the connections.
         """
         return self._feed.counts()
 
     def wake(self) -> None:
         """
-        Make whoever opens or reads stop; see `Engine.wake`.
+        Stop the thread that opens or reads; see `Engine.wake`.
         """
         self._woken = True
         self._feed.wake()
@@ -252,14 +256,15 @@ class FeedEngine(Generic[T]):
 
     def free(self) -> None:
         """
-        Free all that is held; see `Engine.free`.
+        Free all resources; see `Engine.free`.
         """
         self._feed.free()
         self._poller.close()
 
     def after_fork_in_child(self) -> None:
         """
-        Let go of all that belongs to the parent. Who reads, as its parent did, stops.
+        Release all that belongs to the parent process. A read that the parent began stops in the
+        child.
         """
         self._woken = True
         self._poller.after_fork_in_child()

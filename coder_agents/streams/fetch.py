@@ -1,5 +1,5 @@
 """
-One document that a feed needs while it runs, read without waiting but for its dial.
+One document that a feed needs while it runs. Only its dial waits.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from coder_agents.transport import ClosedError, DroppedError, Interest, Source
 
 class Fetch:
     """
-    A GET that begins at some moment.
+    A GET that begins at a given time.
 
     Args:
-        new_source: makes the request.
-        connect_timeout: seconds that its dial may take in all.
-        at: when it begins, by `time.monotonic`.
+        new_source: returns the source of the request.
+        connect_timeout: the most seconds that the dial may take.
+        at: when the request is due, by `time.monotonic`.
 
     Attributes:
-        requested: when it was sent, by `time.monotonic`.
+        requested: when the request was sent, by `time.monotonic`; infinity before.
     """
 
     def __init__(
@@ -38,19 +38,19 @@ class Fetch:
 
     def receive(self) -> bytes | None:
         """
-        Return the document; None while it is not due or not whole.
+        Return the document; None while it is not due or not complete.
 
-        Raises *CoderError* where it cannot be had, *ClosedError* when woken.
+        Raises *CoderError* where the request fails, *ClosedError* when woken.
         """
         source = self._source
         if source is None:
             if time.monotonic() < self._at:
                 return None
             source = self._source = self._new_source()
-            if self._woken:  # whoever wakes from now on finds the source
+            if self._woken:  # a later wake finds the source
                 raise ClosedError
             self.requested = time.monotonic()
-            source.ask(self._connect_timeout)
+            source.send_request(self._connect_timeout)
         self._answered = self._answered or source.answered()
         try:
             document = source.receive() if self._answered else None
@@ -65,13 +65,13 @@ class Fetch:
     @property
     def received(self) -> int:
         """
-        How many bytes have come.
+        How many bytes the request has received.
         """
         return 0 if self._source is None else self._source.received
 
     def interests(self) -> Sequence[Interest] | None:
         """
-        Return what to wait for before it is asked again; None where that may be now.
+        Return what to wait for before the next `receive`; None where it may find input now.
         """
         if self._source is None:
             return (Interest(None, 0, self._at),)
@@ -80,13 +80,13 @@ class Fetch:
 
     def may_connect(self) -> bool:
         """
-        Whether `receive` may dial.
+        Whether the next `receive` may dial.
         """
         return self._source is None and self._at <= time.monotonic()
 
     def wake(self) -> None:
         """
-        Make whoever reads stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that reads with *ClosedError*; callable from any thread or signal handler.
         """
         self._woken = True
         source = self._source
@@ -95,7 +95,7 @@ class Fetch:
 
     def free(self) -> None:
         """
-        Free the socket, also twice.
+        Free the socket; a second call does nothing.
         """
         if self._source is not None:
             self._source.free()

@@ -1,9 +1,9 @@
 """
-Which lines of a log are wanted.
+The filter of a log.
 
-Pure: no clock, no socket. The same filter serves a log that is read once and one that is
-followed: each line has to pass every predicate (*since*, *before*, *source*, *level*, *grep*), and
-of those that are there at first and pass, *tail* takes the newest.
+Pure: no clock, no socket. The same filter serves a log that is read once and a log that is
+followed. Each line has to pass every predicate (*since*, *before*, *source*, *level*, *grep*). Of
+the lines present at first, *tail* keeps the newest that pass.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def _time_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> Non
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             raise ValueError(
-                f"since must know its time zone, as datetime.now(UTC) does, but {value} does not"
+                f"since must have a time zone, as datetime.now(UTC) has, but {value} has none"
             )
     elif isinstance(value, timedelta):
         if value < timedelta():
-            raise ValueError(f"since must be 0 or more of time ago, not {value}")
+            raise ValueError(f"since must not be negative, not {value}")
     elif value is not None:
         raise TypeError(f"since must be a datetime or a timedelta, not {type(value).__name__}")
 
@@ -64,7 +64,7 @@ def _level_or_none(level: object) -> LogLevel | None:
         raise TypeError(f"level must be a word such as 'warn', not {type(level).__name__}")
     word = LogLevel(level)
     if not word.known:
-        raise ValueError(f"there is no level {str(level)!r}; there are: {', '.join(LogLevel)}")
+        raise ValueError(f"level must be one of {', '.join(LogLevel)}, not {str(level)!r}")
     return word
 
 
@@ -83,9 +83,7 @@ def _id_or_name(source: object) -> Source:
     if isinstance(source, UUID):
         return source
     if not isinstance(source, str):
-        raise TypeError(
-            f"a source is named by its id or its display name, not by a {type(source).__name__}"
-        )
+        raise TypeError(f"source must be an id or a display name, not {type(source).__name__}")
     try:
         return UUID(source)
     except ValueError:
@@ -95,19 +93,18 @@ def _id_or_name(source: object) -> Source:
 @attrs.frozen(kw_only=True)
 class LogFilter:
     """
-    What is requested of a log, checked; once it is bound, it tells which lines pass.
+    A checked filter of log lines.
 
-    A filter is made of what a user gives. `bind` returns the filter of one log, for which
-    *since* is a time and *source_ids* are known; the methods that take lines are those of a
-    bound filter.
+    A filter is built from the arguments of a user. `bind` returns the filter of one log, in which
+    *since* is a time and *source_ids* are known. Only a bound filter takes lines.
 
     Attributes:
-        tail: how many of the lines that are there at first are wanted, the newest; None for all.
-        since: the earliest `WorkspaceAgentLog.created_at`, or how long ago that is.
-        before: the id below which all ids must be.
-        source: the ids and display names of the sources, one of which it must be.
-        level: the least level. A level that is not known passes always.
-        grep: text that is in the output, or a pattern that is found in it.
+        tail: how many lines of those present at first are wanted, the newest; None for all.
+        since: the earliest `WorkspaceAgentLog.created_at`, or its distance from now.
+        before: wanted ids are below this one.
+        source: the ids and display names of the wanted sources.
+        level: the least severe level wanted. An unknown level always passes.
+        grep: text that the output contains, or a pattern that is found in the output.
         source_ids: the ids that *source* stands for; None for any.
     """
 
@@ -142,8 +139,8 @@ class LogFilter:
 
     def bind(self, sources: Sources, now: datetime) -> LogFilter | None:
         """
-        Return the filter of a log of *sources* that is opened at the time *now*; None where
-        nothing is skipped. A name that none of *sources* has stands for no source.
+        Return the filter of a log with *sources* that is opened at the time *now*; None where the
+        filter skips nothing. A name that none of *sources* has stands for no source.
         """
         if self == LogFilter():
             return None
@@ -176,7 +173,8 @@ class LogFilter:
     def _by_text(self) -> Iterable[Predicate | None]:
         since, grep = self.since, self.grep
         if isinstance(since, datetime):
-            # A line of no time is as one of no known level: what is not understood is not hidden.
+            # A line without a time passes, as a line of an unknown level does: nothing unknown is
+            # hidden.
             yield lambda log: log.created_at is None or log.created_at >= since
         if isinstance(grep, str):
             yield lambda log: grep in log.output
@@ -202,8 +200,8 @@ class LogFilter:
 
     def select(self, logs: Iterable[WorkspaceAgentLog]) -> list[WorkspaceAgentLog]:
         """
-        Return those of *logs* that are wanted, in their order: of those that pass, *tail* keeps
-        the ones with the highest ids.
+        Return the wanted lines of *logs* in their order: of the lines that pass, *tail* keeps those
+        with the highest ids.
         """
         wanted = [log for log in logs if self.wants(log)]
         if self.tail is None or len(wanted) <= self.tail:
@@ -213,7 +211,7 @@ class LogFilter:
 
     def among_ids(self, ids: Sequence[int]) -> Sequence[int]:
         """
-        Return those of *ids* that can be of lines that are wanted, in no order.
+        Return those of *ids* whose lines can be wanted, in no order.
         """
         before = self.before
         kept = ids if before is None else [number for number in ids if number < before]
@@ -223,16 +221,16 @@ class LogFilter:
 
     def without_tail(self) -> LogFilter:
         """
-        Return the filter for what comes after the first lines.
+        Return the filter for the lines after the first ones.
         """
         return attrs.evolve(self, tail=None)
 
     def for_next_build(self, sources: Sources) -> LogFilter:
         """
-        Return the filter for the agent of the next build, all of whose lines are new.
+        Return the filter for the agent of the next build, whose lines are all new.
 
-        A name may mean another id there. A name that is not there yet stands for the ids that
-        it had before.
+        A name may mean another id there. A name that *sources* do not have yet stands for the ids
+        that it had before.
         """
         ids = self.source_ids
         if ids is not None:

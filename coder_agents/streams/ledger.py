@@ -1,13 +1,13 @@
 """
-Which lines of a log are new, what is settled, and what to ask for next.
+The ledger of a log: which lines are new, which ids are settled, and after which id to request.
 
-Ids come from one sequence of the whole deployment. A line takes its id first and is
-committed later, so a lower id can appear after a higher one, and a server that follows
-by the newest id never sends it. What holds is time: a line that was seen at some moment
-had all lower ids taken before that moment, so whatever is committed within *settle* of
-taking its id is in every answer that is asked for *settle* later.
+Ids come from one sequence of the whole deployment. A line takes its id first and is committed
+later, so a lower id can appear after a higher one, and a server that follows by the newest id never
+sends that line. Time decides instead: when a line is seen, all lower ids have been taken. So every
+line that is committed within *settle* of taking its id is in every answer that is requested
+*settle* later.
 
-Pure: it reads no clock and owns no socket; times are seconds of one monotonic clock.
+Pure: the ledger reads no clock and owns no socket. Times are seconds of one monotonic clock.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from coder_agents.streams.position import (
 
 CHECK_EVERY = 30.0
 """
-Seconds after which a check is due at the latest while lines keep coming.
+The most seconds between two checks while lines keep coming.
 """
 
-_GRAIN = 20  # moments are kept apart to a twentieth of *settle*, so their number is bounded
+_GRAIN = 20  # moments closer than a twentieth of *settle* are merged, so their number is bounded
 
 
 @attrs.define
 class _Moment:
     """
-    The newest id of the lines that were seen up to a time, and since when such came.
+    The newest id of the lines seen from the time *first* to the time *last*.
     """
 
     first: float
@@ -50,12 +50,12 @@ class _Moment:
 
 class _Ids:
     """
-    Ids that are held. They are added in parts, and put into a set when somebody looks one up: while
-    lines come in order, nobody does.
+    Ids that are held. They are added in parts, and become a set at the first membership test. Lines
+    that come in order need no such test.
     """
 
     def __init__(self) -> None:
-        # Parts are only ever added to a list, so that a snapshot of it stays as it is.
+        # A list of parts only grows, so a snapshot of it never changes.
         self.parts: list[Sequence[int]] = []
         self._size = 0
         self._set: set[int] = set()
@@ -66,7 +66,7 @@ class _Ids:
 
     def snapshot(self) -> IdSnapshot:
         """
-        Return the ids as they are now, whatever is added or dropped later.
+        Return the ids held now; later changes do not affect the result.
         """
         return IdSnapshot(self.parts, len(self.parts))
 
@@ -74,7 +74,7 @@ class _Ids:
         """
         Hold *numbers*, none of which is held yet.
         """
-        # A fifth of the memory of a list; unsigned, as that is made in half the time.
+        # A fifth of the memory of a list. An unsigned array is built in half the time.
         self.parts.append(array.array("Q", numbers))
         self._size += len(numbers)
 
@@ -88,31 +88,31 @@ class _Ids:
 
     def drop_to(self, floor: int) -> None:
         """
-        Drop what is not above *floor*.
+        Drop the ids that are not above *floor*.
         """
-        left = [number for number in self.snapshot() if number > floor]
+        kept = [number for number in self.snapshot() if number > floor]
         self.parts, self._size = [], 0
         self._set, self._count_in_set = set(), 0
-        if left:
-            self.add(left)
+        if kept:
+            self.add(kept)
 
 
 class Ledger:
     """
-    What was yielded of one agent's log, and what a filter has skipped of it.
+    The ids of one agent's log that were yielded, or skipped by a filter.
 
-    Everything up to the *floor* is done: no line at or below it is asked for or taken
-    again. The ids yielded or skipped above it are held, at most *remember* of them.
+    Every id up to the *floor* is done: no such line is requested or accepted again. The ids yielded
+    or skipped above the floor are held, at most *remember* of them.
 
     Args:
         floor: the id after which to begin.
-        settle: seconds within which a line is committed after it took its id; 0 means that
-            lines come in the order of their ids, and nothing is checked.
-        remember: the most ids that are held. Past it the floor rises: lateness is given up
-            for what is forgotten, never repetition.
+        settle: seconds within which a line is committed after it took its id; 0 means that lines
+            come in the order of their ids, and no check is due.
+        remember: how many ids may be held. Beyond that the floor rises: late lines below it are
+            given up, but no line is repeated.
 
     Attributes:
-        forgot: whether that has happened.
+        forgot: whether the floor has risen in that way.
     """
 
     def __init__(self, floor: int = 0, *, settle: float = 10.0, remember: int = 200_000) -> None:
@@ -152,14 +152,14 @@ class Ledger:
     @property
     def known(self) -> Iterator[int]:
         """
-        The ids yielded or left out above the floor, ascending.
+        The ids yielded or skipped above the floor, ascending.
         """
         return iter(sorted(self._known.snapshot()))
 
     def new_among(self, numbers: Sequence[int]) -> list[bool] | None:
         """
-        Return for each of the lines *numbers* whether it is not done yet, as far as ids are held,
-        nor in *numbers* before; None where all are new.
+        Return for each of the lines *numbers* whether it is new: not done, as far as ids are held,
+        and not in *numbers* before. None where all are new.
         """
         newest = max(self._floor, self._newest_done)
         if ascend_from(newest, numbers):
@@ -167,7 +167,7 @@ class Ledger:
             return None
         met = set(numbers)
         distinct = len(met) == len(numbers)
-        # Sets first: a check brings thousands of lines, of which few are new if any.
+        # Sets first: a check brings thousands of lines, few of them new.
         missing = self._known.missing_of(met)
         fresh = {number for number in missing if number > self._floor}
         if not fresh or distinct:
@@ -182,7 +182,7 @@ class Ledger:
 
     def newest_of(self, numbers: Sequence[int]) -> int:
         """
-        Return the newest id of the lines *numbers*, one at least.
+        Return the newest id of *numbers*, which are not empty.
         """
         return numbers[-1] if numbers is self._in_order else max(numbers)
 
@@ -198,10 +198,10 @@ class Ledger:
         late_before: int = 0,
     ) -> LogPosition:
         """
-        Return the position in which *logs* are pending, whose ids are *ids*; *new* are the ids of
+        Return the position in which *logs*, whose ids are *ids*, are pending; *new* are the ids of
         all new lines that came with them.
 
-        *newest_before* and *late_before* are those of the logs that were read before this one.
+        *newest_before* and *late_before* belong to the logs that the stream read before this one.
         """
         before = self._last_id or 0
         in_order = (
@@ -225,12 +225,12 @@ class Ledger:
 
     def saw(self, newest: int, now: float) -> None:
         """
-        Note that new lines up to the id *newest* came at the time *now*.
+        Note that new lines, up to the id *newest*, came at the time *now*.
         """
         latest = self._moments[-1] if self._moments else None
         before = self._floor if latest is None else latest.newest
         if self._settle <= 0 or newest <= before:
-            return  # late lines settle together with the newer one that was seen before them
+            return  # a late line settles with the newer line that was seen before it
         if self._check_from is None:
             self._check_from = now
         if latest is not None and now - latest.first < self._settle / _GRAIN:
@@ -240,8 +240,8 @@ class Ledger:
 
     def yielded(self, numbers: Sequence[int]) -> int:
         """
-        Note that the lines *numbers*, one at least, were handed out; return how many of them
-        came late, out of the order of the ids.
+        Note that the lines *numbers*, which are not empty, were handed out; return how many of them
+        came late, out of the order of their ids.
         """
         late = self.late_among(numbers)
         self._late += late
@@ -252,7 +252,7 @@ class Ledger:
 
     def skipped(self, numbers: Sequence[int]) -> None:
         """
-        Note that nobody wants the lines *numbers*: they are done as if they were handed out.
+        Note that a filter skipped the lines *numbers*: they are done as if they were handed out.
         """
         if numbers:
             self._are_done(numbers, min(numbers), max(numbers))
@@ -262,23 +262,23 @@ class Ledger:
         if self._settle <= 0 and not self._known:
             self._floor = self._newest
             return
-        if lowest <= self._floor:  # where it rose while the lines waited
+        if lowest <= self._floor:  # the floor rose while the lines were pending
             numbers = [number for number in numbers if number > self._floor]
         self._known.add(numbers)
         self._forget_excess()
 
     def begin_after(self, floor: int) -> None:
         """
-        Note that nobody wants what is at or below *floor*, nor what may yet come there.
+        Note that no line at or below *floor* is wanted, present or future.
         """
         self._raise_floor(floor)
 
     def late_among(self, numbers: Sequence[int]) -> int:
         """
-        Return how many of the lines *numbers* are late, if they are handed out in this order.
+        Return how many of the lines *numbers* are late when they are handed out in this order.
         """
         before = self._last_id or 0
-        # What was found in order when it came is so still.
+        # Lines that were in order when they came still are.
         if (numbers is self._in_order and numbers[0] > before) or ascend_from(before, numbers):
             return 0
         tops = itertools.accumulate(numbers, max, initial=before)
@@ -288,26 +288,26 @@ class Ledger:
     def _newest(self) -> int:
         return max(self._floor, self._newest_done)
 
-    def settled(self, asked: float) -> None:
+    def settled(self, requested: float) -> None:
         """
-        Note that an answer to what was asked at the time *asked* was yielded in whole.
+        Note that the answer to the request sent at the time *requested* was yielded completely.
 
-        Every line seen *settle* before is settled, and so is every id below it.
+        Every line seen *settle* before that time is settled, and so is every lower id.
         """
         floor = self._floor
         if self._settle <= 0 and self._known:
-            floor = max(self._known.snapshot())  # of a bookmark
+            floor = max(self._known.snapshot())  # the ids come from a bookmark
         for moment in self._moments:
-            if moment.last + self._settle > asked:
+            if moment.last + self._settle > requested:
                 break
             floor = moment.newest
         self._raise_floor(floor)
-        self._check_from = asked if self._moments else None
+        self._check_from = requested if self._moments else None
 
     def _forget_excess(self) -> None:
         excess = len(self._known) - self._remember
         if excess > 0:
-            # A tenth more than needed, or each further line would sort them all again.
+            # Drop a tenth more than needed; otherwise each further line would sort all ids again.
             drop = min(len(self._known), excess + self._remember // 10)
             self._raise_floor(sorted(self._known.snapshot())[drop - 1])
             self.forgot = True
@@ -321,7 +321,7 @@ class Ledger:
 
     def check_at(self) -> float | None:
         """
-        When the next check is due; None where nothing is unsettled.
+        When the next check is due; None where every id is settled.
         """
         settled_at = self.settled_at()
         if settled_at is None or self._check_from is None:
@@ -330,15 +330,15 @@ class Ledger:
 
     def settled_at(self) -> float | None:
         """
-        When an answer would settle all; None where nothing is unsettled.
+        When a request would settle every id; None where every id is settled.
         """
         return self._moments[-1].last + self._settle if self._moments else None
 
     def restore(self, ascending: Iterable[int], now: float) -> None:
         """
-        Count the ids *ascending*, all above the floor, as yielded and as seen at the time *now*.
+        Count the *ascending* ids, all above the floor, as yielded and as seen at the time *now*.
         """
-        # One more than is held, so that what is held begins after one that is forgotten.
+        # One more than may be held: the held ids then begin after a forgotten one.
         newest = collections.deque(ascending, maxlen=self._remember + 1)
         if newest:
             self._known.add(newest)

@@ -1,8 +1,8 @@
 """
-From messages of a log to the lines in them that are new and wanted.
+The new and wanted lines in the messages of a log.
 
-Of a message that repeats what is known, ids are read first, and lines are decoded only in the
-pieces that have a new one: a resume may bring a megabyte of lines for one that is new.
+In a message that repeats known lines, ids are read first, and only pieces with a new line are
+decoded: a resume may bring a megabyte of lines for one new line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coder_agents.streams.filters import LogFilter
 
 Marks = Sequence[bool] | None
 """
-Of each of some lines whether it is new; None where all are.
+For each of several lines whether it is new; None where all are new.
 """
 _ID = operator.attrgetter("id")
 
@@ -30,11 +30,11 @@ NewAmong = Callable[[Sequence[int]], Marks]
 @attrs.frozen(eq=False)
 class NewLines:
     """
-    What is new in some messages.
+    The new lines in some messages.
 
     Attributes:
         logs: the new lines that are wanted.
-        ids: theirs.
+        ids: the ids of *logs*.
         new: the ids of all new lines, in their order; the same object as *ids* without a filter.
     """
 
@@ -47,9 +47,10 @@ def new_lines(
     messages: Sequence[bytes], new_among: NewAmong, log_filter: LogFilter | None, *, ids_first: bool
 ) -> NewLines:
     """
-    Return the lines of *messages* that *new_among* calls new and *log_filter* wants; None wants all.
+    Return the lines of *messages* that *new_among* marks as new and that pass *log_filter*; None
+    passes every line.
 
-    Raises *DecodeError*.
+    Raises *DecodeError* where a message is not a list of lines.
     """
     if ids_first or (log_filter is not None and log_filter.by_id_only):
         return _by_ids(messages, new_among, log_filter)
@@ -78,17 +79,17 @@ def _by_ids(
     try:
         ids_of_parts = [log_ids(part) for part in parts]
     except DecodeError:
-        # A cut at a place that only looked like one between two lines, or no lines at all.
+        # A piece was cut inside a line, or a message is not a list of lines.
         parts, ids_of_parts = messages, [log_ids(message) for message in messages]
     ids = list(itertools.chain.from_iterable(ids_of_parts))
     marks = new_among(ids)
     new = ids if marks is None else list(itertools.compress(ids, marks))
     kept = new if log_filter is None else log_filter.among_ids(new)
     if len(kept) < len(ids):
-        chosen = set(kept)
-        # A line that is there twice is new the first time alone.
+        wanted = set(kept)
+        # A line that a message repeats is new only the first time.
         marks = [
-            number in chosen and is_new
+            number in wanted and is_new
             for number, is_new in zip(ids, marks or itertools.repeat(True), strict=False)
         ]
     return _filtered(_marked(messages, parts, ids_of_parts, marks), new, log_filter)
@@ -101,14 +102,14 @@ def _marked(
     marks: Marks,
 ) -> list[WorkspaceAgentLog]:
     """
-    Return the lines of *messages* that are marked, of which *parts* are the pieces.
+    Return the marked lines of *messages*, whose pieces are *parts*.
     """
     if marks is None:
         return logs_of(messages)
     try:
         return list(_marked_of_parts(parts, ids_of_parts, marks))
     except DecodeError:
-        # Raises the same, with the place in the whole.
+        # Raises the same error, with its path in the whole message.
         return logs_of(messages)
 
 

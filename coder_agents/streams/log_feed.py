@@ -37,13 +37,13 @@ from coder_agents.transport import ClosedError, DroppedError, Interest, Source
 
 class LogFeed:
     """
-    The lines of a log: one connection that follows it, and checks for late lines beside it.
+    The lines of a log: one connection that follows the log, and checks for late lines.
 
     Args:
-        log: whose log it is.
-        ledger: where to begin, and what is new.
+        log: the log.
+        ledger: the id to begin after, and which lines are new.
         log_filter: which lines are wanted; None for all.
-        policy: what the end of a connection means.
+        policy: decides what the end of a connection means.
         on_follow: called with the agent of the next log before its first line.
     """
 
@@ -69,9 +69,9 @@ class LogFeed:
         )
         self._check = self._new_check()
         self._check_due = math.inf
-        # What the policy wants to be read before anything else, and why it does.
-        self._errand: Fetch | None = None
-        self._errand_for: Decision | None = None
+        # The document that the policy wants read before anything else, and the policy's decision.
+        self._fetch: Fetch | None = None
+        self._fetch_for: Decision | None = None
         self._broken: Broken | None = None
         self._woken = False
         self._earlier = Counts()
@@ -88,7 +88,7 @@ class LogFeed:
     @property
     def what(self) -> str:
         """
-        What is read now, for messages.
+        The name of the log that is read now, for messages.
         """
         return self._log.what
 
@@ -101,13 +101,13 @@ class LogFeed:
     @property
     def answered(self) -> bool:
         """
-        Whether a first message has come.
+        Whether the log's first message has come.
         """
         return self._connection.messages > 0 or self._connection.reconnects > 0
 
     def open(self) -> bool:
         """
-        Take the next step of the first connection; return whether it is there.
+        Take the next step of the first connection; return whether it is open.
         """
         return self._connection.connected()
 
@@ -123,8 +123,8 @@ class LogFeed:
             self._plan_check()
             if settled is not None:
                 return settled
-        if self._errand is not None:
-            return self._run(self._errand)
+        if self._fetch is not None:
+            return self._run(self._fetch)
         if time.monotonic() >= self._check_due:
             position = self._read_check(self._check)
             if position is not None:
@@ -132,13 +132,14 @@ class LogFeed:
         try:
             message = connection.receive()
         except (DroppedError, CoderError) as broken:
-            self._broke(broken)
+            self._disconnected(broken)
             return None
         return None if message is None else self._take(message)
 
     def _take(self, message: bytes) -> LogPosition:
         """
-        Take *message*, and what came together with it; the first answers the request, and comes alone.
+        Take *message*, and the messages that came with it; a connection's first message comes
+        alone.
         """
         progress, connection = self._progress, self._connection
         if connection.messages == 1:
@@ -155,7 +156,7 @@ class LogFeed:
 
     def _take_all(self, messages: Sequence[bytes]) -> LogPosition:
         """
-        Take *messages*: the first alone where one of them cannot be read.
+        Take *messages*; only the first one where one of them cannot be read.
         """
         try:
             return self._progress.take(messages)
@@ -180,76 +181,76 @@ class LogFeed:
 
     def _plan_check(self) -> None:
         """
-        Note from when on the check is to be read: at once where one is in flight.
+        Note when to read the check next: at once while a check is in flight.
         """
-        # A connection that has not answered yet is a check itself.
+        # A connection without an answer yet is itself a check.
         wanted_at = self._progress.ledger.check_at() if self._connection.messages else None
         self._check_due = self._check.due_at(wanted_at)
 
-    def _broke(self, broken: Broken) -> None:
-        went_on = self._connection.messages > 1 or self._connection.pinged
+    def _disconnected(self, broken: Broken) -> None:
+        continued = self._connection.messages > 1 or self._connection.pinged
         self._broken = without_frames(broken)
-        self._do(self._policy.broke(broken, self._facts(went_on=went_on)))
+        self._do(self._policy.disconnected(broken, self._facts(continued=continued)))
         self._plan_check()
 
-    def _facts(self, *, went_on: bool = False) -> Facts:
-        return Facts(time.monotonic(), went_on, self._progress.ledger.settled_at())
+    def _facts(self, *, continued: bool = False) -> Facts:
+        return Facts(time.monotonic(), continued, self._progress.ledger.settled_at())
 
     def _do(self, decision: Decision) -> None:
         match decision:
             case ConnectAgain(delay):
                 assert self._broken is not None
-                self._connection.lost(self._broken, delay)
+                self._connection.disconnected(self._broken, delay)
             case ReadWorkspace(delay, failure, is_progress):
                 if is_progress:
                     self._connection.progress()
                 if failure is not None:
                     delay = self._connection.pause(failure)
-                self._begin_errand(decision, self._log.sources.workspace, delay)
+                self._begin_fetch(decision, self._log.sources.workspace, delay)
             case ReadLog(delay):
                 self._connection.progress()
-                self._begin_errand(decision, self._log.reading(self._progress.ledger), delay)
+                self._begin_fetch(decision, self._log.reading(self._progress.ledger), delay)
             case End(end, failure):
                 raise EndedError(end, failure)
             case _:
                 self._follow(decision.log)
 
-    def _begin_errand(
+    def _begin_fetch(
         self, decision: Decision, new_source: Callable[[], Source[bytes]], delay: float
     ) -> None:
-        self._connection.leave()
+        self._connection.drop()
         self._check.free()
-        self._errand_for = decision
-        self._errand = Fetch(
+        self._fetch_for = decision
+        self._fetch = Fetch(
             new_source,
             connect_timeout=self._log.sources.connect_timeout,
             at=time.monotonic() + delay,
         )
 
-    def _run(self, errand: Fetch) -> LogPosition | None:
+    def _run(self, fetch: Fetch) -> LogPosition | None:
         try:
-            document = errand.receive()
+            document = fetch.receive()
         except CoderError as error:
-            self._end_errand(errand)
+            self._end_fetch(fetch)
             self._answer(error)
             return None
         if document is None:
             return None
-        self._end_errand(errand)
-        return self._answer(document, requested=errand.requested)
+        self._end_fetch(fetch)
+        return self._answer(document, requested=fetch.requested)
 
-    def _end_errand(self, errand: Fetch) -> None:
-        self._add_to_earlier(bytes=errand.received)
-        errand.free()
-        self._errand = None
+    def _end_fetch(self, fetch: Fetch) -> None:
+        self._add_to_earlier(bytes=fetch.received)
+        fetch.free()
+        self._fetch = None
 
     def _answer(
         self, answer: bytes | CoderError, requested: float | None = None
     ) -> LogPosition | None:
         """
-        Take what came of the errand to the policy; return the lines where it was a log.
+        Pass the result of the fetch to the policy; return the position where the document is a log.
         """
-        if not isinstance(self._errand_for, ReadLog):
+        if not isinstance(self._fetch_for, ReadLog):
             workspace = self._log.workspace_of(answer)
             self._do(self._policy.workspace(workspace, self._facts()))
             return None
@@ -265,13 +266,13 @@ class LogFeed:
 
     def _follow(self, log: AgentLogSource) -> None:
         """
-        Continue with *log*, whose agent is another.
+        Continue with *log*, the log of another agent.
         """
         self._add_to_earlier(bytes=self._check.received, checks=self._check.count)
         self._log = log
         self._progress.continue_with(log)
         self._check = self._new_check()
-        self._connection.leave()
+        self._connection.drop()
         self._connection.what = log.what
         self._connection.new_source = log.following(self._progress.ledger)
         if self._on_follow is not None:
@@ -287,34 +288,34 @@ class LogFeed:
         """
         Return what to wait for before another step; see `Feed.interests`.
         """
-        if self._errand is not None:
-            return self._errand.interests()
+        if self._fetch is not None:
+            return self._fetch.interests()
         return self._check.interests_beside(self._connection.interests(), self._check_due)
 
     def may_connect(self) -> bool:
         """
-        Whether another step may dial: again, for a check, or to read the workspace.
+        Whether another step may dial: to connect again, for a check, or to read the workspace.
         """
-        if self._errand is not None:
-            return self._errand.may_connect()
+        if self._fetch is not None:
+            return self._fetch.may_connect()
         if self._connection.may_connect():
             return True
         if self._progress.is_open or time.monotonic() < self._check_due:
-            return False  # what is settled first may be all that a check is due for
+            return False  # the next step may settle the ids for which a check is due
         return self._check.may_connect(self._progress.ledger.floor)
 
     def expect_break(self) -> None:
         """
-        Note that nobody has read for long.
+        Note that no thread has read for a long time.
         """
         self._connection.expects_break = True
 
     def counts(self) -> Counts:
         """
-        Return what the connections have counted.
+        Return the counts of all connections.
         """
-        errand, check, earlier = self._errand, self._check, self._earlier
-        under_way = 0 if errand is None else errand.received
+        fetch, check, earlier = self._fetch, self._check, self._earlier
+        under_way = 0 if fetch is None else fetch.received
         return Counts(
             bytes=earlier.bytes + self._connection.received + check.received + under_way,
             reconnects=self._connection.reconnects,
@@ -324,21 +325,22 @@ class LogFeed:
 
     def wake(self) -> None:
         """
-        Make whoever opens or steps stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that opens or steps with *ClosedError*; callable from any thread or signal
+        handler.
         """
         self._woken = True
         self._connection.wake()
         self._check.wake()
-        errand = self._errand
-        if errand is not None:
-            errand.wake()
+        fetch = self._fetch
+        if fetch is not None:
+            fetch.wake()
 
     def free(self) -> None:
         """
-        Free all sockets, also twice.
+        Free all sockets; a second call does nothing.
         """
         self._woken = True
         self._connection.free()
         self._check.free()
-        if self._errand is not None:
-            self._errand.free()
+        if self._fetch is not None:
+            self._fetch.free()

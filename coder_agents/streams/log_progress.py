@@ -1,5 +1,5 @@
 """
-What was read of a log, and what of it was handed out.
+Which lines of a log were read, and which of them were handed out.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ logger = logging.getLogger("coder_agents")
 
 class LogProgress:
     """
-    The ledger of a log, the filter, and the position that was made last.
+    The ledger of a log, its filter, and its newest position.
 
     Args:
-        log: whose log it is.
-        ledger: where to begin, and what is new.
+        log: the log.
+        ledger: the id to begin after, and which lines are new.
         log_filter: which lines are wanted; None for all.
 
     Attributes:
-        ledger: as above; another one for each log.
-        position: the position that was made last.
-        is_open: whether `account` has something to do.
-        found_new: whether the message that was taken last had new lines, wanted or not.
+        ledger: as above; each log has its own.
+        position: the newest position.
+        is_open: whether `account` has work to do.
+        found_new: whether the last message had new lines, wanted or not.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class LogProgress:
         self._count = 0
         self._newest_before = 0
         self._late_before = 0
-        # When the request was sent whose answer the position's lines are of.
+        # When the request was sent that the position's lines answer; None where they answer none.
         self._settles: float | None = None
         self._warned = False
         self.found_new = False
@@ -60,8 +60,8 @@ class LogProgress:
 
     def account(self) -> LogPosition | None:
         """
-        Note that all lines of the position were handed out; return another position where that
-        settles ids, so that nobody holds what the ledger drops.
+        Note that all lines of the position were handed out. Where that settles ids, return a new
+        position, so that none refers to ids that the ledger drops.
         """
         if not self._is_accounted:
             self._hand_out(self.position)
@@ -88,9 +88,9 @@ class LogProgress:
         Return the position with the lines of *messages* that are new and wanted.
 
         *requested* is when the request was sent that a single message answers; None for messages
-        that answer none. With *ids_first* most lines are expected to be known.
+        that answer no request. With *ids_first* most lines are expected to be known.
 
-        Raises *DecodeError*.
+        Raises *DecodeError* where a message is not a list of lines.
         """
         log_filter, ledger = self._log_filter, self.ledger
         lines = new_lines(messages, ledger.new_among, log_filter, ids_first=ids_first)
@@ -107,7 +107,7 @@ class LogProgress:
 
     def _skip(self, lines: NewLines, log_filter: LogFilter) -> None:
         if log_filter.tail is not None:
-            # These were the lines that are there: what comes now is wanted whatever their number.
+            # These were the first lines: the tail does not limit later ones.
             self.ledger.begin_after(_before_tail(lines.ids, lines.new, log_filter.tail))
             self._log_filter = log_filter.without_tail()
         if not lines.ids:
@@ -132,8 +132,8 @@ class LogProgress:
         if self.ledger.forgot and not self._warned:
             self._warned = True
             logger.warning(
-                "%s: more than %d lines within %g s: a line that is committed out of order may"
-                " be lost from now on; set a larger `remember`, or a smaller `settle`",
+                "%s: more than %d lines came within %g s: from now on a line that is committed"
+                " out of order may be lost; set a larger `remember` or a smaller `settle`",
                 self._log.what,
                 self._options.remember,
                 self._options.settle,
@@ -141,7 +141,7 @@ class LogProgress:
 
     def continue_with(self, log: AgentLogSource) -> None:
         """
-        Begin with *log*, whose agent is another; all lines of the log before were handed out.
+        Begin with *log*, the log of another agent; all lines of the log before were handed out.
         """
         before = self.position
         self._newest_before = before.last_id_at(before.size) or 0
@@ -153,11 +153,11 @@ class LogProgress:
         self._next(_NOTHING)
 
 
-def _before_tail(kept: Sequence[int], there: Sequence[int], tail: int) -> int:
+def _before_tail(kept: Sequence[int], present: Sequence[int], tail: int) -> int:
     """
-    Return the id before the tail *kept* of the lines *there*, 0 where the tail may yet grow.
+    Return the id before the tail *kept* of the *present* lines; 0 where the tail may still grow.
     """
     if len(kept) < tail:
         return 0
     first = min(kept, default=None)
-    return max((number for number in there if first is None or number < first), default=0)
+    return max((number for number in present if first is None or number < first), default=0)

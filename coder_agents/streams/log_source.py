@@ -1,5 +1,5 @@
 """
-Whose log is followed.
+The log of one agent, and how to reach it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from coder_agents.transport import Source
 @attrs.frozen(kw_only=True, eq=False)
 class AgentLogSource:
     """
-    Whose log is followed, and how it is reached.
+    The log of one agent, and how to reach it.
 
     Attributes:
-        agent_id: the agent.
+        agent_id: the agent's id.
         sources: makes the connections.
-        overflowed: whether the log was full when the agent was last read.
+        overflowed: returns whether the log was full when the agent was last read.
         agent: the agent as users know it, for callbacks.
-        log_sources: what its lines come from, as it was last read.
-        source_names: the names of these, and of those that are read later.
+        log_sources: the sources of the log's lines when the agent was last read.
+        source_names: the names of these sources, and of sources that are read later.
     """
 
     agent_id: uuid.UUID
@@ -43,27 +43,28 @@ class AgentLogSource:
     @property
     def what(self) -> str:
         """
-        What the stream is of, for messages.
+        The name of the log, for messages.
         """
         return f"the log of agent {self.agent_id}"
 
     def following(self, ledger: Ledger) -> Callable[[], Source[bytes]]:
         """
-        Return what makes a connection that follows the lines after the ledger's floor.
+        Return a function that makes a connection to follow the lines after the ledger's floor.
         """
         sources = self.sources
         return lambda: sources.follow_log(ledger.floor)
 
     def reading(self, ledger: Ledger) -> Callable[[], Source[bytes]]:
         """
-        Return what makes a request for the lines after the ledger's floor.
+        Return a function that makes a request for the lines after the ledger's floor.
         """
         sources = self.sources
         return lambda: sources.read_log(ledger.floor)
 
     def workspace_of(self, answer: bytes | CoderError) -> Workspace | CoderError:
         """
-        Return the agent's workspace as *answer* has it; an error where it has another one or none.
+        Return the agent's workspace in *answer*; an error where *answer* has another workspace or
+        none.
         """
         if isinstance(answer, CoderError):
             return answer

@@ -1,5 +1,5 @@
 """
-The log of an agent, followed.
+The stream of an agent's log.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from coder_agents.streams.stream import Stream, opened
 
 class LogStream(Stream[WorkspaceAgentLog]):
     """
-    The lines of an agent's log, the ones it has first, then the new ones as they come.
+    The lines of an agent's log: first the lines that it has, then new lines as they come.
 
-    None comes twice, and none is lost that is committed within `StreamOptions.settle` of
-    taking its id, through any number of broken connections. A line that is
-    committed late comes late, out of the order of its id. It ends when the server says
-    that no more will come.
+    No line comes twice. No line is lost that is committed within `StreamOptions.settle` of taking
+    its id, through any number of broken connections. A line that is committed late comes late, out
+    of the order of its id. The stream ends when the server reports that no more lines will come.
 
-    What a filter skips is done as soon as it is passed by: it is neither yielded nor requested
-    again, and the bookmark counts it.
+    A line that a filter skips is done: it is neither yielded nor requested again, and the bookmark
+    counts it.
     """
 
     __slots__ = ()
@@ -45,7 +44,8 @@ class LogStream(Stream[WorkspaceAgentLog]):
     @property
     def bookmark(self) -> str:
         """
-        What another process passes as ``after=`` to continue with nothing lost or repeated.
+        The text that another process passes as ``after=`` to continue with nothing lost or
+        repeated.
         """
         bookmark: str = self._core.position.bookmark
         return bookmark
@@ -64,10 +64,11 @@ def log_feed(
     Return the feed of *log*.
 
     Args:
-        log: whose log it is.
+        log: the log.
         begin: the bookmark to begin after.
         log_filter: which lines are wanted; None for all.
-        policy: what the end of a connection means; None for the end of the build.
+        policy: decides what the end of a connection means; None for a stream that ends with the
+            build.
         on_follow: called with the agent of the next log before its first line.
     """
     if policy is None:

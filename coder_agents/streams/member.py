@@ -31,10 +31,10 @@ class Member(Generic[A]):
     Attributes:
         agent: the agent.
         number: its number among the agents.
-        feed: its log.
-        pending: the position whose lines wait to be handed out; None where there are none.
-        end: why its log ended; None while it does not.
-        failure: the error that it ended with.
+        feed: the feed of its log.
+        pending: the position whose lines are to be handed out; None where there are no lines.
+        end: why its log ended; None while it runs.
+        failure: the error with which its log ended; None where no error ended it.
     """
 
     agent: A
@@ -43,37 +43,37 @@ class Member(Generic[A]):
     pending: LogPosition | None = None
     end: StreamEnd | None = None
     failure: CoderError | None = None
-    _is_left: bool = False
+    _is_dropped: bool = False
     _in_thread: threading.Lock = attrs.field(factory=threading.Lock)
 
     def open(self) -> None:
         """
-        Make the first connection; for a thread that dials.
+        Make the first connection; called by a thread that dials.
         """
         with contextlib.closing(Poller[int](single_selector())) as poller:
             self._run(lambda: connect(self.feed, poller))
 
     def step(self) -> LogPosition | None:
         """
-        Step the feed; for a thread that dials.
+        Step the feed; called by a thread that dials.
         """
         return self._run(self.feed.step)
 
     def _run(self, work: Callable[[], R]) -> R:
         try:
             with self._in_thread:
-                if self._is_left:
+                if self._is_dropped:
                     raise ClosedError
                 return work()
         finally:
-            if self._is_left:
+            if self._is_dropped:
                 self.free()
 
     def free(self) -> None:
         """
-        Free the feed, unless a thread has it, which then frees it.
+        Free the feed, unless a thread runs it: that thread then frees the feed.
         """
-        self._is_left = True
+        self._is_dropped = True
         self.feed.wake()
         if self._in_thread.acquire(blocking=False):
             try:

@@ -1,10 +1,11 @@
 """
-The logs of several agents, followed together.
+The stream of several agents' logs.
 """
 
 from __future__ import annotations
 
 import collections
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, cast
@@ -16,18 +17,20 @@ from coder_agents.streams.by_agent import ByAgent
 from coder_agents.streams.log_feed import LogFeed
 from coder_agents.streams.member import Member
 from coder_agents.streams.merged_engine import MergedEngine
-from coder_agents.streams.merged_position import A, AgentLog
+from coder_agents.streams.merged_position import A, AgentLog, Labelled
 from coder_agents.streams.options import StreamEnd, StreamOptions
 from coder_agents.streams.stream import Stream, opened
+
+logger = logging.getLogger("coder_agents")
 
 
 class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
     """
     The lines of several agents' logs.
 
-    What is there comes first, in the order of the ids, whichever agent a line is of; then
-    the new lines as they come. Of each agent no line comes twice, and none is lost, as
-    in a `LogStream`. An agent whose log fails is reported to *on_failure*, and the others continue.
+    The lines that the logs have come first, in the order of their ids across all agents; then new
+    lines as they come. No line of an agent comes twice, and none is lost, as in a `LogStream`. An
+    agent whose log fails is reported to *on_failure*; the other logs continue.
     """
 
     __slots__ = ()
@@ -39,7 +42,7 @@ class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
     @property
     def failures(self) -> ByAgent[A, CoderError]:
         """
-        The errors that agents' logs ended with so far, by agent.
+        The errors with which agents' logs have ended so far, by agent.
         """
         failures = ((member.agent, member.failure) for member in self._engine.members)
         return ByAgent((agent, error) for agent, error in failures if error is not None)
@@ -47,7 +50,8 @@ class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
     @property
     def ends(self) -> ByAgent[A, StreamEnd]:
         """
-        Why agents' logs ended so far, by agent; all of them once the stream has ended.
+        Why agents' logs have ended so far, by agent. After the end of the stream, every agent is
+        listed.
         """
         own = self._core.end
         if own is StreamEnd.ALL_ENDED:
@@ -58,7 +62,8 @@ class MergedLogStream(Stream[AgentLog[A]], Generic[A]):
     @property
     def bookmarks(self) -> Mapping[uuid.UUID, str]:
         """
-        For each agent's id, what continues after its lines that were yielded, as ``after=``.
+        For each agent's id, the bookmark that continues after the agent's yielded lines, as
+        ``after=``.
         """
         bookmarks: Mapping[uuid.UUID, str] = self._core.position.bookmark
         return bookmarks
@@ -75,22 +80,28 @@ def follow_merged(
     Return the stream of the logs of *agents*, connected.
 
     Args:
-        agents: each once.
-        new_feed: makes the feed of an agent's log with these options.
-        options: for each of the feeds.
-        on_failure: called with the agent and the error, by the thread that reads.
+        agents: the agents, without repetition.
+        new_feed: returns the feed of an agent's log with these options.
+        options: the options of every feed.
+        on_failure: called with the agent and the error, by the thread that reads; without it a
+            warning is logged.
     """
-    # Reported by the thread that reads, not by one that connects.
+    # The thread that reads calls `on_reconnect`, not a thread that connects.
     reported: collections.deque[Any] = collections.deque()
-    chosen = attrs.evolve(options, on_reconnect=lambda *words: reported.append(words))
+    feed_options = attrs.evolve(options, on_reconnect=lambda *arguments: reported.append(arguments))
     members = [
-        Member(agent, number, new_feed(agent, chosen)) for number, agent in enumerate(agents)
+        Member(agent, number, new_feed(agent, feed_options)) for number, agent in enumerate(agents)
     ]
     engine = MergedEngine(
         members,
-        on_failure=on_failure,
+        on_failure=on_failure or _warn,
         on_reconnect=options.on_reconnect,
         reported=reported,
         pauses=options._pauses,
     )
     return opened(MergedLogStream, engine)
+
+
+def _warn(agent: Labelled, error: CoderError) -> None:
+    # Or a loop would just end, without a word, once the last log has failed.
+    logger.warning("the log of agent %s is not followed any more: %s", agent.label, error)

@@ -1,9 +1,9 @@
 """
 One engine over the feeds of several agents' logs.
 
-Every feed is stepped in the reader's own thread, which waits for all their sockets at once.
-Only what may dial is done by a few threads besides: a connection that hangs, to a replica
-that has died for one, holds up the lines of no other agent.
+The thread that reads steps every feed, and waits for all sockets at once. A few other threads take
+the steps that may dial: a connection that hangs, for instance to a dead replica, delays the lines
+of no other agent.
 """
 
 from __future__ import annotations
@@ -38,19 +38,18 @@ class MergedEngine(Generic[A]):
     Steps the feeds of several agents' logs.
 
     Args:
-        members: the agents, each once, numbered from 0.
-        on_failure: called with the agent and the error of a log that failed, by the thread that
-            reads.
+        members: the agents without repetition, numbered from 0.
+        on_failure: called with the agent and the error of a failed log, by the thread that reads.
         on_reconnect: called for each entry of *reported*, by the thread that reads.
-        reported: where the feeds put the arguments of their own calls of it.
-        pauses: how long to wait for the first answers, and which absence is long.
+        reported: where the feeds put the arguments of their calls of *on_reconnect*.
+        pauses: how long to wait for the first answers, and from when an absence is long.
     """
 
     def __init__(
         self,
         members: Sequence[Member[A]],
         *,
-        on_failure: Callable[[A, CoderError], object] | None,
+        on_failure: Callable[[A, CoderError], object],
         on_reconnect: Callable[[str, int, float], object] | None,
         reported: collections.deque[tuple[str, int, float]],
         pauses: Pauses = PAUSES,
@@ -65,8 +64,8 @@ class MergedEngine(Generic[A]):
         self._batch: dict[int, LogPosition] = {}
         self._count = 0
         self._late = 0
-        # Where a member is, until its log ends: to be stepped, waited for, in a thread that may
-        # dial, back from there, or with lines that wait to be handed out.
+        # A member whose log has not ended is ready to be stepped, waiting, connecting in a thread
+        # that may dial, back from that thread, or full: with lines to hand out.
         self._ready: collections.deque[Member[A]] = collections.deque()
         self._connecting = 0
         self._back: collections.deque[tuple[Member[A], Future[LogPosition | None]]] = (
@@ -78,12 +77,14 @@ class MergedEngine(Generic[A]):
         self._left_at = math.inf
         self._woken = False
         self._poller: Poller[Member[A]] = Poller(selectors.DefaultSelector())
-        self._diallers: Diallers | None = Diallers(min(_MAX_DIALLERS, len(members)))
+        self._diallers: Diallers | None = Diallers(
+            min(_MAX_DIALLERS, len(members)), max_leaving=pauses.max_leaving
+        )
 
     @property
     def what(self) -> str:
         """
-        What is read, for messages.
+        The name of the data, for messages.
         """
         return f"the logs of {len(self.members)} agents"
 
@@ -114,7 +115,7 @@ class MergedEngine(Generic[A]):
 
     def open(self) -> None:
         """
-        Connect all; raises the error of the first where none can be connected.
+        Connect all logs. Raises the error of the first agent where none can be connected.
         """
         assert self._diallers is not None
         opened = [self._diallers.submit(member.open) for member in self.members]
@@ -153,12 +154,11 @@ class MergedEngine(Generic[A]):
         failure.last_id = position.last_id_at(position.size)
         failure.bookmark = position.bookmark_at(position.size)
         member.failure = without_frames(failure)
-        if self._on_failure is not None:
-            self._on_failure(member.agent, failure)
+        self._on_failure(member.agent, failure)
 
     def read(self, deadline: float) -> MergedPosition[A] | None:
         """
-        Return the next batch of lines in the order of their ids; see `Engine.read`.
+        Return the next lines of all logs, in the order of their ids; see `Engine.read`.
         """
         if time.monotonic() - self._left_at > self._pauses.long_absence:
             for member in self.members:
@@ -183,18 +183,18 @@ class MergedEngine(Generic[A]):
 
     def _gather(self, deadline: float) -> MergedPosition[A] | None:
         """
-        Wait until lines are there, and put them in order.
+        Wait for lines, and put them in order.
         """
         is_last = False
         while True:
             self._step_all()
-            if self._woken:  # checked first: a close wakes the members, too
+            if self._woken:  # checked first: `wake` wakes the members, too
                 raise ClosedError
             if self._full and not self._awaits_first_answers():
                 return self._next_batch()
             if not (self._ready or self._full or self._connecting or self._waiting):
                 raise EndedError(StreamEnd.ALL_ENDED)
-            # One that always has something keeps neither the others waiting nor the caller.
+            # A member that always has lines delays neither the other members nor the caller.
             self._await(0.0 if self._ready else deadline)
             if time.monotonic() >= deadline:
                 if is_last or not self._ready:
@@ -215,7 +215,7 @@ class MergedEngine(Generic[A]):
 
     def _awaits_first_answers(self) -> bool:
         """
-        Whether lines that came wait for the first answers of other agents.
+        Whether lines that came are held back until other agents have sent their first answers.
         """
         if time.monotonic() >= self._first_answers_until:
             return False
@@ -226,7 +226,7 @@ class MergedEngine(Generic[A]):
 
     def _step_all(self) -> None:
         """
-        Step each member once that may have something, or be at its end.
+        Step once each member that may have lines or be at its end.
         """
         while self._back:
             member, work = self._back.popleft()
@@ -262,9 +262,9 @@ class MergedEngine(Generic[A]):
             self._earlier[member.number] = position
             self._ready.append(member)
         else:
-            self._rest(member)
+            self._wait_for(member)
 
-    def _rest(self, member: Member[A]) -> None:
+    def _wait_for(self, member: Member[A]) -> None:
         interests = member.feed.interests()
         if interests is None:
             self._ready.append(member)
@@ -287,21 +287,21 @@ class MergedEngine(Generic[A]):
 
     def _await(self, deadline: float) -> None:
         """
-        Wait for a member that may have something.
+        Wait for a member that may have lines.
         """
         until = deadline
         if self._full:
             until = min(deadline, self._first_answers_until)
-            for member in self._full:  # what they have now is enough
+            for member in self._full:  # the lines that they have now are enough
                 self._poller.drop(member)
-        # One that is ready may still be registered: to be stepped twice would lose what it has.
+        # A ready member may still be registered. A second step would lose its lines.
         due = [m for m in self._poller.wait(until) if m.number in self._waiting]
         self._waiting.difference_update(member.number for member in due)
         self._ready.extend(due)
 
     def counts(self) -> Counts:
         """
-        Return what the connections of all agents have counted.
+        Return the counts of all agents' connections.
         """
         each = [member.feed.counts() for member in self.members]
         return Counts(
@@ -313,7 +313,7 @@ class MergedEngine(Generic[A]):
 
     def wake(self) -> None:
         """
-        Make whoever opens or reads stop; see `Engine.wake`.
+        Stop the thread that opens or reads; see `Engine.wake`.
         """
         self._woken = True
         self._poller.alarm.ring()
@@ -322,7 +322,7 @@ class MergedEngine(Generic[A]):
 
     def free(self) -> None:
         """
-        Free all that is held; see `Engine.free`.
+        Free all resources; see `Engine.free`.
         """
         self._woken = True
         for member in self.members:
@@ -333,8 +333,8 @@ class MergedEngine(Generic[A]):
 
     def after_fork_in_child(self) -> None:
         """
-        Let go of all that belongs to the parent; the pool as it is, as its lock may be held. Who
-        reads, as its parent did, stops.
+        Release all that belongs to the parent process. The thread pool is dropped as it is, because
+        its lock may be held. A read that the parent began stops in the child.
         """
         self._woken = True
         self._diallers = None

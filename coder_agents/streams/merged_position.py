@@ -1,5 +1,5 @@
 """
-The lines of several agents, their order, and how far a stream of them has come.
+The position of a stream of several agents' logs, and the order of their lines.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from coder_agents.streams.position import LogPosition, Position
 
 class Labelled(Protocol):
     """
-    What log lines can be labelled with: an agent.
+    An agent that can label log lines.
     """
 
     id: uuid.UUID
@@ -27,7 +27,7 @@ class Labelled(Protocol):
     @property
     def label(self) -> str:
         """
-        What people call it, safe to print.
+        The agent's name for people, safe to print.
         """
 
 
@@ -37,7 +37,7 @@ A = TypeVar("A", bound=Labelled)
 @attrs.frozen
 class AgentLog(Generic[A]):
     """
-    One line of the log of one of several agents.
+    One log line, with the agent that it belongs to.
 
     ``str(item)`` is the line after the agent's label, ``workspace.agent | line``, safe for a
     terminal: see `WorkspaceAgentLog`.
@@ -61,11 +61,11 @@ class MergedPosition(Position[AgentLog[A]]):
 
     Attributes:
         agents: the agents, in the order of their numbers.
-        earlier: for each agent, the position that it had before this batch, all of whose lines
-            were handed out.
-        batch: for the numbers of the agents that have lines in this batch, their positions.
+        earlier: for each agent, its position before this batch; all lines of that position were
+            handed out.
+        batch: the positions of the agents that have lines in this batch, by the agent's number.
         order: for each item, the number of its agent.
-        late_before: how many lines had come late before this batch.
+        late_before: how many lines came late before this batch.
         lates: for each item, how many of the batch's lines up to it are late; empty where none is.
     """
 
@@ -78,7 +78,7 @@ class MergedPosition(Position[AgentLog[A]]):
 
     def _each(self) -> list[tuple[LogPosition, int]]:
         """
-        Return for each agent its position, and how many of its lines were handed out.
+        Return for each agent its position, and how many lines of the position were handed out.
         """
         done = collections.Counter(self.order[: self.done])
         earlier = ((position, position.size) for position in self.earlier)
@@ -105,7 +105,8 @@ class MergedPosition(Position[AgentLog[A]]):
     @property
     def bookmark(self) -> Mapping[uuid.UUID, str]:
         """
-        For each agent's id, what continues after its lines that were handed out.
+        For each agent's id, the bookmark that continues after the agent's lines that were handed
+        out.
         """
         each = zip(self.agents, self._each(), strict=True)
         return {agent.id: position.bookmark_at(done) for agent, (position, done) in each}
@@ -113,11 +114,11 @@ class MergedPosition(Position[AgentLog[A]]):
 
 def in_order_of_ids(each: Sequence[Sequence[int]]) -> list[int]:
     """
-    Return the place in *each* of whose line is next, for all the lines of all logs.
+    Return the merged order of the lines: for each line in turn, the index of its log in *each*.
 
-    *each* has the ids of a log's lines, in the order in which they are handed out. That
-    order is kept. Where it is the order of the ids, so is the whole; a line behind one of a higher id
-    comes right after it.
+    *each* holds one list of ids for each log, in the order in which the log's lines are handed out.
+    The result keeps that order within each log. Where every list ascends, the merged ids ascend. A
+    line that follows a higher id in its log comes right after that id.
     """
     keyed = [
         (newest, place)

@@ -1,5 +1,5 @@
 """
-The metadata of an agent, watched.
+The stream of an agent's metadata.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 Event = ServerSentEvent | schema.ServerSentEvent
 Message = ServerSentEvent | bytes
 """
-A server-sent event, or a message of the WebSocket, which holds one.
+A server-sent event, or a WebSocket message that holds one.
 """
 
 Items = list[WorkspaceAgentMetadata]
@@ -38,7 +38,8 @@ class MetadataStream(Stream[Items]):
     """
     The full list of an agent's metadata, again whenever a value or an age changes.
 
-    The first list comes at once, then at most one a second. The stream never ends without being closed.
+    The first list comes at once, then at most one list a second. The stream ends only when it is
+    closed.
     """
 
     __slots__ = ()
@@ -46,7 +47,7 @@ class MetadataStream(Stream[Items]):
 
 class MetadataReader:
     """
-    Reads the messages of either route.
+    Reads the messages of both routes.
     """
 
     def __init__(self, routes: MetadataRoutes) -> None:
@@ -54,9 +55,10 @@ class MetadataReader:
 
     def state(self, message: Message) -> Items | None:
         """
-        Return the metadata that *message* reports; None for a kind of event that newer servers add.
+        Return the metadata in *message*; None for an unknown kind of event, such as a newer
+        server's.
 
-        Raises *ServerEventError* where it reports an error.
+        Raises *ServerEventError* where *message* reports an error.
         """
         event = (
             from_json(message, schema.ServerSentEvent) if isinstance(message, bytes) else message
@@ -68,15 +70,15 @@ class MetadataReader:
 
     def are_same(self, before: Items, after: Items) -> bool:
         """
-        Say no: what is the same was collected again.
+        Return False: equal values have been collected again.
         """
         return False
 
-    def broke(self, broken: Broken) -> float | None:
+    def disconnected(self, broken: Broken) -> float | None:
         """
-        Turn to the other route at once where this one is missing.
+        Return 0, for a try over the other route at once, where this route is missing; else None.
         """
-        # A deployment that was replaced may have lost the one route, and have the other.
+        # A replaced deployment may have only the other route.
         if isinstance(broken, UnsupportedError):
             return 0.0 if self._routes.turn() else None
         self._routes.start_again()
@@ -100,7 +102,7 @@ def _read(event: Event, cls: type[T]) -> T:
 
 def watch(routes: MetadataRoutes) -> MetadataStream:
     """
-    Return the stream of metadata, over the route that the deployment has.
+    Return the stream of metadata, over a route that the deployment has.
     """
     feed: StateFeed[Any, Items] = StateFeed(
         routes.new_source,
@@ -113,25 +115,25 @@ def watch(routes: MetadataRoutes) -> MetadataStream:
 
 
 def read_once(
-    routes: MetadataRoutes, *, timeout: float | None, tell: Callable[[Source[Any]], object]
+    routes: MetadataRoutes, *, timeout: float | None, on_source: Callable[[Source[Any]], object]
 ) -> list[WorkspaceAgentMetadata]:
     """
-    Return the first state of the stream of metadata, and end it; *tell* is called with each
-    connection before it is opened.
+    Return the first list of the stream of metadata, and close the stream; *on_source* is called
+    with each connection before the connection is opened.
 
-    Raises *RequestTimeoutError* where nothing is there within *timeout* seconds; None is no limit.
+    Raises *RequestTimeoutError* where no list comes within *timeout* seconds; None is no limit.
     """
     limit = math.inf if timeout is None else timeout
     deadline = time.monotonic() + limit
     once = attrs.evolve(routes.options, reconnect=None)
-    limited = attrs.evolve(routes, options=once, open_by=deadline, tell=tell)
+    limited = attrs.evolve(routes, options=once, open_by=deadline, on_source=on_source)
     items = None
     try:
         with watch(limited) as stream:
             items = stream.poll(max(0.0, deadline - time.monotonic()))
     except RequestTimeoutError:
         if time.monotonic() < deadline:
-            raise  # by a time-out of the settings, which is shorter
+            raise  # a time-out of the settings, which is shorter
     if items is None:
         raise RequestTimeoutError(
             f"{routes.what}: nothing came within the time-out of {limit:g} seconds"

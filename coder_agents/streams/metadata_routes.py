@@ -1,8 +1,8 @@
 """
-The two routes over which a deployment tells metadata, and which of them to take.
+The two routes over which a deployment reports metadata, and the choice between them.
 
-Server-sent events are there in every release so far, but newer ones call them deprecated in favour of
-a WebSocket, which came with 2.22.
+Every release so far has server-sent events. Newer releases deprecate them in favour of a WebSocket,
+which exists since 2.22.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _ROUTES: tuple[Route, ...] = ("metadata_sse", "metadata_ws")
 
 def _ignore(source: Source[Any]) -> None:
     """
-    Tell nobody of *source*.
+    Ignore *source*.
     """
 
 
 @attrs.define(kw_only=True)
 class MetadataRoutes:
     """
-    Makes the connections of one stream of metadata, over the route that is there.
+    Opens the connections of one stream of metadata, over a route that exists.
 
     Attributes:
         http: the deployment.
-        agent_id: whose metadata it is.
-        capabilities: what was learnt of the deployment, and is learnt by asking.
-        options: of the stream.
-        call: what asks, as users write it.
-        open_by: when a connection is open at the latest, by `time.monotonic`.
-        tell: called with each connection before it is opened.
+        agent_id: the agent's id.
+        capabilities: what the deployment can do; each connection adds to it.
+        options: the options of the stream.
+        call: the user's call, for messages.
+        open_by: when a connection has to be open, by `time.monotonic`.
+        on_source: called with each connection before it is opened.
     """
 
     http: HTTP
@@ -52,14 +52,14 @@ class MetadataRoutes:
     options: StreamOptions
     call: str
     open_by: float = math.inf
-    tell: Callable[[Source[Any]], object] = _ignore
-    _asked: Route = attrs.field(default=_ROUTES[0], init=False)
+    on_source: Callable[[Source[Any]], object] = _ignore
+    _requested: Route = attrs.field(default=_ROUTES[0], init=False)
     _missing: set[Route] = attrs.field(factory=set, init=False)
 
     @property
     def what(self) -> str:
         """
-        What the stream is of, for messages.
+        The name of the data, for messages.
         """
         return f"the metadata of agent {self.agent_id}"
 
@@ -67,8 +67,8 @@ class MetadataRoutes:
         """
         Return the next connection, unopened.
         """
-        route = self._asked = self._next()
-        # Either is imported only where it is taken.
+        route = self._requested = self._next()
+        # Each class is imported only where its route is taken.
         kind: Callable[..., Source[Any]]
         if route == "metadata_sse":
             kind, segment = transport.SSESource, "watch-metadata"
@@ -82,24 +82,24 @@ class MetadataRoutes:
             on_open=self.capabilities.noting(route, call=self.call),
             open_by=self.open_by,
         )
-        self.tell(source)
+        self.on_source(source)
         return source
 
     def turn(self) -> bool:
         """
-        Turn to the other route, as the one that was asked for last is missing; return whether
-        there is one that was not asked for yet.
+        Note that the route requested last is missing; return whether the other one is still
+        untried.
         """
-        self._missing.add(self._asked)
+        self._missing.add(self._requested)
         return len(self._missing) < len(_ROUTES)
 
     def start_again(self) -> None:
         """
-        Have both routes asked for again, as what broke was not for want of one.
+        Allow both routes again: the connection broke for another reason than a missing route.
         """
         self._missing.clear()
 
     def _next(self) -> Route:
-        # What was missing once is asked for last, but it is: the deployment may be another by now.
-        left = [route for route in _ROUTES if route not in self._missing]
-        return min(left, key=lambda route: getattr(self.capabilities, route) is False)
+        # A missing route is tried last, not never: the deployment may have been replaced.
+        untried = [route for route in _ROUTES if route not in self._missing]
+        return min(untried, key=lambda route: getattr(self.capabilities, route) is False)

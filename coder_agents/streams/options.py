@@ -17,7 +17,7 @@ from coder_agents.streams.reconnect import Reconnect
 
 OnReconnect = Callable[[str, int, float], object]
 """
-Called with the reason, the number of the try, and the seconds until it.
+Called with the reason, the number of the try, and the seconds until that try.
 """
 
 
@@ -29,14 +29,14 @@ class StreamEnd(enum.Enum):
     CLOSED = "closed by this program"
     INTERRUPTED = "interrupted"
     FORKED = "forked: the stream belongs to the parent process"
-    SERVER_CLOSED = "closed by the server, again and again: there is nothing more to come"
-    NOT_IN_LATEST_BUILD = "the workspace has a newer build, which the agent is not part of"
-    AGENT_GONE = "the deployment has the agent no more"
+    SERVER_CLOSED = "closed by the server repeatedly: no more lines will come"
+    NOT_IN_LATEST_BUILD = "the workspace has a newer build without this agent"
+    AGENT_GONE = "the deployment no longer has the agent"
     WORKSPACE_STOPPED = "the workspace was stopped, and nobody started it again"
     WORKSPACE_DELETED = "the workspace was deleted"
-    ALL_ENDED = "the log of each of the agents has ended"
     JOB_ENDED = "the job has ended"
-    GAVE_UP = "the connection could not be made again in time, and an error was raised"
+    ALL_ENDED = "the log of every agent has ended"
+    GAVE_UP = "could not connect again in time, and an error was raised"
     FAILED = "broke off, and an error was raised"
 
     def __str__(self) -> str:
@@ -68,21 +68,22 @@ def _callable_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) ->
 @attrs.frozen(kw_only=True)
 class StreamOptions:
     """
-    How streams behave: for all of a client's, or for one as ``options=``.
+    How streams behave: all streams of a client, or one stream as ``options=``.
 
     Attributes:
-        reconnect: how a broken connection is tried again; with None the first break is raised.
-        idle_timeout: seconds without a single byte, not even a ping, after which the
-            connection counts as lost. A deployment pings every 15 seconds.
-        settle: seconds within which a log line is committed after it took its id. A line that
-            is committed out of order is still delivered if it takes no longer; 0 trusts
-            the order of the ids and asks nothing twice.
-        remember: the most ids of log lines that are held; a stream with more lines than that
-            in 40 seconds or so needs more, or a smaller *settle*.
-        max_message_size: the most bytes one message may have, a WebSocket message or
-            a server-sent event; past it *MessageTooLargeError* is raised.
-        on_reconnect: called before each try to connect again, with the reason, the number of
-            the try and the seconds until it.
+        reconnect: how the stream connects again after a connection breaks; with None the stream
+            raises at the first break.
+        idle_timeout: seconds without a single byte, not even a ping, after which the connection
+            counts as dropped. A deployment pings every 15 seconds.
+        settle: seconds within which a log line is committed after it took its id. A line that is
+            committed out of order within that time is still delivered; 0 trusts the order of the
+            ids and requests nothing twice.
+        remember: how many ids of log lines may be held; a stream with more lines than that in 40
+            seconds or so needs more, or a smaller *settle*.
+        max_message_size: how many bytes a WebSocket message, a document or a server-sent event may
+            have; a larger one raises *MessageTooLargeError*.
+        on_reconnect: called before each try to connect again, with the reason, the number of the
+            try, and the seconds until that try.
     """
 
     reconnect: Reconnect | None = attrs.field(factory=Reconnect, validator=_policy_or_none)
@@ -94,14 +95,14 @@ class StreamOptions:
 
     @property
     def _pauses(self) -> Pauses:
-        return PAUSES  # a subclass in the tests has others
+        return PAUSES  # a subclass in the tests returns other pauses
 
 
 def choose_options(
     given: StreamOptions | None, default: StreamOptions, *, name: str = "options"
 ) -> StreamOptions:
     """
-    Return *given*, or *default* where it is None.
+    Return *given*, or *default* where *given* is None.
 
     Raises *TypeError* where *given*, the argument *name*, is neither.
     """
@@ -115,16 +116,16 @@ def choose_options(
 @attrs.frozen(kw_only=True)
 class StreamStats:
     """
-    What a stream has counted so far.
+    The counts of a stream so far.
 
     Attributes:
         items: items yielded.
-        bytes: bytes received, headers and all.
-        reconnects: connections made again after one broke.
+        bytes: bytes received, headers included.
+        reconnects: connections made after an earlier one broke.
         late: log lines that came out of the order of their ids.
-        checks: requests beside the stream that were answered: for such lines, or for containers.
-        overflowed: whether the agent's log was full when the agent was last read: a
-            deployment then drops lines before anybody can ask for them.
+        checks: answered requests beside the stream's connection, for late lines or for containers.
+        overflowed: whether the agent's log was full when the agent was last read: a deployment then
+            drops further lines.
         since: when the stream was opened.
     """
 

@@ -19,15 +19,15 @@ from coder_agents.transport import Interest
 
 K = TypeVar("K", bound=Hashable)
 
-_MAX_WAIT = 3600.0  # seconds; no system waits for any length of time at once
+_MAX_WAIT = 3600.0  # seconds; no system waits for an unlimited time at once
 
 
 class Alarm:
     """
-    Ends a wait, from any thread or signal handler: a socket that a byte comes to.
+    Ends a wait, from any thread or signal handler, by a byte on a socket.
 
-    No Event or Condition: they deadlock when a signal handler sets them over their own wait,
-    and nothing can wait for them and for sockets together.
+    An Event or a Condition deadlocks when a signal handler sets it during its own wait, and no call
+    can wait for them and for sockets together.
     """
 
     def __init__(self) -> None:
@@ -37,14 +37,14 @@ class Alarm:
 
     def ring(self) -> None:
         """
-        End the wait, the one that is in progress or the next one.
+        End the wait in progress, or the next one.
         """
-        with contextlib.suppress(OSError):  # rung so often that it is full, or closed already
+        with contextlib.suppress(OSError):  # the socket is full after many rings, or closed already
             self._bell.send(b"\0")
 
     def reset(self) -> None:
         """
-        Forget that it rang.
+        Forget earlier rings.
         """
         with contextlib.suppress(BlockingIOError):
             while self.socket.recv(4096):
@@ -52,14 +52,14 @@ class Alarm:
 
     def close(self) -> None:
         """
-        Close both ends, also twice.
+        Close both ends; a second call does nothing.
         """
         self.socket.close()
         self._bell.close()
 
     def after_fork_in_child(self) -> None:
         """
-        Close the file numbers alone: the sockets belong to the parent.
+        Close only the file numbers: the sockets belong to the parent process.
         """
         for held in (self.socket, self._bell):
             number = held.detach()
@@ -69,13 +69,13 @@ class Alarm:
 
 class Poller(Generic[K]):
     """
-    What is waited for, under keys: for each key, sockets and one moment.
+    Waits for keys: each key stands for sockets and one moment.
 
-    A socket has to stay open while it is registered. One thread at a time may use it; any may
-    ring the *alarm*.
+    A socket has to stay open while it is registered. One thread at a time may use the poller; any
+    thread may ring the *alarm*.
 
     Args:
-        selector: what waits for the sockets.
+        selector: waits for the sockets.
     """
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
@@ -85,7 +85,7 @@ class Poller(Generic[K]):
         self._events: dict[K, dict[int, int]] = {}
         self._owners: dict[int, K] = {}
         self._until: dict[K, float] = {}
-        # When each key has an entry in the heap: one that fires too early is put back.
+        # The moment of each key's entry in the heap. An entry that fires too early is put back.
         self._armed: dict[K, float] = {}
         self._timers: list[tuple[float, int, K]] = []
         self._numbers = itertools.count()
@@ -95,7 +95,7 @@ class Poller(Generic[K]):
 
     def set(self, key: K, interests: Iterable[Interest]) -> None:
         """
-        Wait for *interests* under *key*, in place of what was waited for before.
+        Wait for *interests* under *key*, in place of its earlier interests.
         """
         events: dict[int, int] = {}
         until = _MAX_WAIT + time.monotonic()
@@ -111,14 +111,14 @@ class Poller(Generic[K]):
 
     def drop(self, key: K) -> None:
         """
-        Wait for nothing under *key* any more.
+        Remove the interests of *key*.
         """
         self._register(key, {})
         self._until.pop(key, None)
 
     def wait(self, deadline: float) -> list[K]:
         """
-        Return the keys that something came for; wait for one, for the alarm, or until *deadline*.
+        Wait for a key, for the alarm, or until *deadline*; return the keys that are due.
         """
         until = min(deadline, self._next_timer())
         seconds = min(max(0.0, until - time.monotonic()), _MAX_WAIT)
@@ -141,7 +141,7 @@ class Poller(Generic[K]):
             self._unregister(fileno, key)
         for fileno, mask in events.items():
             if before.get(fileno) != mask or self._owners.get(fileno) is not key:
-                # A number that was closed may be another's socket by now.
+                # The system may have given a closed number to another socket.
                 self._unregister(fileno, self._owners.get(fileno))
                 self._selector.register(fileno, mask, key)
                 self._owners[fileno] = key
@@ -161,14 +161,15 @@ class Poller(Generic[K]):
             until = self._until.get(key)
             if self._armed.get(key) == moment and until is not None and until <= moment:
                 return moment
-            # What was moved to later wakes nobody up.
+            # An entry that was moved to a later time wakes no thread.
             heapq.heappop(timers)
             self._rearm(key, moment)
         return math.inf
 
     def _rearm(self, key: K, moment: float) -> None:
         """
-        Put *key*, whose entry of *moment* is out of the heap, in again where it waits for a moment.
+        Put *key*, whose entry of *moment* left the heap, back where the key still waits for a
+        moment.
         """
         if self._armed.get(key) != moment:
             return
@@ -193,14 +194,15 @@ class Poller(Generic[K]):
 
     def close(self) -> None:
         """
-        Wait for nothing any more, also twice.
+        Remove all keys and close the selector; a second call does nothing.
         """
         self._selector.close()
         self.alarm.close()
 
     def after_fork_in_child(self) -> None:
         """
-        Leave the sockets alone: they, and what a shared selector knows of them, are the parent's.
+        Do not touch the sockets: they, and their entries in a shared selector, belong to the parent
+        process.
         """
         self._selector.close()
         self.alarm.after_fork_in_child()
@@ -208,7 +210,8 @@ class Poller(Generic[K]):
 
 def single_selector() -> selectors.BaseSelector:
     """
-    Return a selector for a few sockets, which needs no file of its own where the system has one.
+    Return a selector for a few sockets, without a file descriptor of its own where the system has
+    one.
     """
     kind = getattr(selectors, "PollSelector", selectors.SelectSelector)
     selector: selectors.BaseSelector = kind()

@@ -1,5 +1,5 @@
 """
-The ports of an agent, watched.
+The stream of an agent's ports.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ class PortsStream(Stream[Ports]):
     """
     All ports on which something in the workspace listens, again after each change.
 
-    The first list comes at once. What the deployment repeats, or lists in another order, is skipped.
-    The stream never ends without being closed: where the agent is not connected, the stream waits for it.
+    The first list comes at once. Lists that only repeat the last one, in any order, are skipped.
+    The stream ends only when it is closed: where the agent is not connected, the stream waits for
+    the agent.
     """
 
     __slots__ = ()
 
     def changes(self) -> Iterator[PortChange]:
         """
-        Return an iterator over what happens, in place of the states.
+        Return an iterator over the changes between the lists.
 
-        It begins with all ports of the first list; after a list that was read already, with what
-        is different from that. It reads this stream, so it ends and raises as the stream
-        does: close the stream to end it.
+        The first changes are the whole first list or, where a list was read before, the difference
+        from that list. The iterator reads this stream: it ends and raises as the stream does. Close
+        the stream to end it.
         """
         return Changes(self, _changes)
 
@@ -60,9 +61,9 @@ class PortsReader:
         """
         return same_ports(before, after)
 
-    def broke(self, broken: Broken) -> float | None:
+    def disconnected(self, broken: Broken) -> float | None:
         """
-        Leave it to the back-off of the options.
+        Return None: the back-off of the options applies.
         """
         return None
 

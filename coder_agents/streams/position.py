@@ -1,9 +1,9 @@
 """
-How far a stream has come: what was handed out, and what is pending.
+How far a stream has come: the items that were handed out, and the pending ones.
 
-A position never changes, but for the items that are taken from its deque. Whoever asks takes the
-position once and counts by the length of that deque, so the answer is right at every moment, in
-a signal handler and in another thread as well.
+A position never changes, except that items are taken from its deque. A reader takes the position
+once and counts by the length of that deque, so the result is right at every moment, also in a
+signal handler and in another thread.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Position(Generic[T]):
     @property
     def bookmark(self) -> Any:
         """
-        What another stream takes as ``after=`` to continue here; None where no stream can.
+        The text that another stream takes as ``after=`` to continue here; None where no stream can.
         """
         return None
 
@@ -92,8 +92,8 @@ class StatePosition(Position[T]):
     A position in a stream of states.
 
     Attributes:
-        before: the state that was handed out before this message's; None before the first.
-        state: the message's state; None where the message has none.
+        before: the state that was handed out before *state*; None before the first.
+        state: the state in the message; None where the message has none.
     """
 
     before: T | None = None
@@ -102,7 +102,7 @@ class StatePosition(Position[T]):
     @classmethod
     def of_state(cls, before: T | None, state: T | None, count_before: int = 0) -> StatePosition[T]:
         """
-        Return the position in which *state* is pending; nothing is where it is None.
+        Return the position in which *state* is pending; with None as *state*, nothing is pending.
         """
         items = () if state is None else (state,)
         return StatePosition(
@@ -113,9 +113,10 @@ class StatePosition(Position[T]):
 @attrs.frozen
 class IdSnapshot:
     """
-    Ids as they were at one moment.
+    The ids held at one moment.
 
-    The list of parts only ever grows, so a snapshot is the list and how many of its parts count.
+    The list of parts only grows, so a snapshot is the list and the number of its parts at that
+    moment.
     """
 
     parts: Sequence[Sequence[int]] = ()
@@ -135,14 +136,14 @@ class LogPosition(Position[WorkspaceAgentLog]):
         floor: the id up to which everything is done.
         known: the ids above the floor that were done before this message.
         ids: the ids of the message's items, in their order.
-        new: the ids of all its new lines in their order, those that a filter skips included; the
-            same object as *ids* where no filter skips any.
+        new: the ids of all new lines in their order, skipped ones included; the same object as
+            *ids* where no filter skips any.
         newest_before: the newest id that was handed out before; 0 where none was.
-        late_before: how many lines had come late before.
+        late_before: how many lines came late before.
         tops: for each item, the newest id up to it; *ids* itself where they ascend.
         lates: for each item, how many of the message's items up to it are late; empty where
             none is.
-        trusts_order: whether no line is to be expected below one that was handed out.
+        trusts_order: whether no line is expected below one that was handed out.
     """
 
     agent_id: uuid.UUID
@@ -173,20 +174,20 @@ class LogPosition(Position[WorkspaceAgentLog]):
     @property
     def bookmark(self) -> str:
         """
-        What another stream of this agent takes as ``after=`` to continue here.
+        The text that another stream of this agent takes as ``after=`` to continue here.
         """
         return self.bookmark_at(self.done)
 
     def last_id_at(self, done: int) -> int | None:
         """
-        Return the newest id that is handed out once *done* items are.
+        Return the newest id after *done* items were handed out.
         """
         newest = max(self.tops[done - 1], self.newest_before) if done else self.newest_before
         return newest or None
 
     def late_at(self, done: int) -> int:
         """
-        Return how many lines are late once *done* items are handed out.
+        Return how many lines are late after *done* items were handed out.
         """
         return self.late_before + (self.lates[done - 1] if done and self.lates else 0)
 
@@ -200,7 +201,7 @@ class LogPosition(Position[WorkspaceAgentLog]):
 
     def bookmark_at(self, done: int) -> str:
         """
-        Return the bookmark for the moment in which *done* items are handed out.
+        Return the bookmark after *done* items were handed out.
         """
         ids = self.done_ids(done)
         if self.trusts_order:
@@ -211,8 +212,8 @@ class LogPosition(Position[WorkspaceAgentLog]):
 
     def done_ids(self, done: int) -> Sequence[int]:
         """
-        Return the ids that are done once *done* items are handed out: theirs, and those of
-        the lines before the last of them that a filter skips; all ids with the last item.
+        Return the ids that are done after *done* items were handed out: the ids of these items, and
+        of skipped lines before the last of them. After the last item, all ids are done.
         """
         if self.new is self.ids:
             return self.ids[:done]
@@ -250,7 +251,7 @@ def ascend_from(before: int, numbers: Iterable[int]) -> bool:
 
 def tops_of(newest_before: int, numbers: Sequence[int]) -> list[int]:
     """
-    Return for each of *numbers* the largest up to it, *newest_before* included.
+    Return for each of *numbers* the largest number up to it, *newest_before* included.
     """
     return list(
         itertools.islice(itertools.accumulate(numbers, max, initial=newest_before), 1, None)
@@ -259,7 +260,7 @@ def tops_of(newest_before: int, numbers: Sequence[int]) -> list[int]:
 
 def lates_of(newest_before: int, numbers: Sequence[int]) -> list[int]:
     """
-    Return for each of *numbers* how many up to it are below one that came before them.
+    Return for each of *numbers* how many numbers up to it are lower than an earlier one.
     """
     before = itertools.accumulate(numbers, max, initial=newest_before)
     return list(

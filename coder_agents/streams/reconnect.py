@@ -1,5 +1,5 @@
 """
-When a stream that broke off is connected again, and when it is not.
+When a stream connects again after its connection broke, and when it does not.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from coder_agents.transport import DroppedError
 
 E = TypeVar("E", bound=BaseException)
 
-# Close codes of RFC 6455 that another connection would not change: what was sent is wrong,
-# or the peer says that what we do is.
+# Close codes of RFC 6455 that another connection would not change: one side sent something wrong.
 _FINAL_CODES = frozenset({1002, 1003, 1007, 1008, 1009})
 _MAX_DOUBLINGS = 60
 _MAX_REQUESTED_PAUSE = 6 * 3600.0  # seconds
@@ -51,15 +50,16 @@ def _fraction(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
 @attrs.frozen(kw_only=True)
 class Reconnect:
     """
-    How often, and for how long, a broken connection is tried again.
+    How often, and for how long, a stream tries to connect again.
 
     Attributes:
-        initial: seconds before the first try; doubled for each one after it.
+        initial: seconds before the first try; doubled for each further one.
         maximum: the longest pause between two tries, in seconds.
-        jitter: by what part of itself a pause is made longer or shorter by chance, so that
-            many clients do not come back at once; no pause gets longer than *maximum*.
-        give_up_after: seconds since the stream last made progress after which it gives up;
-            None for never. Progress is a new item, or a connection that lived to see a ping.
+        jitter: the largest random share, from 0 up to 1, by which a pause is lengthened or
+            shortened, so that many clients do not connect at the same time; no pause exceeds
+            *maximum*.
+        give_up_after: seconds since the stream last made progress after which it gives up; None for
+            never. Progress is a new item, or a ping over the connection.
     """
 
     initial: float = attrs.field(default=0.5, validator=_seconds)
@@ -69,14 +69,14 @@ class Reconnect:
 
     def delay(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
         """
-        Return the seconds to wait before try number *attempt*, which begins at 1.
+        Return the seconds to wait before the try with the number *attempt*, counted from 1.
 
-        *chance* gives numbers from 0 up to 1.
+        *chance* returns random numbers from 0 up to 1.
         """
         doubled = self.initial * 2.0 ** min(attempt - 1, _MAX_DOUBLINGS)
         varied = min(self.maximum, doubled) * (1 + self.jitter * (2 * chance() - 1))
-        # What would be too long is as much too short: cut off, half of all clients would come back
-        # at the same moment.
+        # A pause above the maximum is mirrored below it. If it were cut off at the maximum, half of
+        # all clients would connect at the same moment.
         return min(varied, 2 * self.maximum - varied)
 
 
@@ -86,8 +86,8 @@ class Outage:
     The tries since a stream last made progress.
 
     Attributes:
-        since: when it began, by `time.monotonic`.
-        attempts: how many tries there were.
+        since: when the outage began, by `time.monotonic`.
+        attempts: how many tries were made.
     """
 
     since: float
@@ -95,22 +95,22 @@ class Outage:
 
     def pause(self, policy: Reconnect, requested: float, now: float) -> float | None:
         """
-        Count one more try and return the seconds until it; None where it is time to give up.
+        Count one more try and return the seconds until that try; None where the stream gives up.
 
-        *requested* is the pause that the deployment wants. No pause goes past the time at which
-        the stream gives up, so that one more try is made before it does.
+        *requested* is the pause that the deployment requests, in seconds. A pause ends no later
+        than the time at which the stream gives up, so that one more try is made before.
         """
         self.attempts += 1
         delay = max(policy.delay(self.attempts), requested)
         if policy.give_up_after is None:
             return delay
-        left = policy.give_up_after - (now - self.since)
-        return min(delay, left) if left > 0 else None
+        remaining = policy.give_up_after - (now - self.since)
+        return min(delay, remaining) if remaining > 0 else None
 
 
 def is_resumable(error: DroppedError | CoderError) -> bool:
     """
-    Whether another connection may go better than one that ended by *error*.
+    Whether another connection may succeed after *error* ended one.
     """
     if isinstance(error, DroppedError):
         return error.code not in _FINAL_CODES
@@ -118,15 +118,14 @@ def is_resumable(error: DroppedError | CoderError) -> bool:
         return False
     if isinstance(error, (TransportError, RateLimitError, ServerError, AgentNotConnectedError)):
         return True
-    # A page of something between us and the deployment, such as a login, whatever its status.
+    # A page from between the client and the deployment, such as a login page, with any status.
     return isinstance(error, (APIError, DecodeError)) and not error.by_deployment
 
 
 def requested_pause(error: DroppedError | CoderError) -> float:
     """
-    Return the seconds that the deployment wants us to wait (``Retry-After``), 0 where it names none.
-
-    At most 6 hours, whatever it names.
+    Return the pause that the deployment requests (``Retry-After``), in seconds; 0 where it requests
+    none, and 6 hours at most.
     """
     seconds = error.retry_after if isinstance(error, APIError) else None
     return min(seconds or 0.0, _MAX_REQUESTED_PAUSE)
@@ -134,8 +133,8 @@ def requested_pause(error: DroppedError | CoderError) -> float:
 
 def without_frames(error: E) -> E:
     """
-    Return *error* with no traceback, and its causes with none: it is kept for longer than the calls
-    through which it came, and would keep alive all that they refer to.
+    Return *error* without its traceback and those of its causes. The error is kept after the calls
+    that raised it; tracebacks would keep alive all objects of these calls.
     """
     found: list[BaseException] = [error]
     for each in found:

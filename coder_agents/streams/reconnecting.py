@@ -1,5 +1,5 @@
 """
-A connection that is made again when it breaks.
+A connection that is replaced by a new one when it breaks.
 """
 
 from __future__ import annotations
@@ -21,31 +21,30 @@ logger = logging.getLogger("coder_agents")
 M = TypeVar("M", bound=Sized)
 Broken = DroppedError | CoderError
 
-_MAX_BATCH = 16 * 1024  # bytes; larger ones gain nothing more, and leave the processor's caches
-_MAX_MESSAGES = 1000  # in a batch: an empty list is two bytes
+_MAX_BATCH = 16 * 1024  # bytes; larger batches are not faster, and exceed the processor's caches
 
 
 class ReconnectingConnection(Generic[M]):
     """
-    Owns the one source of a feed that is read, the back-off and the outage.
+    Owns the one source that a feed reads, the back-off and the outage.
 
-    Connecting has two steps, so that waiting for an answer holds up nobody: the request is sent,
-    and answered. Only the dial before it blocks.
+    Connecting has two steps, so that waiting for an answer blocks no other work: the request is
+    sent, then the answer is read. Only the dial before the request blocks.
 
     Args:
-        new_source: makes the next source, unopened.
-        what: names the connection in messages.
-        connect_timeout: seconds that a dial may take in all.
+        new_source: returns the next source, unopened.
+        what: the name of the connection, for messages.
+        connect_timeout: the most seconds that a dial may take.
 
     Attributes:
         new_source: as above.
         what: as above.
-        requested: when the connection that is read was requested, by `time.monotonic`.
-        messages: how many messages it has given.
-        has_more: whether some of the next message came together with the one received last.
-        reconnects: how many connections were made again after one broke.
+        requested: when the current connection was requested, by `time.monotonic`.
+        messages: how many messages the current connection has returned.
+        has_more: whether bytes of the next message came together with the last one.
+        reconnects: how many connections were made after an earlier one broke.
         outage: the tries since the connection last made progress; None while it works.
-        expects_break: whether a break is no surprise, as nobody has read for long.
+        expects_break: whether a break is expected, because no thread has read for a long time.
     """
 
     def __init__(
@@ -63,11 +62,11 @@ class ReconnectingConnection(Generic[M]):
         self._source: Source[M] | None = None
         self._answered = False
         self._put_back: collections.deque[M] = collections.deque()
-        self._broken: Broken | None = None  # found after messages that come first
+        self._broken: Broken | None = None  # raised after the messages that came before it
         self._woken = False
         self.outage: Outage | None = None
         self._retry_at = 0.0
-        self._broke = False
+        self._is_disconnected = False
         self._received_before = 0
         self.requested = 0.0
         self.messages = 0
@@ -78,45 +77,46 @@ class ReconnectingConnection(Generic[M]):
     @property
     def pinged(self) -> bool:
         """
-        Whether the connection that is read lived to see a ping.
+        Whether the current connection has received a ping.
         """
         return self._source is not None and self._source.pinged
 
     @property
     def received(self) -> int:
         """
-        How many bytes have come over all connections.
+        How many bytes all connections have received.
         """
         source = self._source
         return self._received_before + (0 if source is None else source.received)
 
     def connected(self) -> bool:
         """
-        Take the next step towards a connection; return whether there is one.
+        Take the next step towards a connection; return whether it is open.
 
-        Raises what `Source.ask` and `Source.answered` raise.
+        Raises what `Source.send_request` and `Source.answered` raise.
         """
         source = self._source
         if source is None:
             if time.monotonic() < self._retry_at:
                 return False
             source = self._source = self.new_source()
-            if self._woken:  # whoever wakes from now on finds the source
+            if self._woken:  # a later wake finds the source
                 raise ClosedError
             self.requested = time.monotonic()
-            source.ask(self._connect_timeout)
+            source.send_request(self._connect_timeout)
         if not source.answered():
             return False
         self._answered = True
-        self.reconnects += self._broke
-        self._broke = False
+        self.reconnects += self._is_disconnected
+        self._is_disconnected = False
         return True
 
     def receive(self) -> M | None:
         """
-        Return the next message, None where none has come; connect where it is time to.
+        Return the next message, None where none has come; connect where a connection is due.
 
-        Raises *ClosedError* when woken, and what broke the connection: see `lost`.
+        Raises *ClosedError* when woken, and the error that broke the connection: pass that error to
+        `disconnected`.
         """
         if self._put_back:
             return self._put_back.popleft()
@@ -135,16 +135,17 @@ class ReconnectingConnection(Generic[M]):
 
     def arrived(self) -> Sequence[M]:
         """
-        Return the messages that came together with the one that was received last.
+        Return the messages that came together with the last one.
 
-        Lines that a script prints in a burst come as many small messages: to take them together
-        costs a fraction. What breaks the connection meanwhile is raised by the next `receive`.
+        A burst of lines comes as many small messages, and taking them together costs a fraction. An
+        error that breaks the connection meanwhile is raised by the next `receive`.
         """
         messages: list[M] = []
         size = 0
         source = self._source
         assert source is not None
-        while source.has_input and size < _MAX_BATCH and len(messages) < _MAX_MESSAGES:
+        max_messages = self._options._pauses.max_messages
+        while source.has_input and size < _MAX_BATCH and len(messages) < max_messages:
             try:
                 message = source.receive()
             except (DroppedError, CoderError) as broken:
@@ -160,7 +161,7 @@ class ReconnectingConnection(Generic[M]):
 
     def put_back(self, messages: Iterable[M]) -> None:
         """
-        Give *messages*, which were received last, once more, one by one.
+        Make `receive` return the last *messages* once more, one by one.
         """
         self._put_back.extend(messages)
 
@@ -170,19 +171,19 @@ class ReconnectingConnection(Generic[M]):
         try:
             raise broken.with_traceback(None)
         finally:
-            del broken  # or the exception, its traceback and this frame would be a cycle
+            del broken  # the exception, its traceback and this frame would form a cycle
 
-    def lost(self, broken: Broken, delay: float | None = None) -> None:
+    def disconnected(self, broken: Broken, delay: float | None = None) -> None:
         """
-        Leave a connection that broke, or that could not be made, and decide when the next is made:
-        after *delay* seconds, or where that is None as the options say.
+        Drop the connection after *broken* and plan the next one: *delay* seconds from now, or with
+        None after the back-off of the options.
 
-        Raises *EndedError* where there is to be none.
+        Raises *EndedError* where no further connection is made.
         """
         if self.pinged:
             self.progress()
-        self.leave()
-        self._broke = True
+        self.drop()
+        self._is_disconnected = True
         if delay is None:
             delay = self.pause(broken)
         self._retry_at = time.monotonic() + delay
@@ -213,7 +214,7 @@ class ReconnectingConnection(Generic[M]):
     def _report(self, broken: Broken, delay: float) -> None:
         attempt = 1 if self.outage is None else self.outage.attempts
         level = logging.DEBUG if self.expects_break else logging.INFO
-        reason = str(broken)  # a record that somebody keeps is to keep no exception
+        reason = str(broken)  # text: a log record that is kept must not keep the exception
         logger.log(
             level, "%s: %s; connecting again in %.1f s (try %d)", self.what, reason, delay, attempt
         )
@@ -222,13 +223,13 @@ class ReconnectingConnection(Generic[M]):
 
     def progress(self) -> None:
         """
-        Note that the connection works: what breaks from now on is another outage.
+        Note that the connection works: a later break begins another outage.
         """
         self.outage = None
 
-    def leave(self, *, politely: bool = False) -> None:
+    def drop(self, *, with_close_frame: bool = False) -> None:
         """
-        Leave the connection there is; the next is made at once when somebody reads again.
+        Drop the current connection; the next read makes a new one at once.
         """
         source, self._source = self._source, None
         self._put_back.clear()
@@ -237,17 +238,17 @@ class ReconnectingConnection(Generic[M]):
         self._answered = False
         self.messages = 0
         self._retry_at = 0.0
-        self._broke = False
+        self._is_disconnected = False
         if source is not None:
             self._received_before += source.received
-            if politely:
+            if with_close_frame:
                 source.close()
             else:
                 source.free()
 
     def interests(self) -> Sequence[Interest] | None:
         """
-        Return what to wait for before another step; None where that may find something now.
+        Return what to wait for before another step; None where a step may find input now.
         """
         if self._source is None:
             return (Interest(None, 0, self._retry_at),)
@@ -264,7 +265,7 @@ class ReconnectingConnection(Generic[M]):
 
     def wake(self) -> None:
         """
-        Make whoever reads stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that reads with *ClosedError*; callable from any thread or signal handler.
         """
         self._woken = True
         source = self._source
@@ -273,7 +274,7 @@ class ReconnectingConnection(Generic[M]):
 
     def free(self) -> None:
         """
-        Say goodbye to the server and free the socket. Only while nobody uses the connection.
+        Send a close frame and free the socket. Only while no thread uses the connection.
         """
         self._woken = True
-        self.leave(politely=True)
+        self.drop(with_close_frame=True)

@@ -1,5 +1,5 @@
 """
-What streams need to reach one agent: the connections and requests they read.
+The connections and requests of one agent's streams.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class AgentSources:
     Attributes:
         http: the deployment.
         agent_id: the agent.
-        workspace_id: the agent's workspace; None where it is not known.
-        capabilities: what was learnt of the deployment, and is learnt by connecting.
-        options: of the stream.
+        workspace_id: the id of the agent's workspace; None where it is not known.
+        capabilities: what the deployment can do; each connection adds to it.
+        options: the options of the stream.
     """
 
     http: HTTP
@@ -50,7 +50,7 @@ class AgentSources:
     @property
     def connect_timeout(self) -> float:
         """
-        Seconds that a dial may take in all.
+        The most seconds that a dial may take.
         """
         return self.http.settings.connect_timeout
 
@@ -64,7 +64,7 @@ class AgentSources:
 
     def check_log(self, floor: int) -> KeptRequest:
         """
-        Return a request for the lines after the id *floor*, over a connection that is kept.
+        Return a request for the lines after the id *floor*, over a kept connection.
         """
         return self._kept("logs", params=after(floor))
 
@@ -90,7 +90,7 @@ class AgentSources:
 
     def check_containers(self) -> KeptRequest:
         """
-        Return a request for the containers, over a connection that is kept.
+        Return a request for the containers, over a kept connection.
         """
         return self._kept("containers")
 
@@ -141,7 +141,7 @@ def after(floor: int) -> Params:
     """
     Return the parameters of a request for the lines after the id *floor*.
 
-    Raises *ValueError* for one that is larger than any id.
+    Raises *ValueError* where *floor* is larger than any id.
     """
     check_id(floor)
     return [("after", str(floor))] if floor else []

@@ -1,5 +1,5 @@
 """
-The feed of states: each message of the server is all there is.
+The feed of states: each message of the server holds the full state.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ class StateReader(Protocol[M_contra, T]):
         """
         Return the state that *message* reports, None where it reports none.
 
-        Raises *CoderError* where it cannot be read or is an error itself.
+        Raises *CoderError* where *message* cannot be read, or reports an error.
         """
 
     def are_same(self, before: T, after: T) -> bool:
         """
-        Whether both states say the same, so that the second is skipped.
+        Whether both states have the same content, so that the second is skipped.
         """
 
-    def broke(self, broken: Broken) -> float | None:
+    def disconnected(self, broken: Broken) -> float | None:
         """
-        Note that a connection broke, or could not be made; return the seconds until the next,
-        None for the back-off of the options.
+        Note that *broken* ended a connection or prevented one; return the seconds until the next
+        connection, None for the back-off of the options.
         """
 
 
@@ -50,18 +50,18 @@ class StateFeed(Generic[M, T]):
     """
     States over one connection.
 
-    The first message of a new connection is skipped where it repeats the last of the old
-    one: nothing has happened meanwhile.
+    The first message of a new connection is skipped where it repeats the last message of the old
+    connection.
 
     Args:
-        new_source: makes the next connection, unopened.
-        reader: reads its messages.
-        what: what the states are of, for messages.
-        connect_timeout: seconds that a dial may take in all.
+        new_source: returns the next connection, unopened.
+        reader: reads the messages.
+        what: the name of the states, for messages.
+        connect_timeout: the most seconds that a dial may take.
 
     Attributes:
-        received_at: when the newest message came over the connection that is read, by
-            `time.monotonic`; None where none has.
+        received_at: when the newest message came over the current connection, by
+            `time.monotonic`; None where none has come.
     """
 
     def __init__(
@@ -91,15 +91,15 @@ class StateFeed(Generic[M, T]):
 
     def open(self) -> bool:
         """
-        Take the next step of the first connection; return whether it is there.
+        Take the next step of the first connection; return whether it is open.
         """
         try:
             return self._connection.connected()
         except APIError as error:
-            # Where there is another route, that one is tried before anything is raised.
-            if self._reader.broke(error) is None:
+            # Another route is tried before the error is raised.
+            if self._reader.disconnected(error) is None:
                 raise
-        self._connection.leave()
+        self._connection.drop()
         return False
 
     def step(self) -> StatePosition[T] | None:
@@ -113,7 +113,7 @@ class StateFeed(Generic[M, T]):
             message = connection.receive()
         except (DroppedError, CoderError) as broken:
             self.received_at = None
-            connection.lost(without_frames(broken), self._reader.broke(broken))
+            connection.disconnected(without_frames(broken), self._reader.disconnected(broken))
             return None
         if message is None:
             return None
@@ -125,7 +125,7 @@ class StateFeed(Generic[M, T]):
 
     def take(self, state: T | None) -> StatePosition[T] | None:
         """
-        Return the position at *state*; None where it is what was reported last.
+        Return the position at *state*; None where *state* repeats the last one.
         """
         latest = self._position.state
         if state is None or (latest is not None and self._reader.are_same(latest, state)):
@@ -141,26 +141,27 @@ class StateFeed(Generic[M, T]):
 
     def expect_break(self) -> None:
         """
-        Note that nobody has read for long.
+        Note that no thread has read for a long time.
         """
         self._connection.expects_break = True
 
     def counts(self) -> Counts:
         """
-        Return what the connection has counted.
+        Return the counts of the connections.
         """
         return Counts(bytes=self._connection.received, reconnects=self._connection.reconnects)
 
     def wake(self) -> None:
         """
-        Make whoever opens or steps stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that opens or steps with *ClosedError*; callable from any thread or signal
+        handler.
         """
         self._woken = True
         self._connection.wake()
 
     def free(self) -> None:
         """
-        Free the socket, also twice.
+        Free the socket; a second call does nothing.
         """
         self._woken = True
         self._connection.free()

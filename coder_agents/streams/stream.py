@@ -1,5 +1,5 @@
 """
-The streams that a user holds.
+The handle of a stream, which a user holds.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ class Stream(Generator[T, None, None]):
     """
     A generator of items that come from a deployment, and a context manager.
 
-    It connects again when its connection drops. It starts no thread: its socket is read while
-    somebody iterates or polls. One thread at a time reads it; any thread or signal handler may
-    close it.
+    The stream connects again when its connection drops. It starts no thread: its socket is read
+    while the user iterates or polls. One thread at a time reads it; any thread or signal handler
+    may close it.
 
-    Whoever holds a stream holds this object alone. Each method drops its own reference before an
-    exception leaves it, so that no traceback keeps a stream open.
+    A user holds only this object, no part below it. Each method drops its own reference before it
+    raises, so that no traceback keeps a stream open. It sets ``self`` to None for that: where the
+    argument is deleted, IPython cannot show the frame.
     """
 
     __slots__ = ("__weakref__", "_core")
@@ -55,7 +56,7 @@ class Stream(Generator[T, None, None]):
     @property
     def stats(self) -> StreamStats:
         """
-        What was counted so far.
+        The counts so far.
         """
         return self._core.stats()
 
@@ -65,18 +66,18 @@ class Stream(Generator[T, None, None]):
             while True:
                 pending = core.position.pending
                 if pending and not core.closed:
-                    # No call from here to the end: no signal handler comes between, and an item
-                    # that was taken is handed out.
+                    # No call from here to the `return`: no signal handler runs in between, so an
+                    # item that was taken is handed out.
                     item = pending[0]
                     del pending[0]
                     return item
                 if not core.fill(math.inf):
                     break
         except Exception:
-            del self
+            self = None  # type: ignore[assignment]
             raise
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
         raise StopIteration
 
@@ -84,11 +85,11 @@ class Stream(Generator[T, None, None]):
         """
         Return the next item, or None after *timeout* seconds; the stream stays whole.
 
-        None as *timeout* waits without limit, 0 not at all. Only a dial may overrun it, by the
-        connect time-out at most. After the end, None is returned at once.
+        None as *timeout* waits without limit, 0 not at all. Only a dial may exceed *timeout*, by
+        the connect time-out at most. After the end of the stream, `poll` returns None at once.
 
-        Raises what iterating raises: *CoderError* where the stream broke off for good,
-        *ValueError* where another thread reads it.
+        Raises what the iteration raises: *CoderError* where the stream failed, *ValueError* where
+        another thread reads it.
         """
         core = self._core
         try:
@@ -102,23 +103,23 @@ class Stream(Generator[T, None, None]):
                 if not core.fill(deadline):
                     return None
         except Exception:
-            del self
+            self = None  # type: ignore[assignment]
             raise
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
 
     def batches(self) -> Iterator[list[T]]:
         """
-        Return an iterator of lists: the items that arrived together.
+        Return an iterator over lists of items that arrived together.
 
-        That is one message of the deployment, or several small ones.
+        A list has the items of one message of the deployment, or of several small messages.
         """
         return Batches(self)
 
     def send(self, value: None) -> T:
         """
-        Return the next item; nothing can be sent into a stream.
+        Return the next item; *value* is ignored.
         """
         return next(self)
 
@@ -132,7 +133,7 @@ class Stream(Generator[T, None, None]):
         Close the stream and raise the exception, as a generator that does not catch it would.
         """
         self._core.close()
-        del self
+        self = None  # type: ignore[assignment]
         if not isinstance(typ, type):
             if val is not None:
                 raise TypeError("instance exception may not have a separate value")
@@ -147,15 +148,15 @@ class Stream(Generator[T, None, None]):
 
     def close(self) -> None:
         """
-        End the stream; from any thread or signal handler, also twice.
+        End the stream; callable from any thread or signal handler, and repeatedly.
 
-        Returns at once. A reader that is blocked wakes and its iteration ends.
+        Returns at once. A blocked reader wakes, and its iteration ends.
         """
         core = self._core
         try:
             core.close()
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
 
     def __enter__(self) -> Self:
@@ -173,14 +174,14 @@ class Stream(Generator[T, None, None]):
     def __del__(self) -> None:
         core = self._core
         if core.closed:
-            core.try_free()  # where an interrupt came into the way
+            core.try_free()  # an interrupt may have prevented it before
         else:
             core.forget(repr(self))
 
 
 class Batches(Iterator[list[T]], Generic[T]):
     """
-    The items of a stream, those that arrived together at once.
+    The items of a stream, in lists of items that arrived together.
     """
 
     __slots__ = ("_stream",)
@@ -196,17 +197,17 @@ class Batches(Iterator[list[T]], Generic[T]):
                 pending = position.pending
                 if pending and not core.closed:
                     batch, taken = list(pending), position.taken()
-                    # As in `Stream.__next__`; unless another thread took one meanwhile.
+                    # As in `Stream.__next__`, unless another thread took an item meanwhile.
                     if pending and pending[0] is batch[0]:
                         core.position = taken
                         return batch
                 elif not core.fill(math.inf):
                     break
         except Exception:
-            del self
+            self = None  # type: ignore[assignment]
             raise
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
         raise StopIteration
 
@@ -221,9 +222,9 @@ S = TypeVar("S", bound=Stream[Any])
 
 def opened(kind: Callable[[Core[Any]], S], engine: Engine[Any]) -> S:
     """
-    Return a stream of this *kind* over *engine*, connected.
+    Return a connected stream of this *kind* over *engine*.
 
-    Raises *CoderError* where it cannot be connected.
+    Raises *CoderError* where the stream cannot be connected.
     """
     core = Core(engine)
     stream = kind(core)

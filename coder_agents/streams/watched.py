@@ -17,11 +17,12 @@ C = TypeVar("C")
 
 class Changes(Iterator[C], Generic[C]):
     """
-    What happens between the states of a stream. It begins with all that is in the first state.
+    The changes between the states of a stream. The first changes are the whole first state.
 
     Args:
-        stream: the states. It is read by this iterator, which ends and raises as the stream does.
-        changes_of: returns what happened between two states; None is before there was anything.
+        stream: the states. The iterator reads this stream, and ends and raises as the stream does.
+        changes_of: returns the changes between two states; None as the first stands for no state
+            yet.
     """
 
     __slots__ = ("_changes_of", "_core", "_pending", "_stream")
@@ -44,9 +45,9 @@ class Changes(Iterator[C], Generic[C]):
                 position = cast("StatePosition[Any]", core.position)
                 self._pending.extend(self._changes_of(position.before, position.state))
         except Exception:
-            del self
+            self = None  # type: ignore[assignment]
             raise
         except BaseException as error:
-            del self
+            self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
         raise StopIteration

@@ -102,7 +102,7 @@ class Attachment:
         Raises *CoderError* where that fails, *ClosedError* when woken.
         """
         source = self._source
-        source.ask(source.connect_timeout)
+        source.send_request(source.connect_timeout)
         while not source.answered():
             self._wait(math.inf)
 

@@ -1,8 +1,8 @@
 """
-A small Coder deployment on loopback, to try and to test against.
+An embedded Coder deployment on loopback, for trials and tests.
 
-It needs the extra ``testing``. For pytest there is a fixture, ``coder_deployment``,
-asked for by ``pytest_plugins = ["coder_agents.testing.fixtures"]``.
+It needs the extra ``testing``. For pytest the package has a fixture, ``coder_deployment``, enabled
+by ``pytest_plugins = ["coder_agents.testing.fixtures"]``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from coder_agents.testing.metadata import Metadata
     from coder_agents.testing.recorded_request import RecordedRequest
     from coder_agents.testing.scripts import Script
+    from coder_agents.testing.terminals import TerminalProcess, Terminals
     from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
 
 __all__ = [
@@ -36,9 +37,11 @@ __all__ = [
     "PendingLogs",
     "RecordedRequest",
     "Script",
+    "TerminalProcess",
+    "Terminals",
 ]
 
-# On demand, so that a run of pytest which only names the fixtures imports no server.
+# Imported on demand: a run of pytest that only names the fixtures imports no server.
 __getattr__, __dir__ = exports(
     __name__,
     {
@@ -51,6 +54,7 @@ __getattr__, __dir__ = exports(
         "metadata": "Metadata",
         "recorded_request": "RecordedRequest",
         "scripts": "Script",
+        "terminals": "TerminalProcess Terminals",
         "workspace": "EmbeddedBuild EmbeddedWorkspace",
     },
 )

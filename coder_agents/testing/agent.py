@@ -32,22 +32,22 @@ class EmbeddedAgent(RunningAgent):
     """
     An agent that runs its scripts on this machine.
 
-    Made by `Deployment.add_agent` and `add_subagent`; all methods can be called from any thread.
+    Created by `Deployment.add_agent` and `add_subagent`. Any thread may call any method.
 
     Attributes:
         id: its UUID.
         name: its name in the workspace.
-        build: the build that made it.
-        parent: the agent that runs it in a dev container; None for a template's own.
-        deleted: whether it is gone, which only a sub-agent can be.
+        build: the build that created it.
+        parent: the agent that runs it in a dev container; None for an agent of the template.
+        deleted: whether it was deleted; only a sub-agent can be.
         release: the release of its program, which may be older than the deployment.
-        specification: the scripts and metadata it was made with.
-        machine: what it runs on.
-        containers: what it tells of containers.
+        specification: its scripts and metadata.
+        machine: the machine that it runs on.
+        containers: the containers that it reports.
         metadata: the newest value of each item.
         timings: the runs of its scripts that have ended.
         terminals: the processes of its terminals.
-        notices: tells when it gets in touch or loses it.
+        notices: notifies when the agent connects or disconnects.
     """
 
     def __init__(
@@ -84,19 +84,19 @@ class EmbeddedAgent(RunningAgent):
     def __repr__(self) -> str:
         return f"<EmbeddedAgent {self.name} {self.id}>"
 
-    # What tests and scripts do with it.
+    # Methods for tests and scripts.
 
     @property
     def ports(self) -> list[WorkspaceAgentListeningPort]:
         """
-        The ports it tells of: those that were set, else those of this machine.
+        The ports that the agent reports: those that were set, else those of this machine.
         """
         return read_listening_ports() if self._ports is None else list(self._ports)
 
     @property
     def superseded(self) -> bool:
         """
-        Whether the workspace has a newer build, of whatever success.
+        Whether the workspace has a newer build, successful or not.
         """
         return self.build is not self.build.workspace.latest_build
 
@@ -104,34 +104,35 @@ class EmbeddedAgent(RunningAgent):
         self, name: str, *, scripts: Iterable[Script | str] = (), metadata: Iterable[Metadata] = ()
     ) -> EmbeddedAgent:
         """
-        Add an agent that this one runs, as in a dev container, and start it.
+        Add a sub-agent of this agent, as in a dev container, and start it.
 
-        It is listed beside this one. The next build does not have it: whoever made it makes it anew.
+        The next build does not have the sub-agent: it has to be added again.
 
         Arguments:
             name: its name, unique in the workspace.
-            scripts: what it runs when it starts, all at once; a text is a `Script`.
-            metadata: what it collects while it runs.
+            scripts: the scripts that it runs at its start, all at once; a text is a `Script`.
+            metadata: the items that it collects.
 
         Raises:
-            ValueError: the workspace has an agent of that name, or this one is a sub-agent itself.
+            ValueError: the workspace has an agent of that name, or this agent is a sub-agent
+                itself.
         """
         if self.parent is not None:
-            raise ValueError(f"{self!r} is a sub-agent: it has none of its own")
+            raise ValueError(f"{self!r} is a sub-agent, and can have no sub-agents")
         return self.build.add_agent(name, parent=self, scripts=scripts, metadata=metadata)
 
     def delete(self) -> None:
         """
-        Delete a sub-agent, as its parent does when it stops the dev container. Twice is once.
+        Delete a sub-agent, as its parent does when it stops the dev container; repeatable.
 
-        Nothing finds it any more; a log that is being followed ends from 2.31 on, and goes on
-        without a word before.
+        No call finds the sub-agent any more. A log that is followed ends from 2.31 on; before, it
+        continues without new lines.
 
         Raises:
-            ValueError: it is no sub-agent: those of a template go with their build.
+            ValueError: it is an agent of the template, which only a newer build ends.
         """
         if self.parent is None:
-            raise ValueError(f"{self!r} is no sub-agent: a newer build would replace it")
+            raise ValueError(f"{self!r} is no sub-agent: only a newer build ends it")
         self.deleted = True
         self.build.remove_agent(self)
         self.kill()
@@ -140,14 +141,14 @@ class EmbeddedAgent(RunningAgent):
         self, lines: str | Iterable[str], level: LogLevel | LogLevelName = "info"
     ) -> list[int]:
         """
-        Store log lines, in one batch, as a program of the workspace can.
+        Store log lines in one batch, as a program in the workspace can.
 
         Arguments:
             lines: the lines, or one text of several lines.
             level: ``trace``, ``debug``, ``info``, ``warn`` or ``error``.
 
         Returns:
-            The ids of the lines; none where the batch passed the limit and was refused.
+            The ids of the lines; empty where the batch exceeded the limit and was refused.
         """
         pending = self.begin_logs(lines, level)
         return pending.ids if pending.commit() else []
@@ -156,9 +157,9 @@ class EmbeddedAgent(RunningAgent):
         self, lines: str | Iterable[str], level: LogLevel | LogLevelName = "info"
     ) -> PendingLogs:
         """
-        Take the ids of log lines and store the lines later, as a writer that is slow.
+        Take the ids of log lines, and store the lines later, as a slow writer does.
 
-        What others write meanwhile has higher ids and is seen earlier.
+        Lines that other writers store meanwhile have higher ids and appear earlier.
 
         Arguments:
             lines: the lines, or one text of several lines.
@@ -173,32 +174,33 @@ class EmbeddedAgent(RunningAgent):
 
     def purge_logs(self, before: int | None = None) -> None:
         """
-        Delete log lines, as a deployment does with those of a week ago.
+        Delete log lines, as a deployment does after a week.
 
         Arguments:
-            before: the lines with ids below it; all by default. Ids are not given again.
+            before: delete the lines with lower ids; by default all. No id is used again.
         """
         self._state.logs.purge(self.id, before)
 
     def set_metadata(self, key: str, value: str, error: str = "") -> None:
         """
-        Set the value of an item of metadata, as if collected now.
+        Set the value of an item of metadata, as if it were collected now.
 
-        A key that nobody described becomes an item of its own name, without a script.
+        An unknown key becomes a new item of that name, without a script.
         """
         self.metadata.set(key, value, error)
 
     def set_ports(self, ports: Iterable[WorkspaceAgentListeningPort]) -> None:
         """
-        Tell of *ports* instead of those of this machine.
+        Report *ports* in place of those of this machine.
         """
         self._ports = tuple(ports)
 
     def open_port(self, port: int, process_name: str = "") -> None:
         """
-        Tell of a TCP port besides those that were set or opened, not of those of this machine.
+        Report a TCP port in addition to those that were set or opened; ports of this machine are
+        not reported.
 
-        A port that is open already gets the other name.
+        A port that is open already gets the new name.
         """
         opened = WorkspaceAgentListeningPort(process_name=process_name, network="tcp", port=port)
         with self._changed:
@@ -207,37 +209,37 @@ class EmbeddedAgent(RunningAgent):
 
     def close_port(self, port: int) -> None:
         """
-        Tell of a port no longer.
+        Stop reporting a port.
 
         Raises:
-            ValueError: it was neither set nor opened.
+            ValueError: the port was neither set nor opened.
         """
         with self._changed:
-            left = tuple(each for each in self._ports or () if each.port != port)
-            if len(left) == len(self._ports or ()):
+            remaining = tuple(each for each in self._ports or () if each.port != port)
+            if len(remaining) == len(self._ports or ()):
                 raise ValueError(f"port {port} is not open")
-            self._ports = left
+            self._ports = remaining
 
     def set_containers(
         self, containers: Iterable[WorkspaceAgentContainer], *, warnings: Iterable[str] = ()
     ) -> None:
         """
-        Tell of *containers*, and of *warnings* that came up while listing them.
+        Report *containers*, and *warnings* from listing them.
         """
         self.containers.set_containers(containers, warnings)
 
     def set_devcontainers(self, devcontainers: Iterable[WorkspaceAgentDevcontainer]) -> None:
         """
-        Tell of *devcontainers*.
+        Report *devcontainers*.
         """
         self.containers.set_devcontainers(devcontainers)
 
     def new_build(self) -> EmbeddedAgent:
         """
-        Build the workspace anew, which ends this agent.
+        Start and complete a new build of the workspace, which ends this agent.
 
         Returns:
-            The agent of the same name that the new build has.
+            The agent of the same name in the new build.
         """
         build = self.build.workspace.start_build()
         build.complete()

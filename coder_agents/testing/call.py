@@ -1,5 +1,5 @@
 """
-What a request calls, and what the deployment answers where no fault is in the way.
+The call of a request, and the deployment's answer to it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from coder_agents.testing.routes import PREFIX, Route, matching
 from coder_agents.testing.state import State
 
 ROUTE_NOT_FOUND = "Route not found."
+SIGNED_TOKEN = "coder_signed_app_token_23db1dde"
 NO_KEY = "API key or external proxy authentication required, but none provided"
 NO_SESSION = "You are signed out or your session has expired. Please sign in again to continue."
 
-# What a deployment answers outside its API: its dashboard.
+# The answer of a deployment outside its API: the dashboard.
 DASHBOARD = Response(
     200,
     b"<!doctype html>\n<title>Coder</title>\n",
@@ -34,9 +35,9 @@ class Call:
     The route of a request, with the parameters in its path.
 
     Attributes:
-        route: the route; None where the deployment has none of that path and method.
-        parameters: what the route's handler is called with.
-        known: whether the path is that of a route, whatever the method.
+        route: the route; None where the deployment has no route of that path and method.
+        parameters: the arguments for the route's handler.
+        known: whether the path belongs to a route, with any method.
     """
 
     route: Route | None
@@ -46,7 +47,7 @@ class Call:
     @classmethod
     def of(cls, request: Request, state: State) -> Self:
         """
-        What *request* calls.
+        Return the call of *request*.
         """
         found = matching(request, state)
         for route, parameters in found:
@@ -63,15 +64,15 @@ class Call:
 
     def run(self, exchange: Exchange, state: State, token: str) -> Response | None:
         """
-        Do what is called.
+        Run the call.
 
         Returns:
-            The response; None where a stream was the answer, and is over.
+            The response; None after a stream, which is over then.
         """
         request = exchange.request
         if self.route is None:
             return self._without_route(request)
-        if not self.route.public and not _is_authentic(request, token):
+        if not (self._admits(request, state) or _is_authentic(request, token)):
             return _unauthenticated(request, hidden=self.route.hidden)
         subject = request if self.route.protocol == "rest" else exchange
         try:
@@ -79,6 +80,16 @@ class Call:
         except Refusal as refusal:
             response = refusal.response
         return response
+
+    def _admits(self, request: Request, state: State) -> bool:
+        """
+        Whether the route admits the request without the token of a session.
+        """
+        if self.route is None or not self.route.hidden:
+            return self.route is not None and self.route.public
+        # As on a workspace proxy, where nobody has a session.
+        signed = request.parameter(SIGNED_TOKEN) or ""
+        return state.signed_tokens.get(signed) == self.parameters["agent"]
 
     def _without_route(self, request: Request) -> Response:
         if self.known:

@@ -1,5 +1,5 @@
 """
-A certificate for loopback, and the authority that vouches for it.
+A certificate for loopback, and the authority that signs it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LIFETIME = timedelta(days=7)
 
 def make_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
     """
-    A server's SSL context for ``127.0.0.1`` and ``localhost``.
+    Create a server's SSL context for ``127.0.0.1`` and ``localhost``.
 
     Returns:
         The context, and the file in *folder* with the authority's certificate.

@@ -1,5 +1,5 @@
 """
-One accepted socket: waiting that can be interrupted, sending, and the ways to end it.
+One accepted socket: waiting, sending, waking, and the ways to end the connection.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from collections.abc import Callable
 RECEIVE_SIZE = 65_536
 DAY = 86_400.0
 
-# How long an ended connection waits for the peer to hang up too. Closing a socket
-# that still holds unread input resets it, and the reset can overtake the last bytes.
+# How long an ended connection waits for the peer to close, too. Closing a socket with unread input
+# resets the connection, and the reset can overtake the last bytes.
 LINGER_SECONDS = 1.0
 LINGER_SECONDS_WHEN_STOPPING = 0.1
 
 
 class ConnectionEnded(Exception):
     """
-    The connection is over: the peer has gone, or it was ended on purpose.
+    The connection is over: the peer has closed it, or a fault ended it.
     """
 
 
 class ServerStopping(Exception):
     """
-    The server is being stopped while this connection was waiting.
+    The server is stopping while the connection waits.
     """
 
 
@@ -40,14 +40,14 @@ class Connection:
     """
     A socket of the server, plain or TLS, used by one thread and woken by others.
 
-    `wake` and `stop` may be called from any thread; everything else belongs to
-    the thread that serves the connection.
+    Any thread may call `wake`, `stop` and `abort`; all other methods belong to the thread that
+    serves the connection.
 
     Attributes:
-        number: its place among those that the deployment accepted, from 1.
+        number: its number among the accepted connections, from 1.
         idle: whether it has answered a request and waits for the next one.
-        untouched: whether `sleep` leaves what the peer sends where it is, as it must before a
-            TLS handshake.
+        untouched: whether `sleep` leaves the peer's input unread, as it must before a TLS
+            handshake.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -69,7 +69,7 @@ class Connection:
         Do the server's side of a TLS handshake.
 
         Raises:
-            OSError: the handshake failed or the peer left.
+            OSError: the handshake failed, or the peer has closed the connection.
         """
         plain = self._socket
         secured = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
@@ -80,17 +80,17 @@ class Connection:
 
     def wake(self) -> None:
         """
-        Make a `wait` that is under way, or else the next one, return.
+        Make the current `wait`, or else the next one, return.
         """
         with self._lock:
             if not self._freed:
-                # A full buffer means that a wake-up is waiting to be seen already.
+                # A full buffer means that a wake-up is pending already.
                 with contextlib.suppress(BlockingIOError):
                     self._wake_writer.send(b"!")
 
     def stop(self) -> None:
         """
-        Make every wait from now on raise `ServerStopping`.
+        Make every later wait raise `ServerStopping`.
         """
         self._stop_deadline = time.monotonic() + LINGER_SECONDS_WHEN_STOPPING
         self._stopping = True
@@ -98,12 +98,12 @@ class Connection:
 
     def abort(self) -> None:
         """
-        Wake a thread that is blocked in the socket itself (a send, a handshake).
+        Wake a thread that is blocked in the socket itself, in a send or a handshake.
         """
         with self._lock:
             if not self._freed:
-                # The method of the plain socket: the one of a TLS socket drops its TLS
-                # object, and the blocked thread would go on in plain text.
+                # The method of the plain socket: that of a TLS socket drops its TLS object, and the
+                # blocked thread would continue in plain text.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
@@ -117,7 +117,7 @@ class Connection:
         Raises:
             ServerStopping: the server is being stopped.
         """
-        # Looked into in any case: a wake-up that is waiting shall be seen.
+        # The socket is checked in any case, so that a pending wake-up is seen.
         readable = self._wait_socket(0 if self._unread else timeout)
         return readable or bool(self._unread)
 
@@ -166,7 +166,7 @@ class Connection:
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def _select(self, timeout: float | None) -> bool:
-        # No system takes more than this at once, and nobody minds waking once a day.
+        # No system takes a longer time-out, and one wake-up a day costs nothing.
         timeout = None if timeout is None else min(timeout, DAY)
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ)
@@ -180,10 +180,10 @@ class Connection:
         """
         Wait *seconds*, or until a wake-up finds *until* true.
 
-        What the peer sends meanwhile is kept for `receive`, or for the TLS handshake.
+        The peer's input is kept for `receive`, or for the TLS handshake.
 
         Raises:
-            ConnectionEnded: the peer has gone.
+            ConnectionEnded: the peer has closed the connection.
             ServerStopping: the server is being stopped.
         """
         deadline = time.monotonic() + seconds
@@ -198,7 +198,8 @@ class Connection:
 
     def _wait_hang_up(self, timeout: float) -> None:
         poll = select.poll()
-        # Errors and a hang-up of both sides are told unasked; of the peer alone, Linux tells.
+        # `poll` always reports errors and a hang-up of both sides. Linux also reports a hang-up of
+        # the peer alone.
         poll.register(self._socket, getattr(select, "POLLRDHUP", 0))
         poll.register(self._wake_reader, select.POLLIN)
         ready = {number for number, _ in poll.poll(min(timeout, DAY) * 1000)}
@@ -211,7 +212,7 @@ class Connection:
 
     def receive(self) -> bytes:
         """
-        What the peer has sent; nothing when it has gone.
+        Return the bytes that the peer has sent; empty after the peer has closed the connection.
         """
         data, self._unread = self._unread, b""
         return data or self._receive()
@@ -227,7 +228,7 @@ class Connection:
         Send all of *data*.
 
         Raises:
-            ConnectionEnded: the peer has gone.
+            ConnectionEnded: the peer has closed the connection.
         """
         try:
             self._socket.sendall(data)
@@ -265,7 +266,7 @@ class Connection:
         Send all of *data* as it is, below TLS.
 
         Raises:
-            ConnectionEnded: the peer has gone.
+            ConnectionEnded: the peer has closed the connection.
         """
         try:
             socket.socket.sendall(self._socket, data)
@@ -282,7 +283,7 @@ class Connection:
 
     def end(self) -> None:
         """
-        End the connection: no close frame, no TLS goodbye. Twice is once.
+        End the connection, without a close frame or a TLS close alert. A second call does nothing.
         """
         if not self._freed:
             with contextlib.suppress(OSError):
@@ -293,7 +294,7 @@ class Connection:
     def _linger(self) -> None:
         deadline = time.monotonic() + LINGER_SECONDS
         while (left := min(deadline, self._stop_deadline) - time.monotonic()) > 0:
-            # Below TLS: nobody will read what still comes.
+            # Below TLS: the input is discarded.
             if self._select(left) and not socket.socket.recv(self._socket, RECEIVE_SIZE):
                 return
 

@@ -12,9 +12,9 @@ from coder_agents.testing.connection import Connection
 
 class Connections:
     """
-    The connections of one deployment: how many there were, and which are open.
+    The connections of one deployment: how many it has accepted, and which are open.
 
-    Each is served by a thread of its own.
+    Each connection is served by a thread of its own.
     """
 
     def __init__(self) -> None:
@@ -28,53 +28,55 @@ class Connections:
     @property
     def accepted(self) -> int:
         """
-        How many were accepted so far.
+        How many connections were accepted so far.
         """
         return self._accepted
 
     @property
     def open(self) -> int:
         """
-        How many are open now.
+        How many connections are open now.
         """
         return len(self._open)
 
     @property
     def idle(self) -> int:
         """
-        How many have answered a request and wait for the next one.
+        How many connections have answered a request and wait for the next one.
         """
         with self._changed:
             return len(self._idle())
 
     def wait_open(self, count: int, *, timeout: float | None = 10) -> bool:
         """
-        Wait until exactly *count* are open, at most *timeout* seconds, None for no limit.
+        Wait until exactly *count* connections are open, at most *timeout* seconds, None for no
+        limit.
 
         Returns:
-            Whether so many are.
+            Whether the count was reached.
         """
         with self._changed:
             return self._changed.wait_for(lambda: len(self._open) == count, timeout)
 
     def wait_idle(self, count: int, *, timeout: float | None = 10) -> bool:
         """
-        Wait until exactly *count* are idle, at most *timeout* seconds, None for no limit.
+        Wait until exactly *count* connections are idle, at most *timeout* seconds, None for no
+        limit.
 
         Returns:
-            Whether so many are.
+            Whether the count was reached.
         """
         with self._changed:
             return self._changed.wait_for(lambda: len(self._idle()) == count, timeout)
 
     def close_idle(self) -> int:
         """
-        Close the idle ones, as a server does that has waited long enough for another request.
+        Close the idle connections, as a server does when no other request comes.
 
-        When this returns they are closed, whether their clients have noticed or not.
+        The connections are closed when this returns, also where the clients have not noticed yet.
 
         Returns:
-            How many there were.
+            How many connections were closed.
         """
         with self._changed:
             idle = self._idle()
@@ -97,14 +99,14 @@ class Connections:
 
     def snapshot(self) -> dict[threading.Thread, Connection]:
         """
-        Those that are open, by their threads.
+        Return the open connections, by their threads.
         """
         with self._changed:
             return dict(self._open)
 
     def begin(self, connection: Connection, serve: Callable[[Connection], None]) -> None:
         """
-        Let a thread do *serve* with a connection that was just accepted, and then end it.
+        Start a thread that serves a new connection with *serve*, and then ends the connection.
         """
 
         def run() -> None:

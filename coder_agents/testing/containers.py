@@ -25,18 +25,18 @@ FOLDER_LABEL = "devcontainer.local_folder"
 
 class ContainerBoard:
     """
-    What an agent tells of containers.
+    The containers that an agent reports.
 
-    There is no container runtime behind it: what is shown is what was set, and
-    recreating a dev container takes `recreate_seconds` and goes well.
+    The board has no container runtime: it reports what was set. Recreating a dev container takes
+    `recreate_seconds` and always succeeds.
 
     Attributes:
-        release: the release of the agent, which may be older than its deployment. One that comes
-            back after an update has another.
-        notices: tells of every change.
-        enabled: whether the template switches dev containers on. Where it does not, the agent
-            lists no containers and has none of the calls that need them.
-        recreate_seconds: how long a dev container is starting.
+        release: the release of the agent, which may be older than the deployment's. An agent that
+            restarts after an update has another one.
+        notices: notifies of every change.
+        enabled: whether the template enables dev containers. Otherwise the agent lists no
+            containers and lacks the calls for them.
+        recreate_seconds: how long a recreated dev container is starting.
     """
 
     def __init__(self, release: Release) -> None:
@@ -58,19 +58,19 @@ class ContainerBoard:
         self, labels: Mapping[str, str] | None = None
     ) -> WorkspaceAgentListContainersResponse:
         """
-        What there is; of the containers, those that have all *labels*.
+        Return the current state, with the containers that have all *labels*.
         """
         wanted = (labels or {}).items()
         with self._lock:
             state = self._state
-        chosen = tuple(each for each in state.containers if wanted <= each.labels.items())
-        return attrs.evolve(state, containers=chosen)
+        matching = tuple(each for each in state.containers if wanted <= each.labels.items())
+        return attrs.evolve(state, containers=matching)
 
     def set_containers(
         self, containers: Iterable[WorkspaceAgentContainer], warnings: Iterable[str] = ()
     ) -> None:
         """
-        Put *containers* and *warnings* in place of those before.
+        Replace the containers and the warnings.
         """
         with self._lock:
             self._state = attrs.evolve(
@@ -80,7 +80,7 @@ class ContainerBoard:
 
     def set_devcontainers(self, devcontainers: Iterable[WorkspaceAgentDevcontainer]) -> None:
         """
-        Put *devcontainers* in place of those before.
+        Replace the dev containers.
         """
         with self._lock:
             self._state = attrs.evolve(self._state, devcontainers=tuple(devcontainers))
@@ -88,27 +88,27 @@ class ContainerBoard:
 
     def find(self, devcontainer_id: UUID) -> WorkspaceAgentDevcontainer | None:
         """
-        The dev container with an id.
+        Return the dev container with an id; None without one.
         """
         found = (each for each in self.state().devcontainers if each.id == devcontainer_id)
         return next(found, None)
 
     def find_container(self, id_or_name: str) -> WorkspaceAgentContainer | None:
         """
-        The container with an id or name.
+        Return the container with an id or name; None without one.
         """
         return next((each for each in self.state().containers if each.match(id_or_name)), None)
 
     def find_folder(self, folder: str) -> WorkspaceAgentDevcontainer | None:
         """
-        The dev container of a folder in the workspace.
+        Return the dev container of a folder in the workspace; None without one.
         """
         found = (each for each in self.state().devcontainers if each.workspace_folder == folder)
         return next(found, None)
 
     def recreate(self, before: WorkspaceAgentDevcontainer) -> None:
         """
-        Make the dev container anew: it is starting for a while, then running.
+        Recreate the dev container: it is starting for `recreate_seconds`, then running.
         """
         starting = attrs.evolve(
             before, status=WorkspaceAgentDevcontainerStatus.STARTING, container=None
@@ -122,7 +122,7 @@ class ContainerBoard:
 
     def delete(self, gone: WorkspaceAgentDevcontainer) -> None:
         """
-        Remove a dev container, and its container with it.
+        Remove a dev container and its container.
         """
         with self._lock:
             state = self._state
@@ -135,7 +135,7 @@ class ContainerBoard:
 
     def close(self) -> None:
         """
-        Stop what is under way.
+        Stop pending recreations.
         """
         for timer in self._timers:
             timer.cancel()

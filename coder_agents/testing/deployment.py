@@ -1,5 +1,5 @@
 """
-The embedded deployment itself.
+The embedded deployment.
 """
 
 from __future__ import annotations
@@ -53,24 +53,24 @@ class Deployment:
             client = deployment.client()
 
     Arguments:
-        release: which release of Coder it plays: ``2.24``, ``2.31`` or ``2.35``.
-        tls: whether it speaks TLS, with a certificate made for the occasion (see `ca_file`; this
-            needs the package cryptography); or the server's SSL context to use.
+        release: the release of Coder that it simulates: ``2.24``, ``2.31`` or ``2.35``.
+        tls: whether it uses TLS, with a certificate of its own (see `ca_file`; this needs the
+            package cryptography); or the server's SSL context to use.
         ping_interval: seconds between the pings of a stream.
-        metadata_interval: seconds between two looks at changed metadata.
+        metadata_interval: seconds between two checks for changed metadata.
         log_limit: how many bytes of log text an agent may have.
-        seed: decides all ids, and what faults leave to chance.
+        seed: determines all ids and the random choices of faults.
 
     Attributes:
-        url: where it is: ``http://127.0.0.1:PORT``, with ``https`` under TLS.
-        token: the session token that it demands.
+        url: its URL: ``http://127.0.0.1:PORT``, with ``https`` under TLS.
+        token: the session token that it requires.
         faults: faults on demand.
         ca_file: the certificate authority to trust; None without TLS or with a
             context of one's own.
-        requests: the newest 10,000 requests it got.
+        requests: the newest 10,000 requests that it received.
         connections: how many connections it accepted, and which are open.
-        pong_timeout: seconds after a ping in which a WebSocket's peer has to answer it, from
-            2.31 on; 15 like a real deployment's.
+        pong_timeout: seconds after a ping in which a WebSocket's peer has to answer, from 2.31 on;
+            15 as in a real deployment.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Deployment:
         self._changing = threading.RLock()
         scheme = "https" if self._tls else "http"
         self.url = self._state.url = f"{scheme}://{HOST}:{self._server.port}"
-        # An interpreter that ends without `close` would leave the scripts running.
+        # Without this, an interpreter that ends without `close` would leave scripts running.
         atexit.register(self.close)
 
     def __enter__(self) -> Self:
@@ -123,7 +123,7 @@ class Deployment:
     @property
     def licensed(self) -> bool:
         """
-        Whether it has what only licensed deployments have: tokens for terminals on workspace proxies.
+        Whether it has the calls of licensed deployments: tokens for terminals on workspace proxies.
         """
         return self._state.licensed
 
@@ -134,28 +134,28 @@ class Deployment:
     @property
     def agents(self) -> list[EmbeddedAgent]:
         """
-        All agents there ever were, oldest first.
+        All agents, those of earlier builds included, oldest first.
         """
         return list(self._state.agents.values())
 
     def client(self, **options: Any) -> Client:
         """
-        A client of this deployment, made with *options* besides URL and token.
+        Create a client of this deployment with *options*, in addition to URL and token.
         """
         from coder_agents import Client
 
-        if self.ca_file is not None:
-            options.setdefault("verify", str(self.ca_file))
+        if not options.get("session"):  # no proxy of the environment reaches loopback
+            options = {"verify": self.ca_file, "proxies": {}, **options}
         return Client(self.url, self.token, **options)
 
     def workspace(self, name: str = "dev", *, owner: str = "me") -> EmbeddedWorkspace:
         """
-        The workspace called *name*, made if there is none yet.
+        Return the workspace called *name*; create it if it does not exist.
 
         Arguments:
-            name: its name, unique among those of its owner, whatever the case.
-            owner: whose it is: a user, made if there is none of that name yet; by default the
-                one whom the token belongs to, ``tester``.
+            name: its name, unique among those of its owner, in any case of letters.
+            owner: the name of its owner, a user who is created if necessary; by default the token's
+                user, ``tester``.
         """
         return self._state.workspace(name, owner)
 
@@ -180,19 +180,19 @@ class Deployment:
 
         Arguments:
             name: its name, unique in the workspace.
-            workspace: the workspace's name; made if there is none yet.
-            owner: whose workspace; see `workspace`.
-            scripts: what it runs when it starts, all at once; a text is a `Script`.
-            metadata: what it collects while it runs.
-            timeline: how it starts, instead of running anything; see `EmbeddedAgent.replay`.
-            speed: how many times faster than it was in the timeline.
-            release: of its program, such as ``2.24`` for an agent that was not restarted since its
-                deployment was updated; by default that of the deployment.
+            workspace: the workspace's name; created if it does not exist.
+            owner: the workspace's owner; see `workspace`.
+            scripts: the scripts that it runs at its start, all at once; a text is a `Script`.
+            metadata: the items that it collects.
+            timeline: a recorded start to play in place of scripts; see `EmbeddedAgent.replay`.
+            speed: how many times faster than recorded the timeline is played.
+            release: the release of its program, such as ``2.24`` for an agent that was not
+                restarted since its deployment was updated; by default that of the deployment.
             shell, directory, environment, operating_system: for its terminals; see `Machine`.
 
         Raises:
-            ValueError: the workspace has an agent of that name, the timeline cannot be played, or
-                there is no such release or operating system.
+            ValueError: the workspace has an agent of that name, the timeline cannot be played,
+                or the release or the operating system is unknown.
         """
         machine = Machine(
             shell=shell,
@@ -213,36 +213,36 @@ class Deployment:
 
     def skip_log_ids(self, count: int) -> None:
         """
-        Leave a gap of *count* in the ids of log lines, as agents of others do.
+        Skip *count* ids of log lines, as the lines of other agents do.
         """
         self._state.logs.skip_ids(count)
 
     def set_clock(self, offset: timedelta) -> None:
         """
-        Set the deployment's clock *offset* ahead of the true time, or back if negative.
+        Set the deployment's clock *offset* ahead of the true time, or behind it if negative.
 
         Raises:
             TypeError: *offset* is no timedelta.
-            ValueError: it is more than 1,000 years.
+            ValueError: *offset* is more than 1,000 years.
         """
         self._state.set_clock(offset)
 
     def restart(self, *, down: float = 0.0) -> None:
         """
-        Shut the server down and start it again on the same port; scripts go on meanwhile.
+        Shut the server down and start it again on the same port; scripts continue meanwhile.
 
-        Streams are ended as a deployment ends them that shuts down: WebSockets with 1000.
+        Streams end as in a deployment that shuts down: WebSockets close with 1000.
 
         Arguments:
-            down: seconds in between, in which connections are refused. Nobody else can take
-                the port, and `close` ends the wait: then it stays down.
+            down: seconds in between, in which connections are refused. No other program can take
+                the port. `close` ends the pause, and the server stays down.
 
         Raises:
-            ValueError: *down* is negative, or no time to wait at all.
+            ValueError: *down* is negative or too long.
             RuntimeError: the deployment is closed.
         """
         if not 0 <= down <= threading.TIMEOUT_MAX:
-            raise ValueError(f"down must be seconds, from 0 on, not {down}")
+            raise ValueError(f"down must be 0 or more seconds, not {down}")
         with self._changing:
             if self._closed.is_set():
                 raise RuntimeError("the deployment is closed")
@@ -255,11 +255,11 @@ class Deployment:
     @contextlib.contextmanager
     def unreachable(self) -> Iterator[None]:
         """
-        Let nobody connect in a ``with`` block; connections that are open continue.
+        Accept no new connections in a ``with`` block; open connections continue.
 
-        Who tries to connect meanwhile gets no answer at all, as from a host behind a broken
-        route, and connects after the block if it still tries. This is how Linux behaves when
-        the queue of a listener is full. A restart in the block makes it reachable again.
+        A client that connects meanwhile gets no answer, as from a host behind a broken route, and
+        connects after the block if it still tries. Linux behaves like this when the queue of a
+        listener is full. A restart in the block makes the deployment reachable again.
 
         Raises:
             RuntimeError: the deployment is closed, or unreachable already.
@@ -275,9 +275,8 @@ class Deployment:
 
     def close(self) -> None:
         """
-        End every stream as a deployment that shuts down does, kill what the agents run (scripts
-        that are to run when they stop do not), and free every thread, socket and process. Twice is
-        once.
+        End every stream as in a deployment that shuts down, kill all scripts without running stop
+        scripts, and free every thread, socket and process. A second call does nothing.
         """
         atexit.unregister(self.close)
         self._closed.set()
@@ -298,8 +297,8 @@ class Deployment:
             from coder_agents.testing.certificates import make_context
         except ModuleNotFoundError as error:
             raise ImportError(
-                "tls=True makes a certificate with the package cryptography, which is not "
-                "installed; an SSL context of your own needs nothing more"
+                "tls=True creates a certificate with the package cryptography, which is not "
+                "installed; an SSL context of your own needs no package"
             ) from error
         self._folder = tempfile.TemporaryDirectory(prefix="coder-agents-")
         context, self.ca_file = make_context(Path(self._folder.name))
@@ -317,7 +316,7 @@ class Deployment:
 
     def _answer(self, connection: Connection, request: Request, *, kept: bool) -> bool:
         """
-        Answer one request: whether another may follow on the connection.
+        Answer one request; return whether another may follow on the connection.
         """
         call = Call.of(request, self._state)
         headers = dict(request.headers)

@@ -1,5 +1,5 @@
 """
-What a deployment tells of an agent.
+The description of an agent by its deployment.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from coder_agents.testing.machine import Machine
 from coder_agents.testing.releases import Release
 from coder_agents.testing.scripts import Outcome, Script
 
-# The source of lines that no script wrote, the same in every deployment.
+# The source of lines that no script wrote; the id is the same in every deployment.
 EXTERNAL_SOURCE_ID = UUID("3b579bf4-1ed8-4b99-87a8-e9a1e3410410")
 EXTERNAL_ICON = "/emojis/1f310.png"
 
@@ -40,7 +40,7 @@ HELP = "https://coder.com/docs/admin/templates/troubleshooting"
 @attrs.define
 class InstalledScript:
     """
-    A script that an agent has, and how it ended.
+    A script of an agent, and its outcome.
     """
 
     id: UUID
@@ -52,13 +52,13 @@ class InstalledScript:
 @attrs.define
 class Facts:
     """
-    All that is told of an agent but its metadata, ports and containers.
+    The facts of an agent's description, without metadata, ports and containers.
 
     Attributes:
-        release: of the agent's program.
-        machine: what it runs on.
-        times: of what has happened, under the names of the API's fields.
-        external_since: when a line came that no script wrote.
+        release: the release of the agent's program.
+        machine: the machine that the agent runs on.
+        times: the times of events, under the API's field names.
+        external_since: when the first line came that no script wrote.
     """
 
     id: UUID
@@ -77,7 +77,7 @@ class Facts:
 
 def describe(facts: Facts, logs: LogStore, release: Release) -> WorkspaceAgent:
     """
-    The agent as *release* tells of it.
+    Return the agent as a deployment of *release* describes it.
     """
     connected = "first_connected_at" in facts.times
     home = str(facts.machine.directory or Path.cwd())
@@ -116,7 +116,7 @@ def describe(facts: Facts, logs: LogStore, release: Release) -> WorkspaceAgent:
 
 def health(facts: Facts) -> WorkspaceAgentHealth:
     """
-    Whether the agent is well.
+    Return whether the agent is healthy, and the reason if it is not.
     """
     if facts.status != "connected" and facts.lifecycle == "off":
         reason = "agent is not running"
@@ -133,7 +133,7 @@ def health(facts: Facts) -> WorkspaceAgentHealth:
 
 def log_sources(facts: Facts) -> tuple[WorkspaceAgentLogSource, ...]:
     """
-    What its log lines can come from.
+    Return the sources of the agent's log lines.
     """
     found = [
         (each.source_id, each.script.display_name, each.script.icon, facts.created_at)
@@ -155,10 +155,10 @@ def log_sources(facts: Facts) -> tuple[WorkspaceAgentLogSource, ...]:
 
 def describe_script(installed: InstalledScript, release: Release) -> WorkspaceAgentScript:
     """
-    A script, and how it ended where the release tells that.
+    Return the description of a script, with its outcome where *release* reports that.
     """
     script = installed.script
-    told = installed.outcome if release.tells_outcomes else None
+    outcome = installed.outcome if release.reports_outcomes else None
     return WorkspaceAgentScript(
         id=installed.id,
         log_source_id=installed.source_id,
@@ -170,14 +170,14 @@ def describe_script(installed: InstalledScript, release: Release) -> WorkspaceAg
         start_blocks_login=script.start_blocks_login,
         timeout=timedelta(seconds=script.timeout),
         display_name=script.display_name if release.names_scripts else "",
-        exit_code=told.exit_code if told else None,
-        status=told.status if told else None,
+        exit_code=outcome.exit_code if outcome else None,
+        status=outcome.status if outcome else None,
     )
 
 
 def startup_behavior(facts: Facts) -> WorkspaceAgentStartupScriptBehavior:
     """
-    Whether any script that it starts with blocks log-in.
+    Return whether any start script of the agent blocks the login.
     """
     scripts = [each.script for each in facts.scripts]
     if any(each.run_on_start and each.start_blocks_login for each in scripts):

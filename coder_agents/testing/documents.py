@@ -36,7 +36,7 @@ GO_ESCAPES = str.maketrans(
 
 def answer(document: object, status: int = 200) -> Response:
     """
-    A response with *document*, a schema object or plain data, as its body.
+    Return a response with *document*, a schema object or plain data, as its body.
     """
     plain = json.loads(to_json(document))
     text = json.dumps(plain, ensure_ascii=False, indent="\t") + "\n"
@@ -45,7 +45,7 @@ def answer(document: object, status: int = 200) -> Response:
 
 def compact(document: object) -> str:
     """
-    *document* as a stream sends it.
+    Return *document* as a stream sends it.
     """
     return to_json(document).translate(GO_ESCAPES)
 
@@ -54,7 +54,7 @@ def message(
     status: int, text: str, *, detail: str = "", field: str = "", problem: str = ""
 ) -> Response:
     """
-    A response in words; *problem* is what is wrong with the parameter *field*.
+    Return a response with a message; *problem* says what is wrong with the parameter *field*.
     """
     validations = (ValidationError(field=field, detail=problem),) if field else ()
     return answer(Message(message=text, detail=detail, validations=validations), status)
@@ -62,7 +62,7 @@ def message(
 
 def build_info(state: State) -> BuildInfoResponse:
     """
-    What the deployment tells of itself.
+    Return the deployment's description of itself.
     """
     return BuildInfoResponse(
         external_url=f"https://github.com/coder/coder/releases/tag/{state.release.version}",
@@ -77,7 +77,7 @@ def build_info(state: State) -> BuildInfoResponse:
 
 def user(state: State, found: Person) -> dict[str, Any]:
     """
-    A user.
+    Return the description of a user.
     """
     document = {
         "id": found.id,
@@ -99,7 +99,7 @@ def user(state: State, found: Person) -> dict[str, Any]:
 
 def containers(state: WorkspaceAgentListContainersResponse, release: Release) -> dict[str, Any]:
     """
-    Containers, without what the release does not know yet.
+    Return the containers without the fields that *release* does not have yet.
     """
     document: dict[str, Any] = json.loads(to_json(state))
     if release.number < (2, 31):
@@ -111,7 +111,7 @@ def containers(state: WorkspaceAgentListContainersResponse, release: Release) ->
 
 def workspace(found: EmbeddedWorkspace) -> dict[str, Any]:
     """
-    A workspace with its latest build.
+    Return the description of a workspace with its latest build.
     """
     state, latest = found.state, found.latest_build
     document = {
@@ -162,7 +162,7 @@ def _health(agents: list[EmbeddedAgent]) -> dict[str, Any]:
 
 def build(found: EmbeddedBuild) -> dict[str, Any]:
     """
-    A build with its job and, where they are listed, its resources.
+    Return the description of a build with its job and, where they are listed, its resources.
     """
     state = found.workspace.state
     return {
@@ -193,7 +193,7 @@ def build(found: EmbeddedBuild) -> dict[str, Any]:
 
 def timings(found: EmbeddedBuild) -> WorkspaceBuildTimings:
     """
-    How long a build's agents took to connect, and their scripts to run.
+    Return how long a build's agents took to connect, and how long their scripts ran.
     """
     scripts, connections = [], []
     for agent in found.agents:
@@ -206,7 +206,7 @@ def timings(found: EmbeddedBuild) -> WorkspaceBuildTimings:
 
 def resource(found: EmbeddedBuild) -> dict[str, Any]:
     """
-    What a build made: the one thing that its agents run on.
+    Return the resource of a build: the machine of its agents.
     """
     document = {
         "id": found.resource_id,
@@ -226,7 +226,7 @@ def resource(found: EmbeddedBuild) -> dict[str, Any]:
 
 def job(found: EmbeddedBuild) -> dict[str, Any]:
     """
-    The job of a build.
+    Return the job of a build.
     """
     state = found.workspace.state
     document: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """
-One request being answered: with a response, with events, or over a WebSocket.
+One request and its answer: a response, events, or a WebSocket.
 
-Everything that goes out passes here, so this is where faults strike.
+All output passes through an exchange, so faults strike here.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 class Exchange:
     """
-    A request, the connection it came on, and what has been sent in answer.
+    A request, its connection, and the answer so far.
 
     Attributes:
         connection: the connection.
         request: the request.
-        headers: what every answer of the deployment carries.
+        headers: the headers of every answer of the deployment.
         ping_interval: seconds between the pings of a stream.
-        liveness: the seconds in which a WebSocket's peer has to answer a ping, and the reason
-            to close it with if it does not; it is not looked at where there is no reason.
-        messages: how many messages were sent: events, WebSocket messages, and a
-            response counts as one.
+        liveness: the seconds in which a WebSocket's peer has to answer a ping, and the close reason
+            where it does not; with an empty reason pongs are not checked.
+        messages: how many messages were sent: events, WebSocket messages, or a response, which
+            counts as one.
         output_bytes: how many bytes of a terminal's output were sent.
-        input_bytes: how many bytes of a terminal's input arrived.
-        write: sends bytes; a fault may put something slower in its place.
+        input_bytes: how many bytes of a terminal's input were received.
+        write: sends bytes; a fault may replace it by a slower function.
         chunked: whether a body of events is sent in chunks.
-        stream: the stream that answers, None where a response does.
+        stream: the stream that answers; None where a response does.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class Exchange:
 
     def begin(self) -> Response | None:
         """
-        Let the faults that strike before any answer do so.
+        Run the faults that strike before any answer.
 
         Returns:
-            The response to give instead of the right one.
+            The response to send in place of the regular one; None where no fault replaces it.
         """
         answers = [fault.on_request(self) for fault in self._faults]
         return next((answer for answer in answers if answer is not None), None)
@@ -76,7 +76,7 @@ class Exchange:
         Answer with *response*.
 
         Raises:
-            ConnectionEnded: the end of the connection is what ends the body.
+            ConnectionEnded: the body is not chunked, and the end of the connection ends it.
         """
         whole = Response(
             response.status, self.payload(response.body), (*response.headers, *self.headers)
@@ -91,7 +91,7 @@ class Exchange:
 
     def open(self, stream: Stream, head: bytes) -> None:
         """
-        Answer with *stream*, whose answer begins with *head*.
+        Answer with *stream*, after its *head*.
         """
         self.stream = stream
         self.write(self._head(head))
@@ -99,7 +99,7 @@ class Exchange:
 
     def send_message(self, data: bytes, *, head: bytes = b"", output: int = 0) -> None:
         """
-        Send one message, which *head* precedes; *output* is how many bytes of a terminal it has.
+        Send one message after *head*; *output* is how many bytes of a terminal it has.
         """
         self._strike()
         head = self._head(head) if head else head
@@ -132,7 +132,7 @@ class Exchange:
 
     def payload(self, text: bytes) -> bytes:
         """
-        The text that goes into the next message.
+        Return the text for the next message, after faults have changed it.
         """
         for fault in self._due():
             text = fault.on_payload(text)

@@ -1,5 +1,5 @@
 """
-A pytest fixture, asked for in a ``conftest.py``::
+A pytest fixture, enabled in a ``conftest.py``::
 
     pytest_plugins = ["coder_agents.testing.fixtures"]
 """
@@ -20,11 +20,11 @@ def coder_deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """
     An embedded Coder deployment for one test.
 
-    What it is made with can be chosen by indirect parameters::
+    Indirect parameters set the options of the deployment::
 
         @pytest.mark.parametrize("coder_deployment", [{"release": "2.24"}], indirect=True)
     """
-    # Not at the top: a run that never asks for the fixture does not pay for it.
+    # Not at the top: a run without the fixture does not pay for the import.
     from coder_agents.testing.deployment import Deployment
 
     with Deployment(**getattr(request, "param", {})) as deployment:

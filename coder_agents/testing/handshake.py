@@ -37,7 +37,7 @@ def accept(exchange: Exchange, make: Callable[[Exchange], S]) -> S:
 
 
 def _refusal(status: int, violation: str) -> Refusal:
-    # The server tells it twice, as text and as JSON, so the body is neither.
+    # A real server sends the error twice, as text and as JSON, so the body is neither.
     problem = f"WebSocket protocol violation: {violation}"
     detail = f"failed to accept WebSocket connection: {problem}"
     document = {"message": "Failed to accept websocket.", "detail": detail}

@@ -1,5 +1,5 @@
 """
-Requests as they come in, and answers as the bytes that go out.
+Reading requests from a connection, and encoding answers.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from coder_agents.testing.connection import Connection, ConnectionEnded
 
 Headers = Sequence[tuple[str, str]]
 
-# Go's server leaves out the length of a body that does not fit its first buffer.
+# Go's server sends no length for a body that exceeds its first buffer.
 UNCHUNKED_LIMIT = 2_048
 
 
 @attrs.frozen
 class Request:
     """
-    One request: its headers under lower-case names, its query in order.
+    One request, with headers under lower-case names and the query's parameters in order.
     """
 
     method: str
@@ -35,13 +35,13 @@ class Request:
 
     def parameter(self, name: str) -> str | None:
         """
-        The first value of the query parameter *name*, None when there is none.
+        Return the first value of the query parameter *name*, None where it is missing.
         """
         return next(iter(self.parameters(name)), None)
 
     def parameters(self, name: str) -> list[str]:
         """
-        All values of the query parameter *name*.
+        Return all values of the query parameter *name*.
         """
         return [value for key, value in self.query if key == name]
 
@@ -49,7 +49,7 @@ class Request:
 @attrs.frozen
 class Response:
     """
-    One answer with its body in one piece.
+    One answer with its whole body.
     """
 
     status: int
@@ -58,7 +58,7 @@ class Response:
 
     def head(self, *, keep_alive: bool) -> bytes:
         """
-        The status line and the headers.
+        Return the status line and the headers.
         """
         fields = [*self.headers]
         if self.chunked:
@@ -72,14 +72,14 @@ class Response:
     @property
     def chunked(self) -> bool:
         """
-        Whether the body is sent without telling its length first.
+        Whether the body is sent in chunks, without its length.
         """
         return len(self.body) > UNCHUNKED_LIMIT
 
     @property
     def framed_body(self) -> bytes:
         """
-        The body as it goes over the wire.
+        The body as it is sent.
         """
         return encode_chunk(self.body) + LAST_CHUNK if self.chunked else self.body
 
@@ -89,7 +89,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 def encode_head(status: int, headers: Headers) -> bytes:
     """
-    The status line and *headers*, with the empty line that ends them.
+    Return the status line and *headers*, with the final empty line.
     """
     try:
         reason = HTTPStatus(status).phrase
@@ -101,38 +101,38 @@ def encode_head(status: int, headers: Headers) -> bytes:
 
 def encode_chunk(data: bytes) -> bytes:
     """
-    *data* as one chunk of a chunked body.
+    Return *data* as one chunk of a chunked body.
     """
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 class RequestReader:
     """
-    Reads one request after the other from a connection.
+    Reads the requests of a connection, one by one.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._rest = b""
+        self._unparsed = b""
 
     def read(self) -> Request:
         """
-        The next request, with its body.
+        Return the next request, with its body.
 
         Raises:
-            ConnectionEnded: the peer has gone, or what it sends is not HTTP.
+            ConnectionEnded: the peer has closed the connection, or does not send HTTP.
         """
         parser = h11.Connection(h11.SERVER)
-        if self._rest:
-            parser.receive_data(self._rest)
+        if self._unparsed:
+            parser.receive_data(self._unparsed)
         try:
             head, body = self._read_events(parser)
             keep_alive = parser.their_state is not h11.MUST_CLOSE
             request = _request(head, body, keep_alive=keep_alive)
-        except (h11.RemoteProtocolError, ValueError):  # the latter of a target that is no URL
+        except (h11.RemoteProtocolError, ValueError):  # ValueError: the target is not a URL
             self._connection.send(encode_head(400, [("Connection", "close")]))
             raise ConnectionEnded from None
-        self._rest = parser.trailing_data[0]
+        self._unparsed = parser.trailing_data[0]
         return request
 
     def _read_events(self, parser: h11.Connection) -> tuple[h11.Request, bytes]:

@@ -1,5 +1,5 @@
 """
-The log lines of all agents, and the one sequence their ids come from.
+The log lines of all agents, and the sequence of their ids.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import attrs
 from coder_agents.schema import LogLevel, WorkspaceAgentLog
 from coder_agents.testing.notices import Notices
 
-# What stands for a character that the database cannot hold.
+# Replaces a character that the database cannot store.
 UNSTORABLE = "\N{CROSS MARK}"
 
 
 @attrs.frozen
 class Batch:
     """
-    Lines that have their ids and wait to be committed.
+    Lines that have their ids and are not committed yet.
     """
 
     agent_id: UUID
@@ -31,7 +31,7 @@ class Batch:
     @property
     def size(self) -> int:
         """
-        The bytes of text in it.
+        How many bytes of text the batch has.
         """
         return sum(len(log.output.encode()) for log in self.logs)
 
@@ -39,7 +39,7 @@ class Batch:
 @attrs.define
 class AgentLog:
     """
-    What is stored of one agent.
+    The stored log of one agent.
     """
 
     logs: list[WorkspaceAgentLog] = attrs.Factory(list)
@@ -50,9 +50,9 @@ class AgentLog:
 
 class PendingLogs:
     """
-    Log lines that have taken their ids and that nobody can see yet.
+    Log lines that have taken their ids and are not visible yet.
 
-    Made by `EmbeddedAgent.begin_logs`.
+    Created by `EmbeddedAgent.begin_logs`.
     """
 
     def __init__(self, store: LogStore, batch: Batch) -> None:
@@ -69,13 +69,13 @@ class PendingLogs:
 
     def commit(self) -> bool:
         """
-        Make the lines visible, which can be done once.
+        Make the lines visible; possible once.
 
         Returns:
-            Whether they were taken: a batch that passes the limit is refused.
+            Whether the lines were stored: a batch that exceeds the limit is refused.
 
         Raises:
-            RuntimeError: they were committed before.
+            RuntimeError: the lines were committed before.
         """
         if not self._once.acquire(blocking=False):
             raise RuntimeError("these log lines were committed before")
@@ -86,10 +86,9 @@ class LogStore:
     """
     Stores log lines as the deployment's database does.
 
-    Storing has two steps, as a transaction has: `reserve` takes the ids, `commit`
-    makes the lines visible. What another writer commits in between has higher ids
-    and is seen earlier. An id that was taken is never given again, so a batch that
-    is refused leaves a gap.
+    Storing has two steps, like a transaction: `reserve` takes the ids, `commit` makes the lines
+    visible. Lines that another writer commits in between have higher ids and appear earlier. No id
+    is used again, so a refused batch leaves a gap.
     """
 
     def __init__(
@@ -111,7 +110,7 @@ class LogStore:
         created_at: datetime | None = None,
     ) -> Batch:
         """
-        Take ids for *lines*, pairs of a level and a text; they are of now by default.
+        Take ids for *lines*, pairs of a level and a text, with the current time by default.
         """
         cut = [(level, self._storable(text)) for level, text in lines]
         created_at = created_at or self._now()
@@ -135,7 +134,7 @@ class LogStore:
         Take *count* ids, as other agents of the deployment do.
 
         Returns:
-            The first of them.
+            The first of these ids.
         """
         with self._lock:
             first = self._next_id
@@ -147,8 +146,8 @@ class LogStore:
         Make the lines of *batch* visible.
 
         Returns:
-            Whether they were taken: where they would pass the limit, all are refused,
-            and so is every later batch of the agent.
+            Whether the lines were stored: a batch that would exceed the limit is refused as a
+            whole, and so is every later batch of the agent.
         """
         with self._lock:
             stored = self._agent(batch.agent_id)
@@ -157,7 +156,7 @@ class LogStore:
                 return False
             stored.size += batch.size
             if batch.logs:
-                # The ids of a batch follow one another: no other line lies between.
+                # The ids of a batch are consecutive: no other line lies between them.
                 at = bisect_right(stored.logs, batch.logs[0].id, key=_id)
                 stored.logs[at:at] = batch.logs
         stored.notices.notify()
@@ -165,7 +164,7 @@ class LogStore:
 
     def purge(self, agent_id: UUID, before: int | None = None) -> None:
         """
-        Delete the lines of an agent with ids below *before*, or all. Ids are not given again.
+        Delete the lines of an agent with ids below *before*, or all. No id is used again.
         """
         with self._lock:
             stored = self._agent(agent_id)
@@ -179,14 +178,14 @@ class LogStore:
         Store *lines* at once.
 
         Returns:
-            Their ids; none where they were refused.
+            The ids of the lines; empty where they were refused.
         """
         batch = self.reserve(agent_id, source_id, lines)
         return [log.id for log in batch.logs] if self.commit(batch) else []
 
     def after(self, agent_id: UUID, last_id: int) -> list[WorkspaceAgentLog]:
         """
-        The lines of an agent with ids above *last_id*, by id.
+        Return the lines of an agent with ids above *last_id*, by id.
         """
         with self._lock:
             logs = self._agent(agent_id).logs
@@ -194,21 +193,21 @@ class LogStore:
 
     def size(self, agent_id: UUID) -> int:
         """
-        How many bytes of text an agent has.
+        Return how many bytes of text an agent has stored.
         """
         with self._lock:
             return self._agent(agent_id).size
 
     def overflowed(self, agent_id: UUID) -> bool:
         """
-        Whether lines of an agent were refused.
+        Return whether lines of an agent were refused.
         """
         with self._lock:
             return self._agent(agent_id).overflowed
 
     def notices(self, agent_id: UUID) -> Notices:
         """
-        Where to wait for new lines of an agent.
+        Return the notices of new lines of an agent.
         """
         with self._lock:
             return self._agent(agent_id).notices

@@ -34,4 +34,5 @@ class Machine:
     def __attrs_post_init__(self) -> None:
         if self.operating_system not in SYSTEMS:
             names = ", ".join(SYSTEMS)
-            raise ValueError(f"no operating system {self.operating_system!r}: there are {names}")
+            system = self.operating_system
+            raise ValueError(f"operating_system must be one of {names}, not {system!r}")

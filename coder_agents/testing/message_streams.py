@@ -1,5 +1,5 @@
 """
-The streams that a request is answered with: events, or a WebSocket.
+The streams that answer a request: events, or a WebSocket.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EVENT_STREAM_HEADERS = (
 
 class Stream(abc.ABC):
     """
-    What events and WebSockets have in common: messages, pings and waiting.
+    The common part of events and WebSockets: messages, pings and waiting.
     """
 
     def __init__(self, exchange: Exchange) -> None:
@@ -43,7 +43,7 @@ class Stream(abc.ABC):
     @property
     def wake(self) -> Callable[[], None]:
         """
-        Makes the next `wait` return; callable from any thread.
+        A function that makes the next `wait` return; callable from any thread.
         """
         return self.exchange.connection.wake
 
@@ -55,12 +55,12 @@ class Stream(abc.ABC):
 
     def wait(self, deadline: float | None = None) -> None:
         """
-        Wait for a wake-up, at most until *deadline* (of the monotonic clock).
+        Wait for a wake-up, at most until *deadline* by `time.monotonic`.
 
-        It may return earlier. Pings are sent, and the peer's input is read.
+        The wait may return earlier. Meanwhile pings are sent, and the peer's input is read.
 
         Raises:
-            ConnectionEnded: the peer has gone.
+            ConnectionEnded: the peer has closed the connection, or was silent for too long.
             ServerStopping: the server is being stopped.
         """
         now = time.monotonic()
@@ -70,7 +70,7 @@ class Stream(abc.ABC):
         until = min(self._next_ping, self.alive_until, math.inf if deadline is None else deadline)
         if self.await_input(max(0.0, until - now)):
             self.receive()
-        # Only now: what has just been read may be the answer to a ping.
+        # Only now: the input just read may be the answer to a ping.
         if time.monotonic() >= self.alive_until:
             self.give_up()
 
@@ -83,20 +83,20 @@ class Stream(abc.ABC):
     @property
     def alive_until(self) -> float:
         """
-        Until when the peer may be silent.
+        The time until which the peer may be silent, by `time.monotonic`.
         """
         return math.inf
 
     def give_up(self) -> None:
         """
-        End the stream, as the peer was silent for too long.
+        End the stream because the peer was silent for too long.
         """
         raise ConnectionEnded
 
     @abc.abstractmethod
     def frame(self, text: bytes) -> bytes:
         """
-        The bytes of a message.
+        Return the bytes of a message.
         """
 
     @abc.abstractmethod
@@ -108,19 +108,19 @@ class Stream(abc.ABC):
     @abc.abstractmethod
     def receive(self) -> None:
         """
-        Read what the peer sends and answer it as the protocol demands.
+        Read the peer's input and answer it according to the protocol.
         """
 
     @abc.abstractmethod
     def fail(self, problem: str) -> None:
         """
-        Tell the peer of an error, given as a JSON document.
+        Send the peer an error, given as a JSON document.
         """
 
     @abc.abstractmethod
     def finish(self) -> None:
         """
-        End the stream as a server does that is done.
+        End the stream regularly.
         """
 
 
@@ -138,19 +138,19 @@ class EventStream(Stream):
 
     def frame(self, text: bytes) -> bytes:
         """
-        A data event.
+        Return a data event.
         """
         return self._event("data", text)
 
     def ping(self) -> None:
         """
-        Send a ping event: it has no data line.
+        Send a ping event, which has no data line.
         """
         self.exchange.write(self._body(b"event: ping\n\n"))
 
     def receive(self) -> None:
         """
-        Read input that means nothing, but for its end.
+        Read input and ignore it, except for its end.
         """
         if not self.exchange.connection.receive():
             raise ConnectionEnded
@@ -176,12 +176,12 @@ class EventStream(Stream):
 
 class WebSocketStream(Stream):
     """
-    A WebSocket on which only the server speaks.
+    A WebSocket on which only the server sends messages.
 
     A message of the peer is answered with the close code and reason *unexpected*.
 
     Raises:
-        RemoteProtocolError: the request is no proper handshake; nothing was sent.
+        RemoteProtocolError: the request is no valid handshake; nothing was sent.
     """
 
     def __init__(self, exchange: Exchange, *, unexpected: tuple[int, str]) -> None:
@@ -202,9 +202,9 @@ class WebSocketStream(Stream):
 
     def frame(self, text: bytes) -> bytes:
         """
-        A text frame.
+        Return a text frame.
         """
-        # Not as a text message: wsproto would refuse to send what is not UTF-8.
+        # Not as a text message: wsproto refuses to send invalid UTF-8.
         data = bytearray(self.binary_frame(text))
         data[0] = data[0] & ~OPCODE_BITS | TEXT_OPCODE
         return bytes(data)
@@ -218,7 +218,7 @@ class WebSocketStream(Stream):
     @property
     def alive_until(self) -> float:
         """
-        Until when a ping has to be answered.
+        The time by which the peer has to answer a ping, by `time.monotonic`.
         """
         timeout, reason = self.exchange.liveness
         if self._unanswered_since is None or not reason:
@@ -234,7 +234,7 @@ class WebSocketStream(Stream):
 
     def ping(self) -> None:
         """
-        Send a ping; they are numbered.
+        Send a ping; pings are numbered.
         """
         self._pings += 1
         if self._unanswered_since is None:
@@ -243,7 +243,7 @@ class WebSocketStream(Stream):
 
     def receive(self) -> None:
         """
-        Answer pings and a close; anything else ends the stream.
+        Answer pings and a close frame; a message ends the stream.
         """
         data = self.exchange.connection.receive()
         if not data:
@@ -258,7 +258,7 @@ class WebSocketStream(Stream):
         elif isinstance(event, frames.Pong):
             self._unanswered_since = None
         elif isinstance(event, frames.CloseConnection):
-            # Also what a frame against the protocol is told as.
+            # wsproto reports a protocol violation with this event, too.
             self.exchange.write(self._protocol.send(event.response()))
             raise ConnectionEnded
         elif isinstance(event, frames.Message):
@@ -292,8 +292,8 @@ class WebSocketStream(Stream):
 
 def _handshake(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """
-    The headers of a handshake as wsproto can read them.
+    Return the headers of a handshake in a form that wsproto accepts.
     """
-    # It decodes the host as IDNA, which not every host is; a real server takes those too.
+    # wsproto decodes the host as IDNA and fails for some hosts that a real server accepts.
     known = {**headers, "host": "localhost"} if "host" in headers else headers
     return [(name.encode(), value.encode("latin-1")) for name, value in known.items()]

@@ -1,5 +1,5 @@
 """
-The metadata of one agent: what is collected, and what was found last.
+The metadata of one agent: its items and their newest values.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from coder_agents.schema import (
     WorkspaceAgentMetadataResult,
 )
 
-MAXIMUM_BYTES = 2_048
+MAX_BYTES = 2_048
 
 
 @attrs.frozen
 class Metadata:
     """
-    An item of metadata, as a template describes it.
+    An item of metadata, as in a template.
 
     Attributes:
         display_name: its name for people.
         key: its name in the agent.
-        script: what ``/bin/sh`` runs to collect it; empty where values are set by hand.
-        interval: seconds from one run to the next; 0 for once. The API tells whole
+        script: the script that ``/bin/sh`` runs to collect it; empty where a test sets the values.
+        interval: seconds from one run to the next; 0 for a single run. The API reports whole
             seconds, rounded up.
-        timeout: seconds a run may take. The API tells whole seconds, rounded up.
+        timeout: the most seconds of a run. The API reports whole seconds, rounded up.
     """
 
     display_name: str
@@ -43,7 +43,7 @@ class Metadata:
     @property
     def description(self) -> WorkspaceAgentMetadataDescription:
         """
-        What the API tells of it.
+        The description of the item in the API.
         """
         return WorkspaceAgentMetadataDescription(
             display_name=self.display_name,
@@ -59,7 +59,7 @@ class MetadataBoard:
     The newest value of each item.
 
     Attributes:
-        version: a number that grows with each change.
+        version: a number that increases with each change.
     """
 
     def __init__(self, items: Iterable[Metadata], *, now: Callable[[], datetime]) -> None:
@@ -71,9 +71,9 @@ class MetadataBoard:
 
     def set(self, key: str, value: str, error: str = "") -> None:
         """
-        Store what was found for *key*, cut as the deployment cuts it.
+        Store the value for *key*, truncated as in a deployment.
 
-        A key that nobody described becomes an item of its own name, without a script.
+        An unknown key becomes a new item of that name, without a script.
         """
         value, value_problem = _cut("value", value)
         error, error_problem = _cut("error", error)
@@ -88,7 +88,7 @@ class MetadataBoard:
 
     def snapshot(self) -> list[WorkspaceAgentMetadata]:
         """
-        All items in the order of the template, with their ages as of now.
+        Return all items in the order of the template, with their current ages.
         """
         with self._lock:
             return [
@@ -106,7 +106,7 @@ class MetadataBoard:
 
 def _cut(name: str, text: str) -> tuple[str, str]:
     data = text.encode()
-    if len(data) <= MAXIMUM_BYTES:
+    if len(data) <= MAX_BYTES:
         return text, ""
-    problem = f"{name} of {len(data)} bytes exceeded {MAXIMUM_BYTES} bytes"
-    return data[:MAXIMUM_BYTES].decode(errors="replace"), problem
+    problem = f"{name} of {len(data)} bytes exceeded {MAX_BYTES} bytes"
+    return data[:MAX_BYTES].decode(errors="replace"), problem

@@ -1,5 +1,5 @@
 """
-Telling those who wait that something has changed.
+Notifying waiting threads of changes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ Callback = Callable[[], None]
 
 class Notices:
     """
-    Callbacks that are called when something has changed.
+    Callbacks that are called at each change.
 
-    They are called by whoever changed it, so they must be quick and must not
-    raise: `Connection.wake` is what is meant.
+    The thread that made the change calls them, so they must be quick and must not raise, like
+    `Connection.wake`.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Notices:
     @contextlib.contextmanager
     def subscribed(self, callback: Callback) -> Iterator[None]:
         """
-        Call *callback* at each change, inside the context.
+        Call *callback* at each change during the context.
         """
         with self._lock:
             self._callbacks.append(callback)
@@ -38,7 +38,7 @@ class Notices:
 
     def notify(self) -> None:
         """
-        Something has changed.
+        Call the callbacks, because something has changed.
         """
         with self._lock:
             callbacks = list(self._callbacks)

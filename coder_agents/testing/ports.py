@@ -1,5 +1,5 @@
 """
-The TCP ports that something on this machine listens on.
+The TCP ports on which processes of this machine listen.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from coder_agents.schema import WorkspaceAgentListeningPort
 
 LISTENING = "0A"
 
-# What an agent leaves out: no web server is expected there.
-LOWEST_PORT = 9
+# An agent skips lower ports: no web server is expected there.
+MIN_PORT = 9
 
 
 def read_listening_ports(proc: Path = Path("/proc")) -> list[WorkspaceAgentListeningPort]:
     """
-    The ports, by number; none where the system has no proc file system.
+    Return the ports, by number; empty where the system has no proc file system.
 
-    A process of somebody else has no name.
+    A process of another user has no name.
     """
     inodes: dict[int, str] = {}
     for table in ("tcp", "tcp6"):
@@ -30,7 +30,7 @@ def read_listening_ports(proc: Path = Path("/proc")) -> list[WorkspaceAgentListe
     return [
         WorkspaceAgentListeningPort(process_name=names.get(inode, ""), network="tcp", port=port)
         for port, inode in sorted(inodes.items())
-        if port >= LOWEST_PORT
+        if port >= MIN_PORT
     ]
 
 
@@ -42,7 +42,7 @@ def _listening(rows: list[str]) -> dict[int, str]:
 def _process_names(proc: Path, inodes: set[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for process in proc.glob("[0-9]*"):
-        # Processes of others cannot be looked into, and any can end meanwhile.
+        # The files of other users' processes cannot be read, and any process can end meanwhile.
         with contextlib.suppress(OSError):
             for descriptor in (process / "fd").iterdir():
                 inode = os.readlink(descriptor).removeprefix("socket:[").removesuffix("]")

@@ -1,5 +1,5 @@
 """
-What a deployment keeps of the requests it got.
+The requests that a deployment has received.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import attrs
 @attrs.frozen
 class RecordedRequest:
     """
-    A request that the deployment got.
+    A request that the deployment received.
 
     Attributes:
         route: the name of its route; empty where it has none.
         method: the HTTP method.
-        target: path and query as they came.
+        target: path and query as received.
         headers: under lower-case names.
-        connection: the number of the connection it came on; the first is 1.
+        connection: the number of its connection; the first is 1.
     """
 
     route: str

@@ -1,5 +1,5 @@
 """
-The releases that a deployment can play, and how they differ.
+The releases that a deployment can simulate, and their differences.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import attrs
 @attrs.frozen
 class Release:
     """
-    What a release of Coder does in its own way.
+    The behaviour of one release of Coder.
 
     Attributes:
         name: such as ``2.31``.
-        agent_api: the version of the protocol that its agents speak.
-        provisioner_api: the version of the protocol that its provisioners speak.
+        agent_api: the version of the protocol of its agents.
+        provisioner_api: the version of the protocol of its provisioners.
         line_length: how many code points of a log line are stored; None for all.
-        names_scripts: whether an agent's scripts have names; before, only their log sources do.
-        tells_outcomes: whether an agent's scripts tell how they ended.
-        ends_deleted: whether a log that is being followed ends where its agent is deleted.
+        names_scripts: whether an agent's scripts have names; otherwise only their log sources have.
+        reports_outcomes: whether an agent's description has the outcomes of its scripts.
+        ends_deleted: whether following a log ends when its agent is deleted.
         forgets_superseded: whether an agent is gone once a newer build is complete.
-        pong_reason: with what words it closes a WebSocket whose peer answers no ping; empty
-            where it does not look.
-        closes_terminals: whether a terminal whose process has ended is closed with 1000; before,
-            its connection just ends.
+        pong_reason: the close reason for a WebSocket whose peer answers no ping; empty where pongs
+            are not checked.
+        closes_terminals: whether a terminal whose process has ended is closed with 1000; otherwise
+            its connection ends without a close frame.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Release:
     provisioner_api: str
     line_length: int | None
     names_scripts: bool = True
-    tells_outcomes: bool = False
+    reports_outcomes: bool = False
     ends_deleted: bool = False
     forgets_superseded: bool = False
     pong_reason: str = ""
@@ -41,14 +41,14 @@ class Release:
     @property
     def version(self) -> str:
         """
-        What the release calls itself.
+        The full version of the release.
         """
         return f"v{self.name}.0"
 
     @property
     def number(self) -> tuple[int, int]:
         """
-        The release's number, to compare.
+        The release's number, for comparisons.
         """
         major, minor = self.name.split(".")
         return int(major), int(minor)
@@ -78,7 +78,7 @@ RELEASES = {
             agent_api="2.8",
             provisioner_api="1.15",
             line_length=1_024,
-            tells_outcomes=True,
+            reports_outcomes=True,
             ends_deleted=True,
             forgets_superseded=True,
             pong_reason="liveness probe failed",
@@ -90,11 +90,11 @@ RELEASES = {
 
 def find_release(name: str) -> Release:
     """
-    The release called *name*.
+    Return the release called *name*.
 
     Raises:
-        ValueError: there is none, or it cannot be played.
+        ValueError: the release is unknown or cannot be simulated.
     """
     if name not in RELEASES:
-        raise ValueError(f"no release {name!r}: there are {', '.join(RELEASES)}")
+        raise ValueError(f"release must be one of {', '.join(RELEASES)}, not {name!r}")
     return RELEASES[name]

@@ -1,5 +1,5 @@
 """
-What the embedded deployment reports of one agent.
+The state of one agent that the embedded deployment reports.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLifecycle, Workspa
 from coder_agents.testing.description import Facts, describe
 from coder_agents.testing.notices import Notices
 from coder_agents.testing.runner import Runner
-from coder_agents.testing.timelines import Document, Lines, Telling, play, read_timeline, tell
+from coder_agents.testing.timelines import Document, Lines, Report, play, read_timeline, report_of
 
 if TYPE_CHECKING:
     from coder_agents.testing.state import State
@@ -24,11 +24,11 @@ STARTED = frozenset({"ready", "start_timeout", "start_error"})
 
 class ReportedAgent:
     """
-    The state of an agent as the deployment reports it: its own, or that of a timeline.
+    The state of an agent that the deployment reports: the agent's own, or that of a timeline.
 
     Attributes:
         id: its UUID.
-        notices: notifies when the agent gets in touch or loses it.
+        notices: notifies when the agent connects or disconnects.
     """
 
     def __init__(self, state: State, facts: Facts) -> None:
@@ -36,7 +36,7 @@ class ReportedAgent:
         self.notices = Notices()
         self._state = state
         self._facts = facts
-        self._told: Telling | None = None
+        self._recorded: Report | None = None
         self._replays = 0
         self._changed = threading.Condition()
         self._runner = Runner(facts.name)
@@ -44,67 +44,70 @@ class ReportedAgent:
     @property
     def data(self) -> WorkspaceAgent:
         """
-        What the deployment tells of it now.
+        The agent as the deployment reports it now.
         """
         with self._changed:
-            return self._describe() if self._told is None else self._told.agent
+            return self._describe() if self._recorded is None else self._recorded.agent
 
     @property
     def connected(self) -> bool:
         """
-        Whether it is in touch.
+        Whether it is connected to the deployment.
         """
         with self._changed:
-            status = self._facts.status if self._told is None else self._told.agent.status
+            recorded = self._recorded
+            status = self._facts.status if recorded is None else recorded.agent.status
             return status == WorkspaceAgentStatus.CONNECTED
 
     @property
     def document(self) -> WorkspaceAgent | Document:
         """
-        The same as it is sent: while a timeline is played what that holds, known fields or not.
+        The JSON form of `data`. During a timeline it is the recorded document, unknown fields
+        included.
         """
         with self._changed:
-            return self._describe() if self._told is None else self._told.document
+            return self._describe() if self._recorded is None else self._recorded.document
 
     def _describe(self) -> WorkspaceAgent:
         return describe(self._facts, self._state.logs, self._state.release)
 
     def replay(self, timeline: Mapping[str, Any], *, speed: float = 1.0) -> None:
         """
-        Play how an agent started elsewhere, instead of telling how this one does.
+        Play the recorded start of another agent in place of this agent's own state.
 
-        From now on the deployment tells what was told then, under the ids and the name of this
-        agent, and after the last poll what that told. Log lines come when they came, those that
-        were stored together at once, with ids of this deployment. Times are told as they were.
+        From now on the deployment reports each recorded poll at its time, with this agent's ids and
+        name, and the last poll after that. Log lines come at their recorded times, each stored
+        batch at once, with ids of this deployment. Recorded times are not changed.
 
         Arguments:
-            timeline: ``polls``, a list with ``t``, seconds since the beginning, and ``body``, what
-                GET of the agent gave then (the text, or decoded), in order; and ``logs``, its lines
-                as GET gives them. A ``created_at`` is placed between the polls by their
-                ``updated_at``.
-            speed: how many times faster than it was.
+            timeline: ``polls``, a list with ``t``, seconds since the beginning, and ``body``, the
+                answer to a GET of the agent (text, or decoded), in order; and ``logs``, the lines
+                as a GET returns them. The polls' ``updated_at`` places each ``created_at`` of a
+                line between the polls.
+            speed: how many times faster than recorded the timeline is played.
 
         Raises:
-            ValueError: the timeline has no polls, or not in order; the speed is not above 0.
-            DecodeError: what should be an agent or a line of log is none.
+            ValueError: the timeline has no polls, or the polls are not in order; the speed is not
+                above 0.
+            DecodeError: a poll is not an agent, or a line is not a log line.
         """
         if not speed > 0:
             raise ValueError(f"speed must be above 0, not {speed}")
-        first, *rest = read_timeline(timeline, self._describe())
+        first, *later = read_timeline(timeline, self._describe())
         with self._changed:
             self._replays += 1
             number = self._replays
         self._apply(number, first.change)
         apply, pause = partial(self._apply, number), self._runner.pause
-        self._runner.spawn(partial(play, rest, apply, pause=pause, speed=speed))
+        self._runner.spawn(partial(play, later, apply, pause=pause, speed=speed))
 
-    def _apply(self, number: int, change: Telling | Lines) -> None:
+    def _apply(self, number: int, change: Report | Lines) -> None:
         if number != self._replays:
-            # Another timeline is played by now.
+            # Another timeline has replaced this one.
             return
-        if isinstance(change, Telling):
+        if isinstance(change, Report):
             with self._changed:
-                self._told = change
+                self._recorded = change
                 self._changed.notify_all()
             self.notices.notify()
         else:
@@ -114,8 +117,8 @@ class ReportedAgent:
 
     def set_status(self, status: str) -> None:
         """
-        Set whether it is in touch: ``connecting`` (it never was), ``connected``,
-        ``disconnected`` or ``timeout``.
+        Set the status: ``connecting`` (never connected so far), ``connected``, ``disconnected`` or
+        ``timeout``.
         """
         with self._changed:
             self._facts.status = WorkspaceAgentStatus(status)
@@ -128,25 +131,25 @@ class ReportedAgent:
                 self._facts.times["disconnected_at"] = moment
             elif status == "connecting":
                 self._forget("first_connected_at", "last_connected_at", "disconnected_at")
-            self._retell(status=status)
+            self._override(status=status)
             self._changed.notify_all()
         self.notices.notify()
 
     def disconnect(self) -> None:
         """
-        Lose touch with the deployment, as when its machine's network fails.
+        Disconnect from the deployment, as when the machine's network fails.
         """
         self.set_status("disconnected")
 
     def connect(self) -> None:
         """
-        Get in touch with the deployment again.
+        Connect to the deployment again.
         """
         self.set_status("connected")
 
     def set_lifecycle(self, lifecycle: str) -> None:
         """
-        Set how far it has come, such as ``starting`` or ``shutting_down``.
+        Set the lifecycle state, such as ``starting`` or ``shutting_down``.
         """
         with self._changed:
             self._facts.lifecycle = WorkspaceAgentLifecycle(lifecycle)
@@ -158,19 +161,18 @@ class ReportedAgent:
                 self._facts.times["started_at"] = moment
             elif lifecycle in STARTED:
                 self._facts.times["ready_at"] = moment
-            self._retell(lifecycle_state=lifecycle)
+            self._override(lifecycle_state=lifecycle)
             self._changed.notify_all()
 
     def wait_started(self, timeout: float | None = 30) -> WorkspaceAgentLifecycle:
         """
-        Wait until its startup scripts are done, well or badly; *timeout* is in seconds, None for no
-        limit.
+        Wait until its startup scripts have ended, at most *timeout* seconds, None for no limit.
 
         Returns:
-            How it went: ``ready``, ``start_timeout`` or ``start_error``.
+            The lifecycle state: ``ready``, ``start_timeout`` or ``start_error``.
 
         Raises:
-            TimeoutError: they are not done after *timeout* seconds.
+            TimeoutError: the scripts have not ended after *timeout* seconds.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self.data.lifecycle_state in STARTED, timeout):
@@ -178,10 +180,10 @@ class ReportedAgent:
                 raise TimeoutError(f"{self!r} is still {state} after {timeout} s")
             return self.data.lifecycle_state
 
-    def _retell(self, **changes: str) -> None:
-        # What was done to it by hand is told until the timeline tells otherwise.
-        if self._told is not None:
-            self._told = tell({**self._told.document, **changes})
+    def _override(self, **changes: str) -> None:
+        # A change by a test holds until the next poll of the timeline.
+        if self._recorded is not None:
+            self._recorded = report_of({**self._recorded.document, **changes})
 
     def _touch(self) -> datetime:
         moment = self._facts.times["updated_at"] = self._state.now()

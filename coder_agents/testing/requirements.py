@@ -1,7 +1,7 @@
 """
-What a request must have: an agent that is there and connected, numbers that are numbers.
+The requirements of a request: an existing and connected agent, valid numbers and ids.
 
-What is not met is raised as `Refusal`.
+A function here raises `Refusal` where its requirement is not met.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from coder_agents.testing.documents import answer, message
 from coder_agents.testing.http import Request, Response
 from coder_agents.testing.state import State
 
-LARGEST_INTEGER = 2**63 - 1
-LARGEST_SHORT_INTEGER = 2**31 - 1
+MAX_INTEGER = 2**63 - 1
+MAX_SHORT_INTEGER = 2**31 - 1
 UUID_LENGTHS = frozenset({32, 36, 38, 45})
 
-WATCH_SINCE = (2, 25)  # the release that brought the watch of containers
+WATCH_SINCE = (2, 25)  # the first release with the watch of containers
 
 NO_AGENT = "Agent doesn't exist with that id, or you do not have access to it."
-NO_PAGE = "404 page not found\n"  # what an agent answers for a path that it does not have
+NO_PAGE = "404 page not found\n"  # an agent's answer for a path that it does not have
 NO_JSON = 'unexpected non-JSON response "text/plain; charset=utf-8"'
 NO_DEVCONTAINERS = "Dev Container feature not enabled."
 HOW_TO_ENABLE = (
@@ -34,7 +34,7 @@ NO_RESOURCE = "Resource not found or you do not have access to this resource"
 
 class Refusal(Exception):
     """
-    The request is answered with *response* instead of what it asks for.
+    The request is answered with *response*, an error.
     """
 
     def __init__(self, response: Response) -> None:
@@ -44,7 +44,7 @@ class Refusal(Exception):
 
 def parse_uuid(text: str) -> UUID:
     """
-    The UUID in a path.
+    Return the UUID in a path.
     """
     try:
         return UUID(text.removeprefix("urn:uuid:"))
@@ -57,7 +57,7 @@ def parse_uuid(text: str) -> UUID:
 
 def find_agent(state: State, text: str) -> EmbeddedAgent:
     """
-    The agent whose UUID is *text*.
+    Return the agent whose UUID is *text*.
     """
     agent = state.agents.get(parse_uuid(text))
     if agent is None or agent.deleted or _is_forgotten(agent, state):
@@ -71,7 +71,7 @@ def _is_forgotten(agent: EmbeddedAgent, state: State) -> bool:
 
 def find_connected_agent(state: State, text: str) -> EmbeddedAgent:
     """
-    The agent whose UUID is *text*, if it is in touch.
+    Return the agent whose UUID is *text*, which has to be connected.
     """
     agent = find_agent(state, text)
     status = agent.data.status
@@ -83,7 +83,7 @@ def find_connected_agent(state: State, text: str) -> EmbeddedAgent:
 
 def find_listing_agent(state: State, text: str) -> EmbeddedAgent:
     """
-    The agent whose UUID is *text*, if it is in touch and lists containers.
+    Return the agent whose UUID is *text*, which has to be connected and to list containers.
     """
     agent = find_connected_agent(state, text)
     if not agent.containers.enabled:
@@ -93,7 +93,8 @@ def find_listing_agent(state: State, text: str) -> EmbeddedAgent:
 
 def find_watched_agent(state: State, text: str) -> EmbeddedAgent:
     """
-    The agent whose UUID is *text*, if it is in touch and its containers can be watched.
+    Return the agent whose UUID is *text*, which has to be connected and to have a watch of
+    containers.
     """
     agent = find_connected_agent(state, text)
     if not agent.containers.has_call(WATCH_SINCE):
@@ -107,8 +108,8 @@ def find_watched_agent(state: State, text: str) -> EmbeddedAgent:
 
 def find_changing_agent(state: State, text: str, *, since: tuple[int, int]) -> EmbeddedAgent:
     """
-    The agent whose UUID is *text*, if it is in touch and has the call that changes a dev container,
-    which came with the release *since*.
+    Return the agent whose UUID is *text*, which has to be connected and to have a call that changes
+    dev containers and exists from the release *since* on.
     """
     agent = find_connected_agent(state, text)
     if not agent.containers.has_call(since):
@@ -118,10 +119,10 @@ def find_changing_agent(state: State, text: str, *, since: tuple[int, int]) -> E
 
 def parse_count(request: Request, name: str) -> int:
     """
-    The query parameter *name*, a whole number; 0 where it is missing or empty.
+    Return the query parameter *name*, a whole number; 0 where it is missing or empty.
     """
     text = request.parameter(name) or "0"
-    if re.fullmatch(r"[0-9]+", text) is None or int(text) > LARGEST_INTEGER:
+    if re.fullmatch(r"[0-9]+", text) is None or int(text) > MAX_INTEGER:
         raise Refusal(
             message(
                 400,
@@ -135,13 +136,13 @@ def parse_count(request: Request, name: str) -> int:
 
 def parse_page(request: Request) -> tuple[int, int]:
     """
-    How many items the query asks for at most (0 for all), and how many to leave out before them.
+    Return the query's limit of items (0 for all), and how many items to skip before them.
     """
     values, problems = [], []
     for name in ("limit", "offset"):
         text = request.parameter(name) or "0"
-        # What the server takes has to fit its database's integers.
-        if re.fullmatch(r"[0-9]+", text) and int(text) <= LARGEST_SHORT_INTEGER:
+        # The numbers have to fit the integers of the server's database.
+        if re.fullmatch(r"[0-9]+", text) and int(text) <= MAX_SHORT_INTEGER:
             values.append(int(text))
         else:
             detail = f'Query param "{name}" must be a valid positive integer: "{text}"'
@@ -154,7 +155,7 @@ def parse_page(request: Request) -> tuple[int, int]:
 
 def parse_labels(request: Request) -> dict[str, str]:
     """
-    The labels that the query asks for.
+    Return the labels in the query.
     """
     pairs = [text.split("=") for text in request.parameters("label")]
     if any(len(pair) != 2 for pair in pairs):

@@ -1,5 +1,5 @@
 """
-The calls that are answered with one response.
+The handlers of calls that are answered with one response.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def workspace(state: State, request: Request, workspace: str) -> Response:
 
 def workspaces(state: State, request: Request) -> Response:
     """
-    GET /workspaces: a page of those that the query finds.
+    GET /workspaces: a page of the workspaces that the query finds.
     """
     limit, offset = parse_page(request)
     found = search(state, request.parameter("q") or "")
@@ -184,7 +184,7 @@ def recreate_devcontainer(
 
 def delete_devcontainer(state: State, request: Request, agent: str, devcontainer: str) -> Response:
     """
-    DELETE …/devcontainers/{devcontainer}, whose sub-agent goes with it.
+    DELETE …/devcontainers/{devcontainer}; its sub-agent is deleted, too.
     """
     found, target = _find_devcontainer(state, agent, devcontainer, verb="delete", since=(2, 30))
     children = [each for each in found.build.agents if each.parent is found]
@@ -223,4 +223,5 @@ def pty_signed_token(state: State, request: Request) -> Response:
         return message(400, "Invalid URL.", detail=f"The URL must be of {path}.")
     find_agent(state, str(agent_id))
     token = secrets.token_urlsafe(48)
+    state.signed_tokens[token] = str(agent_id)
     return answer(IssueReconnectingPTYSignedTokenResponse(signed_token=token))

@@ -1,5 +1,5 @@
 """
-The routes of a deployment: their names, and the releases that have them.
+The routes of a deployment, with their names and releases.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Route:
     One call of the API.
 
     Attributes:
-        name: what faults and the record of requests call it.
+        name: its name for faults and recorded requests.
         protocol: ``rest``, ``events`` or ``websocket``.
         method: the HTTP method.
-        path: below `PREFIX`, with the names of its parameters in braces.
-        handler: for ``rest`` makes the response, otherwise runs the stream.
+        path: the path below `PREFIX`, with the names of its parameters in braces.
+        handler: returns the response for ``rest``, otherwise runs the stream.
         since: the first release that has it.
-        before: the first release that has it no more.
+        before: the first release that no longer has it.
         flag: a query parameter that must be present.
         public: whether it needs no token.
         licensed: whether only a licensed deployment has it.
@@ -54,14 +54,15 @@ class Route:
 
     def exists(self, state: State) -> bool:
         """
-        Whether the deployment has it.
+        Whether the deployment has the route.
         """
         in_time = self.since <= state.release.number < self.before
         return in_time and (state.licensed or not self.licensed)
 
     def match(self, request: Request) -> dict[str, str] | None:
         """
-        The parameters in the path of *request*, None where it is not this route's.
+        Return the parameters in the path of *request*; None where *request* does not match the
+        route.
         """
         if self.flag and request.parameter(self.flag) is None:
             return None
@@ -145,7 +146,7 @@ PROTOCOLS: Mapping[str, str] = {route.name: route.protocol for route in ROUTES}
 
 def matching(request: Request, state: State) -> list[tuple[Route, dict[str, str]]]:
     """
-    The routes of the path of *request*, whatever their methods, with its parameters.
+    Return the routes of the path of *request*, of any method, with the path's parameters.
     """
     found = [(route, route.match(request)) for route in ROUTES if route.exists(state)]
     return [(route, parameters) for route, parameters in found if parameters is not None]

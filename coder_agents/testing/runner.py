@@ -9,7 +9,14 @@ import time
 from collections.abc import Callable
 
 from coder_agents.testing.metadata import Metadata
-from coder_agents.testing.scripts import LineSplitter, Outcome, ReceiveOutput, Script, ScriptRun
+from coder_agents.testing.scripts import (
+    PIPE_SECONDS,
+    LineSplitter,
+    Outcome,
+    ReceiveOutput,
+    Script,
+    ScriptRun,
+)
 
 StoreLines = Callable[[str, list[str]], None]
 StoreValue = Callable[[str, str, str], None]
@@ -17,9 +24,9 @@ StoreValue = Callable[[str, str, str], None]
 
 class Runner:
     """
-    Runs scripts in threads, and ends them all at once.
+    Runs scripts in threads, and stops all of them together.
 
-    *name* is what the threads are called.
+    *name* is part of the threads' names.
     """
 
     def __init__(self, name: str) -> None:
@@ -32,13 +39,13 @@ class Runner:
     @property
     def stopped(self) -> bool:
         """
-        Whether nothing is run any more.
+        Whether the runner was stopped.
         """
         return self._stopped.is_set()
 
     def spawn(self, work: Callable[[], None]) -> threading.Thread:
         """
-        Do *work* in a thread, which is returned.
+        Run *work* in a new thread, and return the thread.
         """
         thread = threading.Thread(target=work, name=f"deployment-{self._name}", daemon=True)
         self._threads.append(thread)
@@ -47,16 +54,16 @@ class Runner:
 
     def pause(self, seconds: float) -> bool:
         """
-        Wait *seconds*, at most until all is stopped.
+        Wait *seconds*, or until the runner is stopped.
 
         Returns:
-            Whether to go on: False where all is stopped.
+            Whether to continue: False after a stop.
         """
         return not self._stopped.wait(seconds)
 
     def stop(self) -> None:
         """
-        Kill every process, those in the background too, and join every thread.
+        Kill every process, background processes included, and join every thread.
         """
         with self._lock:
             self._stopped.set()
@@ -74,17 +81,17 @@ class Runner:
 
         Arguments:
             script: the script.
-            store: is called with ``stdout`` or ``stderr`` and lines of output.
+            store: called with ``stdout`` or ``stderr`` and lines of output.
 
-        Returns:
-            How it ended; None where it was not run, since all is stopped.
+            Returns:
+                The outcome; None where the script did not run because of a stop.
         """
         splitters = {"stdout": LineSplitter(), "stderr": LineSplitter()}
 
         def receive(name: str, data: bytes) -> None:
             store(name, splitters[name].feed(data))
 
-        run = self._begin(script.script, receive, script.timeout)
+        run = self._begin(script.script, receive, script.timeout, script._pipe_seconds)
         if run is None:
             return None
         outcome = run.wait()
@@ -94,11 +101,11 @@ class Runner:
 
     def collect(self, item: Metadata, store: StoreValue) -> None:
         """
-        Collect an item of metadata again and again, until all is stopped.
+        Collect an item of metadata repeatedly until the runner is stopped.
 
         Arguments:
             item: the item.
-            store: is called with its key, its value and its error.
+            store: called with its key, its value and its error.
         """
         while not self._stopped.is_set():
             began = time.monotonic()
@@ -108,7 +115,7 @@ class Runner:
 
     def collect_once(self, item: Metadata, store: StoreValue) -> None:
         """
-        Collect an item of metadata.
+        Collect an item of metadata once.
         """
         output = bytearray()
 
@@ -123,15 +130,21 @@ class Runner:
         run.close()
         with self._lock:
             self._runs.discard(run)
-        # What the stop has killed is nobody's value.
+        # The output of a run that was killed by a stop is no value.
         if not self._stopped.is_set():
             value = output.decode(errors="replace")
             store(item.key, value, f"run cmd: {error}" if error else "")
 
-    def _begin(self, script: str, receive: ReceiveOutput, timeout: float) -> ScriptRun | None:
+    def _begin(
+        self,
+        script: str,
+        receive: ReceiveOutput,
+        timeout: float,
+        pipe_seconds: float = PIPE_SECONDS,
+    ) -> ScriptRun | None:
         with self._lock:
             if self._stopped.is_set():
                 return None
-            run = ScriptRun(script, receive, timeout=timeout)
+            run = ScriptRun(script, receive, timeout=timeout, pipe_seconds=pipe_seconds)
             self._runs.add(run)
             return run

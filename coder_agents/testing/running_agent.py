@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from coder_agents.testing.metadata import Metadata
     from coder_agents.testing.state import State
 
-# What an agent is after the scripts of a phase: all went well, the first that did not took
-# too long, or it failed.
-VERDICTS = {
+# An agent's state after a phase: all scripts succeeded, or the first failure timed out or failed.
+LIFECYCLES_AFTER = {
     "start": ("ready", "start_timeout", "start_error"),
     "stop": ("off", "shutdown_timeout", "shutdown_error"),
 }
@@ -54,7 +53,7 @@ class RunningAgent(ReportedAgent):
         self.metadata = MetadataBoard(metadata, now=state.now)
         self.timings = TimingBoard()
         self.terminals = Terminals(facts.machine, self.containers)
-        self._went_wrong: dict[str, Outcome] = {}
+        self._failures: dict[str, Outcome] = {}
         self._shutting_down = False
 
     def start(self) -> None:
@@ -73,10 +72,10 @@ class RunningAgent(ReportedAgent):
 
     def stop(self) -> None:
         """
-        Shut down: run the scripts for it, kill what else runs, and disconnect. Twice is once.
+        Shut down: run the stop scripts, kill all other processes, and disconnect; repeatable.
 
-        It is ``shutting_down`` meanwhile, and then ``off``, or ``shutdown_timeout`` or
-        ``shutdown_error`` as the first script that did not go well.
+        The agent is ``shutting_down`` meanwhile, and then ``off``, ``shutdown_timeout`` or
+        ``shutdown_error``.
         """
         with self._changed:
             again = self._shutting_down or self._runner.stopped
@@ -88,12 +87,12 @@ class RunningAgent(ReportedAgent):
         work = [partial(self.run_script, each, "stop") for each in scripts]
         for thread in [self._runner.spawn(each) for each in work]:
             thread.join()
-        self.set_lifecycle(self._verdict("stop"))
+        self.set_lifecycle(self._lifecycle_after("stop"))
         self.kill()
 
     def kill(self) -> None:
         """
-        Kill its processes and disconnect, as when its machine is switched off. Twice is once.
+        Kill its processes and disconnect, as when its machine is switched off; repeatable.
         """
         if not self._runner.stopped:
             self._runner.stop()
@@ -107,7 +106,8 @@ class RunningAgent(ReportedAgent):
 
     def run_script(self, installed: InstalledScript, phase: str = "start") -> None:
         """
-        Run a script at the ``start`` or at the ``stop``; with the last one to end the start is over.
+        Run a script in the phase ``start`` or ``stop``; the end of the last start script ends the
+        start.
         """
         store = partial(self._store, installed.source_id)
         began = self._state.now()
@@ -129,15 +129,15 @@ class RunningAgent(ReportedAgent):
         with self._changed:
             installed.outcome = outcome
             if outcome.error:
-                self._went_wrong.setdefault(phase, outcome)
+                self._failures.setdefault(phase, outcome)
             over = all(each.outcome for each in self._startup_scripts)
             ended = self._shutting_down or self._runner.stopped
         if over and not ended:
-            self.set_lifecycle(self._verdict("start"))
+            self.set_lifecycle(self._lifecycle_after("start"))
 
-    def _verdict(self, phase: str) -> str:
-        well, late, badly = VERDICTS[phase]
-        outcome = self._went_wrong.get(phase)
+    def _lifecycle_after(self, phase: str) -> str:
+        well, late, badly = LIFECYCLES_AFTER[phase]
+        outcome = self._failures.get(phase)
         if outcome is None:
             return well
         return late if outcome.status == WorkspaceAgentScriptStatus.TIMED_OUT else badly

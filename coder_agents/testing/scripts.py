@@ -1,5 +1,5 @@
 """
-Scripts, and running them as an agent does.
+Scripts, and running them like an agent.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import attrs
 
 from coder_agents.schema import WorkspaceAgentScriptStatus
 
-# How long after the end of a script its output is read on, where a process that it
-# left behind holds it open; and how long after the script was killed.
+# How long output is read after the end of a script, where a background process holds it open; and
+# how long after the script was killed.
 PIPE_SECONDS = 10.0
 PIPE_SECONDS_WHEN_KILLED = 0.1
 
 READ_SIZE = 65_536
 
-KILLED = 255  # what an agent reports of a script that it killed
+KILLED = 255  # the exit code that an agent reports for a script that it killed
 
 ReceiveOutput = Callable[[str, bytes], None]
 
@@ -34,18 +34,18 @@ ReceiveOutput = Callable[[str, bytes], None]
 @attrs.frozen
 class Script:
     """
-    A script of an agent, as a template describes it.
+    A script of an agent, as in a template.
 
     Attributes:
-        script: what ``/bin/sh`` runs.
-        display_name: its name for people, and that of its log source.
-        start_blocks_login: whether log-in waits for it.
-        timeout: seconds it may run; 0 for as long as it likes.
+        script: the text that ``/bin/sh`` runs.
+        display_name: its name for people, and the name of its log source.
+        start_blocks_login: whether the login waits for it.
+        timeout: the most seconds that it may run; 0 for no limit.
         run_on_start: whether it runs when the agent starts.
-        run_on_stop: whether it runs when the agent stops, as for a new build.
-        cron: told by the API, not run.
-        log_path: told by the API, not written.
-        icon: of its log source.
+        run_on_stop: whether it runs when the agent stops, for instance for a new build.
+        cron: reported by the API, but not run.
+        log_path: reported by the API, but not written.
+        icon: the icon of its log source.
     """
 
     script: str
@@ -58,16 +58,23 @@ class Script:
     log_path: str = ""
     icon: str = ""
 
+    @property
+    def _pipe_seconds(self) -> float:
+        """
+        How long its output is read after its end; tests have scripts with another limit.
+        """
+        return PIPE_SECONDS
+
 
 @attrs.frozen
 class Outcome:
     """
-    How a script ended.
+    The outcome of a script.
 
     Attributes:
-        status: in the API's words.
+        status: its status in the API.
         exit_code: its exit code; -1 where a signal ended it, and 255 where the agent killed it.
-        error: in the words of Go's os/exec; empty where it went well.
+        error: the error text of Go's os/exec; empty after a success.
     """
 
     status: WorkspaceAgentScriptStatus
@@ -79,12 +86,20 @@ class ScriptRun:
     """
     One run of a script, in a process group of its own.
 
-    *receive* is called with ``stdout`` or ``stderr`` and a piece of output. What the
-    script leaves running in the background lives until `close`.
+    *receive* is called with ``stdout`` or ``stderr`` and a piece of output. Processes that the
+    script leaves in the background live until `close`.
     """
 
-    def __init__(self, script: str, receive: ReceiveOutput, *, timeout: float = 0) -> None:
+    def __init__(
+        self,
+        script: str,
+        receive: ReceiveOutput,
+        *,
+        timeout: float = 0,
+        pipe_seconds: float = PIPE_SECONDS,
+    ) -> None:
         self._receive = receive
+        self._pipe_seconds = pipe_seconds
         self._deadline = time.monotonic() + timeout if timeout else math.inf
         self._exit_code = 0
         self._exited = False
@@ -112,7 +127,7 @@ class ScriptRun:
 
     def wait(self) -> Outcome:
         """
-        Read the script's output until it is done.
+        Read the script's output until the script is done; return the outcome.
         """
         try:
             left_open = not self._read_all()
@@ -126,7 +141,7 @@ class ScriptRun:
 
     def close(self) -> None:
         """
-        Kill what is left of the group, after `wait`.
+        Kill the remaining processes of the group, after `wait`.
         """
         self.kill()
         self._process.wait()
@@ -154,7 +169,7 @@ class ScriptRun:
         return None if left == math.inf else max(0.0, left)
 
     def _is_given_up(self) -> bool:
-        # The deadline has passed: of the script itself, or of output that outlives it.
+        # The deadline of the script itself, or of output after its end, has passed.
         if not self._exited:
             self._timed_out = True
             self._deadline = math.inf
@@ -166,7 +181,7 @@ class ScriptRun:
             selector.unregister(key.fileobj)
             self._exited = True
             killed = self._killed.is_set()
-            seconds = PIPE_SECONDS_WHEN_KILLED if killed else PIPE_SECONDS
+            seconds = PIPE_SECONDS_WHEN_KILLED if killed else self._pipe_seconds
             self._deadline = time.monotonic() + seconds
         elif data := os.read(key.fd, READ_SIZE):
             self._receive(key.data, data)
@@ -201,8 +216,8 @@ def await_exit(process: subprocess.Popen[bytes]) -> int:
     """
     Wait for the end of *process*.
 
-    It is left a zombie where the system can do that: so the number of its group stays
-    taken, and killing the group later can hit nobody else.
+    The process stays a zombie where the system supports that. The id of its group then stays taken,
+    so killing the group later hits no other process.
 
     Returns:
         Its exit code, or the negative number of the signal that ended it.
@@ -216,7 +231,7 @@ def await_exit(process: subprocess.Popen[bytes]) -> int:
 
 def describe_exit(code: int) -> str:
     """
-    The exit code of a `Popen` in the words of Go's os/exec.
+    Return the text of Go's os/exec for the exit code of a `Popen`.
     """
     if code < 0:
         return f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
@@ -225,25 +240,25 @@ def describe_exit(code: int) -> str:
 
 class LineSplitter:
     """
-    Cuts output into lines, whatever the pieces it comes in.
+    Cuts output, which comes in pieces, into lines.
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._unfinished = b""
 
     def feed(self, data: bytes) -> list[str]:
         """
-        The lines that *data* completes.
+        Return the lines that *data* completes.
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
         return [_decode(line) for line in lines]
 
     def flush(self) -> list[str]:
         """
-        The last line, where no newline ended it.
+        Return the last line where no newline ended it.
         """
-        rest, self._rest = self._rest, b""
-        return [_decode(rest)] if rest else []
+        line, self._unfinished = self._unfinished, b""
+        return [_decode(line)] if line else []
 
 
 def _decode(line: bytes) -> str:

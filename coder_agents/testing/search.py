@@ -1,5 +1,5 @@
 """
-Searching workspaces, as the query of ``GET /workspaces`` does.
+The search for workspaces by the query of ``GET /workspaces``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from coder_agents.testing.requirements import Refusal
 from coder_agents.testing.state import State
 from coder_agents.testing.workspace import EmbeddedWorkspace
 
-# What a term of the query is about, and all of its values.
+# The key of a term in the query, and all values of the key.
 Terms = dict[str, list[str]]
 
 Condition = Callable[[EmbeddedWorkspace], bool]
@@ -22,9 +22,9 @@ Condition = Callable[[EmbeddedWorkspace], bool]
 
 class BadTerm(Exception):
     """
-    A part of the query makes no sense.
+    A part of the query is invalid.
 
-    *field* is the key it is about, *detail* what is wrong.
+    *field* is the key of the part, *detail* says what is wrong.
     """
 
     def __init__(self, field: str, detail: str) -> None:
@@ -34,13 +34,14 @@ class BadTerm(Exception):
 
 def search(state: State, query: str) -> list[EmbeddedWorkspace]:
     """
-    The workspaces that *query* finds, none that is deleted: the running ones first, then by owner and by name.
+    Return the workspaces that *query* finds, without deleted ones: running ones first, then by
+    owner and by name.
 
-    All terms must hold. A word without a key is a part of a name, ``owner/name`` both; of a key
-    that is given twice the first counts.
+    All terms must hold. A word without a key is part of a name, or of both in ``owner/name``. Of a
+    repeated key, the first value counts.
 
     Raises:
-        Refusal: the query makes no sense.
+        Refusal: the query is invalid.
     """
     try:
         terms = split_terms(query.lower())
@@ -56,15 +57,15 @@ def search(state: State, query: str) -> list[EmbeddedWorkspace]:
         raise _refusal(problems)
     present = [each for each in list(state.workspaces) if not each.deleted]
     found = [each for each in present if all(keep(each) for keep in conditions)]
-    return sorted(found, key=_place)
+    return sorted(found, key=_sort_key)
 
 
 def split_terms(query: str) -> Terms:
     """
-    The terms of *query*: spaces part them, unless they are in double quotes.
+    Return the terms of *query*, separated by spaces outside of double quotes.
 
     Raises:
-        BadTerm: one of them has too many parts, or an empty one.
+        BadTerm: a term has too many parts, or an empty one.
     """
     terms: Terms = {}
     for element in filter(None, split(query, " ", keep_quotes=True)):
@@ -87,7 +88,7 @@ def _of_name(element: str) -> list[list[str]]:
 
 def split(text: str, delimiter: str, *, keep_quotes: bool = False) -> list[str]:
     """
-    The parts of *text* between *delimiter*, which in double quotes is none.
+    Return the parts of *text* between *delimiter*, except where it is in double quotes.
     """
     parts, quoted = [""], False
     for char in text:
@@ -156,7 +157,7 @@ KEYS: Mapping[str, Callable[[State, str], Condition]] = {
 }
 
 
-def _place(found: EmbeddedWorkspace) -> tuple[bool, str, str]:
+def _sort_key(found: EmbeddedWorkspace) -> tuple[bool, str, str]:
     running = found.latest_build.status == WorkspaceStatus.RUNNING
     return not running, found.owner.name.lower(), found.name.lower()
 

@@ -1,5 +1,5 @@
 """
-The listener, and one thread for each connection it accepts.
+The listener, and one thread for each accepted connection.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from coder_agents.testing.connections import Connections
 HOST = "127.0.0.1"
 BACKLOG = 512
 
-# How long the threads may take together to say goodbye before their sockets are ended for them.
+# How long all threads together may take to end their connections before the sockets are shut down.
 GRACE_SECONDS = 1.0
 
-# How long a connection to a queue that has room may take; on loopback it is there at once.
+# How long a connection to a queue with room may take; on loopback it takes no time.
 FILLING_SECONDS = 0.2
 
 
@@ -30,11 +30,11 @@ class Server:
     """
     Accepts connections on loopback and hands each to *serve* in a thread of its own.
 
-    TLS handshakes happen in those threads, so that a peer which never finishes
-    one delays nobody else.
+    TLS handshakes happen in those threads, so a peer that never finishes a handshake delays no
+    other peer.
 
-    *greet* is called before TLS, *connections* knows them all. *listener* is what another server left by `suspend`; by default
-    a port is chosen.
+    *greet* is called with each connection before TLS. *connections* keeps all connections.
+    *listener* is a socket from `suspend` of another server; by default the system selects a port.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Server:
         self._tls = tls
         self._stopping = False
         self._listener = socket.create_server((HOST, 0)) if listener is None else listener
-        # Again, for connections that ended lately are in the way of who listens without it.
+        # Set again: without it, recently ended connections would prevent listening.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.listen(BACKLOG)
         self._listener.setblocking(False)
@@ -63,9 +63,7 @@ class Server:
 
     def stop(self) -> None:
         """
-        Stop listening, let every connection say goodbye, and join all threads.
-
-        Twice is once.
+        Stop listening, end every connection, and join all threads. A second call does nothing.
         """
         if not self._stopping:
             self._stop_accepting()
@@ -76,10 +74,11 @@ class Server:
         Stop, and keep the port meanwhile.
 
         Returns:
-            What holds the port: connections are refused until another server listens on it.
+            A socket that holds the port: connections are refused until another server listens on
+            it.
 
         Raises:
-            OSError: somebody else was faster to take the port; the server is stopped.
+            OSError: another program took the port first; the server is stopped.
         """
         self._stop_accepting()
         try:
@@ -89,16 +88,16 @@ class Server:
 
     def block(self) -> None:
         """
-        Let nobody connect from now on: who tries waits, as for a host that does not answer.
+        Accept no connections from now on: a client that connects gets no answer.
 
         Raises:
-            RuntimeError: nobody can already.
+            RuntimeError: the server is stopped or blocked already.
         """
         if self._stopping or self._fillers:
-            raise RuntimeError("nobody can connect to it already")
+            raise RuntimeError("the server is stopped or blocked already")
         self._pause_accepting()
         self._listener.listen(0)
-        # A full queue makes the system drop what else comes; the last of these does not fit.
+        # With a full queue, the system drops further connections; the last filler does not fit.
         while self._fill():
             pass
 
@@ -118,7 +117,7 @@ class Server:
             self._start_accepting()
 
     def _start_accepting(self) -> None:
-        # All but the last one are in the queue.
+        # All fillers but the last one are in the queue.
         ours = {filler.getsockname() for filler in self._fillers[:-1]}
         self._close_fillers()
         self._accepting = threading.Thread(
@@ -163,7 +162,8 @@ class Server:
             selector.register(self._listener, selectors.EVENT_READ)
             selector.register(self._wake_reader, selectors.EVENT_READ)
             while self._wake_reader not in {key.fileobj for key, _ in selector.select()}:
-                # The client may have left again, which some systems tell only here.
+                # The client may have closed the connection already; some systems report that only
+                # here.
                 with contextlib.suppress(OSError):
                     sock, address = self._listener.accept()
                     if address in fillers:
@@ -187,18 +187,18 @@ class Server:
 
 def hold_port(port: int) -> socket.socket:
     """
-    Take *port* without listening: who connects is refused, and nobody else can take it.
+    Take *port* without listening: connections are refused, and no other program can take the port.
 
     Raises:
-        OSError: somebody else has it.
+        OSError: another program has the port.
     """
     with contextlib.ExitStack() as undo:
         holder = undo.enter_context(socket.socket())
         try:
             holder.bind((HOST, port))
         except OSError:
-            # It may be that only connections which ended lately are in the way. Those the option
-            # ignores, but under it Linux would share the port with all who set it too.
+            # Perhaps only recently ended connections hold the port. SO_REUSEADDR ignores these, but
+            # Linux would then share the port with every socket that sets the option, too.
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind((HOST, port))
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)

@@ -1,5 +1,5 @@
 """
-What a deployment knows, apart from its sockets.
+The data of a deployment, without its sockets.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ class Person:
 
 class State:
     """
-    The data of one deployment, shared by all that serve it.
+    The data of one deployment, shared by all of its threads.
 
     Attributes:
-        release: the release it plays.
-        metadata_interval: seconds between two looks at changed metadata.
+        release: the release that it simulates.
+        metadata_interval: seconds between two checks for changed metadata.
         logs: the log lines of all agents.
-        agents: by their ids, those of former builds too.
-        people: the users by their names in lower case, the one of the token first.
-        workspaces: those of all users, oldest first.
-        licensed: whether it has what only licensed deployments have.
-        url: where it is.
+        agents: the agents by id, those of earlier builds included.
+        people: the users by name in lower case, the token's user first.
+        workspaces: the workspaces of all users, oldest first.
+        licensed: whether it has the calls of licensed deployments.
+        url: its URL.
+        signed_tokens: the tokens that were issued for terminals, with the ids of their agents.
         clock_offset: how far its clock is ahead of the true time.
     """
 
@@ -55,6 +56,7 @@ class State:
         self.licensed = False
         self.url = ""
         self.clock_offset = timedelta()
+        self.signed_tokens: dict[str, str] = {}
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self.logs = LogStore(now=self.now, limit=log_limit, line_length=release.line_length)
@@ -70,7 +72,7 @@ class State:
 
     def now(self) -> datetime:
         """
-        The deployment's time.
+        Return the deployment's time.
         """
         return datetime.now(UTC) + self.clock_offset
 
@@ -80,7 +82,7 @@ class State:
 
         Raises:
             TypeError: *offset* is no timedelta.
-            ValueError: it is more than 1,000 years, so that not every time has a date.
+            ValueError: *offset* is more than 1,000 years, so that some times would have no date.
         """
         if not isinstance(offset, timedelta):
             raise TypeError(f"offset must be a timedelta, not {type(offset).__name__}")
@@ -90,14 +92,14 @@ class State:
 
     def new_id(self) -> UUID:
         """
-        A UUID that only the seed and the order of calls decide.
+        Return a UUID that depends only on the seed and the order of calls.
         """
         with self._lock:
             return UUID(int=self._random.getrandbits(128), version=4)
 
     def person(self, name: str) -> Person:
         """
-        The user called *name*, made if there is none yet; ``me`` is the one of the token.
+        Return the user called *name*, created if necessary; ``me`` is the token's user.
         """
         with self._making:
             found = self.find_person(name)
@@ -108,7 +110,7 @@ class State:
 
     def find_person(self, text: str) -> Person | None:
         """
-        The user whose name or UUID is *text*; ``me`` is the one of the token.
+        Return the user whose name or UUID is *text*, None without one; ``me`` is the token's user.
         """
         if text == "me":
             return self.me
@@ -118,7 +120,7 @@ class State:
 
     def workspace(self, name: str, owner: str = "me") -> EmbeddedWorkspace:
         """
-        The workspace called *name* of *owner*, made with a first build if there is none yet.
+        Return the workspace called *name* of *owner*, created with a first build if necessary.
         """
         with self._making:
             person = self.person(owner)
@@ -130,8 +132,8 @@ class State:
 
     def find_workspace(self, name: str, owner: Person) -> EmbeddedWorkspace | None:
         """
-        The workspace called *name* of *owner*, unless it is deleted; a user has no two whose names
-        differ in case alone.
+        Return the workspace called *name* of *owner*, None without one or where it is deleted. No
+        two workspaces of a user have names that differ only in case.
         """
         lower = name.lower()
         present = (each for each in list(self.workspaces) if not each.deleted)

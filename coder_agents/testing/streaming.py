@@ -1,5 +1,5 @@
 """
-The calls that are answered with a stream.
+The handlers of calls that are answered with a stream.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from coder_agents.testing.message_streams import (
 from coder_agents.testing.requirements import find_agent, find_watched_agent, parse_count
 from coder_agents.testing.state import State
 
-# Even where nothing changed metadata is sent again, for its age.
-QUIET_INTERVALS = 6
+# After so many intervals unchanged metadata is sent again, because its age has changed.
+UNCHANGED_INTERVALS = 6
 
 
 def follow_logs(state: State, exchange: Exchange, agent: str) -> None:
@@ -46,7 +46,7 @@ def follow_logs(state: State, exchange: Exchange, agent: str) -> None:
 def _send_logs(state: State, agent: EmbeddedAgent, stream: Stream, last_id: int) -> None:
     first = True
     while True:
-        # Looked at before the lines: none that came earlier is left out at the end.
+        # Checked before the lines are read, so that the end skips no line that came earlier.
         over = agent.superseded or (agent.deleted and state.release.ends_deleted)
         lines = state.logs.after(agent.id, last_id)
         if lines or first:
@@ -61,7 +61,7 @@ def _send_logs(state: State, agent: EmbeddedAgent, stream: Stream, last_id: int)
 @lru_cache(maxsize=65_536)
 def _line(log: WorkspaceAgentLog) -> str:
     """
-    A line as it is sent: made once, as each connection gets what is not settled again.
+    Return a line as it is sent. The text is cached because each connection repeats unsettled lines.
     """
     return compact(log)
 
@@ -93,15 +93,16 @@ def send_metadata(
     state: State, agent: EmbeddedAgent, stream: Stream, wrap: Callable[[str], str]
 ) -> None:
     """
-    Send metadata for ever, each time put into a message by *wrap*.
+    Send metadata for ever; *wrap* puts each list into a message.
     """
     tick = time.monotonic()
     while True:
         version = agent.metadata.version
         stream.send(wrap(compact(agent.metadata.snapshot())))
-        for _ in range(QUIET_INTERVALS):
+        for _ in range(UNCHANGED_INTERVALS):
             tick += state.metadata_interval
-            # Once even where it is late: the peer is heard, and a stop is seen.
+            # At least one wait, also where it is late: it reads the peer's input and notices a
+            # stop.
             stream.wait(tick)
             while time.monotonic() < tick:
                 stream.wait(tick)
@@ -126,8 +127,8 @@ def _send_containers(state: State, agent: EmbeddedAgent, stream: Stream) -> None
     sent = None
     while agent.data.status == "connected":
         current = agent.containers.state()
-        # A container that starts or stops alone is not sent, nor is a warning: the agent compares
-        # its dev containers.
+        # The start or stop of a plain container is not sent, nor is a warning: the agent compares
+        # only its dev containers.
         if current.devcontainers != sent:
             stream.send(compact(documents.containers(current, state.release)) + "\n")
             sent = current.devcontainers
@@ -137,7 +138,7 @@ def _send_containers(state: State, agent: EmbeddedAgent, stream: Stream) -> None
 
 def run_stream(stream: Stream, send: Callable[[], None]) -> None:
     """
-    Do what *send* does, and end *stream* properly when the server stops meanwhile.
+    Run *send*, and end *stream* regularly when the server stops meanwhile.
     """
     try:
         send()
@@ -151,6 +152,6 @@ def _accept(
     unexpected: tuple[int, str] = (POLICY_VIOLATION, "unexpected data message"),
 ) -> WebSocketStream:
     """
-    Do the handshake; *unexpected* is the close that answers what the peer must not send.
+    Do the handshake; *unexpected* is the close code and reason that answer a message of the peer.
     """
     return accept(exchange, partial(WebSocketStream, unexpected=unexpected))

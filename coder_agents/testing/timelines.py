@@ -1,5 +1,5 @@
 """
-Timelines: how an agent started somewhere else, to be played again.
+Timelines: recorded starts of agents, and playing them again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from coder_agents.schema import LogLevel, WorkspaceAgent, WorkspaceAgentLog, fro
 
 Document = Mapping[str, Any]
 
-# Where no poll tells a time every line is earlier than this, and so comes with the first poll.
+# Where no poll has a time, every line is earlier than this one and comes with the first poll.
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 @attrs.frozen
 class Lines:
     """
-    Lines of one source that were stored together; now where nobody knows when.
+    Lines of one source that were stored together; without *created_at* the current time counts.
     """
 
     created_at: datetime | None
@@ -34,9 +34,9 @@ class Lines:
 
 
 @attrs.frozen
-class Telling:
+class Report:
     """
-    What is told of an agent: as JSON, decoded, and what that means.
+    A recorded report of an agent: its decoded JSON, and the agent that the JSON describes.
     """
 
     document: Document
@@ -46,37 +46,37 @@ class Telling:
 @attrs.frozen
 class Moment:
     """
-    What changes at a time, *t* seconds from the beginning.
+    A change *t* seconds after the beginning.
     """
 
     t: float
-    change: Telling | Lines
+    change: Report | Lines
 
 
 def read_timeline(timeline: Mapping[str, Any], own: WorkspaceAgent) -> list[Moment]:
     """
-    What happens in *timeline*, in order, as if it had happened to *own*.
+    Return the changes in *timeline*, in order, as changes of the agent *own*.
 
-    The form is that of `EmbeddedAgent.replay`. The first is a moment that tells of the agent.
+    *timeline* has the form of `EmbeddedAgent.replay`. The first change is a report of the agent.
 
     Raises:
-        ValueError: there is no poll, or they are not in the order of their times.
-        DecodeError: what should be an agent or a line of log is none.
+        ValueError: the timeline has no polls, or the polls are not in the order of their times.
+        DecodeError: a poll is not an agent, or a line is not a log line.
     """
-    polls = [Moment(poll["t"], tell(adapt(poll["body"], own))) for poll in timeline["polls"]]
+    polls = [Moment(poll["t"], report_of(adapt(poll["body"], own))) for poll in timeline["polls"]]
     times = [poll.t for poll in polls]
     if not times or times != sorted(times):
         raise ValueError("a timeline needs polls, in the order of their times")
     logs = from_json(json.dumps(timeline.get("logs", [])), list[WorkspaceAgentLog])
     began = _beginning(polls)
     batches = [Moment(max(times[0], _seconds(began, each)), each) for each in _batches(logs)]
-    # Where both come at once the lines are first: who finds the agent ready finds them all.
+    # At the same time lines come first, so that a client that sees the agent ready gets all lines.
     return polls[:1] + sorted([*batches, *polls[1:]], key=lambda moment: moment.t)
 
 
 def adapt(body: str | Document, own: WorkspaceAgent) -> dict[str, Any]:
     """
-    What is told of another agent, as told of *own*: with its ids and its name.
+    Return the report of another agent with the ids and the name of *own*.
     """
     document: Document = json.loads(body) if isinstance(body, str) else body
     sources = document.get("log_sources") or ()
@@ -90,16 +90,16 @@ def adapt(body: str | Document, own: WorkspaceAgent) -> dict[str, Any]:
     }
 
 
-def tell(document: Document) -> Telling:
+def report_of(document: Document) -> Report:
     """
-    What *document* tells.
+    Return the report in *document*.
     """
-    return Telling(document, from_json(json.dumps(document), WorkspaceAgent))
+    return Report(document, from_json(json.dumps(document), WorkspaceAgent))
 
 
 def play(
     moments: Iterable[Moment],
-    apply: Callable[[Telling | Lines], None],
+    apply: Callable[[Report | Lines], None],
     *,
     pause: Callable[[float], bool],
     speed: float,
@@ -110,8 +110,8 @@ def play(
     Arguments:
         moments: in order.
         apply: makes a change.
-        pause: waits so many seconds, and says whether to go on.
-        speed: how many times faster than it was.
+        pause: waits for the given seconds, and returns whether to continue.
+        speed: how many times faster than recorded.
     """
     began = time.monotonic()
     for moment in moments:
@@ -122,14 +122,14 @@ def play(
 
 def _beginning(polls: list[Moment]) -> datetime:
     """
-    When the time 0 was by the deployment's clock.
+    Return the time 0 of the timeline by the recorded deployment's clock.
 
-    Not before what any poll tells: none can tell of what has not happened yet.
+    It is not earlier than any poll implies: no poll reports a time after the poll itself.
     """
     known = [
         poll.change.agent.updated_at - timedelta(seconds=poll.t)
         for poll in polls
-        if isinstance(poll.change, Telling) and poll.change.agent.updated_at is not None
+        if isinstance(poll.change, Report) and poll.change.agent.updated_at is not None
     ]
     return max(known, default=LATEST)
 

@@ -1,5 +1,5 @@
 """
-How long the scripts of an agent took, and how long the agent took to connect.
+The timings of an agent's scripts and of its connection.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class ScriptTiming:
     One run of a script that has ended.
 
     Attributes:
-        name: the script's.
+        name: the script's name.
         stage: ``start``, ``stop`` or ``cron``.
-        started_at: when it began.
-        ended_at: when it ended.
-        outcome: how it ended.
-        listed_from: from when it is reported, by `time.monotonic`.
+        started_at: when the run began.
+        ended_at: when the run ended.
+        outcome: the outcome of the run.
+        listed_from: from when the run is reported, by `time.monotonic`.
     """
 
     name: str
@@ -44,11 +44,11 @@ class ScriptTiming:
 
 class TimingBoard:
     """
-    What an agent reports of the runs of its scripts.
+    The reported runs of an agent's scripts.
 
     Attributes:
-        delay: seconds from the end of a script until its run is listed. A real agent reports a
-            run beside its lifecycle state, so that state may be there first.
+        delay: seconds from the end of a script until its run is listed. A real agent reports a run
+            apart from its lifecycle state, so the state may come first.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class TimingBoard:
 
     def scripts(self, agent_id: UUID, agent_name: str) -> list[AgentScriptTiming]:
         """
-        The runs that are listed by now, as the API has them.
+        Return the runs that are listed by now, as schema objects.
         """
         with self._lock:
             listed = [each for each in self._timings if each.listed_from <= time.monotonic()]
@@ -87,7 +87,7 @@ class TimingBoard:
 
 def connection_timings(agent: WorkspaceAgent) -> list[AgentConnectionTiming]:
     """
-    How long *agent* took to connect; nothing where it never did.
+    Return how long *agent* took to connect; empty where it never connected.
     """
     if agent.first_connected_at is None:
         return []

@@ -1,5 +1,5 @@
 """
-Workspaces, and the builds that make their agents.
+Workspaces, and the builds that create their agents.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from coder_agents.testing.scripts import Script
 if TYPE_CHECKING:
     from coder_agents.testing.state import Person, State
 
-# What a workspace is called while the job of its latest build has one of these statuses.
-WHATEVER_TRANSITION = {
+# A workspace's status where the job status of its latest build alone determines it.
+BY_JOB_STATUS = {
     "pending": WorkspaceStatus.PENDING,
     "failed": WorkspaceStatus.FAILED,
     "canceling": WorkspaceStatus.CANCELING,
     "canceled": WorkspaceStatus.CANCELED,
 }
 
-# What it is called otherwise, by the transition: while the job is running, and afterwards.
+# Otherwise, a workspace's status by transition: while the job is running, and afterwards.
 BY_TRANSITION = {
     "start": (WorkspaceStatus.STARTING, WorkspaceStatus.RUNNING),
     "stop": (WorkspaceStatus.STOPPING, WorkspaceStatus.STOPPED),
@@ -50,19 +50,19 @@ UNFINISHED = (
 
 class EmbeddedBuild:
     """
-    A build of a workspace: pending, perhaps running, and at last complete, failed or canceled.
+    A build of a workspace: pending, perhaps running, and finally complete, failed or canceled.
 
     Attributes:
-        workspace: the workspace it builds.
+        workspace: the workspace that it builds.
         number: 1 for the first build.
         transition: ``start``, ``stop`` or ``delete``.
-        agents: the agents it made, but for sub-agents that were deleted.
-        job_status: of the job that does the work.
+        agents: the agents that it created, without deleted sub-agents.
+        job_status: the status of its job.
         error: why it failed.
-        error_code: the same for programs, such as ``INSUFFICIENT_QUOTA``.
-        started_at: when the work began.
-        canceled_at: when it was asked to stop.
-        completed_at: when it ended, in whatever way.
+        error_code: the code of *error*, such as ``INSUFFICIENT_QUOTA``.
+        started_at: when the job began.
+        canceled_at: when its cancellation was requested.
+        completed_at: when it ended: complete, failed or canceled.
     """
 
     def __init__(self, workspace: EmbeddedWorkspace, number: int, transition: str) -> None:
@@ -86,40 +86,40 @@ class EmbeddedBuild:
     @property
     def status(self) -> WorkspaceStatus:
         """
-        The status of a workspace of which this is the latest build.
+        The workspace's status while this build is the latest one.
         """
         during, after = BY_TRANSITION[str(self.transition)]
         otherwise = after if self.completed else during
-        return WHATEVER_TRANSITION.get(str(self.job_status), otherwise)
+        return BY_JOB_STATUS.get(str(self.job_status), otherwise)
 
     @property
     def completed(self) -> bool:
         """
-        Whether it ended well.
+        Whether the build succeeded.
         """
         return self.job_status == ProvisionerJobStatus.SUCCEEDED
 
     @property
     def listed(self) -> bool:
         """
-        Whether it tells of what it made: once it has ended, if badly only where it made agents.
+        Whether the build lists its resources: after its end, but after a failure only with agents.
         """
         return self.completed or (self.completed_at is not None and bool(self.agents))
 
     @property
     def replaced(self) -> bool:
         """
-        Whether a newer build of the workspace has ended well.
+        Whether a newer build of the workspace has succeeded.
         """
         return any(each.completed for each in self.workspace.builds[self.number :])
 
     def begin(self) -> None:
         """
-        Begin with the work: a pending build is running then, and the workspace ``starting``,
-        ``stopping`` or ``deleting``. What ends a pending build begins it too.
+        Begin the job: a pending build is running then, and the workspace ``starting``, ``stopping``
+        or ``deleting``. A pending build that ends has begun, too.
 
         Raises:
-            RuntimeError: it has begun before.
+            RuntimeError: the build has begun before.
         """
         self._require(ProvisionerJobStatus.PENDING)
         self.job_status = ProvisionerJobStatus.RUNNING
@@ -127,10 +127,10 @@ class EmbeddedBuild:
 
     def complete(self) -> None:
         """
-        End the agents of the builds before, and start those of this one.
+        End the agents of earlier builds, and start those of this build.
 
         Raises:
-            RuntimeError: it has ended before, or is canceling.
+            RuntimeError: the build has ended before, or is canceling.
         """
         self._require(ProvisionerJobStatus.PENDING, ProvisionerJobStatus.RUNNING)
         self.make_agents()
@@ -138,11 +138,11 @@ class EmbeddedBuild:
 
     def make_agents(self) -> None:
         """
-        End the agents of the builds before, and start those of this one, unless it stops or
-        deletes the workspace.
+        End the agents of earlier builds, and start those of this build, unless it stops or deletes
+        the workspace.
 
-        `complete` does it. A build that fails after it lists its agents all the same, once it has
-        ended, as does one for which `add_agent` made some.
+        `complete` includes this step. A build that fails after it, or after `add_agent`, still
+        lists its agents.
         """
         for build in self.workspace.builds[: self.number - 1]:
             for agent in build.agents:
@@ -158,14 +158,14 @@ class EmbeddedBuild:
 
     def fail(self, error: str = "exit status 1", *, error_code: str = "") -> None:
         """
-        Fail: the agents of the build before go on.
+        Fail the build: the agents of the build before continue.
 
         Arguments:
-            error: what the job says.
+            error: the error of the job.
             error_code: its code, such as ``INSUFFICIENT_QUOTA``.
 
         Raises:
-            RuntimeError: it has ended before.
+            RuntimeError: the build has ended before.
         """
         self._require(*UNFINISHED)
         self.error = error
@@ -174,11 +174,11 @@ class EmbeddedBuild:
 
     def cancel(self) -> None:
         """
-        Ask it to stop: a pending build is canceled at once, a running one is canceling until
-        `finish_cancel`. The agents of the build before go on.
+        Request the cancellation: a pending build is canceled at once, a running one is canceling
+        until `finish_cancel`. The agents of the build before continue.
 
         Raises:
-            RuntimeError: it has ended before, or is canceling already.
+            RuntimeError: the build has ended before, or is canceling already.
         """
         self._require(ProvisionerJobStatus.PENDING, ProvisionerJobStatus.RUNNING)
         self.canceled_at = self._state.now()
@@ -189,10 +189,10 @@ class EmbeddedBuild:
 
     def finish_cancel(self) -> None:
         """
-        Be canceled, after `cancel`.
+        Finish the cancellation after `cancel`.
 
         Raises:
-            RuntimeError: it is not canceling.
+            RuntimeError: the build is not canceling.
         """
         self._require(ProvisionerJobStatus.CANCELING)
         self._end(ProvisionerJobStatus.CANCELED)
@@ -210,21 +210,21 @@ class EmbeddedBuild:
         machine: Machine | None = None,
     ) -> EmbeddedAgent:
         """
-        Make and start an agent.
+        Create and start an agent.
 
         Arguments:
             name: its name, unique in the build.
             parent: the agent that runs it; see `EmbeddedAgent.add_subagent`.
-            scripts: what it runs when it starts, all at once; a text is a `Script`.
-            metadata: what it collects while it runs.
-            timeline: how it starts, instead of running anything; see `EmbeddedAgent.replay`.
-            speed: how many times faster than it was in the timeline.
-            release: of its program; that of its parent or the deployment by default.
-            machine: what it runs on; that of its parent or an ordinary one by default.
+            scripts: the scripts that it runs at its start, all at once; a text is a `Script`.
+            metadata: the items that it collects.
+            timeline: a recorded start to play in place of scripts; see `EmbeddedAgent.replay`.
+            speed: how many times faster than recorded the timeline is played.
+            release: the release of its program; by default that of its parent or the deployment.
+            machine: the machine that it runs on; by default that of its parent or an ordinary one.
 
         Raises:
             ValueError: the build has an agent of that name, the timeline cannot be played, or
-                there is no such release.
+                the release is unknown.
         """
         own = None if release is None else find_release(release)
         whole = [Script(each) if isinstance(each, str) else each for each in scripts]
@@ -242,7 +242,7 @@ class EmbeddedBuild:
                 machine=machine,
             )
             if timeline is not None:
-                # Before anybody can see it: it shall never look as if it had no timeline.
+                # Before the agent is visible, so that no client sees it without the timeline.
                 agent.replay(timeline, speed=speed)
             self.agents.append(agent)
             self._state.agents[agent.id] = agent
@@ -252,7 +252,8 @@ class EmbeddedBuild:
 
     def remove_agent(self, gone: EmbeddedAgent) -> None:
         """
-        List an agent no longer, and tell those who follow its log. Twice is once.
+        Remove an agent from the list, and notify the streams of its log. A second call does
+        nothing.
         """
         with self._changing:
             self.agents = [agent for agent in self.agents if agent is not gone]
@@ -276,9 +277,9 @@ class EmbeddedWorkspace:
     Attributes:
         id: its UUID.
         name: its name.
-        owner: whose it is, with ``id`` and ``name``.
+        owner: its owner, with ``id`` and ``name``.
         builds: all its builds, oldest first.
-        notices: tells of every new build, and of agents that were deleted.
+        notices: notifies of every new build and of every deleted agent.
     """
 
     def __init__(self, state: State, name: str, owner: Person) -> None:
@@ -294,33 +295,35 @@ class EmbeddedWorkspace:
     @property
     def latest_build(self) -> EmbeddedBuild:
         """
-        The newest build, of whatever success.
+        The newest build, successful or not.
         """
         return self.builds[-1]
 
     @property
     def deleted(self) -> bool:
         """
-        Whether it is gone: the build that deletes it has ended well.
+        Whether the build that deletes the workspace has succeeded.
         """
         return self.latest_build.status == WorkspaceStatus.DELETED
 
     def start_build(self, transition: str = "start") -> EmbeddedBuild:
         """
-        Ask for a build, which ends what follows the logs of the agents so far.
+        Request a new build, which ends the streams of the logs of earlier agents.
 
         Arguments:
             transition: ``start``, ``stop`` or ``delete``.
 
         Returns:
-            The build; it is pending until it is told what happens to it.
+            The build, which is pending until one of its methods begins or ends it.
 
         Raises:
-            ValueError: there is no such transition.
+            ValueError: the transition is unknown.
             RuntimeError: the workspace is deleted.
         """
         if transition not in BY_TRANSITION:
-            raise ValueError(f"no transition {transition!r}: there are {', '.join(BY_TRANSITION)}")
+            raise ValueError(
+                f"transition must be one of {', '.join(BY_TRANSITION)}, not {transition!r}"
+            )
         if self.builds and self.deleted:
             raise RuntimeError(f"workspace {self.name!r} is deleted")
         build = EmbeddedBuild(self, len(self.builds) + 1, transition)
@@ -330,7 +333,7 @@ class EmbeddedWorkspace:
 
     def agents_before(self, build: EmbeddedBuild) -> list[EmbeddedAgent]:
         """
-        The agents of the newest build before *build* that made some, without sub-agents.
+        Return the agents of the newest build before *build* that has agents, without sub-agents.
         """
         earlier = [each for each in self.builds[: build.number - 1] if each.agents]
         agents = earlier[-1].agents if earlier else []

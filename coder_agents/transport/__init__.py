@@ -1,5 +1,5 @@
 """
-The only modules that talk to the network.
+The transport: the only modules that use the network.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
-    from coder_agents.transport.connection import ClosedError, DroppedError, Interest
     from coder_agents.transport.decoding import decoded, other_than_requested
     from coder_agents.transport.document import DocumentSource
-    from coder_agents.transport.failures import is_gone, lacks_call
+    from coder_agents.transport.failures import is_gone, lacks_call, page_error, refusal
     from coder_agents.transport.http import HTTP, Params, quoted
     from coder_agents.transport.http_source import HTTPSource
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.kept_request import KeptRequest
+    from coder_agents.transport.pages import is_page
     from coder_agents.transport.polled import PolledSource
     from coder_agents.transport.pty import PtySource
     from coder_agents.transport.source import Source
     from coder_agents.transport.sse import ServerSentEvent, SSESource
+    from coder_agents.transport.unreached import is_final, transport_error
+    from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
     from coder_agents.transport.websocket import WebSocketSource
 
 __all__ = [
@@ -40,27 +42,34 @@ __all__ = [
     "Source",
     "WebSocketSource",
     "decoded",
+    "is_final",
     "is_gone",
+    "is_page",
     "lacks_call",
     "other_than_requested",
+    "page_error",
     "quoted",
+    "refusal",
+    "transport_error",
 ]
 
 __getattr__, __dir__ = exports(
     __name__,
     {
-        "connection": "ClosedError DroppedError Interest",
         "decoding": "decoded other_than_requested",
         "document": "DocumentSource",
-        "failures": "is_gone lacks_call",
+        "failures": "is_gone lacks_call page_error refusal",
         "http": "HTTP Params quoted",
         "http_source": "HTTPSource",
         "kept": "KeptConnections",
         "kept_request": "KeptRequest",
+        "pages": "is_page",
         "polled": "PolledSource",
         "pty": "PtySource",
         "source": "Source",
         "sse": "ServerSentEvent SSESource",
+        "unreached": "is_final transport_error",
+        "waiting": "ClosedError DroppedError Interest",
         "websocket": "WebSocketSource",
     },
 )

@@ -3,7 +3,7 @@ One socket to the deployment: dial, receive and send without waiting, wake.
 
 The socket is dialled through the requests session's own adapter, so its TLS
 settings, client certificate, proxy and ``NO_PROXY`` are those of the REST calls
-by construction. Only a dial blocks: for everything else, a connection reports what to wait for.
+by construction. Only a dial blocks; before other steps, a connection reports what to wait for.
 """
 
 from __future__ import annotations
@@ -16,65 +16,30 @@ import time
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
-import attrs
 import requests
 
 from coder_agents.transport import fork
 from coder_agents.transport.dial import dial
+from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
 
 SEND_TIMEOUT = 5.0
 """
-Seconds that output waits for a peer that takes none of it.
+The most seconds that output waits for a peer that does not read.
 """
 
-_BLOCK = 131_008  # bytes; one read takes what the kernel has, up to this
-_SMALL = 16_384  # bytes; where more come at once, still more are probably there by now
-
-
-class ClosedError(Exception):
-    """
-    The connection was woken by `Connection.wake`: the reader shall stop.
-    """
-
-
-class DroppedError(Exception):
-    """
-    The connection broke off, or the peer ended it.
-
-    *code* is the WebSocket close code, None where none was received.
-    """
-
-    def __init__(self, text: str, *, code: int | None = None, reason: str = "") -> None:
-        super().__init__(text)
-        self.code = code
-        self.reason = reason
-
-
-@attrs.frozen
-class Interest:
-    """
-    What to wait for before something is read again.
-
-    Attributes:
-        fileno: the socket; None where only time has to pass.
-        events: `selectors.EVENT_READ`, `selectors.EVENT_WRITE` or both; 0 without a socket.
-        until: when it is read again at the latest, by `time.monotonic`; may be infinite.
-    """
-
-    fileno: int | None
-    events: int
-    until: float
+_BLOCK = 131_008  # bytes that one read takes at most
+_SMALL = 16_384  # bytes; after a larger read, more bytes have probably arrived
 
 
 class Connection:
     """
-    One dialled socket, from before it exists until it is freed.
+    One socket, from before its dial until it is freed.
 
-    One thread at a time may dial, receive, send and free; any thread or signal
-    handler may wake it, at any moment.
+    One thread at a time may dial, receive, send and free; any thread or signal handler may wake the
+    connection, at any moment.
 
     Args:
-        send_timeout: seconds that output waits for a peer that takes none of it.
+        send_timeout: the most seconds that output waits for a peer that does not read.
 
     Attributes:
         last_byte: when the last byte came, by `time.monotonic`.
@@ -83,11 +48,11 @@ class Connection:
 
     def __init__(self, *, send_timeout: float = SEND_TIMEOUT) -> None:
         self._send_timeout = send_timeout
-        self._socket: Any = None  # a plain socket, or one of ssl's or urllib3's wrappers of it
+        self._socket: Any = None  # a plain socket, or a TLS wrapper of ssl or urllib3
         self._waker: socket.socket | None = None
         self._woken = False
-        self._lacking = 0  # what the socket lacked when it was read last
-        self._is_plain = False  # TCP without TLS: a read that is not full has emptied it
+        self._lacking = 0  # the event that the last read lacked
+        self._is_plain = False  # TCP without TLS: a partial read has emptied it
         self._is_drained = False
         self._output = bytearray()
         self._output_lacking = EVENT_WRITE
@@ -99,7 +64,7 @@ class Connection:
     @property
     def is_dialled(self) -> bool:
         """
-        Whether there is a socket, or was one.
+        Whether the connection has a socket, open or closed.
         """
         return self._socket is not None
 
@@ -112,12 +77,12 @@ class Connection:
 
     def dial(self, pool: Any, request: requests.PreparedRequest, timeout: float) -> None:
         """
-        Connect to where *request* goes, as the connections of urllib3's *pool* would.
+        Connect to the server of *request*, as a connection of urllib3's *pool* would.
 
-        *timeout* is in seconds, for all of it: the look-up, every address, a
-        proxy's answer, the TLS handshake. Only the look-up may overrun it.
+        *timeout* is the limit in seconds for the DNS look-up, every address, the answer of a proxy
+        and the TLS handshake together. Only the look-up may exceed it.
 
-        Raises what urllib3, ssl and socket raise, and *ClosedError*.
+        Raises the errors of urllib3, ssl and socket, and *ClosedError* when woken.
         """
         fork.register(self)
         try:
@@ -132,8 +97,8 @@ class Connection:
         self.last_byte = time.monotonic()
 
     def _tap(self, tcp: socket.socket) -> None:
-        # A duplicate of the TCP socket can be shut down while it connects and while TLS is on top
-        # of it: whoever reads wakes, and TLS still refuses what it cannot decrypt.
+        # A duplicate of the TCP socket can be shut down during a connect and below TLS: the reader
+        # wakes, and TLS still refuses bytes that it cannot decrypt.
         if self._socket is not tcp:
             before, self._waker = self._waker, socket.fromfd(tcp.fileno(), tcp.family, tcp.type)
             self._socket = tcp
@@ -143,11 +108,12 @@ class Connection:
 
     def receive(self) -> bytes | None:
         """
-        Return what has arrived; None where nothing has, b"" at the end.
+        Return the bytes that have arrived; None where none have, b"" at the end.
 
-        What the read before has emptied is not read again at once: whoever gets None waits first.
+        A socket that the last read emptied is not read again at once: the caller gets None, and
+        waits.
 
-        Raises *ClosedError* when woken, *DroppedError* where the connection is lost or the peer
+        Raises *ClosedError* when woken, *DroppedError* where the connection dropped or the peer
         does not read.
         """
         if not self._is_drained or self._output or self._woken:
@@ -158,7 +124,7 @@ class Connection:
 
     def receive_now(self) -> bytes | None:
         """
-        Read the socket, whatever was found before; see `receive`.
+        Read the socket, also where the last read emptied it; see `receive`.
         """
         if self._woken:
             raise ClosedError
@@ -177,7 +143,7 @@ class Connection:
             self._lacking = EVENT_WRITE
         except OSError as error:
             cause = error.with_traceback(None)
-        # Checked after every read, too: what a woken socket gives is no data.
+        # Checked after every read, too: a woken socket returns no valid data.
         if self._woken:
             raise ClosedError
         if data is not None:
@@ -186,16 +152,17 @@ class Connection:
             self._is_drained = self._is_plain and 0 < len(data) < _SMALL
             return data
         if cause is not None:
-            raise DroppedError(f"the connection was lost: {cause}") from cause
+            raise DroppedError(f"the connection dropped: {cause}") from cause
         if self._output or self._output_failure:
             self._check_output()
         return None
 
     def send(self, data: bytes) -> None:
         """
-        Send *data*, as much as can be sent now; the rest is sent by `receive` and `flush`.
+        Send as much of *data* as can be sent now; `receive` and `flush` send the remainder.
 
-        Raises *ClosedError* when woken. What fails is raised by `receive`, after what has arrived.
+        Raises *ClosedError* when woken. An error of sending is raised by `receive`, after the bytes
+        that have arrived.
         """
         self._check()
         self._output += data
@@ -203,9 +170,9 @@ class Connection:
 
     def flush(self) -> None:
         """
-        Send what could not be sent before, as much as can be sent now.
+        Send as much of the pending output as can be sent now.
 
-        Raises *ClosedError* when woken, *DroppedError* where the connection is lost or the peer
+        Raises *ClosedError* when woken, *DroppedError* where the connection dropped or the peer
         does not read.
         """
         self._check()
@@ -224,7 +191,7 @@ class Connection:
         except ssl.SSLWantReadError:
             self._output_lacking = EVENT_READ
         except OSError as error:
-            self._output_failure = f"the connection was lost: {error}"
+            self._output_failure = f"the connection dropped: {error}"
             output.clear()
         if output and self._output_until == math.inf:
             self._output_until = time.monotonic() + self._send_timeout
@@ -236,7 +203,7 @@ class Connection:
 
     def _check_time_to_send(self) -> None:
         if self._output and time.monotonic() >= self._output_until:
-            raise DroppedError("the server does not read what it is sent")
+            raise DroppedError("the server does not read what the client sends")
 
     def _check(self) -> None:
         if self._woken:
@@ -244,10 +211,10 @@ class Connection:
 
     def interest(self, until: float) -> Interest | None:
         """
-        Return what to wait for, *until* at the latest; None where `receive` may find something now.
+        Return what to wait for, *until* at the latest; None where `receive` may find bytes now.
 
-        That is so unless it was called last and found nothing: what lies in TLS is no event of
-        the socket.
+        The result is None unless the last call was a `receive` that found nothing: bytes inside TLS
+        cause no event of the socket.
         """
         if not self._lacking or self._woken or self._output_failure:
             return None
@@ -258,10 +225,10 @@ class Connection:
 
     def wake(self) -> None:
         """
-        Make whoever dials, receives or sends stop with *ClosedError*.
+        Stop the thread that dials, receives or sends with *ClosedError*.
 
-        Returns at once. Only a DNS look-up runs to its end, and where the system cannot shut
-        down a socket that connects, the TCP connect to its time-out.
+        Returns at once. Only a DNS look-up runs to its end. Where the system cannot shut down a
+        connecting socket, the TCP connect runs to its time-out.
         """
         self._woken = True
         self._shut_down()
@@ -274,9 +241,10 @@ class Connection:
 
     def free(self) -> None:
         """
-        Close the socket, also twice. For whoever reads, or when nobody does.
+        Close the socket; a second call does nothing. Only the thread that reads may call it, or any
+        thread while none reads.
 
-        It is shut down first: a forked process may still hold its number.
+        The socket is shut down first, because a forked process may still hold its file number.
         """
         self._shut_down()
         self._lacking = 0  # a closed socket is nothing to wait for

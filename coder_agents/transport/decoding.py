@@ -1,5 +1,5 @@
 """
-What an answer holds, and whether it is about what was requested.
+Decoding an answer, and the error for an answer about another object than requested.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from typing import TypeVar
 
 from coder_agents.errors import DecodeError
 
+JSON = "application/json"
+
 T = TypeVar("T")
 
 
 def decoded(content: bytes, read: Callable[[bytes], T], method: str, url: str) -> T:
     """
-    Return what *read* returns for *content*, the answer to the request of *url*.
+    Return the result of *read* for *content*, the answer to the request *method* *url*.
 
-    Raises *DecodeError*, which names the request.
+    Raises *DecodeError* that names the request.
     """
     try:
         return read(content)
@@ -29,15 +31,15 @@ def decoded(content: bytes, read: Callable[[bytes], T], method: str, url: str) -
             method=method,
             url=url,
         )
-    raise failure  # out here, so that it has no other one as its context
+    raise failure  # outside of the handler, so that it has no other exception as its context
 
 
 def other_than_requested(method: str, url: str, path: str, wanted: str, found: str) -> DecodeError:
     """
-    Return the exception for an answer whose *path* names *found* where *wanted* was requested.
+    Return the exception for an answer that has *found* at *path*, where *wanted* was requested.
     """
     return DecodeError(
-        f"{method} {url}: the answer is about another one: {path}: wanted {wanted}, found {found}",
+        f"{method} {url}: the answer is about another object: {path}: wanted {wanted}, found {found}",
         path=path,
         wanted=wanted,
         found=found,

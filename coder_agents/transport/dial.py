@@ -1,8 +1,8 @@
 """
-Connecting with one deadline in all.
+Dialling with one deadline in all.
 
 urllib3 gives each address, each read of a proxy's answer and the TLS handshake a time-out of its
-own. Here they share one: whoever dials knows when it is over.
+own. Here they share one deadline, so a dial ends in time.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import urllib3.connection
 from urllib3.exceptions import HTTPError, LocationParseError, ProxyError
 from urllib3.util.connection import allowed_gai_family
 
-_MIN_TIMEOUT = 0.001  # seconds; 0 would mean that a socket does not block at all
+_MIN_TIMEOUT = 0.001  # seconds; 0 would make the socket non-blocking
 
 Tap = Callable[[socket.socket], None]
 
 
 class Deadline:
     """
-    The moment at which a dial is over.
+    The moment at which a dial ends.
 
     Args:
         timeout: seconds from now.
@@ -39,7 +39,7 @@ class Deadline:
 
     def left(self) -> float:
         """
-        Return the seconds that are left; raises *TimeoutError* where none are.
+        Return the seconds that are left. Raises *TimeoutError* where none are left.
         """
         left = self._until - time.monotonic()
         if left <= 0:
@@ -49,43 +49,43 @@ class Deadline:
 
 class DialSocket(socket.socket):
     """
-    A TCP socket that, while it is dialled, waits no longer than the dial may take.
+    A TCP socket that keeps to the deadline during the dial.
 
     http.client reads a proxy's answer through `recv_into`, and ssl takes the time-out of its
-    handshake from `gettimeout`. `recv` and `send` stay those of any socket.
+    handshake from `gettimeout`. `recv` and `send` are unchanged.
     """
 
     deadline: Deadline | None = None
 
     def recv_into(self, *args: Any) -> int:
         """
-        Receive as any socket, within the deadline.
+        Receive within the deadline.
         """
         _limit(self, self.deadline)
         return super().recv_into(*args)
 
     def sendall(self, *args: Any) -> None:
         """
-        Send as any socket, within the deadline.
+        Send within the deadline.
         """
         _limit(self, self.deadline)
         super().sendall(*args)
 
     def gettimeout(self) -> float | None:
         """
-        Return the time that is left.
+        Return the seconds until the deadline, or the socket's time-out where it has no deadline.
         """
         if self.deadline is None:
             return super().gettimeout()
         try:
             return self.deadline.left()
-        except TimeoutError:  # raised here, it would leak the half-made TLS socket
+        except TimeoutError:  # raised here, it would leak the unfinished TLS socket
             return _MIN_TIMEOUT
 
 
 class DialTLSSocket(ssl.SSLSocket):
     """
-    The same for TLS to a proxy, inside which the proxy's answer comes.
+    A TLS socket to a proxy that keeps to the deadline while the proxy answers.
     """
 
     deadline: Deadline | None = None
@@ -119,16 +119,16 @@ def _limit(sock: socket.socket, deadline: Deadline | None) -> None:
 
 def dial(pool: Any, request: requests.PreparedRequest, timeout: float, tap: Tap) -> Any:
     """
-    Return a socket that is connected to where *request* goes, as urllib3's *pool* would connect.
+    Return a socket to the server of *request*, connected as urllib3's *pool* would connect.
 
-    *timeout* is in seconds, for all of it: the look-up, every address, a proxy's answer, the TLS
-    handshake. *tap* is given each TCP socket as early as possible, and may raise.
+    *timeout* is the limit in seconds for the DNS look-up, every address, the answer of a proxy and
+    the TLS handshake together. *tap* receives each TCP socket as early as possible, and may raise.
 
-    Raises what urllib3, ssl and socket raise.
+    Raises the errors of urllib3, ssl and socket.
     """
     connection: Any = pool._new_conn()
     deadline = Deadline(timeout)
-    dialled: list[Any] = []  # sockets that know the deadline
+    dialled: list[Any] = []  # sockets with the deadline
     connect, wrap = connection._new_conn, getattr(connection, "_connect_tls_proxy", None)
     connection._new_conn = lambda: _tcp(connection, connect, deadline, tap, dialled)
     if wrap is not None:
@@ -137,10 +137,10 @@ def dial(pool: Any, request: requests.PreparedRequest, timeout: float, tap: Tap)
         _connect(pool, connection, request, lambda sock: _tls(sock, deadline, dialled))
         connection.sock.settimeout(0)
     except BaseException as error:
-        # As urllib3 distinguishes it for a REST call; a refused tunnel has undone it.
+        # urllib3's rule for a REST call. A refused tunnel has reset `has_connected_to_proxy`.
         is_of_proxy = connection.proxy is not None and not connection.has_connected_to_proxy
         connection.close()
-        _close_half_made(error)
+        _close_unfinished(error)
         if is_of_proxy and isinstance(error, (OSError, HTTPError)):
             raise ProxyError("Unable to connect to proxy", error) from error
         raise
@@ -149,23 +149,26 @@ def dial(pool: Any, request: requests.PreparedRequest, timeout: float, tap: Tap)
             sock.deadline = None
             if isinstance(sock, DialTLSSocket):
                 sock.__class__ = ssl.SSLSocket  # type: ignore[assignment]
-        for name in ("_new_conn", "_connect_tls_proxy"):  # or they and the connection are a cycle
+        for name in (
+            "_new_conn",
+            "_connect_tls_proxy",
+        ):  # they and the connection would form a cycle
             vars(connection).pop(name, None)
     return connection.sock
 
 
-def _close_half_made(error: BaseException) -> None:
+def _close_unfinished(error: BaseException) -> None:
     """
     Close the TLS socket whose handshake *error* ended.
 
-    Python 3.11 leaves it to whoever drops the traceback where *error* is an interrupt.
+    Where *error* is an interrupt, Python 3.11 closes the socket only with the traceback.
     """
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if frame.f_globals is not vars(ssl):
-            continue  # a frame keeps the locals that were read of it, and ours has the error
-        half_made = frame.f_locals.get("self")
-        if isinstance(half_made, ssl.SSLSocket):
-            half_made.close()
+            continue  # a frame keeps the locals that were read from it, and this one has the error
+        unfinished = frame.f_locals.get("self")
+        if isinstance(unfinished, ssl.SSLSocket):
+            unfinished.close()
 
 
 def _connect(
@@ -175,11 +178,11 @@ def _connect(
     limited: Callable[[Any], Any],
 ) -> None:
     """
-    Connect, through a tunnel where the pool has a proxy, also for ``http``; *limited* makes a TLS socket
-    to a proxy keep to the deadline.
+    Connect; where the pool has a proxy, through a tunnel, also for ``http``. *limited* makes a TLS
+    socket to a proxy keep to the deadline.
 
-    A stream needs a connection of its own to the deployment; a proxy that is
-    asked for an ``http`` URL in the ordinary way keeps the connection to itself.
+    A stream needs a connection of its own to the deployment. A proxy that gets an ``http`` request
+    without a tunnel does not give its connection away.
     """
     target = urllib3.util.parse_url(request.url or "")
     if pool.proxy is None:
@@ -215,10 +218,10 @@ def _tcp(
     dialled: list[Any],
 ) -> socket.socket:
     """
-    Return the TCP socket that *connection* sends over.
+    Return the connected TCP socket of *connection*.
     """
     if type(connection)._new_conn is not urllib3.connection.HTTPConnection._new_conn:
-        # Of another kind, such as a SOCKS proxy's: it knows by itself how to connect.
+        # Another class, such as a SOCKS proxy's, connects in its own way.
         connection.timeout = deadline.left()
         tcp = connect()
         tcp.settimeout(deadline.left())
@@ -243,7 +246,7 @@ def _first_that_answers(connection: Any, deadline: Deadline, tap: Tap) -> DialSo
     failure: OSError | None = None
     try:
         for index, address in enumerate(addresses):
-            # An address that never answers leaves time for the others.
+            # An address that never answers must leave time for the others.
             share = deadline.left() / (len(addresses) - index)
             try:
                 return _connected(connection, address, share, deadline, tap)
@@ -251,7 +254,7 @@ def _first_that_answers(connection: Any, deadline: Deadline, tap: Tap) -> DialSo
                 failure = error
         raise failure or OSError("the look-up found no address")
     finally:
-        failure = None  # or the exception, its traceback and this frame would be a cycle
+        failure = None  # the exception, its traceback and this frame would form a cycle
 
 
 def _addresses_of(connection: Any) -> list[Any]:
@@ -260,7 +263,7 @@ def _addresses_of(connection: Any) -> list[Any]:
         return socket.getaddrinfo(host, connection.port, allowed_gai_family(), socket.SOCK_STREAM)
     except UnicodeError:
         failure = LocationParseError(f"'{host}', label empty or too long")
-    raise failure  # out here, or Python's own reason would be taken for it
+    raise failure  # outside of the handler, so that Python's own error does not become its context
 
 
 def _connected(
@@ -274,7 +277,7 @@ def _connected(
         if connection.source_address:
             sock.bind(connection.source_address)
         sock.settimeout(share)
-        tap(sock)  # before it connects: a socket that is shut down stops connecting
+        tap(sock)  # before the connect: a shutdown stops a connecting socket
         sock.connect(where)
         tap(sock)
     except BaseException:

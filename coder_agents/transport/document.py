@@ -1,8 +1,8 @@
 """
 One document over a connection of its own: a GET that can be woken.
 
-What a stream has to request while it is read goes this way, so that closing the stream ends
-it, and so that it does not depend on the client, which may be closed by then.
+A stream sends its further requests this way. Closing the stream ends them, and they do not depend
+on the client, which may be closed by then.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Mapping
 
 import attrs
 
-from coder_agents.transport.connection import DroppedError, Interest
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Head
 from coder_agents.transport.http_source import HTTPSource
-from coder_agents.transport.pages import JSON
+from coder_agents.transport.waiting import DroppedError, Interest
 
 
 class DocumentSource(HTTPSource[bytes]):
     """
-    The body of one answer, as its only message.
+    The body of one answer, as the only message.
     """
 
     _success = 200
@@ -38,7 +38,7 @@ class DocumentSource(HTTPSource[bytes]):
 
     def interest(self) -> Interest | None:
         """
-        Return what to wait for before the next step; None where it may find something now.
+        Return what to wait for before the next step; None where a step may find input now.
         """
         interest = super().interest()
         if interest is None or interest.until <= self._answer_until:
@@ -47,11 +47,11 @@ class DocumentSource(HTTPSource[bytes]):
 
     def receive(self) -> bytes | None:
         """
-        Return the whole body, None where it is not whole yet.
+        Return the complete body, None while it is not complete.
         """
         if self._exchange.read_into(self._body, self._max_message_size):
             return bytes(self._body)
         self._check_silence()
         if time.monotonic() >= self._answer_until:
-            raise DroppedError("the document was not whole in time")
+            raise DroppedError("the document was not complete in time")
         return None

@@ -1,8 +1,8 @@
 """
-HTTP exchanges over a connection: a request, the head of its answer, the answer's body.
+HTTP exchanges over a connection: a request, the head of its answer, and the answer's body.
 
-h11 parses, byte by byte if need be: half a header, half a chunk or half of a
-chunk's length wait whole for the rest, which http.client cannot do.
+h11 parses byte by byte if necessary: half a header, half a chunk or half of a chunk's length waits
+for the missing bytes, which http.client does not support.
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ import h11
 import requests
 
 from coder_agents.errors import MessageTooLargeError
-from coder_agents.transport.connection import Connection, DroppedError
+from coder_agents.transport.connection import Connection
+from coder_agents.transport.waiting import DroppedError
 
 Head = h11.Response | h11.InformationalResponse
 
 MAX_READS = 64
 """
-How often one step reads before others get their turn: an answer may have millions of tiny chunks, or many
-megabytes.
+The most reads of one step, so that other connections get their turn: an answer may have millions of
+tiny chunks, or many megabytes.
 """
 
-_MAX_HEAD = 65536  # bytes of a status line and headers, more than any server sends
+_MAX_HEAD = 65536  # bytes of the status line and headers
 
 
 class Exchange:
     """
-    A GET and its answer, as far as it has come; where the peer allows it, another one after that.
+    A GET and its answer, as far as the answer has come. Where the peer allows it, another GET may
+    follow.
 
     Nothing here waits.
     """
@@ -41,16 +43,17 @@ class Exchange:
         """
         Send *request*, which has no body.
 
-        Raises *h11.LocalProtocolError* where it cannot be sent.
+        Raises *h11.LocalProtocolError* where *request* cannot be sent.
         """
         data = self._parser.send(request) or b""
         self._connection.send(data + (self._parser.send(h11.EndOfMessage()) or b""))
 
     def head(self) -> Head | None:
         """
-        Return the head of the answer, None where it is not whole yet. 101 is one.
+        Return the head of the answer, None while it is not complete. Of the 1xx heads, only 101
+        counts.
 
-        Raises *DroppedError* where it cannot be read.
+        Raises *DroppedError* where the head cannot be read.
         """
         while (event := self._next_event()) is not None:
             if isinstance(event, h11.Response):
@@ -61,9 +64,9 @@ class Exchange:
 
     def read(self) -> bytes | None:
         """
-        Return the next bytes of the body, None where none have come; b"" at its end.
+        Return the next bytes of the body, None where none have come; b"" at the body's end.
 
-        Raises *DroppedError* where they cannot be read.
+        Raises *DroppedError* where the body cannot be read.
         """
         event = self._next_event()
         if event is None:
@@ -72,11 +75,13 @@ class Exchange:
 
     def read_into(self, body: bytearray, max_size: int) -> bool:
         """
-        Add to *body* what has come of it; return whether *body* is whole.
+        Add the bytes that have come to *body*; return whether *body* is complete.
 
-        False also where more may be there: after *MAX_READS* others get their turn.
+        After *MAX_READS* reads the result is False, although more bytes may have come: other
+        connections get their turn.
 
-        Raises *DroppedError* where it cannot be read, *MessageTooLargeError* past *max_size* bytes.
+        Raises *DroppedError* where the body cannot be read, *MessageTooLargeError* beyond
+        *max_size* bytes.
         """
         for _ in range(MAX_READS):
             data = self.read()
@@ -84,33 +89,33 @@ class Exchange:
                 return data is not None
             body += data
             if len(body) > max_size:
-                raise MessageTooLargeError(f"a document of more than {max_size} bytes")
+                raise MessageTooLargeError(f"a document has more than {max_size} bytes")
         return False
 
     @property
     def beyond(self) -> bytes:
         """
-        What has come after the head of a 101: the new protocol's first bytes.
+        The bytes after the head of a 101: the first bytes of the new protocol.
         """
         return bytes(self._parser.trailing_data[0])
 
     @property
     def reusable(self) -> bool:
         """
-        Whether the answer is whole, nothing came after it, and another request may follow.
+        Whether the answer is complete, nothing came after it, and another request may follow.
         """
         parser = self._parser
         return parser.our_state is parser.their_state is h11.DONE and not parser.trailing_data[0]
 
     def next_cycle(self) -> None:
         """
-        Make ready for another request, where that is possible.
+        Prepare for another request; only where `reusable` is true.
         """
         self._parser.start_next_cycle()
 
     def _next_event(self) -> object:
         """
-        Return the next event of the answer, None where it is not whole yet.
+        Return the next event of the answer, None while it is not complete.
         """
         try:
             while (event := self._parser.next_event()) is h11.NEED_DATA:
@@ -119,19 +124,19 @@ class Exchange:
                     return None
                 self._parser.receive_data(data)
         except h11.RemoteProtocolError as error:
-            # h11's own frames refer to the error that they raised, whose traceback refers to them, and
-            # from there to all callers: without its traceback they are free.
+            # The error's traceback refers to h11's frames, these refer to the error, and to all
+            # callers. Without the traceback the frames are freed.
             reason = str(error.with_traceback(None))
         else:
             return event
-        raise DroppedError(f"the answer is not whole: {reason}")
+        raise DroppedError(f"the answer is incomplete or invalid: {reason}")
 
 
 def request_of(prepared: requests.PreparedRequest) -> h11.Request:
     """
-    Return *prepared* as h11 sends it.
+    Return *prepared* as a request of h11.
 
-    Raises *h11.LocalProtocolError* where a header of it cannot be sent.
+    Raises *h11.LocalProtocolError* where one of its headers cannot be sent.
     """
     headers: Mapping[str, str | bytes] = prepared.headers
     return h11.Request(
@@ -147,6 +152,6 @@ def _text(value: str | bytes) -> str:
 
 def headers_of(head: Head) -> dict[str, str]:
     """
-    Return the headers of an answer, names in lower case.
+    Return the headers of an answer, with names in lower case.
     """
     return {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}

@@ -1,8 +1,8 @@
 """
-From an answer that is not the wanted one to the exception that reports it.
+The exceptions for refusals, and for answers that are not the requested JSON.
 
-Nothing that is built here holds the token: neither the texts nor the request
-and the response that hang on an exception.
+No exception that is built here holds the token: neither its text nor the request and the response
+that it refers to.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from coder_agents.errors import (
     UnsupportedError,
 )
 from coder_agents.render import escape_controls
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.pages import (
-    JSON,
     described,
     is_html,
     kind_of,
@@ -49,11 +49,11 @@ _BY_STATUS: dict[int, type[APIError]] = {
     429: RateLimitError,
 }
 _NOT_CONNECTED = re.compile(r'Agent state is ".*", it must be in the "connected" state\.')
-_GONE = 410  # what a deployment answers for a workspace that was deleted
+_GONE = 410  # a deployment's status for a deleted workspace
 _ROUTE_NOT_FOUND = "Route not found."
 _DISABLED = "Dev Container feature not enabled."
-# What an agent answers for a path that it does not have; the deployment passes it on inside its
-# own answer, with status 404, or with 500 where the call is a watch.
+# An agent's answer for a path that it does not have. The deployment quotes it in an answer of its
+# own, with the status 404, or 500 for a watch.
 _NO_PAGE = "404 page not found"
 _LOGIN = "Try logging in using 'coder login'."
 _MAX_DETAIL = 2048  # characters of a body that is not JSON, as Coder's Go client cuts it
@@ -65,8 +65,8 @@ def refusal(
     """
     Return the exception for *response*, whose status is not success.
 
-    *proxy* is the URL of the proxy that the request went through, if any: the status 407 is its own.
-    *advice* is what to do about it.
+    *proxy* is the URL of the request's proxy, empty without one: the status 407 comes from the
+    proxy. *advice* is text that says what to do.
     """
     if response.status_code != PROXY_LOGIN:
         return api_error(response, token=token, advice=advice)
@@ -78,8 +78,7 @@ def refusal(
 
 def page_error(response: requests.Response, *, token: str, wanted: str = JSON) -> DecodeError:
     """
-    Return the exception for *response*, which has the status of success and is not of the type
-    *wanted*.
+    Return the exception for *response*, which has the status of success but not the type *wanted*.
     """
     answer = redacted_response(response, token)
     method, url = answer.request.method or "", answer.url
@@ -98,8 +97,8 @@ def api_error(response: requests.Response, *, token: str, advice: str = "") -> A
     """
     Return the exception for *response*, whose status is not success.
 
-    The text is the one of Coder's Go client. A page of HTML has one line more with the likely cause
-    and its title, which replaces its source. A line with *advice* follows.
+    The text is that of Coder's Go client. For an HTML page, a line with the page's title and the
+    likely cause replaces the page's source. A line with *advice* follows.
     """
     answer = redacted_response(response, token)
     reported, by_deployment = _reported(answer)
@@ -110,7 +109,7 @@ def api_error(response: requests.Response, *, token: str, advice: str = "") -> A
     if is_a_page and answer.content:
         lines.append(f"It is {described(answer)}")
     if reported.detail and not (is_a_page and title_of(reported.detail)):
-        lines.append(f"Error: {reported.detail}")
+        lines.append(f"Error: {reported.detail.strip()}")
     lines += [f"{v.field}: {v.detail}" for v in reported.validations]
     lines += [advice] if advice else []
     return _class_for(status, reported.message)(
@@ -130,7 +129,7 @@ def api_error(response: requests.Response, *, token: str, advice: str = "") -> A
 
 def is_gone(error: BaseException) -> bool:
     """
-    Whether the deployment itself reports that it has no such thing, or no longer has it.
+    Whether the deployment itself reports that the object does not exist, or no longer exists.
     """
     if not isinstance(error, APIError) or not error.by_deployment:
         return False
@@ -139,8 +138,8 @@ def is_gone(error: BaseException) -> bool:
 
 def lacks_call(error: BaseException) -> bool:
     """
-    Whether the deployment reports that the agent does not have the call: it is too old, or its
-    template does not switch on what the call needs.
+    Whether the deployment reports that the agent lacks the call: the agent is too old, or its
+    template does not enable the feature.
     """
     if not isinstance(error, APIError) or not error.by_deployment:
         return False

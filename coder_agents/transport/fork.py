@@ -1,5 +1,5 @@
 """
-What has to happen in a process that was forked.
+Cleaning up in the child process after a fork.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Protocol
 
 class Forkable(Protocol):
     """
-    An object that holds what belongs to one process.
+    An object with resources that belong to one process.
     """
 
     def after_fork_in_child(self) -> None:
         """
-        Drop what belongs to the parent process. Takes no lock: another thread may have held it.
+        Drop the resources of the parent process. Takes no lock, which another thread may have held.
         """
 
 
@@ -43,9 +43,9 @@ def _after_fork_in_child() -> None:
 
 def close_number(sock: object) -> None:
     """
-    Close the file number of *sock* in this process alone: no shutdown, no TLS, no warning.
+    Close the file number of *sock* in this process only: no shutdown, no TLS, no warning.
     """
-    sock = getattr(sock, "socket", sock)  # urllib3's TLS within TLS has the socket inside
+    sock = getattr(sock, "socket", sock)  # urllib3's TLS within TLS wraps the socket
     detach = getattr(sock, "detach", None)
     number = -1 if detach is None else detach()
     if number >= 0:

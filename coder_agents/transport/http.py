@@ -1,5 +1,5 @@
 """
-REST calls over requests, and what the streams need of its session.
+REST calls over requests, and the session's settings for the streams.
 """
 
 from __future__ import annotations
@@ -16,18 +16,15 @@ import requests.adapters
 import requests.utils
 import urllib3
 
-from coder_agents import schema
+from coder_agents import schema, transport
 from coder_agents._version import __version__
-from coder_agents.config import TOKEN_HEADER, Settings
+from coder_agents.config import PROXY_FORM, TOKEN_HEADER, Settings, is_proxy_url
 from coder_agents.errors import CoderError, ConfigError
 from coder_agents.transport import fork
-from coder_agents.transport.decoding import decoded
-from coder_agents.transport.failures import page_error, refusal
-from coder_agents.transport.pages import JSON, is_page
+from coder_agents.transport.decoding import JSON, decoded
 from coder_agents.transport.request_log import log_answer, log_failure
 from coder_agents.transport.retry import retry_policy
 from coder_agents.transport.session import abandon, hooks_without_cookies
-from coder_agents.transport.unreached import transport_error
 
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
@@ -36,8 +33,8 @@ Params = Sequence[tuple[str, str]]
 
 T = TypeVar("T")
 
-# Connections that are kept for the next call: one for each thread that calls at the same time. With
-# more threads than that urllib3 closes what it cannot keep, and warns each time.
+# Connections that are kept for the next call, one for each concurrent thread. With more threads
+# than that, urllib3 closes the excess connections, and warns each time.
 _POOL_SIZE = 256
 
 
@@ -51,11 +48,11 @@ class HTTP:
     """
     One deployment's REST calls.
 
-    Owns its session unless it was handed one, which it neither changes nor closes. A copy, such as a
-    pickled one, has no connections.
+    A session that is passed in is neither changed nor closed; otherwise the object owns its
+    session. A copy, such as a pickled one, has no connections.
 
     Attributes:
-        owns_session: whether the session is its own.
+        owns_session: whether the session is the object's own.
     """
 
     def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
@@ -64,9 +61,11 @@ class HTTP:
         self.settings = settings
         self.owns_session = session is None
         self.session = _new_session(settings) if session is None else session
-        # Passed with each request: the environment overrides what a session itself holds.
+        # Passed with each request: the environment overrides the settings of a session.
         self._verify = settings.verify if self.owns_session else None
         self._cert = settings.cert if self.owns_session else None
+        self._proxies = _chosen_proxy(settings)
+        self._proxy_is_checked = False
         self._closed = False
         self._kept: dict[int, KeptConnections] = {}
 
@@ -89,7 +88,7 @@ class HTTP:
     @property
     def kept(self) -> KeptConnections:
         """
-        The connections that are kept open for what streams request.
+        The connections that are kept open for the requests of streams.
         """
         if not self._kept:
             from coder_agents.transport.kept import KeptConnections
@@ -101,8 +100,8 @@ class HTTP:
 
     def after_fork_in_child(self) -> None:
         """
-        Give the child process connections of its own. A session that was handed in stays, without
-        the connections of its parent: two processes on one would read each other's answers.
+        Give the child process connections of its own. A session that was passed in stays, without
+        the parent's connections: two processes on one connection would read each other's answers.
         """
         for kept in self._kept.values():
             kept.after_fork_in_child()
@@ -124,20 +123,20 @@ class HTTP:
 
         *path* begins after ``/api/v2``; *body* is JSON.
 
-        Raises *APIError* for any other status, *TransportError* where no answer
-        came.
+        Raises *APIError* for any other status, *TransportError* where no answer came, *DecodeError*
+        for a page in place of JSON.
         """
         fork.register(self)
         self.check_open()
-        self.check_files()
+        self.check_surroundings()
         url = self.url(path)
         sent = time.monotonic()
         response = self._send(method, url, params, body)
         log_answer(method, response.url, response.status_code, sent)
         if response.status_code != expect:
             raise self.refusal(response)
-        if expect != NO_CONTENT and is_page(response):
-            raise page_error(response, token=self.settings.token)
+        if expect != NO_CONTENT and transport.is_page(response):
+            raise transport.page_error(response, token=self.settings.token)
         return response.content
 
     def read(
@@ -160,23 +159,27 @@ class HTTP:
 
     def refusal(self, response: requests.Response, *, advice: str = "") -> CoderError:
         """
-        Return the exception for *response*, whose status is not the wanted one; *advice* is what to do.
+        Return the exception for *response*, whose status is not the expected one; *advice* is text
+        that says what to do.
         """
         token, proxy = self.settings.token, self.proxy_of(response.url)
-        return refusal(response, token=token, proxy=proxy, advice=advice)
+        return transport.refusal(response, token=token, proxy=proxy, advice=advice)
 
     def failure(self, method: str, url: str, error: Exception, *, advice: str = "") -> CoderError:
         """
-        Return the exception for *error*, with which a library ended a request; *advice* is what to do.
+        Return the exception for *error*, with which a library ended a request; *advice* is text
+        that says what to do.
         """
         token, proxy = self.settings.token, self.proxy_of(url)
-        return transport_error(f"{method} {url}", error, token=token, proxy=proxy, advice=advice)
+        return transport.transport_error(
+            f"{method} {url}", error, token=token, proxy=proxy, advice=advice
+        )
 
     def proxy_of(self, url: str) -> str:
         """
-        Return the URL of the proxy that a request of *url* goes through; empty where there is none.
+        Return the URL of the proxy for requests of *url*; empty without a proxy.
         """
-        settings = self.session.merge_environment_settings(url, {}, None, self._verify, self._cert)
+        settings = self._settings_of(url, stream=None)
         return requests.utils.select_proxy(url, settings["proxies"]) or ""
 
     def url(self, path: str) -> str:
@@ -192,18 +195,30 @@ class HTTP:
         if self._closed:
             raise RuntimeError("the client is closed")
 
-    def check_files(self) -> None:
+    def check_surroundings(self) -> None:
         """
-        Raise *ConfigError* where a file of the TLS settings is not there.
+        Raise *ConfigError* where a file of the TLS settings is not there, or where the proxy of the
+        environment or the session has a URL that cannot be used.
         """
         for setting, value in (("verify", self._verify), ("cert", self._cert)):
             for path in value if isinstance(value, tuple) else (value,):
                 if isinstance(path, str) and not os.path.exists(path):
-                    raise ConfigError(f"{setting} names a file that is not there: {path}")
+                    raise ConfigError(f"{setting} names a file that does not exist: {path}")
+        if not self._proxy_is_checked:  # once, as requests reads the environment at each request
+            self._check_proxy(self.proxy_of(self.settings.url))
+            self._proxy_is_checked = True
+
+    def _check_proxy(self, proxy: str) -> None:
+        # Not shown, and not left to the libraries, whose errors show it: it may hold a password.
+        if proxy and not is_proxy_url(proxy):
+            raise ConfigError(
+                "the URL of the proxy, in an environment variable such as HTTPS_PROXY or on the session,"
+                f" cannot be used: {PROXY_FORM}"
+            )
 
     def request_headers(self) -> dict[str, str]:
         """
-        Return the headers that every request carries, the token among them.
+        Return the headers of every request, the token included.
         """
         headers = dict(self.settings.headers)
         if self.settings.user_agent is not None:
@@ -215,7 +230,7 @@ class HTTP:
         self, path: str, params: Params, headers: Mapping[str, str]
     ) -> requests.PreparedRequest:
         """
-        Return a GET as the session would send it, with *headers* over its own.
+        Return a GET as the session would send it; *headers* take precedence over the session's.
         """
         fork.register(self)
         request = self.session.prepare_request(
@@ -231,9 +246,9 @@ class HTTP:
 
     def pool_for(self, request: requests.PreparedRequest) -> Any:
         """
-        Return the pool whose connections *request* would go over.
+        Return the pool of connections that the session would use for *request*.
 
-        It has the session's TLS settings and proxy, so a stream dialled from it has.
+        A stream that is dialled from the pool has the session's TLS settings and proxy.
         """
         url = request.url or ""
         adapter = self.session.get_adapter(url)
@@ -242,9 +257,15 @@ class HTTP:
                 "streams need a requests.adapters.HTTPAdapter to dial through,"
                 f" but the session's adapter for {url} is a {type(adapter).__name__}"
             )
-        settings = self.session.merge_environment_settings(url, {}, True, self._verify, self._cert)
+        settings = self._settings_of(url, stream=True)
         return adapter.get_connection_with_tls_context(
             request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
+        )
+
+    def _settings_of(self, url: str, *, stream: bool | None) -> Any:
+        proxies = dict(self._proxies)  # to which requests adds those of the environment
+        return self.session.merge_environment_settings(
+            url, proxies, stream, self._verify, self._cert
         )
 
     def _send(self, method: str, url: str, params: Params, body: str | None) -> requests.Response:
@@ -262,22 +283,23 @@ class HTTP:
                 timeout=(self.settings.connect_timeout, self.settings.read_timeout),
                 allow_redirects=False,
                 hooks=None if self.owns_session else hooks_without_cookies(self.session),
+                proxies=dict(self._proxies),
                 verify=self._verify,
                 cert=self._cert,
             )
         except (
             requests.RequestException,
             OSError,
-            ValueError,  # of a Location that is no URL, which requests reads though it follows none
+            ValueError,  # an invalid Location header, which requests parses though it follows no redirect
             urllib3.exceptions.HTTPError,
         ) as error:
             failure = self.failure(method, url, error)
         log_failure(method, url, failure, sent)
         try:
-            # Raised out here, or its context would hold the request and so the token.
+            # Raised outside of the handler: its context would hold the request and so the token.
             raise failure
         finally:
-            del failure  # or the exception, its traceback and this frame would be a cycle
+            del failure  # the exception, its traceback and this frame would form a cycle
 
 
 def _new_session(settings: Settings) -> requests.Session:
@@ -286,12 +308,22 @@ def _new_session(settings: Settings) -> requests.Session:
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = f"coder-agents/{__version__}"
     session.headers["Accept"] = "application/json"
-    session.proxies.update(settings.proxies or {})
     retries = retry_policy(settings)
     adapter = requests.adapters.HTTPAdapter(max_retries=retries, pool_maxsize=_POOL_SIZE)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _chosen_proxy(settings: Settings) -> dict[str, str]:
+    """
+    Return the deployment's proxy under its scheme, as requests takes it; nothing where no proxies
+    are set, and an empty URL where none of them is the deployment's.
+    """
+    if settings.proxies is None:
+        return {}
+    proxy = requests.utils.select_proxy(settings.url, settings.proxies)
+    return {urlsplit(settings.url).scheme: proxy or ""}
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -301,6 +333,6 @@ def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def quoted(*segments: object) -> str:
     """
-    Return *segments* as one path, each quoted so that it stays one segment.
+    Return *segments* as one path; each is quoted, and so stays one segment.
     """
     return "".join(f"/{quote(str(segment), safe='')}" for segment in segments)

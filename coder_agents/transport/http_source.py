@@ -1,6 +1,5 @@
 """
-What sources over one connection have in common: they are requested and answered, notice silence,
-and report what was answered in place of the stream.
+The common part of sources over one HTTP connection: request, answer, refusal and silence.
 """
 
 from __future__ import annotations
@@ -19,20 +18,22 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from coder_agents.errors import CoderError, ConfigError
-from coder_agents.transport.connection import Connection, DroppedError, Interest
+from coder_agents.transport.connection import Connection
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Exchange, Head, headers_of, request_of
 from coder_agents.transport.failures import page_error
 from coder_agents.transport.http import HTTP, Params
-from coder_agents.transport.pages import JSON, media_type
+from coder_agents.transport.pages import media_type
 from coder_agents.transport.request_log import log_answer, log_failure, logs_requests
 from coder_agents.transport.source import Source
+from coder_agents.transport.waiting import DroppedError, Interest
 
 MAX_REFUSAL = 65536
 """
-Bytes of an error's body that are read, more than any is long.
+The most bytes that are read of an error's body.
 """
 
-# Seconds for the rest of a page that has the status of success: it may have no end.
+# Seconds to read a page that has the status of success: the page may have no end.
 _PAGE_TIMEOUT = 1.0
 
 WIRE_ERRORS = (
@@ -44,7 +45,7 @@ WIRE_ERRORS = (
     urllib3.exceptions.HTTPError,
 )
 """
-What the libraries under a source raise where it cannot be opened.
+The errors of the libraries below a source.
 """
 
 _NO_ANSWER = (DroppedError, OSError)
@@ -54,17 +55,16 @@ M = TypeVar("M")
 
 class HTTPSource(Source[M]):
     """
-    One connection that messages come from.
+    A source of messages over one connection.
 
     Args:
         http: the deployment.
-        path: begins after ``/api/v2``.
-        idle_timeout: seconds without a byte that count as a drop.
+        path: the path after ``/api/v2``.
+        idle_timeout: seconds without a byte after which the connection counts as dropped.
         max_message_size: in bytes.
-        on_open: is called once: with None where the request is accepted, with the error where
-            that fails.
-        open_by: the time of `time.monotonic` at which opening ends at the latest, besides the
-            limits that the settings have.
+        on_open: called once, with None when the request is accepted, or with the error.
+        open_by: the time of `time.monotonic` by which the connection has to be open, in addition to
+            the limits of the settings.
     """
 
     def __init__(
@@ -97,13 +97,13 @@ class HTTPSource(Source[M]):
     @property
     def connect_timeout(self) -> float:
         """
-        Seconds that the settings give a dial.
+        The most seconds that a dial may take, from the settings.
         """
         return self._http.settings.connect_timeout
 
-    def ask(self, timeout: float) -> None:
+    def send_request(self, timeout: float) -> None:
         """
-        Connect and send the request; see `Source.ask`.
+        Connect and send the request; see `Source.send_request`.
         """
         self._attempt(lambda: self._send(timeout))
 
@@ -117,7 +117,7 @@ class HTTPSource(Source[M]):
 
     def _send(self, timeout: float) -> None:
         self._sent = time.monotonic()
-        self._http.check_files()
+        self._http.check_surroundings()
         request = self._http.prepare(self._path, self._params, self._headers())
         self._request = request
         pool = self._http.pool_for(request)
@@ -134,7 +134,7 @@ class HTTPSource(Source[M]):
 
     def _read_answer(self) -> CoderError | None:
         """
-        Return the deployment's refusal, if it is one and whole.
+        Return the deployment's refusal where the answer is a complete refusal, else None.
         """
         if self._head is None:
             self._head = self._exchange.head()
@@ -166,9 +166,9 @@ class HTTPSource(Source[M]):
 
     def _is_wanted(self, head: Head) -> bool:
         """
-        Whether an answer with the status of success has the type that was requested.
+        Whether an answer with the status of success has the requested type.
 
-        Where no type is named, an answer of JSON is believed to be one.
+        Where JSON was requested, an answer that names no type counts as JSON.
         """
         kind = media_type(headers_of(head).get("content-type", ""))
         return kind == self._wanted or (not kind and self._wanted == JSON)
@@ -180,7 +180,8 @@ class HTTPSource(Source[M]):
 
     def _advice(self, answer: requests.Response | None) -> str:
         """
-        Return what to do about the refusal *answer*, or where none came.
+        Return text that says what to do about the refusal *answer*, or, with None, about a missing
+        answer.
         """
         return ""
 
@@ -201,7 +202,7 @@ class HTTPSource(Source[M]):
 
     def _attempt(self, step: Callable[[], CoderError | None]) -> None:
         """
-        Do *step*; raise what it returns, and what went wrong in it as an exception of ours.
+        Run *step*; raise the error that it returns, or, as a `CoderError`, the one that it raises.
         """
         try:
             failure = step()
@@ -219,10 +220,11 @@ class HTTPSource(Source[M]):
                 log_failure("GET", self._url, failure, self._sent)
             self._opened(failure)
             try:
-                # Raised out here, or its context would hold the request and so the token.
+                # Raised outside of the handler: its context would hold the request and so the
+                # token.
                 raise failure
             finally:
-                del failure  # or the exception, its traceback and this frame would be a cycle
+                del failure  # the exception, its traceback and this frame would form a cycle
 
     def _advice_for(self, error: Exception) -> str:
         was_sent = self._answer_until > 0
@@ -242,26 +244,26 @@ class HTTPSource(Source[M]):
     @abc.abstractmethod
     def _success(self) -> int:
         """
-        The status with which the deployment accepts.
+        The status with which the deployment accepts the request.
         """
 
     @property
     @abc.abstractmethod
     def _wanted(self) -> str:
         """
-        The media type of an answer that is accepted; empty where it has none.
+        The media type of an accepted answer; empty where that has none.
         """
 
     @abc.abstractmethod
     def _headers(self) -> Mapping[str, str]:
         """
-        The headers that ask for this kind of stream.
+        The request's headers for this kind of stream.
         """
 
     @abc.abstractmethod
     def _accept(self, head: Head) -> None:
         """
-        Check the head of the answer and make ready to read.
+        Check the head of the answer, and prepare to read the stream.
         """
 
     def _check_silence(self) -> None:
@@ -270,7 +272,7 @@ class HTTPSource(Source[M]):
 
     def interest(self) -> Interest | None:
         """
-        Return what to wait for before the next step; None where it may find something now.
+        Return what to wait for before the next step; None where a step may find input now.
         """
         if self._accepted:
             return self._connection.interest(self._connection.last_byte + self._idle_timeout)
@@ -279,26 +281,27 @@ class HTTPSource(Source[M]):
     @property
     def received(self) -> int:
         """
-        How many bytes have come, headers and all.
+        How many bytes have come, headers included.
         """
         return self._connection.received
 
     def wake(self) -> None:
         """
-        Make whoever opens or receives stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that opens or receives with *ClosedError*; callable from any thread or
+        signal handler.
         """
         self._connection.wake()
 
     def free(self) -> None:
         """
-        Free the socket. Only for whoever reads, or while nobody does.
+        Free the socket. Only the thread that reads may call it, or any thread while none reads.
         """
         self._connection.free()
 
 
 def wire_failure(http: HTTP, url: str, error: Exception, *, advice: str = "") -> CoderError:
     """
-    Return the exception for *error*, one of `WIRE_ERRORS` that a GET of *url* ended with.
+    Return the exception for *error*, one of `WIRE_ERRORS`, with which a GET of *url* ended.
     """
     if isinstance(error, h11.LocalProtocolError):
         return ConfigError("a header of the session or the settings cannot be sent")
@@ -307,7 +310,7 @@ def wire_failure(http: HTTP, url: str, error: Exception, *, advice: str = "") ->
 
 def response_of(head: Head, body: bytes, request: requests.PreparedRequest) -> requests.Response:
     """
-    Return an answer to *request* in the form that requests gives it.
+    Return the answer to *request* as a response of requests.
     """
     answer = requests.Response()
     answer.status_code = head.status_code

@@ -1,7 +1,7 @@
 """
-Connections that a client keeps open, for the GETs that streams make beside what they read.
+The connections that a client keeps open for the checks of its streams.
 
-A request over a connection that is open costs a tenth of one that has to dial.
+A request over an open connection costs a tenth of a request with a dial.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 
 import h11
 
-from coder_agents.transport.connection import ClosedError, Connection, DroppedError
+from coder_agents.transport.connection import Connection
 from coder_agents.transport.exchange import Exchange, request_of
+from coder_agents.transport.waiting import ClosedError, DroppedError
 
 if TYPE_CHECKING:
     from coder_agents.transport.http import HTTP, Params
@@ -26,23 +27,23 @@ HEADERS = {
     "Connection": "keep-alive",
 }
 """
-The headers of each request over a kept connection, besides the client's.
+The headers of each request over a kept connection, in addition to the client's.
 """
 
 
 class KeptConnection:
     """
-    One connection, and who uses it.
+    One connection and its owner.
 
-    The owner is a token put and taken out by one call of a dict each, so neither a signal handler
-    nor a fork can find it half done.
+    The owner is a token that one call of a dict sets and one call removes, so neither a signal
+    handler nor a fork can see a half-finished change.
 
     Attributes:
         connection: the socket.
-        exchange: the HTTP on it.
-        was_used: whether a request was answered over it before.
-        idle_since: when that was, by `time.monotonic`.
-        is_kept: whether it may be lent again.
+        exchange: the HTTP exchange over the socket.
+        was_used: whether a request was answered over the connection before.
+        idle_since: when that request was answered, by `time.monotonic`.
+        is_kept: whether the connection may be lent again.
     """
 
     def __init__(self, owner: object, *, is_kept: bool) -> None:
@@ -57,20 +58,20 @@ class KeptConnection:
 
     def claim(self, owner: object) -> bool:
         """
-        Lend the connection to *owner*; return False where somebody has it.
+        Lend the connection to *owner*; return False where it has an owner.
         """
         return self._owner.setdefault(0, owner) is owner
 
     @property
     def owner(self) -> object:
         """
-        Who has the connection; None where it is idle.
+        The owner of the connection; None while it is idle.
         """
         return self._owner.get(0)
 
     def release(self) -> None:
         """
-        Take the connection back from its owner, whose answer was read whole.
+        Take the connection back from its owner, whose answer was read completely.
         """
         self.exchange.next_cycle()
         self.was_used = True
@@ -79,13 +80,13 @@ class KeptConnection:
 
     def unclaim(self) -> None:
         """
-        Let others have the connection.
+        Remove the owner.
         """
         self._owner.clear()
 
     def is_quiet(self) -> bool:
         """
-        Whether the connection is open and nothing came that nobody requested.
+        Whether the connection is open, and no bytes came without a request.
         """
         try:
             return self.connection.receive_now() is None
@@ -96,10 +97,10 @@ class KeptConnection:
         """
         Connect within *timeout* seconds in all.
         """
-        http.check_files()
+        http.check_surroundings()
         request = http.prepare("", (), HEADERS)
         self.connection.dial(http.pool_for(request), request, timeout)
-        if http.owns_session:  # it sends all requests alike
+        if http.owns_session:  # the client's own session sends all requests alike
             self._prefix = request.path_url
             self._headers = request_of(request).headers
 
@@ -120,16 +121,16 @@ class KeptConnections:
     """
     The connections that a client keeps open, each lent to one request at a time.
 
-    Any thread may use it. There is no lock that a signal handler or a fork could find held:
-    each place for a connection is a dict, filled by one call and emptied by one call.
+    Any thread may use them. No lock exists that a signal handler or a fork could find held: each
+    place for a connection is a dict, filled by one call and emptied by one call.
 
     Args:
         http: the deployment.
-        limit: how many connections there are at most, lent ones included.
+        limit: the most connections, lent ones included.
     """
 
     def __init__(self, http: HTTP, limit: int = 8) -> None:
-        self._http = weakref.ref(http)  # which has this: it is freed with its last user
+        self._http = weakref.ref(http)  # weak: the deployment's HTTP object refers to this one
         self._places: list[dict[int, KeptConnection]] = [{} for _ in range(limit)]
         self._closed = False
         weakref.finalize(self, _free_all, self._places)
@@ -141,13 +142,13 @@ class KeptConnections:
         """
         http = self._http()
         if http is None:
-            raise RuntimeError("the client of these connections is gone")
+            raise RuntimeError("the client of these connections no longer exists")
         return http
 
     def take(self, owner: object, *, new: bool = False) -> KeptConnection | None:
         """
-        Lend *owner* the connection that was used last, or one that is not dialled yet; None where
-        all are lent. With *new*, it is not dialled.
+        Lend *owner* the idle connection that was used last, or one that is not dialled yet; None
+        where all are lent. With *new*, the connection is not dialled yet.
         """
         kept = None if new else self._claim_idle(owner)
         if kept is not None:
@@ -173,7 +174,8 @@ class KeptConnections:
 
     def _claim_idle(self, owner: object) -> KeptConnection | None:
         """
-        Return an idle connection, the one that was used last if possible, now *owner*'s.
+        Lend *owner* an idle connection, if possible the one that was used last; None where none is
+        idle.
         """
         idle = [kept for kept in self._all() if kept.owner is None]
         for kept in sorted(idle, key=lambda kept: kept.idle_since, reverse=True):
@@ -189,7 +191,7 @@ class KeptConnections:
 
     def give_back(self, kept: KeptConnection) -> None:
         """
-        Take back *kept*, whose last answer was read whole.
+        Take back *kept*, whose last answer was read completely.
         """
         if kept.is_kept and kept.exchange.reusable:
             kept.release()
@@ -198,12 +200,12 @@ class KeptConnections:
             self.discard(kept)
 
     def _discard_if_closed(self, kept: KeptConnection) -> None:
-        if self._closed and kept.claim(self):  # closed while it was lent
+        if self._closed and kept.claim(self):  # the client was closed while the connection was lent
             self.discard(kept)
 
     def discard(self, kept: KeptConnection) -> None:
         """
-        Close *kept*, which no other answer may be taken from.
+        Close *kept*, over which no other request may be sent.
         """
         kept.connection.free()
         for place in self._places:
@@ -212,7 +214,8 @@ class KeptConnections:
 
     def discard_of(self, owner: object) -> None:
         """
-        Close what is lent to *owner*, also where an interrupt kept *owner* from noting it.
+        Close the connections lent to *owner*, also one that an interrupt kept *owner* from
+        recording.
         """
         for kept in self._all():
             if kept.owner is owner:
@@ -220,7 +223,8 @@ class KeptConnections:
 
     def close(self) -> None:
         """
-        Close idle connections and wake lent ones. Later requests dial some that are not kept.
+        Close idle connections and wake lent ones. Later requests dial connections that are not
+        kept.
         """
         self._closed = True
         for kept in self._all():

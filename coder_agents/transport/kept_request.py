@@ -1,5 +1,5 @@
 """
-One GET over a connection that its client keeps open.
+One GET over a kept connection of the client.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from coder_agents.errors import CoderError, TransportError
-from coder_agents.transport.connection import ClosedError, DroppedError, Interest
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Exchange, Head, headers_of
 from coder_agents.transport.failures import page_error
 from coder_agents.transport.http_source import MAX_REFUSAL, WIRE_ERRORS, response_of, wire_failure
 from coder_agents.transport.kept import HEADERS, KeptConnection, KeptConnections
-from coder_agents.transport.pages import JSON, media_type
+from coder_agents.transport.pages import media_type
 from coder_agents.transport.request_log import log_answer, log_failure, logs_requests
+from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
 
 if TYPE_CHECKING:
     from coder_agents.transport.http import Params
@@ -27,16 +28,16 @@ class KeptRequest:
     """
     One GET over a kept connection.
 
-    Nothing but a dial waits. One thread at a time may receive and free; any thread or signal
-    handler may wake.
+    Only a dial waits. One thread at a time may receive and free; any thread or signal handler may
+    wake.
 
     Args:
         kept: the client's connections.
-        path: begins after ``/api/v2``.
+        path: the path after ``/api/v2``.
         max_message_size: in bytes.
 
     Attributes:
-        asked: when the request was sent, by `time.monotonic`; of several tries the last one.
+        requested: when the request was last sent, by `time.monotonic`; 0 before.
         lent_out: whether the last `receive` found all connections in use.
     """
 
@@ -51,12 +52,12 @@ class KeptRequest:
         self._kept: KeptConnection | None = None
         self._woken = False
         self._received = 0
-        self._start = 0  # bytes that the connection had received before
+        self._start = 0  # bytes that the connection had received before the request
         self._until = 0.0
         self._head: Head | None = None
         self._body = bytearray()
         self._is_retry = False
-        self.asked = 0.0
+        self.requested = 0.0
         self.lent_out = False
 
     def may_connect(self) -> bool:
@@ -67,8 +68,8 @@ class KeptRequest:
 
     def receive(self, timeout: float) -> bytes | None:
         """
-        Return the body of the answer; None where it is not whole yet, or where all connections are
-        in use (`lent_out`). Sends the request where that has not been done.
+        Return the body of the answer; None while it is not complete, or where all connections are
+        in use (`lent_out`). The first call sends the request.
 
         A dial takes *timeout* seconds at most.
 
@@ -88,18 +89,18 @@ class KeptRequest:
         except BaseException:
             self.free()
             raise
-        stale = self._leave_stale(failure)
+        stale = self._drop_stale(failure)
         if self._head is None:
-            log_failure("GET", self._url, failure, self.asked)
+            log_failure("GET", self._url, failure, self.requested)
         if stale:
             return None
         self.free()
         self._check()
         try:
-            # Raised out here, or its context would hold the request and so the token.
+            # Raised outside of the handler: its context would hold the request and so the token.
             raise failure
         finally:
-            del failure  # or the exception, its traceback and this frame would be a cycle
+            del failure  # the exception, its traceback and this frame would form a cycle
 
     def _begin(self, timeout: float) -> KeptConnection | None:
         """
@@ -110,23 +111,23 @@ class KeptRequest:
         self.lent_out = kept is None
         if kept is None:
             return None
-        self._check()  # whoever wakes from now on finds the connection
+        self._check()  # a later wake finds the connection
         if not kept.connection.is_dialled:
             kept.dial(self._http, timeout)
         self._start = kept.connection.received
-        self.asked = time.monotonic()
-        self._until = self.asked + self._http.settings.read_timeout
+        self.requested = time.monotonic()
+        self._until = self.requested + self._http.settings.read_timeout
         kept.send(self._http, self._path, self._params)
         return kept
 
     def _answer(self, kept: KeptConnection) -> bytes | None:
         """
-        Return the body where it is whole.
+        Return the body where it is complete, else None.
         """
         if self._head is None:
             self._head = kept.exchange.head()
             if self._head is not None and logs_requests():
-                log_answer("GET", self._url, self._head.status_code, self.asked)
+                log_answer("GET", self._url, self._head.status_code, self.requested)
         head = self._head
         if head is not None and self._is_whole(head, kept.exchange):
             return self._body_of(head, kept)
@@ -138,7 +139,7 @@ class KeptRequest:
 
     def _is_whole(self, head: Head, exchange: Exchange) -> bool:
         """
-        Read the body as far as it has come; return whether that is all of it that is wanted.
+        Read the bytes of the body that have come; return whether no more are needed.
         """
         if not _is_wanted(head):
             return self._refusal_is_whole(exchange)
@@ -151,12 +152,14 @@ class KeptRequest:
                     return False
                 self._body += data
         except DroppedError:
-            pass  # what came of it is the reason
+            pass  # the part that came is the reason of the error
         return True
 
     def _body_of(self, head: Head, kept: KeptConnection) -> bytes:
         is_page = head.status_code == _SUCCESS and not _is_wanted(head)
-        if is_page:  # whose connection leads to somebody else: the next request gets a new one
+        if (
+            is_page
+        ):  # the connection does not lead to the deployment: the next request gets a new one
             raise self._refusal(head)
         self._count(kept)
         self._kept = None
@@ -172,9 +175,10 @@ class KeptRequest:
             return page_error(response, token=self._http.settings.token)
         return self._http.refusal(response)
 
-    def _leave_stale(self, failure: CoderError) -> bool:
+    def _drop_stale(self, failure: CoderError) -> bool:
         """
-        Whether the connection had closed while nobody used it, and the request is sent once more.
+        Free a connection that had closed while it was idle; return whether the request is sent
+        again.
         """
         kept = self._kept
         if (
@@ -201,20 +205,21 @@ class KeptRequest:
     @property
     def received(self) -> int:
         """
-        How many bytes of the answer have come, headers and all.
+        How many bytes of the answer have come, headers included.
         """
         kept = self._kept
         return self._received + (0 if kept is None else kept.connection.received - self._start)
 
     def interest(self) -> Interest | None:
         """
-        Return what to wait for before `receive` may have something; None where it may now.
+        Return what to wait for before the next `receive`; None where it may find bytes now.
         """
         return None if self._kept is None else self._kept.connection.interest(self._until)
 
     def wake(self) -> None:
         """
-        Make whoever receives stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that receives with *ClosedError*; callable from any thread or signal
+        handler.
         """
         self._woken = True
         kept = self._kept
@@ -223,7 +228,7 @@ class KeptRequest:
 
     def free(self) -> None:
         """
-        Close the connection of an unfinished request, also twice.
+        Close the connection of an unfinished request; a second call does nothing.
         """
         kept, self._kept = self._kept, None
         if kept is not None:
@@ -237,7 +242,7 @@ class KeptRequest:
 
 def _is_wanted(head: Head) -> bool:
     """
-    Whether *head* is of an answer with the JSON that was requested.
+    Whether *head* belongs to an answer with the requested JSON.
     """
     kind = headers_of(head).get("content-type", JSON)
     return head.status_code == _SUCCESS and media_type(kind) == JSON

@@ -1,5 +1,5 @@
 """
-A document that is requested again and again, where a deployment has no stream of it.
+A document that is requested repeatedly, where a deployment has no stream of it.
 """
 
 from __future__ import annotations
@@ -7,19 +7,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from coder_agents.transport.connection import ClosedError, Interest
 from coder_agents.transport.document import DocumentSource
 from coder_agents.transport.source import Source
+from coder_agents.transport.waiting import ClosedError, Interest
 
 
 class PolledSource(Source[bytes]):
     """
-    The bodies of one GET after the other, each over a connection of its own.
+    The bodies of repeated GETs, each over a connection of its own.
 
-    Between two of them nothing is open.
+    Between two GETs no connection is open.
 
     Args:
-        new_document: makes the next GET, unopened.
+        new_document: returns the source of the next GET, unopened.
         interval: seconds from an answer to the next GET.
     """
 
@@ -31,11 +31,11 @@ class PolledSource(Source[bytes]):
         self._due = 0.0
         self._received_before = 0
 
-    def ask(self, timeout: float) -> None:
+    def send_request(self, timeout: float) -> None:
         """
-        Connect and request the first document; see `Source.ask`.
+        Connect and request the first document; see `Source.send_request`.
         """
-        self._next().ask(timeout)
+        self._next().send_request(timeout)
 
     def answered(self) -> bool:
         """
@@ -45,9 +45,9 @@ class PolledSource(Source[bytes]):
 
     def receive(self) -> bytes | None:
         """
-        Return the next document, None where it is not due or not whole yet.
+        Return the next document, None while it is not due or not complete.
 
-        Dials where a document is due, within the connect time-out of the settings.
+        Dials when a document is due, within the connect time-out of the settings.
         """
         self._check()
         document = self._document
@@ -55,7 +55,7 @@ class PolledSource(Source[bytes]):
             if not self.may_connect():
                 return None
             document = self._next()
-            document.ask(document.connect_timeout)
+            document.send_request(document.connect_timeout)
         if not document.answered():
             return None
         body = document.receive()
@@ -66,13 +66,13 @@ class PolledSource(Source[bytes]):
 
     def may_connect(self) -> bool:
         """
-        Whether the next document is due, and not requested.
+        Whether the next document is due and not requested yet.
         """
         return self._document is None and time.monotonic() >= self._due
 
     def _next(self) -> DocumentSource:
         document = self._document = self._new_document()
-        self._check()  # whoever wakes from now on finds it
+        self._check()  # a later wake finds the document
         return document
 
     def _check(self) -> None:
@@ -82,14 +82,14 @@ class PolledSource(Source[bytes]):
     @property
     def received(self) -> int:
         """
-        How many bytes have come over all connections.
+        How many bytes all connections have received.
         """
         current = 0 if self._document is None else self._document.received
         return self._received_before + current
 
     def interest(self) -> Interest | None:
         """
-        Return what to wait for: the next GET, or something of the one that is in progress.
+        Return what to wait for: the time of the next GET, or input of the current one.
         """
         if self._woken:
             return None
@@ -99,7 +99,8 @@ class PolledSource(Source[bytes]):
 
     def wake(self) -> None:
         """
-        Make whoever opens or receives stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that opens or receives with *ClosedError*; callable from any thread or
+        signal handler.
         """
         self._woken = True
         document = self._document
@@ -108,7 +109,7 @@ class PolledSource(Source[bytes]):
 
     def free(self) -> None:
         """
-        Free the socket, where there is one.
+        Free the socket, if any.
         """
         document, self._document = self._document, None
         if document is not None:

@@ -1,5 +1,5 @@
 """
-Requests and answers that may hang on an exception: nothing of them is secret.
+Copies of requests and answers without secrets, for exceptions to refer to.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import requests
 from requests.structures import CaseInsensitiveDict
 
-# Only what requests itself always sends: any other header may hold a secret.
+# Only the headers that requests itself always sends: any other header may hold a secret.
 _HARMLESS = ("User-Agent", "Accept", "Content-Type", "Content-Length")
 
 
@@ -21,7 +21,7 @@ def redacted_response(response: requests.Response, token: str) -> requests.Respo
     answer.url = response.url
     answer.encoding = response.encoding
     answer.elapsed = response.elapsed
-    # A proxy's error page may show the request that it was sent.
+    # A proxy's error page may show the request, and so the token.
     answer.headers = CaseInsensitiveDict(
         {name: value.replace(token, "[token]") for name, value in response.headers.items()}
     )
@@ -32,7 +32,7 @@ def redacted_response(response: requests.Response, token: str) -> requests.Respo
 
 def redacted_request(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """
-    Return a copy of *request* with the headers that hold no secret.
+    Return a copy of *request* with only the headers that hold no secret.
     """
     bare = requests.PreparedRequest()
     bare.method = request.method

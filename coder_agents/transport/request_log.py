@@ -1,5 +1,5 @@
 """
-One record at debug level for each request, whoever sent it.
+One log record at debug level for each request of a client.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ logger = logging.getLogger("coder_agents")
 
 def log_answer(method: str, url: str, status: int, sent: float) -> None:
     """
-    Log that the request was answered; *sent* is when it was sent, by `time.monotonic`.
+    Log that the request was answered; *sent* is the time of sending, by `time.monotonic`.
     """
     logger.debug("%s %s: %s in %.3f s", method, url, status, time.monotonic() - sent)
 
@@ -23,7 +23,7 @@ def log_failure(method: str, url: str, failure: BaseException, sent: float) -> N
     """
     Log that the request was not answered, and why.
     """
-    # As text: a record that somebody keeps is to keep no exception.
+    # Text: a log record that is kept must not keep the exception.
     reason = str(failure).removeprefix(f"{method} {url}: ") or type(failure).__name__
     logger.debug("%s %s: %s after %.3f s", method, url, reason, time.monotonic() - sent)
 
@@ -32,11 +32,11 @@ def log_retry(method: str, url: str, reason: str) -> None:
     """
     Log that the request is sent again, and why.
     """
-    logger.debug("%s %s: %s; it is sent again", method, url, escape_controls(reason))
+    logger.debug("%s %s: %s; the request is sent again", method, url, escape_controls(reason))
 
 
 def logs_requests() -> bool:
     """
-    Whether anybody reads these records: a text that is costly to make is skipped otherwise.
+    Whether a logger takes these records; otherwise costly texts are skipped.
     """
     return logger.isEnabledFor(logging.DEBUG)

@@ -1,5 +1,5 @@
 """
-Which REST calls are sent again, and when.
+The policy of retries: which REST calls are sent again, and when.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from typing import Any, Self
 import urllib3
 from urllib3.exceptions import MaxRetryError
 
+from coder_agents import transport
 from coder_agents.config import Settings
 from coder_agents.transport.request_log import log_retry, logs_requests
-from coder_agents.transport.unreached import is_final
 
 
 class GetRetry(urllib3.Retry):
     """
-    urllib3's `Retry`, for GET only, and never sleeping longer in all than the
-    caller's time-out.
+    urllib3's `Retry`, for GET only, with a limit for all sleeps together: the read time-out.
 
-    urllib3 itself tries any method again when no connection came about, sleeps as long as a
-    ``Retry-After`` requests, and tries again where a certificate was refused.
+    urllib3 itself retries any method where no connection came about, sleeps as long as a
+    ``Retry-After`` requests, and retries where a certificate was refused.
     """
 
     max_sleep: float = 0.0
@@ -46,9 +45,9 @@ class GetRetry(urllib3.Retry):
         _stacktrace: TracebackType | None = None,
     ) -> Self:
         """
-        Return the policy for the next attempt, or raise what ends the attempts.
+        Return the policy for the next attempt. Raises *MaxRetryError* where no attempt is left.
         """
-        if error is not None and (method != "GET" or is_final(error)):
+        if error is not None and (method != "GET" or transport.is_final(error)):
             raise MaxRetryError(_pool, url or "", error)
         policy = super().increment(method, url, response, error, _pool, _stacktrace)
         policy.slept += policy._next_sleep(response)
@@ -62,7 +61,7 @@ class GetRetry(urllib3.Retry):
 
     def parse_retry_after(self, retry_after: str) -> float:
         """
-        Return the seconds that the header names; 0 where it names none that can be read.
+        Return the seconds in the header; 0 where it has no valid time.
         """
         try:
             return super().parse_retry_after(retry_after)
@@ -70,20 +69,20 @@ class GetRetry(urllib3.Retry):
             return 0.0
 
     def _next_sleep(self, response: urllib3.BaseHTTPResponse | None) -> float:
-        asked = None if response is None else self.get_retry_after(response)
-        return self.get_backoff_time() if asked is None else asked
+        requested = None if response is None else self.get_retry_after(response)
+        return self.get_backoff_time() if requested is None else requested
 
 
 def _whole(url: str, pool: Any) -> str:
     """
-    Return *url*, which is a path unless a proxy gets it, with its host.
+    Return *url* with its host; *url* is a path unless it goes to a proxy.
     """
     return f"{pool.scheme}://{pool.host}:{pool.port}{url}" if url.startswith("/") else url
 
 
 def retry_policy(settings: Settings) -> GetRetry:
     """
-    Return the policy that *settings* ask for.
+    Return the policy of *settings*.
     """
     policy = GetRetry(
         total=settings.retries,
@@ -91,7 +90,7 @@ def retry_policy(settings: Settings) -> GetRetry:
         status_forcelist=(502, 503, 504),
         backoff_factor=0.2,
         backoff_jitter=0.1,
-        # Or the body of the last answer is lost, and with it the reason.
+        # Otherwise the body of the last answer, which has the reason, would be dropped.
         raise_on_status=False,
     )
     policy.max_sleep = settings.read_timeout

@@ -1,5 +1,5 @@
 """
-What is done with a session, one of ours or one that a user handed in, beside sending requests.
+Cookies and forks of a session, the client's own or one that a user passed in.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ Hooks = dict[str, list[Callable[..., Any]]]
 
 def hooks_without_cookies(session: requests.Session) -> Hooks:
     """
-    Return the hooks of a request through *session* whose answer leaves the session's jar as it is.
+    Return the hooks of a request through *session* that keep its answer out of the session's cookie
+    jar.
 
-    The session's own hooks are among them, as a request's hooks take their place. An
+    The result includes the session's own hooks, because a request's hooks replace them. An
     authentication of the session adds its hooks before these.
     """
     own = session.hooks.get("response") or []
@@ -29,7 +30,7 @@ def hooks_without_cookies(session: requests.Session) -> Hooks:
 
 def _take_cookies(response: requests.Response, **options: Any) -> None:
     """
-    Take away from *response*, once it is read, what requests takes cookies from.
+    Read *response* and remove its raw response, from which requests takes cookies.
     """
     # An authentication that needed two requests has its first answer in the history.
     for each in (*response.history, response):
@@ -39,13 +40,13 @@ def _take_cookies(response: requests.Response, **options: Any) -> None:
 
 def abandon(session: requests.Session) -> None:
     """
-    Close the numbers of the sockets that *session* keeps, in a forked process.
+    Close the file numbers of the sockets that *session* keeps, in a forked process.
 
-    No lock of its pools is used, as another thread may have held it; what closes them later finds
-    new locks, and no socket. An adapter of another kind than requests' own is left as it is.
+    No lock of its pools is taken, because another thread may have held it: each lock is replaced.
+    Adapters of other classes than requests' own stay as they are.
     """
     for adapter in session.adapters.values():
-        with contextlib.suppress(Exception):  # what it is built from is private
+        with contextlib.suppress(Exception):  # the attributes of an adapter are private
             _abandon_connections(adapter)
 
 

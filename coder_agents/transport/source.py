@@ -1,5 +1,5 @@
 """
-What every source of messages can do: it is requested and answered, can be woken and freed.
+The interface of a source of messages.
 """
 
 from __future__ import annotations
@@ -7,28 +7,28 @@ from __future__ import annotations
 import abc
 from typing import Generic, TypeVar
 
-from coder_agents.transport.connection import Interest
+from coder_agents.transport.waiting import Interest
 
 M = TypeVar("M")
 
 
 class Source(abc.ABC, Generic[M]):
     """
-    Where messages come from.
+    A source of messages.
 
-    Nothing but a dial waits. One thread at a time may open, receive, close and free; any thread or
-    signal handler may wake.
+    Only a dial waits. One thread at a time may open, receive, close and free; any thread or signal
+    handler may wake.
 
     Attributes:
-        pinged: whether the peer has sent a ping: the connection works.
-        has_input: whether bytes of the next message are here already.
+        pinged: whether the peer has sent a ping, so that the connection works.
+        has_input: whether bytes of the next message have come already.
     """
 
     pinged = False
     has_input = False
 
     @abc.abstractmethod
-    def ask(self, timeout: float) -> None:
+    def send_request(self, timeout: float) -> None:
         """
         Connect, within *timeout* seconds in all, and send the request.
 
@@ -47,19 +47,19 @@ class Source(abc.ABC, Generic[M]):
     @abc.abstractmethod
     def receive(self) -> M | None:
         """
-        Return the next message, None where it is not whole yet.
+        Return the next message, None while it is not complete.
 
-        Nothing that came is lost: the next call continues where this one ended.
+        Bytes that came are kept: the next call continues where this one ended.
 
-        Raises *ClosedError* when woken, *DroppedError* at the end of the connection and
-        after *idle_timeout* without a byte, *MessageTooLargeError*; a source that requests
-        again and again also what `ask` and `answered` raise.
+        Raises *ClosedError* when woken, *DroppedError* at the end of the connection and after
+        *idle_timeout* without a byte, *MessageTooLargeError*; a source that sends several requests
+        raises also the errors of `send_request` and `answered`.
         """
 
     @abc.abstractmethod
     def interest(self) -> Interest | None:
         """
-        Return what to wait for before the next step; None where it may find something now.
+        Return what to wait for before the next step; None where a step may find input now.
         """
 
     def may_connect(self) -> bool:
@@ -72,25 +72,26 @@ class Source(abc.ABC, Generic[M]):
     @abc.abstractmethod
     def received(self) -> int:
         """
-        How many bytes have come, headers and all.
+        How many bytes have come, headers included.
         """
 
     @abc.abstractmethod
     def wake(self) -> None:
         """
-        Make whoever opens or receives stop with *ClosedError*; from any thread or signal handler.
+        Stop the thread that opens or receives with *ClosedError*; callable from any thread or
+        signal handler.
         """
 
     def close(self) -> None:
         """
-        Say goodbye to the peer, as far as that takes no waiting, and free the socket.
+        Send the peer a close frame if that needs no waiting, and free the socket.
 
-        Only while nobody reads.
+        Only while no thread reads.
         """
         self.free()
 
     @abc.abstractmethod
     def free(self) -> None:
         """
-        Free the socket. Only for whoever reads, or while nobody does.
+        Free the socket. Only the thread that reads may call it, or any thread while none reads.
         """

@@ -1,8 +1,8 @@
 """
 Server-sent events over a connection.
 
-sseclient parses; what it is handed are whole blocks, each up to its blank line,
-because given single bytes it is quadratic and given a cut tail it takes it for an event.
+sseclient parses complete blocks, each with its blank line. On single bytes sseclient is quadratic,
+and it takes an incomplete block at the end for an event.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import attrs
 from sseclient import SSEClient
 
 from coder_agents.errors import DecodeError, MessageTooLargeError
-from coder_agents.transport.connection import DroppedError
 from coder_agents.transport.exchange import MAX_READS, Head
 from coder_agents.transport.http_source import HTTPSource
+from coder_agents.transport.waiting import DroppedError
 
-# Atomic, so that a CR LF is never taken for two ends of line.
+# Atomic, so that a CR LF never counts as two line ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\r|\n){2}")
 _EVENTS = "text/event-stream"
 _EVENT, _DATA = b"event: ", b"data: "
-_OVERLAP = 3  # bytes of a blank line that may have come before its last one
+_OVERLAP = 3  # bytes of a blank line that may precede its last byte
 
 
 @attrs.frozen
@@ -37,10 +37,10 @@ class ServerSentEvent:
 
 class BlockBuffer:
     """
-    Cuts a byte stream into blocks, each up to and with its blank line.
+    Cuts a byte stream into blocks, each with its final blank line.
 
-    Linear in what is fed; holds at most one unfinished block of *limit* bytes and
-    what was fed last.
+    The cost is linear in the bytes fed. The buffer holds at most one unfinished block of *limit*
+    bytes and the bytes fed last.
     """
 
     def __init__(self, limit: int) -> None:
@@ -50,8 +50,8 @@ class BlockBuffer:
 
     def event_alone(self, data: bytes) -> ServerSentEvent | None:
         """
-        Return the event that *data* is, as Coder sends each in a chunk of its own; None where it
-        is not one, and has to be fed.
+        Return the event if *data* is exactly one event, as each of Coder's chunks is; else None,
+        and *data* has to be fed.
         """
         if self._buffer or len(data) > self._limit:
             return None
@@ -62,20 +62,20 @@ class BlockBuffer:
 
     def feed(self, data: bytes) -> None:
         """
-        Add what has come.
+        Add *data* to the buffer.
         """
         self._buffer += data
 
     def next_block(self) -> bytes | None:
         """
-        Return the next whole block, None where it is not whole yet.
+        Return the next complete block, None while it is not complete.
 
-        Raises *MessageTooLargeError* past *limit*.
+        Raises *MessageTooLargeError* beyond *limit* bytes.
         """
         end = self._end_of_block()
         size = end or len(self._buffer)
         if size > self._limit:
-            raise MessageTooLargeError(f"an event of more than {self._limit} bytes")
+            raise MessageTooLargeError(f"an event has more than {self._limit} bytes")
         if not end:
             self._searched = size
             return None
@@ -86,13 +86,13 @@ class BlockBuffer:
 
     def _end_of_block(self) -> int:
         """
-        Return where the first block ends, 0 where it is not whole.
+        Return the end of the first block, 0 while it is not complete.
         """
         start = max(0, self._searched - _OVERLAP)
         if self._buffer.find(b"\r", start) >= 0:
             blank = _BLANK_LINE.search(self._buffer, start)
             return 0 if blank is None else blank.end()
-        # The usual end of line alone: from one to the next costs a hundredth of a pattern.
+        # Only LF line ends: searching them costs a hundredth of the pattern.
         at = self._buffer.find(b"\n", start)
         while at >= 0 and self._buffer[at + 1 : at + 2] != b"\n":
             at = self._buffer.find(b"\n", at + 1)
@@ -120,7 +120,7 @@ class SSESource(HTTPSource[ServerSentEvent]):
 
     def receive(self) -> ServerSentEvent | None:
         """
-        Return the next event; None where it is not whole yet, or where what came has no data, as
+        Return the next event; None while it is not complete, or where the event has no data, like
         Coder's pings.
         """
         for _ in range(MAX_READS):
@@ -128,7 +128,7 @@ class SSESource(HTTPSource[ServerSentEvent]):
                 if (event := parse_block(block)) is not None:
                     return event
                 self.pinged = True
-                return None  # a peer may ping without end, and the caller has a deadline
+                return None  # a peer may ping endlessly, but the caller has a deadline
             data = self._exchange.read()
             if data is None:
                 self._check_silence()
@@ -138,14 +138,14 @@ class SSESource(HTTPSource[ServerSentEvent]):
             if (event := self._blocks.event_alone(data)) is not None:
                 return event
             self._blocks.feed(data)
-        return None  # others get their turn
+        return None  # other connections get their turn
 
 
 def parse_block(block: bytes) -> ServerSentEvent | None:
     """
-    Return the event in *block*, None where it has no data.
+    Return the event in *block*, None where the event has no data.
 
-    Raises *DecodeError* where it is not UTF-8.
+    Raises *DecodeError* where *block* is not UTF-8.
     """
     try:
         return _plain_event(block) or _any_event(block)
@@ -156,8 +156,8 @@ def parse_block(block: bytes) -> ServerSentEvent | None:
 
 def _plain_event(block: bytes) -> ServerSentEvent | None:
     """
-    Return the event that *block* is, if it has the form that Coder writes, two lines and a blank
-    one: its name, its data.
+    Return the event in *block* if it has the form that Coder writes, a name line, a data line and a
+    blank line; else None.
     """
     end_of_name = block.find(b"\n")
     data = end_of_name + 1 + len(_DATA)

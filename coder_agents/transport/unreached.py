@@ -1,7 +1,7 @@
 """
-From what the libraries under us raise, where no answer came, to the exception that reports it.
+The exceptions for calls without an answer, built from the errors of the libraries.
 
-Nothing that is built here holds the token: neither the texts, nor the request, nor the cause.
+No exception that is built here holds the token: neither its text, nor its request, nor its cause.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import requests
 import urllib3.exceptions
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from coder_agents.config import with_scheme
 from coder_agents.errors import (
     CoderError,
     ConfigError,
@@ -23,25 +24,25 @@ from coder_agents.errors import (
     TransportError,
 )
 from coder_agents.render import escape_controls
-from coder_agents.transport.connection import DroppedError
 from coder_agents.transport.redacted import redacted_request
+from coder_agents.transport.waiting import DroppedError
 
 PROXY_LOGIN = 407
 """
-The status with which a proxy wants a login.
+The status with which a proxy requires a login.
 """
 
 _LOGIN_WANTED = re.compile(rf"(Tunnel connection failed: |^){PROXY_LOGIN}\b")
-# What OpenSSL calls the alert with which the other side refuses a certificate of ours.
+# OpenSSL's names of the alerts with which the peer refuses the client's certificate.
 _REFUSED_BY_PEER = re.compile(
     r"ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|NO_CERTIFICATE|UNKNOWN_CA)"
 )
 _HOW_TO_TRUST = (
-    "where the certificate is of an authority of your own, name the file of that authority with"
+    "if the certificate comes from a private authority, name the file of that authority with"
     " verify= or in the environment variable CODER_CLIENT_TLS_CA_FILE"
 )
 _HOW_TO_SHOW = (
-    "the deployment refused the client's certificate, or wants one: name it with cert= or in"
+    "the deployment refused the client's certificate, or requires one: name it with cert= or in"
     " CODER_CLIENT_TLS_CERT_FILE and CODER_CLIENT_TLS_KEY_FILE"
 )
 _LIBRARIES = ("requests", "urllib3")
@@ -51,15 +52,16 @@ def transport_error(
     what: str, error: BaseException, *, token: str, proxy: str = "", advice: str = ""
 ) -> CoderError:
     """
-    Return the exception for *error*, which a library raised while it did *what*.
+    Return the exception for *error*, which a library raised during the request *what*.
 
-    *what* is the method and the URL, *proxy* the proxy's URL where the request goes through one,
-    *advice* what to do where no answer came.
+    *what* is the method and the URL, *proxy* the URL of the proxy if the request goes through one,
+    *advice* text that says what to do where no answer came.
     """
     chain = _chain(error)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
         return ConfigError(_why_not_sent(what, error))
-    # The first exception says most, and what is ours says that a connection was lost.
+    # The first exception of the chain says most; a DroppedError already says that the connection
+    # dropped.
     last = error if isinstance(error, DroppedError) else chain[-1]
     reason = escape_controls(str(last)) or type(last).__name__
     failure = _failure(what, reason.replace(token, "[token]"), chain, proxy, advice)
@@ -72,7 +74,7 @@ def transport_error(
 def _failure(
     what: str, reason: str, chain: list[BaseException], proxy: str, advice: str
 ) -> TransportError:
-    accepted = how_to_be_accepted(chain)
+    accepted = certificate_advice(chain)
     through = f" (through the proxy {_address(proxy)})" if proxy else ""
     text = "; ".join(part for part in (f"{what}: {reason}{through}", accepted or advice) if part)
     if is_of_proxy(chain):
@@ -86,7 +88,7 @@ def _failure(
 
 def is_of_proxy(chain: list[BaseException]) -> bool:
     """
-    Whether the exceptions *chain* are of reaching a proxy, or of what the proxy answered.
+    Whether the exceptions *chain* come from reaching a proxy, or from the proxy's answer.
     """
     kinds = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
     return any(isinstance(each, kinds) for each in chain)
@@ -100,7 +102,7 @@ def _is_timeout(error: BaseException) -> bool:
 
 def _chain(error: BaseException) -> list[BaseException]:
     """
-    Return *error*, its cause, the cause of that and so on, down to the first exception of all.
+    Return *error* and its causes, down to the first exception.
     """
     chain = [error]
     while (cause := _cause_of(chain[-1])) is not None and cause not in chain:
@@ -109,19 +111,20 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _cause_of(error: BaseException) -> BaseException | None:
-    # urllib3 puts what it did not raise into the arguments of what it does raise.
+    # urllib3 passes the original exception as an argument of the one that it raises.
     within = (each for each in error.args if isinstance(each, BaseException))
     return error.__cause__ or error.__context__ or next(within, None)
 
 
 def _cause(root: BaseException, token: str) -> BaseException | None:
     """
-    Return *root*, the first exception of all, as far as it may hang on ours.
+    Return *root*, the first exception, as the cause of the client's exception; None where it holds
+    the token.
 
-    Those of requests and urllib3 hold the request, or a pool with the headers for a proxy: of them
-    only the text is kept. Without a traceback, no frame is kept that holds them.
+    Exceptions of requests and urllib3 hold the request, or a pool with the headers for a proxy:
+    only their text is kept. The traceback is removed, because its frames hold them too.
     """
-    if isinstance(root, DroppedError):  # no more than its text, which ours has
+    if isinstance(root, DroppedError):  # the client's exception has its text
         return None
     if type(root).__module__.partition(".")[0] in _LIBRARIES:
         is_of_requests = isinstance(root, requests.RequestException)
@@ -132,25 +135,27 @@ def _cause(root: BaseException, token: str) -> BaseException | None:
 
 
 def _why_not_sent(what: str, error: BaseException) -> str:
-    if isinstance(error, requests.exceptions.InvalidHeader):  # its text quotes the value
+    if isinstance(
+        error, requests.exceptions.InvalidHeader
+    ):  # the text of the exception quotes the value
         return f"{what}: a header of the session or the settings cannot be sent"
     return f"{what}: {escape_controls(str(error))}"
 
 
 def proxy_error(what: str, reason: str, proxy: str, *, advice: str = "") -> ProxyError:
     """
-    Return the exception for a request, *what*, that the proxy at the URL *proxy* did not pass on.
+    Return the exception for the request *what*, which the proxy at the URL *proxy* did not forward.
     """
     named = f"the proxy {_address(proxy)}" if proxy else "a proxy"
     if _LOGIN_WANTED.search(reason):
         return ProxyError(
-            f"{what}: {named} wants a login (status {PROXY_LOGIN}): put a user name and a password"
+            f"{what}: {named} requires a login (status {PROXY_LOGIN}): put a user name and a password"
             " into the proxy's URL, http://user:password@host:port, in proxies= or in the environment"
-            f" variable that names it; {reason}"
+            f" variable of the proxy; {reason}"
         )
     if reason.startswith("Tunnel connection failed"):
-        return ProxyError(f"{what}: {named} does not connect to the deployment: {reason}")
-    advice = advice or "proxies= or an environment variable such as HTTPS_PROXY names it"
+        return ProxyError(f"{what}: {named} did not connect to the deployment: {reason}")
+    advice = advice or "its URL comes from proxies= or an environment variable such as HTTPS_PROXY"
     return ProxyError(f"{what}: {named} cannot be reached: {reason}; {advice}")
 
 
@@ -158,22 +163,22 @@ def _address(proxy: str) -> str:
     """
     Return the URL of a proxy without user name and password.
     """
-    parts = urlsplit(proxy)
+    parts = urlsplit(with_scheme(proxy))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def is_final(error: BaseException) -> bool:
     """
-    Whether the same request would end by the same *error* again: a certificate was refused, or a
-    proxy wants a login.
+    Whether the same request would fail with *error* again: a certificate was refused, or a proxy
+    requires a login.
     """
     chain = _chain(error)
-    return bool(how_to_be_accepted(chain)) or bool(_LOGIN_WANTED.search(str(chain[-1])))
+    return bool(certificate_advice(chain)) or bool(_LOGIN_WANTED.search(str(chain[-1])))
 
 
-def how_to_be_accepted(chain: list[BaseException]) -> str:
+def certificate_advice(chain: list[BaseException]) -> str:
     """
-    Return what to do about a refused certificate; empty where none was refused.
+    Return text that says what to do about a refused certificate; empty where none was refused.
     """
     for each in chain:
         if isinstance(each, (ssl.SSLCertVerificationError, CertificateError)):

@@ -1,9 +1,8 @@
 """
 WebSocket messages over a connection.
 
-websocket-client does the framing. The handshake is an exchange like any other,
-so it has a limit in time and in bytes, keeps the body of a refusal, and sends no
-cookie or ``Origin``.
+websocket-client does the framing. The handshake is an ordinary HTTP exchange, so it has a limit in
+time and in bytes, keeps the body of a refusal, and sends no cookie or ``Origin``.
 """
 
 from __future__ import annotations
@@ -19,32 +18,33 @@ import requests
 from websocket import ABNF, WebSocketException, frame_buffer
 
 from coder_agents.errors import MessageTooLargeError
-from coder_agents.transport.connection import ClosedError, DroppedError
+from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import MAX_READS, Head, headers_of
 from coder_agents.transport.http_source import HTTPSource
-from coder_agents.transport.pages import JSON, kind_of
+from coder_agents.transport.pages import is_known_page, kind_of
+from coder_agents.transport.waiting import ClosedError, DroppedError
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _MAX_CONTROL = 125  # bytes; RFC 6455, section 5.5
 _NORMAL, _PROTOCOL_ERROR = 1000, 1002
 
-_UPGRADE_REQUIRED = 426  # what the deployment answers where the handshake's headers were removed
+_UPGRADE_REQUIRED = 426  # the deployment's answer where a proxy removed the handshake's headers
 _MAY_BE_BLOCKED = frozenset({400, 403, 405, 501})
 _STILL_WORKS = (
-    "what needs no WebSocket still works there: agent.logs(), agent.metadata(), agent.watch_metadata(),"
+    "calls without a WebSocket still work there: agent.logs(), agent.metadata(), agent.watch_metadata(),"
     " agent.containers() and agent.listening_ports()"
 )
 
 
 class _NotWholeError(Exception):
     """
-    What was wanted has not come yet.
+    The requested bytes have not come yet.
     """
 
 
 class _Inbox:
     """
-    What has come, taken in exact sizes; what is not whole yet waits for the rest.
+    Received bytes, taken in exact sizes. Incomplete data waits for the missing bytes.
 
     Each byte is copied once.
     """
@@ -52,18 +52,20 @@ class _Inbox:
     def __init__(self, first: bytes, receive: Callable[[], bytes | None]) -> None:
         self._receive = receive
         self._front = first
-        self._at = 0  # what of the front is taken
+        self._at = 0  # how many bytes of the front are taken
         self._more: collections.deque[bytes] = collections.deque()
-        self.size = len(first)  # that is not taken
+        self.size = len(first)  # how many bytes are not taken
 
     def take(self, size: int) -> bytes:
         """
-        Return the next *size* bytes; raises *_NotWholeError* where they have not come, and nothing
-        is lost.
+        Return the next *size* bytes. Raises *_NotWholeError* while they have not come; bytes that
+        came are kept.
         """
         reads = 0
         while self.size < size:
-            data = self._receive() if reads < MAX_READS else None  # others get their turn
+            data = (
+                self._receive() if reads < MAX_READS else None
+            )  # other connections get their turn
             reads += 1
             if not data:
                 if data is None:
@@ -71,7 +73,7 @@ class _Inbox:
                 raise DroppedError("the connection ended without a close frame")
             if self.size:
                 self._more.append(data)
-            else:  # nothing of the front is left
+            else:  # the front is used up
                 self._front, self._at = data, 0
             self.size += len(data)
         self.size -= size
@@ -84,7 +86,7 @@ class _Inbox:
 
     def _joined(self, lacking: int) -> bytes:
         """
-        Return what is left of the front and *lacking* bytes more.
+        Return the remaining bytes of the front and *lacking* further bytes.
         """
         parts: list[bytes | memoryview] = [memoryview(self._front)[self._at :]]
         self._front = self._more.popleft()
@@ -99,15 +101,15 @@ class _Inbox:
 
 class _Frames(frame_buffer):
     """
-    Takes frames from an inbox; refuses one by its length, before any of its payload is read.
+    Takes frames from an inbox; refuses a too large frame before its payload is read.
 
     Attributes:
-        size: bytes that the message's frames before this one have.
+        size: how many bytes the message's earlier frames have.
     """
 
     def __init__(self, inbox: _Inbox, limit: int) -> None:
         super().__init__(inbox.take, skip_utf8_validation=True)
-        # The library's own asks for 16 KB at a time, and joins them.
+        # The library's own method reads 16 KB at a time and joins the pieces.
         self.recv_strict = inbox.take  # type: ignore[method-assign,assignment]
         self._limit = limit
         self.size = 0
@@ -118,7 +120,7 @@ class _Frames(frame_buffer):
         length = self.length or 0
         if opcode < ABNF.OPCODE_CLOSE:
             if self.size + length > self._limit:
-                raise MessageTooLargeError(f"a message of more than {self._limit} bytes")
+                raise MessageTooLargeError(f"a message has more than {self._limit} bytes")
         elif length > _MAX_CONTROL:
             raise DroppedError(
                 f"not WebSocket: a control frame of {length} bytes", code=_PROTOCOL_ERROR
@@ -129,7 +131,7 @@ class WebSocketSource(HTTPSource[bytes]):
     """
     The messages of one WebSocket, text or binary, as bytes.
 
-    UTF-8 is checked by whoever decodes, strictly and once.
+    UTF-8 is checked once, strictly, where a message is decoded.
     """
 
     _success = 101
@@ -150,30 +152,30 @@ class WebSocketSource(HTTPSource[bytes]):
 
     def _advice(self, answer: requests.Response | None) -> str:
         if answer is None:
-            return f"a network that blocks WebSockets does this; {_STILL_WORKS}"
+            return f"a network that blocks WebSockets behaves like this; {_STILL_WORKS}"
+        if is_known_page(answer):  # which comes in place of every other answer, too
+            return ""
         if answer.status_code < 300 or answer.status_code == _UPGRADE_REQUIRED:
             return (
-                "The handshake of a WebSocket was answered as a plain request: something between here"
-                f" and the deployment, such as a proxy, blocks WebSockets; {_STILL_WORKS}"
+                "The handshake of a WebSocket was answered as a plain request: the network, for instance"
+                f" a proxy, blocks WebSockets; {_STILL_WORKS}"
             )
         if answer.status_code in _MAY_BE_BLOCKED and kind_of(answer) != JSON:
-            return f"A network that blocks WebSockets may do this; {_STILL_WORKS}"
+            return f"A network that blocks WebSockets may behave like this; {_STILL_WORKS}"
         return ""
 
     def _accept(self, head: Head) -> None:
         digest = hashlib.sha1(self._key + _GUID, usedforsecurity=False).digest()
         accepted = headers_of(head).get("sec-websocket-accept", "")
         if accepted != base64.b64encode(digest).decode():
-            raise DroppedError("the answer is not one to a WebSocket handshake")
+            raise DroppedError("the answer does not match the WebSocket handshake")
         self._inbox = _Inbox(self._exchange.beyond, self._connection.receive)
         self._frames = _Frames(self._inbox, self._max_message_size)
         self._parts: list[bytes] = []
 
     def receive(self) -> bytes | None:
         """
-        Return the next message, None where it is not whole yet.
-
-        Pings are answered meanwhile.
+        Return the next message, None while it is not complete. A ping is answered.
         """
         failure = ""
         try:
@@ -186,7 +188,7 @@ class WebSocketSource(HTTPSource[bytes]):
         if failure:
             raise DroppedError(f"not WebSocket: {failure}", code=_PROTOCOL_ERROR)
         data = bytes(frame.data)  # type: ignore[arg-type]  # received: never text
-        # One frame a call: a peer may send pings or fragments without end, and who reads has a
+        # One frame a call: a peer may send pings or fragments endlessly, but the reader has a
         # deadline.
         if frame.opcode >= ABNF.OPCODE_CLOSE:
             self._control(frame.opcode, data)
@@ -205,7 +207,7 @@ class WebSocketSource(HTTPSource[bytes]):
 
     def _joined(self, frame: ABNF, data: bytes) -> bytes | None:
         """
-        Return the message that *frame* completes, None where it does not.
+        Return the message that *frame* completes, None where it completes none.
         """
         if (frame.opcode == ABNF.OPCODE_CONT) != bool(self._parts):
             raise DroppedError("not WebSocket: a fragment out of place", code=_PROTOCOL_ERROR)
@@ -220,7 +222,7 @@ class WebSocketSource(HTTPSource[bytes]):
 
     def _end(self, data: bytes) -> None:
         """
-        Answer a close frame with its code, and raise what it reports.
+        Answer a close frame with its code, and raise *DroppedError* with the code and the reason.
         """
         code = int.from_bytes(data[:2], "big") if data else None
         reason = data[2:].decode("utf-8", "replace")
@@ -233,7 +235,7 @@ class WebSocketSource(HTTPSource[bytes]):
 
     def close(self) -> None:
         """
-        Send a close frame, as far as that takes no waiting, and free the socket.
+        Send a close frame if that needs no waiting, and free the socket.
         """
         if self._accepted:
             with contextlib.suppress(ClosedError):

@@ -22,6 +22,8 @@ from coder_agents.schema import (
     to_json,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 
 def test_log_messages_are_95_lines_of_20_kilobytes() -> None:
     """

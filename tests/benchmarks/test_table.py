@@ -12,7 +12,9 @@ import attrs
 import bench
 import pytest
 from contest import contests, golang, machine, rounds, rows, table
-from contest.figures import QUICK, Scale, drained, repeated
+from contest.figures import QUICK, Figures, Scale, drained, repeated
+
+pytestmark = pytest.mark.unmeasured
 
 EVERYONE = [(contest, one) for contest in contests.CONTESTS for one in contest.contestants]
 
@@ -35,7 +37,7 @@ def results(*costs: float | str, contest: rows.Contest = CONTEST) -> list[rounds
     return [
         rounds.Result(one, absent=cost)
         if isinstance(cost, str)
-        else rounds.Result(one, cpu=cost, wall=cost * 2, bytes=cost)
+        else rounds.Result.of(one, [Figures(cpu=cost, wall=cost * 2, bytes=cost)])
         for one, cost in zip(contest.contestants, costs, strict=True)
     ]
 
@@ -99,6 +101,17 @@ def test_bounds_are_told_from_what_was_measured() -> None:
     lines = table.compared(CONTEST, results(2.1, 1.0, 9.0))
     assert table.missed(lines) == ["ours"]
     assert table.missed(table.compared(CONTEST, results(2.1, 1.0, 9.0), slack=1.6)) == []
+
+
+def test_a_ratio_is_the_median_of_the_rounds() -> None:
+    """
+    A round in which the whole machine was slow counts as the others do.
+    """
+    ours, limit, _ = CONTEST.contestants
+    own = rounds.Result.of(ours, [Figures(cpu=cpu) for cpu in (1.5, 15.0, 1.7)])
+    other = rounds.Result.of(limit, [Figures(cpu=cpu) for cpu in (1.0, 10.0, 1.0)])
+    [line, _] = table.compared(CONTEST, [own, other])
+    assert (line.cpu, line.ratio, line.verdict) == ("1.7 s", "1.50", "ok")
 
 
 def test_memory_without_a_limit_is_compared_by_its_bytes() -> None:
@@ -205,7 +218,7 @@ def test_guard_needs_neither_go_nor_peers() -> None:
     """
     The guard against regressions has only lines that run with the tests' requirements.
     """
-    chosen = bench.chosen(bench.parsed(["--check"]), QUICK)
+    chosen = bench.selected(bench.parsed(["--check"]), QUICK)
     names = {one.work.partition(".")[0] for contest in chosen for one in contest.contestants}
     assert names == {"ours", "limits", "import"}
     needs = {name for contest in chosen for one in contest.contestants for name in one.needs}
@@ -216,7 +229,7 @@ def test_titles_tell_how_much_is_done() -> None:
     """
     A quick run's title names the quick run's size.
     """
-    titles = [one.title for one in bench.chosen(bench.parsed(["--quick"]), QUICK)]
+    titles = [one.title for one in bench.selected(bench.parsed(["--quick"]), QUICK)]
     assert "A body of 10,000 logs, 0.2 KB each, to objects, times repeat" in titles
     assert not any("{" in title for title in titles)
 
@@ -227,7 +240,7 @@ def test_documentation_is_written_of_whole_runs_only(capsys: pytest.CaptureFixtu
     """
     with pytest.raises(SystemExit):
         bench.parsed(["--write", "--quick"])
-    assert "whole runs" in capsys.readouterr().err
+    assert "complete run" in capsys.readouterr().err
 
 
 def test_what_is_measured_is_counted() -> None:

@@ -34,6 +34,8 @@ from coder_agents.schema import (
     to_json,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 URL = "https://coder.example.com"
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
 QUERY = "workspaces_query"

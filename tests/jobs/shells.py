@@ -38,7 +38,7 @@ from coder_agents.jobs.protocol import (
     run_text,
 )
 
-PATIENCE = 30  # seconds without a byte after which a test fails
+MAX_SILENCE = 30  # seconds without a byte after which a test fails
 
 SHELLS = {
     "dash": ["dash"],
@@ -87,6 +87,7 @@ class ControlShell:
         self.terminal, end = pty.openpty()
         self.process = subprocess.Popen(
             [*SHELLS[shell], "-c", program.bootstrap(start)],
+            executable=shutil.which(SHELLS[shell][0]),
             stdin=end,
             stdout=end,
             stderr=end,
@@ -111,13 +112,13 @@ class ControlShell:
         """
         os.set_blocking(self.terminal, False)
         while data:
-            _, writable, _ = select.select([], [self.terminal], [], PATIENCE)
+            _, writable, _ = select.select([], [self.terminal], [], MAX_SILENCE)
             assert writable, "the terminal takes no more"
             with contextlib.suppress(BlockingIOError):
                 data = data[os.write(self.terminal, data) :]
 
     def _receive(self) -> bytes:
-        readable, _, _ = select.select([self.terminal], [], [], PATIENCE)
+        readable, _, _ = select.select([self.terminal], [], [], MAX_SILENCE)
         assert readable, "the terminal is silent"
         return os.read(self.terminal, 65536)
 
@@ -170,7 +171,7 @@ class ControlShell:
         Return the progress of *job* once it has ended, with all its output.
         """
         out, err = b"", b""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + MAX_SILENCE
         while time.monotonic() < deadline:
             progress = self.read(job, len(out), len(err), wait=5)
             out, err = out + progress.stdout, err + progress.stderr
@@ -196,7 +197,7 @@ class ControlShell:
             os.close(self.terminal)
             self.terminal = -1
         try:
-            self.process.wait(PATIENCE)
+            self.process.wait(MAX_SILENCE)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()

@@ -188,6 +188,18 @@ def test_a_file_in_pieces(control: ControlShell, home: Path) -> None:
     assert numbers_of(answer) == (checksum(data), len(data))
 
 
+@pytest.mark.parametrize("size", [1, 9000])
+def test_a_piece_beyond_the_end_is_refused(control: ControlShell, home: Path, size: int) -> None:
+    """
+    A piece that begins where the file has not come to yet is an error, and is not written.
+    """
+    control.ask(PutPiece(str(home / "file"), offset=0, data=b"12"))
+    with pytest.raises(OSError, match="Invalid argument"):
+        control.ask(PutPiece(str(home / "file"), offset=3, data=b"x" * size))
+    assert (home / "file").read_bytes() == b"12"
+    assert control.run("exit 3").returncode == 3
+
+
 @pytest.mark.parametrize("size", [0, 1, 1500, 1501, 4095, 4096, 100_000])
 def test_pieces_of_each_form(control: ControlShell, home: Path, size: int) -> None:
     """

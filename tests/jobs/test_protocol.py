@@ -20,11 +20,15 @@ from coder_agents.jobs.protocol import (
     Answer,
     AnswerReader,
     Checksum,
+    CopyFile,
     FileInfo,
+    GetChecksum,
     GetPiece,
     Greeting,
     Inside,
     ListJobs,
+    MakeDirectory,
+    Move,
     Nop,
     Piece,
     Progress,
@@ -32,6 +36,7 @@ from coder_agents.jobs.protocol import (
     Read,
     ReadyReader,
     Remove,
+    RemovePath,
     Replace,
     Request,
     Signal,
@@ -122,7 +127,7 @@ def test_what_is_no_answer_is_a_typed_error(stream: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_another_error(stream: bytes) -> None:
     """
-    Whatever a hostile agent sends, the reader returns answers or raises its own error.
+    The reader returns answers or raises its own error, whatever a hostile agent sends.
     """
     reader = AnswerReader(NONCE)
     try:
@@ -196,6 +201,12 @@ def test_the_forms_of_requests() -> None:
         (Read(job="a-b", stdout=3, wait=1.26), b"5 READ 1 a-b 3 0 1048576 13 ;\n"),
         (Signal(job="a", signal=9), b"5 SIGNAL 1 a 9 - ;\n"),
         (Inside("ab"), b"5 INSIDE 1 =ab ;\n"),
+        (Remove("a"), b"5 REMOVE 1 a ;\n"),
+        (GetChecksum("a"), b"5 CKSUM 1 =a ;\n"),
+        (MakeDirectory("a", parents=True), b"5 MKDIR 1 =a 1 ;\n"),
+        (RemovePath("a"), b"5 RM 1 =a 0 ;\n"),
+        (Move("a", "b"), b"5 MV 1 =a =b ;\n"),
+        (CopyFile("a", "b"), b"5 CP 1 =a =b ;\n"),
         (GetPiece("/a b", offset=2), b"5 GET 1 =/a\\040b 2 1048576 ;\n"),
         (
             Replace("a", temporary="b", checksum=1, size=2, mode=0o100644),
@@ -208,9 +219,11 @@ def test_the_forms_of_requests() -> None:
     ]
     for request, raw in requests:
         assert request.encode(5, repeated=True) == raw
-    assert [r.has_body for r, _ in requests] == [False] * 7 + [True]
+    assert [r.has_body for r, _ in requests] == [False] * 13 + [True]
     assert PutPiece("f", offset=0, data=b"").has_body
-    assert WriteInput(job="j", offset=0, data=b"").has_body
+    write = WriteInput(job="j", offset=2, data=b"ab", end=True)
+    assert write.has_body
+    assert write.encode(1) == b"1 WRITE 0 j 2 2 1 p =ab ;\n"
 
 
 def test_a_long_start_has_two_parts() -> None:
@@ -424,6 +437,7 @@ def test_what_becomes_the_process() -> None:
         b"export A='x y'\numask 022\nexec /bin/zsh -c 'a b'\n"
     )
     assert run_text(["a", "b c"]) == b"exec a 'b c'\n"
+    assert run_text("a" * 100_001, shell="b") == b'exec b "$_ca_command"\n'
 
 
 def test_the_bootstrap_is_short_and_generic() -> None:

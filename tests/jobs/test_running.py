@@ -9,6 +9,7 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -265,14 +266,20 @@ def test_a_token_sends_a_signal_once(control: ControlShell) -> None:
     """
     A signal with a token is sent once, however often the request is repeated.
     """
-    command = "trap 'echo usr' USR1; while :; do sleep 0.1; done"
-    control.start(command, job="j", wait=1)
+    program = """
+import os, signal
+signal.signal(signal.SIGUSR1, lambda number, frame: os.write(1, b"usr;"))
+os.write(1, b"ready;")
+while True:
+    signal.pause()
+"""
+    assert control.start([sys.executable, "-c", program], job="j", wait=20).stdout == b"ready;"
     request = Signal(job="j", signal=signal.SIGUSR1, token="t")
     counts = [numbers_of(answer) for _ in range(3) for answer in control.ask(request)]
-    progress = control.read("j", wait=10)
+    progress = control.read("j", 6, wait=10)
     control.ask(Signal(job="j", signal=signal.SIGKILL))
-    assert (counts, progress.stdout) == ([(1,), (0,), (0,)], b"usr\n")
-    assert control.finish("j").stdout == b"usr\n"
+    assert (counts, progress.stdout) == ([(1,), (0,), (0,)], b"usr;")
+    assert control.finish("j").stdout == b"ready;usr;"
 
 
 def test_a_timeout_ends_the_whole_group(opened: Opener) -> None:

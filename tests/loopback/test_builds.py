@@ -37,12 +37,12 @@ SOON = functools.partial(
         second_try=0.02,
         build_read=0.02,
         max_build_read=0.05,
-        max_read_at_rest=0.05,
+        max_stable_read=0.05,
         stopped_for=0.5,
     ),
 )
-OPTIONS = SOON(reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=20), settle=0.1)
-LONGEST = 20.0  # seconds that nothing here may take
+OPTIONS = SOON(reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=60), settle=0.1)
+LONGEST = 60.0  # seconds that nothing here may take
 
 
 @pytest.fixture(params=["2.24", "2.31", "2.35"])

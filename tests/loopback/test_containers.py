@@ -135,7 +135,7 @@ def test_a_list_that_does_not_come_holds_up_no_watch(watched: Deployment, client
         while not fault.struck:
             assert stream.poll(OFTEN) is None
         embedded.set_devcontainers([DEV])
-        state = stream.poll(20)
+        state = stream.poll(60)
         assert state is not None
         assert len(state.devcontainers) == 1
         assert stream.stats.reconnects == 0
@@ -161,7 +161,7 @@ def test_a_list_that_cannot_be_had_ends_nothing(
         next(stream)
         added = watched.faults.add(route="containers", **fault)
         embedded.set_containers([WEB])
-        state = stream.poll(20)
+        state = stream.poll(60)
         assert state is not None
         assert ids(state) == ["web"]
         assert (added.struck, stream.stats.reconnects) == (1, 0)
@@ -238,7 +238,7 @@ def test_closing_wakes_a_reader_whose_list_does_not_come(
         reader.start()
         assert fault.wait_struck()
         stream.close()
-        reader.join(20)
+        reader.join(60)
         assert not reader.is_alive()
     assert found == []
     fault.release()

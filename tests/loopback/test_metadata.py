@@ -185,7 +185,7 @@ def test_what_does_not_come_in_time_is_a_time_out(
     assert str(raised.value) == (
         f"the metadata of agent {agent.id}: nothing came within the time-out of 0.2 seconds"
     )
-    assert fault.struck == 1
+    assert fault.struck <= 1  # not at all where the time was over before
     deployment.faults.clear()
 
 
@@ -362,7 +362,7 @@ class Crowd:
         with self._lock:
             self._now += 1
             self.most = max(self.most, self._now)
-        self._barrier.wait(20)
+        self._barrier.wait(60)
         conversation.stop.wait(0.2)  # for one more, which there shall not be
         with self._lock:
             self._now -= 1
@@ -400,11 +400,11 @@ def test_ctrl_c_ends_the_threads_and_their_connections(stage: str) -> None:
 
     def script(conversation: Conversation) -> None:
         STAGES[stage](conversation)
-        asked.wait(20)
+        asked.wait(60)
         gone.append(conversation.until_gone())
 
     def interrupt() -> None:
-        asked.wait(20)
+        asked.wait(60)
         os.kill(os.getpid(), signal.SIGINT)
 
     with serving(script) as peer, Client(peer.url, "token") as client:
@@ -414,7 +414,7 @@ def test_ctrl_c_ends_the_threads_and_their_connections(stage: str) -> None:
         started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             client.metadata(agents, timeout=60, workers=2)
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 40
         thread.join()
         assert peer.accepted == 2
         named = [each.name for each in threading.enumerate()]
@@ -437,11 +437,11 @@ def test_ctrl_c_ends_what_is_only_about_to_be_asked() -> None:
 
     class Late(Agent):
         def _read_metadata(self, *args: Any, **options: Any) -> Any:
-            assert gone.wait(20)
+            assert gone.wait(60)
             return super()._read_metadata(*args, **options)
 
     def interrupt() -> None:
-        assert asked.wait(20)
+        assert asked.wait(60)
         os.kill(os.getpid(), signal.SIGINT)
 
     with serving(script) as peer, Client(peer.url, "token") as client:
@@ -452,7 +452,7 @@ def test_ctrl_c_ends_what_is_only_about_to_be_asked() -> None:
         started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             client.metadata([quick, late], timeout=60)
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 40
         thread.join()
 
 

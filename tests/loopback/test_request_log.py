@@ -35,7 +35,7 @@ def test_each_request_of_a_stream_is_logged(
     with caplog.at_level(logging.DEBUG, logger="coder_agents"):
         with agent.follow_logs(options=QUICK) as stream:
             embedded.push_logs("one")
-            assert stream.poll(20) is not None
+            assert stream.poll(60) is not None
             while stream.stats.checks == 0:
                 stream.poll(0.05)
             deployment.faults.add("refuse", route="logs_follow", status=503)

@@ -181,7 +181,7 @@ def proxy() -> Iterator[tuple[str, list[bytes]]]:
             thread = threading.Thread(target=_relay, args=(beyond, conversation.sock))
             thread.start()
             _relay(conversation.sock, beyond)
-            thread.join(10)
+            thread.join(60)
 
     with serving(serve) as peer:
         yield peer.url, asked

@@ -190,7 +190,8 @@ def test_one_is_recreated_however_it_is_named(agent: Agent, dev: EmbeddedAgent, 
     The request takes the route that the release has, and the new container is waited for.
     """
     assert "initiated" in agent.recreate_devcontainer(which).message
-    assert agent.containers().devcontainers[0].status == "starting"
+    # A slow machine may see it when it is running already.
+    assert agent.containers().devcontainers[0].status in ("starting", "running")
     running = agent.wait_devcontainer(which)
     assert (running.id, running.status) == (DEV.id, "running")
 
@@ -256,7 +257,7 @@ def test_one_that_fails_is_an_error_with_its_text(
         agent.wait_devcontainer("dev")
     timer.join()
     told = "" if release == "2.24" else error
-    shown = r"no space\x1b[2J left" if told else "the deployment does not say why"
+    shown = r"no space\x1b[2J left" if told else "the deployment gives no reason"
     assert str(raised.value) == f"devcontainer 'dev' failed: {shown}"
     assert raised.value.error == told
     assert raised.value.devcontainer is not None
@@ -283,7 +284,7 @@ def test_a_time_out_without_any_state_says_so(deployment: Deployment, dev: Embed
     with pytest.raises(TimeoutError) as raised:
         agent.wait_devcontainer("dev", timeout=0.2)
     if isinstance(raised.value, DevcontainerTimeoutError):
-        assert "nothing was heard of it" in str(raised.value)
+        assert "its state was not reported" in str(raised.value)
         assert raised.value.devcontainer is None
     else:
         assert isinstance(raised.value, RequestTimeoutError)

@@ -23,7 +23,7 @@ def run(*command: str | Path, cwd: Path = CHECKOUT) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

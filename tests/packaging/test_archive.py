@@ -11,6 +11,8 @@ import pytest
 
 from .checkout import CHECKOUT
 
+pytestmark = pytest.mark.unmeasured
+
 FOLDERS = {
     "coder_agents": ("*.py", "py.typed"),
     "tests": ("*.py",),

@@ -11,6 +11,8 @@ import pytest
 
 from .checkout import CHECKOUT
 
+pytestmark = pytest.mark.unmeasured
+
 # What continues the name of the test, and is no sentence of its own.
 CONTINUATIONS = frozenset(
     [

@@ -18,6 +18,8 @@ from coder_agents import errors
 
 from .checkout import CHECKOUT, run
 
+pytestmark = pytest.mark.unmeasured
+
 WATCH = Path(__file__).with_name("import_watch.py")
 
 # What only some users have, or want to pay for.

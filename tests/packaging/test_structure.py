@@ -13,6 +13,8 @@ import pytest
 
 from .checkout import CHECKOUT
 
+pytestmark = pytest.mark.unmeasured
+
 MAX_LINES = 350
 MODULES = sorted((CHECKOUT / "coder_agents").rglob("*.py"))
 FOLDERS = ("benchmarks", "coder_agents", "tests", "tools")

@@ -16,6 +16,8 @@ import coder_agents._version
 
 from .checkout import CHECKOUT, run
 
+pytestmark = pytest.mark.unmeasured
+
 BOUNDED = re.compile(r"[\w.-]+>=[\d.]+")
 
 
@@ -62,8 +64,16 @@ def test_wheel_holds_nothing_but_the_package(names: list[str]) -> None:
     assert {name.split("/")[0].split("-")[0] for name in names} == {"coder_agents"}
     assert {Path(name).suffix for name in names if name.startswith("coder_agents/")} == {
         ".py",
+        ".sh",
         ".typed",
     }
+
+
+def test_wheel_holds_the_program_of_the_agent(names: list[str]) -> None:
+    """
+    The control shell is a file of the package, not of the checkout alone.
+    """
+    assert "coder_agents/jobs/control_shell.sh" in names
 
 
 def test_wheel_is_typed(names: list[str]) -> None:

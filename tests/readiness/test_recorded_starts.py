@@ -93,7 +93,7 @@ def test_a_start_that_takes_too_long(play: Play, heard: Heard) -> None:
         agent.wait_ready(3, on_log=heard.on_log, on_state=heard.on_state)
     assert (caught.value.status, caught.value.lifecycle_state) == ("connected", "starting")
     # The timeline holds no timings: nothing has ended as far as the deployment reports.
-    assert "running still: Startup, Failing, Slow\n" in str(caught.value)
+    assert "still running: Startup, Failing, Slow\n" in str(caught.value)
     assert caught.value.last_lines[-1].output == "done"
     assert heard_all(heard, lines)
     assert states_in_order(heard, ["created", "starting"])

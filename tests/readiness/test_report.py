@@ -287,8 +287,8 @@ def test_the_text_is_a_table_that_fits_a_terminal() -> None:
     """
     heading, columns, rule, *rows = str(example()).splitlines()
     assert heading == (
-        r"Start-up of agent ma\x1bin: , start_error; guessed from its log; its log is full, and"
-        " lacks later lines"
+        r"Start-up of agent ma\x1bin: , start_error; guessed from its log; its log is full, so"
+        " later lines are missing"
     )
     assert " ".join(columns.split()) == "Script Conclusion Exit Blocks Took ≥ Last line"
     assert rule.startswith("-----")

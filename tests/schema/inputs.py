@@ -18,7 +18,7 @@ from coder_agents.schema import shapes
 from coder_agents.schema.fields import NO_AGE, Age, Int64, json_name
 
 SLOW = settings(
-    max_examples=times(4, 50),
+    max_examples=times(3, 50),
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,

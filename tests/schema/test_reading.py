@@ -23,46 +23,38 @@ from coder_agents.schema import (
     documents,
     from_json,
     generated,
-    reading,
     to_json,
 )
 from coder_agents.schema.converter import converter
-from coder_agents.schema.reading import log_ids, pieces
+from coder_agents.schema.reading import decode, log_ids, pieces
+
+pytestmark = pytest.mark.unmeasured
 
 LONG = to_json([WorkspaceAgentLog(id=n, output="x" * 50) for n in range(1, 9000)]).encode()
 NESTED = b'[{"id": 1, "x": [{"id": 5},{"id": 6},{"id": 7}], "output": "},{\\"id\\": 8"},{"id": 2}]'
 
 
-def test_a_mark_inside_of_something_is_no_place_to_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mark_inside_of_something_is_no_place_to_cut() -> None:
     """
     Objects within a line, and a text that looks like two lines, are read as what they are.
     """
     for piece in range(1, len(NESTED)):
-        monkeypatch.setattr(reading, "_PIECE", piece)
-        lines = from_json(NESTED, list[WorkspaceAgentLog])
-        assert [log.id for log in lines] == log_ids(NESTED) == [1, 2], f"pieces of {piece}"
+        lines = decode(NESTED, list[WorkspaceAgentLog], piece=piece)
+        ids = log_ids(NESTED, piece=piece)
+        assert [log.id for log in lines] == ids == [1, 2], f"pieces of {piece}"
 
 
-def test_pieces_are_the_list_or_one_of_them_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_are_the_list_or_one_of_them_is_refused() -> None:
     """
     A wrong cut never looks like a list of other lines.
     """
     for piece in range(1, len(NESTED)):
-        parts = cut(NESTED, piece, monkeypatch)
+        parts = pieces(NESTED, piece=piece)
         try:
             found = [number for part in parts for number in log_ids(part)]
         except DecodeError:
             found = log_ids(NESTED)
         assert found == [1, 2], f"pieces of {piece}"
-
-
-def cut(text: bytes, piece: int, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """
-    The pieces of *text*, each of about *piece* bytes; afterwards none is cut again.
-    """
-    with monkeypatch.context() as patched:
-        patched.setattr(reading, "_PIECE", piece)
-        return pieces(text)
 
 
 def test_a_long_list_is_cut_into_lists_of_128_kilobytes() -> None:
@@ -100,6 +92,7 @@ def test_a_wrong_line_of_a_long_list_is_named_by_its_place_in_all_of_it() -> Non
     assert caught.value.path == "$[8998].level"
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_is_as_it_was_after_a_long_list(enabled: bool) -> None:
     """
@@ -240,6 +233,7 @@ def test_an_error_of_a_document_does_not_depend_on_its_digits() -> None:
     assert documents.parse('{"a": %s, "b": 12}' % ("1" * 5000)) == {"a": float("inf"), "b": 12}
 
 
+@pytest.mark.measured
 def test_without_msgspec_the_standard_library_reads() -> None:
     """
     It is not asked for when the package is imported, and not needed when something is read.

@@ -32,6 +32,8 @@ from coder_agents.schema import (
 )
 from coder_agents.schema.fields import json_name
 
+pytestmark = pytest.mark.unmeasured
+
 PARTLY_MODELLED = {User, Workspace, WorkspaceBuild, WorkspaceResource, ProvisionerJob}
 
 AGENT = r"/api/v2/workspaceagents/[^/]+"

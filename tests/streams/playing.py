@@ -17,12 +17,12 @@ from coder_agents import Agent, Client, Reconnect
 from coder_agents.streams.pauses import Pauses
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-LONG = 40.0
+LONG = 90.0
 """
 Seconds that an event is waited for; it takes a fraction of one where nothing is wrong.
 """
 
-ON_TIME = 8.0
+ON_TIME = 40.0
 """
 Seconds that nothing here may be late by, however slow the machine; what would be wrong takes 60.
 """
@@ -36,7 +36,7 @@ QUICK = PacedOptions(
         third_try=0.1,
         build_read=0.02,
         max_build_read=0.1,
-        max_read_at_rest=0.1,
+        max_stable_read=0.1,
         check_retry=0.05,
         check_lent=0.02,
     ),

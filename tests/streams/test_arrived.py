@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from paced import paced
 from peer import Conversation
 
 from coder_agents import Agent, DecodeError, LogStream, StreamError
-from coder_agents.streams import reconnecting
 
-from .conftest import feed_of, logs, until_1000
+from .conftest import RAISING, feed_of, logs, until_1000
 
 Serve = Callable[..., Agent]
 
@@ -108,7 +108,7 @@ def test_a_message_of_which_a_part_arrived_comes_later(serve: Serve, cut: int) -
         conversation.send(
             conversation.text_frame(logs(1)) + conversation.text_frame(logs(2)) + frame[:cut]
         )
-        go.wait(40)
+        go.wait(60)
         conversation.send(frame[cut:])
         conversation.until_gone()
 
@@ -135,12 +135,12 @@ def test_pings_between_messages_are_answered_and_hold_up_none(serve: Serve) -> N
         assert [next(stream).id for _ in range(5)] == [1, 2, 3, 4, 5]
 
 
-def test_a_batch_has_a_bound(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_has_a_bound(serve: Serve) -> None:
     """
     A deployment that sends without end cannot hold the lines back.
     """
-    monkeypatch.setattr(reconnecting, "_MAX_MESSAGES", 10)
-    agent = serve(together("[]", *(logs(number) for number in range(1, 101))))
+    script = together("[]", *(logs(number) for number in range(1, 101)))
+    agent = serve(script, options=paced(RAISING, max_messages=10))
     with agent.follow_logs() as stream:
         came = [[log.id for log in batch] for batch in itertools.islice(stream.batches(), 10)]
     assert len(came[0]) <= 11
@@ -157,7 +157,7 @@ def test_poll_without_waiting_finds_what_has_arrived(serve: Serve) -> None:
         conversation.accept_websocket()
         conversation.send(conversation.text_frame(logs(1)))
         for number, step in enumerate(steps, 2):
-            step.wait(40)
+            step.wait(60)
             conversation.send(conversation.text_frame(logs(number)))
         conversation.until_gone()
 

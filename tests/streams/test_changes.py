@@ -38,6 +38,8 @@ from coder_agents.streams.changes import (
     same_ports,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 T = TypeVar("T")
 
 Listing = WorkspaceAgentListContainersResponse

@@ -32,6 +32,8 @@ from .playing import (
     streams_gone,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 # A hanging check is worth a test only where nothing else ends it soon.
 PATIENT = (60, 60)
 
@@ -301,6 +303,7 @@ FAILURES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(("kind", "options"), FAILURES)
 @pytest.mark.parametrize("deployment", [False], indirect=True, ids=["plain"])
 def test_a_check_that_fails_ends_nothing(
@@ -361,11 +364,11 @@ def test_a_check_is_not_repeated_before_retry_after(
     failing = deployment.faults.add("refuse", route="logs", status=status, headers=headers)
     with deployment.client(stream_options=CHECKING) as client:
         with client.agent(embedded.id).follow_logs() as stream:
+            began = time.monotonic()  # before the refusal, which is seen late on a slow machine
             embedded.push_logs(["line"])
             poll_until(stream, lambda: failing.struck)
-            refused = time.monotonic()
             poll_until(stream, lambda: len(routes(deployment, "logs")) == 2)
-            assert time.monotonic() - refused > 1.5
+            assert time.monotonic() - began >= 2
             assert stream.stats.reconnects == 0
 
 

@@ -27,6 +27,7 @@ from coder_agents.streams.bookmark import Bookmark
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .conftest import AGENT, LOGS, TOKEN, agent_at, feed_of, logs, until_1000
+from .playing import poll_until
 from .test_logs import saying
 from .test_resume import OPTIONS, QUICK, breaking, hang_up
 from .test_schedules import OPTIONS as SETTLING
@@ -222,18 +223,18 @@ def test_a_message_of_which_nothing_is_wanted_is_progress(serve: Serve) -> None:
     """
     A connection that brings lines works, whoever wants them.
     """
-    options = attrs.evolve(OPTIONS, reconnect=attrs.evolve(QUICK, give_up_after=0.3))
+    attempts: list[int] = []
+    options = attrs.evolve(OPTIONS, on_reconnect=lambda *what: attempts.append(what[1]))
     number = iter(range(1, 1000, 2))
 
     def script(conversation: Conversation) -> None:
         conversation.accept_websocket()
         conversation.text(even(next(number)))
-        time.sleep(0.01)
 
     with serve(script, options=options).follow_logs(level="error") as stream:
-        assert stream.poll(1.0) is None
+        assert poll_until(stream, lambda: len(attempts) > 5) == []
         assert stream.end is None
-        assert stream.stats.reconnects > 5
+    assert set(attempts) == {1}, "each outage is a new one"
 
 
 def test_the_newest_lines_can_be_forgotten_though_nobody_wants_them(

@@ -33,6 +33,8 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .playing import LONG, QUICK, add_agents, found, poll_until, routes
 
+pytestmark = pytest.mark.unmeasured
+
 # Gives up soon, but not before it has tried again.
 BRIEF = attrs.evolve(
     QUICK, reconnect=Reconnect(initial=0.01, maximum=0.02, give_up_after=0.3), idle_timeout=600
@@ -156,6 +158,7 @@ def test_an_error_that_ends_a_log_has_its_bookmark(
             assert [next(again).output, next(again).output] == ["three", "four"]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("act", "options", "kind"), [each[1:] for each in ENDS], ids=[each[0] for each in ENDS]
 )
@@ -320,12 +323,12 @@ def test_a_stream_gives_up_after_its_time(deployment: Deployment, embedded: Embe
     )
     options = attrs.evolve(QUICK, reconnect=Reconnect(initial=0.01, maximum=0.02, give_up_after=1))
     with deployment.client(stream_options=options) as client:
+        began = time.monotonic()  # before the drop, which is seen late on a slow machine
         with client.agent(embedded.id).follow_logs() as stream:
             assert [next(stream).output for _ in range(2)] == ["one", "two"]
-            began = time.monotonic()
             with pytest.raises(ServerError):
                 next(stream)
-            assert time.monotonic() - began > 0.5
+            assert time.monotonic() - began >= 1
             assert stream.end is StreamEnd.GAVE_UP
     assert len(routes(deployment, "logs_follow")) >= 3
 
@@ -409,6 +412,7 @@ THROWN: list[tuple[Any, ...]] = [
 ]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("arguments", THROWN, ids=repr)
 def test_throw_is_what_it_is_for_a_generator(
     deployment: Deployment, embedded: EmbeddedAgent, arguments: tuple[Any, ...]
@@ -601,10 +605,10 @@ def test_a_property_costs_the_same_at_each_line(
     deployment: Deployment, read: Callable[[Any], object]
 ) -> None:
     """
-    A line of a backlog of 4,000 costs what one of 500 costs.
+    A line of a backlog of 2,000 costs what one of 250 costs.
     """
-    small = min(cost_per_line(deployment, 500, read) for _ in range(3))
-    large = min(cost_per_line(deployment, 4_000, read) for _ in range(3))
+    small = min(cost_per_line(deployment, 250, read) for _ in range(3))
+    large = min(cost_per_line(deployment, 2_000, read) for _ in range(3))
     assert large < 3 * small
 
 
@@ -626,7 +630,7 @@ def test_properties_of_several_agents_cost_the_same_at_each_line(deployment: Dep
                     assert stream.stats.items
                 return (time.thread_time() - began) / count
 
-    assert min(cost(2_000) for _ in range(2)) < 3 * min(cost(250) for _ in range(3))
+    assert min(cost(1_000) for _ in range(2)) < 3 * min(cost(125) for _ in range(3))
 
 
 def test_agents_without_a_failure_have_none(client_of: Callable[[Deployment], Client]) -> None:

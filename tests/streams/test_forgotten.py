@@ -32,6 +32,8 @@ from .playing import (
     streams_open,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture(params=[False, True], ids=["plain", "tls"])
 def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:

@@ -21,8 +21,10 @@ from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.ledger import CHECK_EVERY, Ledger
 from coder_agents.transport import DroppedError
 
+pytestmark = pytest.mark.unmeasured
+
 AGENT = uuid.UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
-FEW = settings(max_examples=times(40, 250), deadline=None)
+FEW = settings(max_examples=times(20, 250), deadline=None)
 
 
 @attrs.frozen
@@ -732,6 +734,7 @@ def test_restored_ids_count_as_yielded_and_as_seen_now() -> None:
     assert (ledger.floor, ledger.held, ledger.check_at()) == (15, 0, None)
 
 
+@pytest.mark.measured
 def test_nothing_restored_is_nothing_seen() -> None:
     """
     A floor alone needs no check.
@@ -762,6 +765,7 @@ def test_more_is_restored_than_is_held() -> None:
     assert peak < 100_000  # a fifteenth of what all of them take
 
 
+@pytest.mark.measured
 def test_without_settle_a_bookmark_is_held_until_the_first_answer() -> None:
     """
     What lies between its ids is in that answer; then the order of the ids is trusted again.

@@ -47,10 +47,13 @@ from .playing import poll_until
 from .test_stream import open_sockets
 
 RELEASES = ("2.24", "2.31", "2.35")
-QUICK = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=30), settle=0)
+LONG = 60.0  # seconds; more than anything here takes
+QUICK = paced(
+    StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=LONG), settle=0),
+    max_leaving=LONG,  # so that no thread is left, however slow the machine
+)
 RAISING = StreamOptions(reconnect=None, settle=0)
 THREADS = "coder-agents-connect"
-LONG = 30.0  # seconds; more than anything here takes
 
 
 @pytest.fixture
@@ -113,9 +116,10 @@ def nothing_left(deployment: Deployment, client: Client) -> Iterator[None]:
     gone_by = time.monotonic() + LONG
     before = sockets()
     yield
-    assert threads() == []
     deployment.faults.clear()
-    while not sockets() <= before:  # the deployment's go once it has noticed
+    # A close waits for the threads half a second, in which a busy machine may run none of them; and the
+    # deployment's sockets go once it has noticed.
+    while threads() or not sockets() <= before:
         assert time.monotonic() < gone_by
         time.sleep(0.01)
 
@@ -193,7 +197,7 @@ def read_all(stream: MergedLogStream[Agent], writers: Writers) -> dict[uuid.UUID
     return came
 
 
-AGENTS = times(20, 50)
+AGENTS = times(10, 50)
 BATCHES = AGENTS * 10
 
 
@@ -424,21 +428,30 @@ def test_bad_arguments_are_refused_before_any_request(
     follow: Any = client.follow_logs
     cases: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
         (["w0"], {}, TypeError, "class Agent, not str"),
-        ([agent, agent], {}, ValueError, "w0.main .* is there twice"),
+        ([agent, agent], {}, ValueError, "w0.main .* is listed twice"),
         ([agent], {"on_failure": 1}, TypeError, "on_failure must be a function or None, not int"),
         ([agent], {"after": {uuid.UUID(int=7): 1}}, ValueError, "none of the agents"),
-        ([agent], {"after": {embedded.id: "1:x"}}, ValueError, "not a bookmark"),
+        ([agent], {"after": {agent: 1}}, TypeError, "the keys of after .* agent.id, not Agent"),
+        ([agent], {"after": {str(embedded.id): 1}}, TypeError, "the keys of after .*, not str"),
+        ([agent], {"after": 0}, TypeError, "after must be a mapping .*, not int"),
+        ([agent], {"after": "1:x"}, TypeError, "MergedLogStream.bookmarks is, not str"),
+        ([agent], {"after": {embedded.id: "1:x"}}, ValueError, "neither a bookmark"),
         ([agent], {"after": {embedded.id: -1}}, ValueError, "after"),
-        ([agent], {"level": "loud"}, ValueError, "no level 'loud'"),
+        ([agent], {"level": "loud"}, ValueError, "level must be one of .* not 'loud'"),
         ([agent], {"tail": -1}, ValueError, "tail must be 0 or more"),
         ([agent], {"source": "No", "on_failure": 1}, TypeError, "on_failure must be a function"),
-        ([agent], {"source": "No", "after": {embedded.id: "1:x"}}, ValueError, "not a bookmark"),
+        (
+            [agent],
+            {"source": "No", "after": {embedded.id: "1:x"}},
+            ValueError,
+            "neither a bookmark",
+        ),
     ]
     for arguments, named, error, match in cases:
         with pytest.raises(error, match=match):
             follow(arguments, **named)
     with Client("http://127.0.0.1:1", "token-of-another") as other:
-        with pytest.raises(ValueError, match="of another deployment"):
+        with pytest.raises(ValueError, match="belongs to another deployment"):
             other.follow_logs([agent])
     client.close()
     with pytest.raises(RuntimeError, match="client is closed"):
@@ -496,9 +509,11 @@ def test_one_that_fails_later_is_told_and_the_others_go_on(deployment: Deploymen
             assert again.poll(0.1) is None
 
 
-def test_nobody_has_to_hear_of_failures(deployment: Deployment) -> None:
+def test_failures_that_nobody_hears_of_are_logged(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    When the last has failed the iteration ends, without an error.
+    When the last has failed the iteration ends without an error, but each failure is a warning.
     """
     add(deployment, 2)
     deployment.faults.add("close", route="logs_follow", after=1, code=1001, times=2)
@@ -508,6 +523,26 @@ def test_nobody_has_to_hear_of_failures(deployment: Deployment) -> None:
         assert stream.end is StreamEnd.ALL_ENDED
         assert set(stream.ends.values()) == {StreamEnd.FAILED}
         assert len(stream.failures) == 2
+        texts = [f"{agent.label} is not followed any more" for agent in stream.failures]
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert all(any(text in each for each in warnings) for text in texts)
+    assert len(warnings) == 2
+
+
+def test_failures_that_somebody_hears_of_are_not_logged(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    What to do about them is up to *on_failure* then.
+    """
+    add(deployment, 2)
+    deployment.faults.add("close", route="logs_follow", after=1, code=1001, times=2)
+    with deployment.client(stream_options=RAISING) as client:
+        told: list[Agent] = []
+        given = found(client, 2)
+        assert list(client.follow_logs(given, on_failure=lambda a, _: told.append(a))) == []
+    assert set(told) == set(given)
+    assert not [each for each in caplog.records if each.levelname == "WARNING"]
 
 
 @pytest.mark.parametrize(("count", "notes"), [(1, 0), (3, 2), (15, 11)])
@@ -618,7 +653,7 @@ def closing(how: str, stream: MergedLogStream[Agent]) -> Iterator[None]:
     else:
         threading.Timer(0.2, stream.close).start()
         yield
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 40
 
 
 @pytest.mark.parametrize("how", ["thread", "signal"])
@@ -694,7 +729,7 @@ def test_closing_at_any_moment_is_the_end_and_no_error(
     chance = random.Random(3)
     given = found(client, 4)
     with nothing_left(deployment, client):
-        for _ in range(times(20, 60)):
+        for _ in range(times(10, 60)):
             deployment.faults.add("drop", route="logs_follow", after=1, times=2)
             stream = client.follow_logs(given)
             came: list[AgentLog[Agent]] = []
@@ -732,7 +767,7 @@ def test_two_readers_at_once_are_refused(deployment: Deployment, client: Client)
     reader.start()
     while not stream._core.owner:
         time.sleep(0.01)
-    with pytest.raises(ValueError, match="being read already"):
+    with pytest.raises(ValueError, match="another thread is reading the stream"):
         next(stream)
     stream.close()
     reader.join(LONG)

@@ -72,7 +72,7 @@ def test_a_body_cut_in_a_chunk_is_an_error(serve: Serve) -> None:
     """
     stream = serve(sending(metadata_event(), end=b"ff\r\nevent: data\ndata: [")).watch_metadata()
     next(stream)
-    with pytest.raises(StreamError, match="not whole"):
+    with pytest.raises(StreamError, match="incomplete"):
         next(stream)
 
 
@@ -114,7 +114,7 @@ def test_a_body_without_chunks_yields_each_event_when_it_comes(serve: Serve) -> 
         started = time.monotonic()
         assert next(stream)[0].result.value == "1"
         assert next(stream)[0].result.value == "2"
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 40
 
 
 def test_an_event_of_200_kb_arrives_whole(serve: Serve) -> None:

@@ -30,7 +30,7 @@ from .test_resume import refusing
 Serve = Callable[..., Agent]
 Recording = Callable[[str, str], dict[str, Any]]
 
-OPTIONS = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=20))
+OPTIONS = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=60))
 MISSING = refusing(
     404, b'{"message": "Route not found."}', more="X-Coder-Build-Version: v9.9.9\r\n"
 )
@@ -254,7 +254,7 @@ def test_nothing_is_said_over_the_websocket_but_pongs_and_goodbye(serve: Serve) 
     stream = agent.watch_metadata()
     next(stream)
     stream.close()
-    assert is_gone.wait(20)
+    assert is_gone.wait(60)
     protocol = frames.FrameProtocol(client=False, extensions=[])
     protocol.receive_bytes(said[0])
     heard = [(frame.opcode, frame.payload) for frame in protocol.received_frames()]

@@ -46,7 +46,17 @@ from coder_agents.streams.watched import Changes
 from coder_agents.testing import Deployment
 from coder_agents.transport import ClosedError, fork
 
-from .conftest import AGENT, LOGS, RAISING, TOKEN, agent_at, logs
+from .conftest import (
+    AGENT,
+    LOGS,
+    RAISING,
+    TOKEN,
+    Kind,
+    agent_at,
+    feed_of,
+    logs,
+    metadata_event,
+)
 from .test_polled import telling
 from .test_resume import QUICK, breaking, going_on, hang_up
 from .test_stream import counting, open_sockets
@@ -112,6 +122,29 @@ def test_a_member_that_was_left_does_nothing_any_more() -> None:
         member.open()
     with pytest.raises(ClosedError):
         member.step()
+
+
+def test_a_feed_that_was_woken_gives_nothing_more(serve: Callable[..., Any], kind: Kind) -> None:
+    """
+    This holds also for what has arrived, as closing a stream ends it.
+    """
+    together = b"".join(metadata_event(value) for value in "12")
+
+    def script(conversation: Conversation) -> None:
+        kind.accept(conversation)
+        if kind is LOGS:
+            frames = [conversation.text_frame(logs(number)) for number in (1, 2)]
+            conversation.send(b"".join(frames))
+        else:
+            conversation.send_chunk(together)
+        conversation.until_gone()
+
+    with kind.open(serve(script)) as stream:
+        assert kind.read(next(stream)) == 1
+        feed = feed_of(stream)
+        feed.wake()
+        with pytest.raises(ClosedError):
+            feed.step()
 
 
 def test_a_stream_that_was_never_opened_warns_of_nothing() -> None:
@@ -226,7 +259,10 @@ def test_the_child_of_a_step_that_forks_takes_no_other_step() -> None:
         engine.read(time.monotonic() + 60)
 
 
-@pytest.mark.parametrize("answer", [b"{", b"null", b"[]"])
+ANOTHER = to_json(Workspace(id=uuid.UUID(int=8))).encode()
+
+
+@pytest.mark.parametrize("answer", [b"{", b"null", b"[]", ANOTHER])
 def test_an_answer_that_is_not_the_agents_workspace_is_an_error(answer: bytes) -> None:
     """
     It is one whatever else it is; an error stays the error that it is.
@@ -454,7 +490,7 @@ def test_a_document_that_drips_is_not_waited_for_without_end(serve: Callable[...
 
     stream = serve(telling(1), drip, timeout=(5, 0.5)).watch_listening_ports(interval=0.01)
     next(stream)
-    with pytest.raises(StreamError, match="not whole in time"):
+    with pytest.raises(StreamError, match="not complete in time"):
         next(stream)
 
 
@@ -494,7 +530,7 @@ def test_an_agent_that_always_has_something_is_stepped_once_at_a_time(
     client = Client(agent._http.settings.url, TOKEN, stream_options=StreamOptions(settle=0))
     came: dict[uuid.UUID, list[int]] = {each.id: [] for each in data}
     with client.follow_logs(agents) as stream:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while sum(map(len, came.values())) < 60:
             assert time.monotonic() < until, came
             item = stream.poll(0.05)

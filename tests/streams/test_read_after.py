@@ -52,8 +52,12 @@ def test_only_what_is_above_the_floor_is_requested() -> None:
 @pytest.mark.parametrize(
     ("after", "error", "says"),
     [
-        ("seven", ValueError, "'seven' is not a bookmark, nor an id"),
-        (str(Bookmark(uuid.UUID(int=7), 0, ())), ValueError, "the bookmark is of agent 00000000"),
+        ("seven", ValueError, "'seven' is neither a bookmark nor an id"),
+        (
+            str(Bookmark(uuid.UUID(int=7), 0, ())),
+            ValueError,
+            "the bookmark belongs to agent 00000000",
+        ),
         (-1, ValueError, "after must be 0 or more, not -1"),
         (2**63, ValueError, "after must be an id, which is below 2\\*\\*63"),
         (1.0, TypeError, "after must be a whole number, not float"),

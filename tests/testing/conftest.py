@@ -75,7 +75,7 @@ class Caller:
         """
         The answer to a GET.
         """
-        return self("GET", path, timeout=10, **options)
+        return self("GET", path, timeout=60, **options)
 
     def websocket(self, path: str, **options: Any) -> websocket.WebSocket:
         """
@@ -83,7 +83,7 @@ class Caller:
         """
         url = self.deployment.url.replace("http", "ws", 1) + API + path
         options.setdefault("header", self.headers)
-        connection = websocket.create_connection(url, timeout=10, **options)
+        connection = websocket.create_connection(url, timeout=60, **options)
         self._open.append(connection)
         return connection
 
@@ -93,7 +93,7 @@ class Caller:
         """
         with requests.Session() as session:
             response = session.get(
-                self.deployment.url + API + path, headers=self.headers, stream=True, timeout=10
+                self.deployment.url + API + path, headers=self.headers, stream=True, timeout=60
             )
             self._open.append(response)
             buffer = b""
@@ -106,7 +106,7 @@ class Caller:
         A socket on which a GET has been sent.
         """
         port = int(self.deployment.url.rpartition(":")[2])
-        connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+        connection = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._open.append(connection)
         token = f"Coder-Session-Token: {self.deployment.token}"
         lines = [f"GET {API}{path} HTTP/1.1", "Host: localhost", token, *headers, "", ""]

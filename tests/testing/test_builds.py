@@ -161,7 +161,9 @@ def test_a_build_goes_one_way(deployment: Deployment) -> None:
     for step in (canceling.begin, canceling.complete, canceling.cancel):
         with pytest.raises(RuntimeError, match="build 2 is canceling"):
             step()
-    with pytest.raises(ValueError, match="no transition 'halt': there are start, stop, delete"):
+    with pytest.raises(
+        ValueError, match="transition must be one of start, stop, delete, not 'halt'"
+    ):
         workspace.start_build("halt")
     assert len(workspace.builds) == 2
 

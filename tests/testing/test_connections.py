@@ -30,7 +30,7 @@ def get(session: requests.Session, deployment: Deployment, path: str) -> request
     return session.get(
         f"{deployment.url}/api/v2{path}",
         headers={"Coder-Session-Token": deployment.token},
-        timeout=10,
+        timeout=60,
     )
 
 

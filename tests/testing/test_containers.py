@@ -286,7 +286,7 @@ def test_an_agent_has_a_release_of_its_own(deployment: Deployment, call: Any) ->
     found = {name: call(*each).status_code for name, each in paths(agent).items()}
     assert found == {"list": 200, "watch": 500, "recreate": 404, "delete": 404}
     assert agent.new_build().data.version == "v2.31.0"
-    with pytest.raises(ValueError, match="no release"):
+    with pytest.raises(ValueError, match="release must be one of"):
         deployment.add_agent("other", release="1.0")
 
 

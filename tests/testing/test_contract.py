@@ -20,6 +20,8 @@ from coder_agents.schema import (
 )
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata, Script
 
+pytestmark = pytest.mark.unmeasured
+
 # Headers that depend on the length of the body, the connection, or the server's date.
 UNCOMPARED = {
     "content-length",

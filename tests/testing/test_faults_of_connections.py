@@ -54,7 +54,7 @@ class Keeper:
     def __init__(self, deployment: Deployment) -> None:
         port = int(deployment.url.rpartition(":")[2])
         self._headers = {"Coder-Session-Token": deployment.token}
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         # A connection that was closed is not made anew.
         self._connection.connect()
         self._connection.auto_open = 0
@@ -308,7 +308,7 @@ def test_a_connection_that_ends_before_its_request(
         ending: AbstractContextManager[Any] = nullcontext()
         if kind == "reset":
             ending = pytest.raises(ConnectionResetError)
-        with ending, socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+        with ending, socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
             assert drain(wire) == b""
         assert fault.struck == 1
         trust = str(deployment.ca_file) if tls else None
@@ -363,7 +363,7 @@ def test_closing_ends_connections_that_wait(drain: Any, tls: bool) -> None:
     with Deployment(tls=tls) as deployment:
         fault = deployment.faults.add("silence", route="connection")
         port = int(deployment.url.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
             assert fault.wait_struck()
             deployment.close()
             assert drain(wire) == b""
@@ -390,7 +390,7 @@ def test_what_comes_cannot_be_decrypted(secure: Deployment, at: str) -> None:
     fault = secure.faults.add("tls_error", route="watch_metadata", at=at)
     context = ssl.create_default_context(cafile=str(secure.ca_file))
     port = int(secure.url.rpartition(":")[2])
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=context)
     path = f"/api/v2/workspaceagents/{agent.id}/watch-metadata"
     with pytest.raises(ssl.SSLError):
         connection.request("GET", path, headers={"Coder-Session-Token": secure.token})
@@ -400,10 +400,10 @@ def test_what_comes_cannot_be_decrypted(secure: Deployment, at: str) -> None:
 
 
 NONSENSE: list[tuple[dict[str, Any], str]] = [
-    ({"kind": "tls_error", "route": "connection"}, "without TLS"),
-    ({"kind": "html", "route": "connection"}, "makes no sense on connection"),
-    ({"kind": "drop", "route": "connection", "after": 1}, "nothing comes before a connection"),
-    ({"kind": "drop", "route": "connection", "kept": True}, "nothing comes before a connection"),
+    ({"kind": "tls_error", "route": "connection"}, "needs a deployment with TLS"),
+    ({"kind": "html", "route": "connection"}, "does not support the route connection"),
+    ({"kind": "drop", "route": "connection", "after": 1}, "after must be 0 and kept False"),
+    ({"kind": "drop", "route": "connection", "kept": True}, "after must be 0 and kept False"),
     ({"kind": "cut", "route": "logs", "part": "tail"}, "part must be"),
     ({"kind": "cut", "route": "logs_follow", "part": "head", "after": 1}, "after must be 0"),
     ({"kind": "refuse", "route": "logs", "body": "x", "message": "y"}, "not both"),

@@ -19,7 +19,7 @@ def answer_to(deployment: Deployment, target: bytes, *headers: bytes) -> bytes:
     The status line of the answer to a GET of *target*.
     """
     port = int(deployment.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         lines = [b"GET " + target + b" HTTP/1.1", *headers]
         connection.sendall(b"\r\n".join([*lines, b"", b""]))
         received = b""

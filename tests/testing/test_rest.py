@@ -20,7 +20,7 @@ def test_build_info_needs_no_token(deployment: Deployment) -> None:
     """
     It tells the release, which the header of every answer tells too.
     """
-    answer = requests.get(f"{deployment.url}/api/v2/buildinfo", timeout=10)
+    answer = requests.get(f"{deployment.url}/api/v2/buildinfo", timeout=60)
     info = from_json(answer.content, BuildInfoResponse)
     assert info.version == answer.headers["X-Coder-Build-Version"] == "v2.31.0"
     assert info.dashboard_url == deployment.url
@@ -245,7 +245,7 @@ def test_what_is_no_route(deployment: Deployment, call: Any) -> None:
     """
     assert call.get("/nope").json() == {"message": "Route not found."}
     assert call("POST", "/buildinfo").status_code == 405
-    page = requests.get(f"{deployment.url}/some/page", timeout=10)
+    page = requests.get(f"{deployment.url}/some/page", timeout=60)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
@@ -325,7 +325,7 @@ def test_what_is_not_http_is_refused(deployment: Deployment, call: Any) -> None:
     It is answered with 400 and the end of the connection.
     """
     port = int(deployment.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
         wire.sendall(b"\x16\x03\x01\r\n\r\n")
         answer = wire.recv(65_536)
         assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
@@ -338,7 +338,7 @@ def test_a_body_may_wait_to_be_asked_for(deployment: Deployment, call: Any) -> N
     """
     deployment.licensed = True
     port = int(deployment.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
         wire.sendall(
             f"POST /api/v2{SIGNED} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
             f"Coder-Session-Token: {deployment.token}\r\nContent-Length: 2\r\n\r\n".encode()

@@ -153,7 +153,7 @@ def test_a_close_ends_a_restart(calls: Calls) -> None:
         while can_be_called(call):
             pass
         deployment.close()
-        restart.join(10)
+        restart.join(60)
         assert not restart.is_alive()
         assert not can_be_called(call)
         with pytest.raises(RuntimeError, match="closed"):
@@ -179,7 +179,7 @@ def test_a_restart_that_cannot_be_changes_nothing(calls: Calls, down: float) -> 
         call = calls(deployment)
         follower = call.websocket(f"/workspaceagents/{agent.id}/logs?follow")
         follower.recv()
-        with pytest.raises(ValueError, match="down must be seconds"):
+        with pytest.raises(ValueError, match="down must be 0 or more seconds"):
             deployment.restart(down=down)
         agent.push_logs("still there")
         assert "still there" in follower.recv()
@@ -202,7 +202,7 @@ def test_the_port_is_held_while_it_is_down(calls: Calls, connections: int) -> No
                     with pytest.raises(OSError, match="in use"):
                         other.bind(("127.0.0.1", port))
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", port), timeout=10)
+                socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def test_a_port_that_somebody_else_has_cannot_be_held() -> None:

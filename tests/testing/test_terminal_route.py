@@ -112,11 +112,29 @@ def test_who_has_no_token_finds_no_terminal(call: Any, path: str) -> None:
         assert response.json() == {"message": text}
 
 
+def test_a_signed_token_opens_the_terminal_of_its_agent_alone(
+    call: Any, path: str, agent: EmbeddedAgent, deployment: Deployment
+) -> None:
+    """
+    A token that was issued for the terminal of an agent takes the place of the session's token.
+    """
+    deployment.licensed = True
+    other = deployment.add_agent("other")
+    url = f"{deployment.url}/api/v2{path}"
+    document = {"url": url, "agentID": str(agent.id)}
+    issued = call("POST", "/applications/reconnecting-pty-signed-token", json=document).json()
+    query = f"reconnect={ID}&command=true&coder_signed_app_token_23db1dde={issued['signed_token']}"
+    assert call.websocket(f"{path}?{query}", header={}).getstatus() == 101
+    for elsewhere in (f"/workspaceagents/{other.id}/pty", f"/workspaceagents/{agent.id}/logs"):
+        response = call.get(f"{elsewhere}?{query}", headers=UPGRADE)
+        assert response.status_code in (401, 404)
+
+
 def test_an_agent_out_of_touch_has_no_terminal(
     call: Any, path: str, agent: EmbeddedAgent, deployment: Deployment
 ) -> None:
     """
-    A disconnected agent is a page with status 502 whose length is not told.
+    A disconnected agent is a page with status 502 without its length.
     """
     agent.disconnect()
     response = call.get(f"{path}?reconnect={ID}", headers={**call.headers, **UPGRADE})
@@ -260,7 +278,7 @@ def test_a_client_that_leaves_in_the_middle_of_output_is_let_go(
     deployment: Deployment, agent: EmbeddedAgent, terminal: Open
 ) -> None:
     """
-    The process goes on where its only client leaves without reading.
+    The process continues where its only client leaves without reading.
     """
     client = terminal(deployment, agent, f"{RAW} read go; seq 1000000; touch done; read go")
     client.read_until(b"READY")

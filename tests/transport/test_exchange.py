@@ -171,7 +171,7 @@ def test_what_cannot_be_read_is_a_drop(wire: Wire, answer: bytes) -> None:
         theirs.shutdown(socket.SHUT_WR)
     except TimeoutError:
         pass
-    with pytest.raises(DroppedError, match="the answer is not whole"):
+    with pytest.raises(DroppedError, match="the answer is incomplete"):
         exchange.head()
 
 
@@ -184,5 +184,5 @@ def test_a_body_that_ends_too_early_is_a_drop(wire: Wire) -> None:
     theirs.shutdown(socket.SHUT_WR)
     assert exchange.head() is not None
     assert exchange.read() == b"half"
-    with pytest.raises(DroppedError, match="the answer is not whole"):
+    with pytest.raises(DroppedError, match="the answer is incomplete"):
         exchange.read()

@@ -358,7 +358,7 @@ def test_a_longer_wait_than_the_timeout_is_not_waited(asked: bytes) -> None:
             client.me()
         assert raised.value.retry_after == float(asked)
         assert peer.accepted == 1
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 40
 
 
 def test_lost_connections_are_not_tried_beyond_the_timeout() -> None:
@@ -375,7 +375,7 @@ def test_no_answer_in_time_is_a_timeout() -> None:
     """
     It is also Python's own TimeoutError.
     """
-    with serving(lambda conversation: conversation.stop.wait(30)) as peer:
+    with serving(lambda conversation: conversation.stop.wait(60)) as peer:
         with Client(peer.url, TOKEN, timeout=(5, 0.2), retries=0) as client:
             with pytest.raises(RequestTimeoutError) as raised:
                 client.me()

@@ -65,7 +65,7 @@ def serve_when(gate: threading.Event) -> Script:
     """
 
     def script(conversation: Conversation) -> None:
-        gate.wait(20)
+        gate.wait(60)
         serve(conversation)
 
     return script
@@ -157,7 +157,7 @@ def test_a_connection_is_reused(
         before = time.monotonic()
         path = f"/pr%C3%A4/api/v2/a%20b?after={number}&q=%C3%A4+b"
         assert json.loads(body_of(one)) == path
-        assert before <= one.asked <= time.monotonic()
+        assert before <= one.requested <= time.monotonic()
         assert one.received > 100
         one.free()
     assert peer.accepted == 1
@@ -235,7 +235,7 @@ def test_every_split_point_gives_the_same_answer(client: MakeClient) -> None:
         for at in range(len(WHOLE)):
             next_head(conversation)
             conversation.send(WHOLE[:at])
-            rest.acquire(timeout=20)
+            rest.acquire(timeout=60)
             conversation.send(WHOLE[at:])
         conversation.until_gone()
 
@@ -269,7 +269,7 @@ def test_a_request_that_is_not_sent_waits_for_nothing(client: MakeClient) -> Non
         assert one.receive(20) is None
         interest = one.interest()
         assert interest is not None
-        assert interest.until == one.asked + 9
+        assert interest.until == one.requested + 9
         one.free()
         one.free()
 
@@ -284,7 +284,7 @@ def test_a_connection_that_closed_while_idle_is_not_lent(client: MakeClient, fir
     def script(conversation: Conversation) -> None:
         next_head(conversation)
         conversation.send(answer(b"1"))
-        gone.wait(20)
+        gone.wait(60)
         if first == "resets":
             conversation.reset()
 
@@ -336,10 +336,10 @@ def test_a_reused_connection_that_closes_at_once_costs_another_try(client: MakeC
         reached(lambda: one.receive(20) is None and one._kept is None)
         assert one.may_connect()
         assert one.interest() is None
-        first = one.asked
+        first = one.requested
         assert before <= first
         assert json.loads(body_of(one)) == "/api/v2/a"
-        assert one.asked > first
+        assert one.requested > first
         one.free()
         assert peer.accepted == 2
 
@@ -351,7 +351,7 @@ def test_the_other_try_takes_no_idle_connection(client: MakeClient) -> None:
     gate = threading.Event()
 
     def script(conversation: Conversation) -> None:
-        gate.wait(20)
+        gate.wait(60)
         close_at(1)(conversation)
 
     with serving(script, script, serve) as peer:
@@ -371,7 +371,7 @@ def test_a_new_connection_that_closes_at_once_is_an_error(client: MakeClient) ->
     """
     with serving(close_at(0)) as peer:
         one = request(client(peer.url))
-        with pytest.raises(TransportError, match=r"GET .*/a: the answer is not whole"):
+        with pytest.raises(TransportError, match=r"GET .*/a: the answer is incomplete"):
             body_of(one)
         assert peer.accepted == 1
 
@@ -403,7 +403,7 @@ def test_no_answer_in_time_discards_the_connection(client: MakeClient, part: byt
         started = time.monotonic()
         with pytest.raises(RequestTimeoutError, match="no answer in time"):
             fetch(http)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 40
         assert fetch(http) == "/api/v2/a"
         assert peer.accepted == 2
 
@@ -515,7 +515,7 @@ def test_a_dial_that_fails_is_an_error(client: MakeClient, full_listener: int) -
         started = time.monotonic()
         with pytest.raises(RequestTimeoutError):
             request(http).receive(0.1)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 40
     with pytest.raises(ConfigError):
         request(client("http://127.0.0.1:9", verify="no/such.pem")).receive(5)
 
@@ -673,7 +673,7 @@ def test_closing_the_client_closes_what_is_idle(client: MakeClient) -> None:
         http = client(peer.url)
         fetch(http)
         http.close()
-        assert gone.wait(20)
+        assert gone.wait(60)
         assert not any(http.kept._places)
 
 
@@ -784,10 +784,10 @@ def test_a_client_that_is_forgotten_leaves_nothing_open() -> None:
         there = weakref.ref(http)
         del http
         assert there() is None
-        with pytest.raises(RuntimeError, match="is gone"):
+        with pytest.raises(RuntimeError, match="no longer exists"):
             _ = kept.http
         del kept
-        assert gone.wait(20)
+        assert gone.wait(60)
 
 
 def test_the_limit_can_be_set(client: MakeClient) -> None:

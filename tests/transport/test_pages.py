@@ -31,11 +31,12 @@ CAUSES = [
     ("", "<TITLE lang=en>\n ACME\n SSO </TITLE>", f"an HTML page titled 'ACME SSO': it {LOGIN}"),
     ("", "<title>Log in to ACME</title>", LOGIN),
     ("", PASSWORD, f"an HTML page: it {LOGIN}"),
-    ("/workspaces/x", DASHBOARD, f"it is the dashboard of Coder, not its API; .*{PREFIX}"),
-    ("", "<title>Coder</title>", f"the dashboard of Coder, not its API; .*{NO_PREFIX}"),
-    ("/wrong", "<title>Welcome</title>", f"'Welcome': no deployment .* /wrong, .*{PREFIX}"),
-    ("", "<title>Authors</title>", f"'Authors': no deployment .*{NO_PREFIX}"),
-    ("", "", f"found an empty page: no deployment .*{NO_PREFIX}"),
+    ("", "<title>Who?</title><meta content='coder' name='application-name'>", "dashboard"),
+    ("/workspaces/x", DASHBOARD, f"it is Coder's dashboard, not its API; .*{PREFIX}"),
+    ("", "<title>Coder</title>", f"it is Coder's dashboard, not its API; .*{NO_PREFIX}"),
+    ("/wrong", "<title>Welcome</title>", f"'Welcome': no Coder deployment .* /wrong .*{PREFIX}"),
+    ("", "<title>Authors</title>", f"'Authors': no Coder deployment .*{NO_PREFIX}"),
+    ("", "", f"found an empty page: no Coder deployment .*{NO_PREFIX}"),
 ]
 
 
@@ -58,12 +59,37 @@ def test_a_page_with_the_status_of_success_is_reported_as_what_it_is(
     assert (error.wanted, error.found) == ("application/json", "text/html; charset=utf-8")
 
 
+HOSTILE = {
+    "inputs": "<input",
+    "names": "<meta name=application-name ",
+    "attributes": "name=application-name content=",
+    "titles": "<title>",
+    "spaces": " ",
+    "types": "type ",
+    "entities": "&amp;",
+    "words": "log sign ",
+}
+
+
+@responses.activate
+@pytest.mark.parametrize("before", ["", "<title>", "<title ", "<meta ", "<input "])
+@pytest.mark.parametrize("repeated", HOSTILE)
+def test_a_page_of_any_form_is_described_in_little_time(before: str, repeated: str) -> None:
+    """
+    The time does not grow with the square of the page, which would be hours for these.
+    """
+    body = "<html>" + before + HOSTILE[repeated] * (300_000 // len(HOSTILE[repeated]))
+    responses.get(f"{URL}/api/v2/users/me", body=body, content_type="text/html")
+    with Client(URL, TOKEN, retries=0) as client, pytest.raises(DecodeError, match="an HTML page"):
+        client.me()
+
+
 @responses.activate
 @pytest.mark.parametrize(
     ("kind", "body", "text"),
     [
-        ("text/plain", "OK", "found text/plain: no deployment of Coder answers there"),
-        ("", "\n<!doctype html><title>Hi</title>", "an HTML page titled 'Hi': no deployment"),
+        ("text/plain", "OK", "found text/plain: no Coder deployment answers at this URL"),
+        ("", "\n<!doctype html><title>Hi</title>", "an HTML page titled 'Hi': no Coder deployment"),
         ("text/html", f"<title>{'x' * 99}</title>", "titled 'x{77}...'"),
         ("text/html", f"<title>{TOKEN}\x1b</title>", r"titled '\[token\]\\x1b'"),
     ],
@@ -83,7 +109,11 @@ def test_what_a_page_says_is_shown_safely(kind: str, body: str, text: str) -> No
     ("status", "body", "text"),
     [
         (403, "<title>Sign in</title>", f"It is an HTML page titled 'Sign in': it {LOGIN}"),
-        (404, "<title>Not here</title>", "It is an HTML page titled 'Not here': no deployment"),
+        (
+            404,
+            "<title>Not here</title>",
+            "It is an HTML page titled 'Not here': no Coder deployment",
+        ),
         (502, "<title>Bad gateway</title>", "It is an HTML page titled 'Bad gateway'$"),
     ],
 )
@@ -99,6 +129,19 @@ def test_a_page_with_another_status_is_reported_as_what_it_is(
     assert raised.value.detail == body
     assert body not in str(raised.value)
     assert not raised.value.by_deployment
+
+
+@responses.activate
+def test_the_line_break_at_the_end_of_a_detail_is_not_shown() -> None:
+    """
+    Text that is no HTML is the detail as it came, and the error shows it in one line.
+    """
+    body = "404 page\nnot found\n"
+    responses.get(f"{URL}/api/v2/users/me", body=body, content_type="text/plain", status=404)
+    with Client(URL, TOKEN, retries=0) as client, pytest.raises(NotFoundError) as raised:
+        client.me()
+    assert raised.value.detail == body
+    assert str(raised.value).endswith("\n\tError: 404 page\\x0anot found")
 
 
 @responses.activate
@@ -139,13 +182,14 @@ def test_a_redirect_to_the_same_path_elsewhere_recommends_a_url(
 
 
 UNSAFE = [
-    ("https://real.example.com/", "or this is the way to a login page"),
-    ("https://real.example.com/dashboard", "or this is the way to a login page"),
-    ("https://real.example.com/elsewhere/api/v2/users/me", "or this is the way to a login page"),
-    ("https://someone:secret@real.example.com/api/v2/users/me", "the way to a login page"),
-    ("http://coder.example.com/api/v2/users/me", "or this is the way to a login page"),
-    ("ftp://real.example.com/api/v2/users/me", "or this is the way to a login page"),
-    ("/api/v2/users/me", "or this is the way to a login page"),
+    ("https://real.example.com/", "or the redirect leads to a login page"),
+    ("https://real.example.com/dashboard", "or the redirect leads to a login page"),
+    ("https://real.example.com/elsewhere/api/v2/users/me", "or the redirect leads to a login page"),
+    ("https://someone:secret@real.example.com/api/v2/users/me", "leads to a login page"),
+    ("http://coder.example.com/api/v2/users/me", "or the redirect leads to a login page"),
+    ("ftp://real.example.com/api/v2/users/me", "or the redirect leads to a login page"),
+    ("/api/v2/users/me", "or the redirect leads to a login page"),
+    ("https://CODER.example.com/api/v2/users/me", "or the redirect leads to a login page"),
     ("https://idp.example.com/realms/x", LOGIN),
     ("https://example.com/oauth2/authorize?state=secret", LOGIN),
     ("/login", LOGIN),
@@ -215,11 +259,11 @@ def test_a_redirect_to_what_is_no_url_says_so(location: bytes) -> None:
     It is reported as an answer, and no URL is recommended.
     """
     with serving(answering(b"302 Found\r\nLocation: " + location)) as peer:
-        with pytest.raises(APIError, match=r"redirected to an address that is no URL$"):
+        with pytest.raises(APIError, match=r"redirected to an invalid URL$"):
             open_source(source(SSESource, peer.url))
 
 
-BLOCKED = "blocks WebSockets; what needs no WebSocket still works there: agent.logs()"
+BLOCKED = "blocks WebSockets; calls without a WebSocket still work there: agent.logs()"
 JSON = b"\r\nContent-Type: application/json"
 
 
@@ -262,7 +306,21 @@ def test_a_handshake_that_a_proxy_refuses_may_be_blocked(
     with serving(answering(head, body)) as peer:
         with pytest.raises(APIError) as raised:
             open_source(source(WebSocketSource, peer.url))
-    assert ("A network that blocks WebSockets may do this" in str(raised.value)) is advises
+    assert ("A network that blocks WebSockets may behave like this" in str(raised.value)) is advises
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"403 Forbidden"])
+@pytest.mark.parametrize(("page", "cause"), [(PAGE, LOGIN), (DASHBOARD.encode(), "dashboard")])
+def test_a_page_that_comes_in_place_of_any_answer_is_not_taken_for_blocked_websockets(
+    status: bytes, page: bytes, cause: str
+) -> None:
+    """
+    The login page is the cause, and nothing else of the deployment works there either.
+    """
+    with serving(answering(status + b"\r\nContent-Type: text/html", page)) as peer:
+        with pytest.raises(APIError, match=cause) as raised:
+            open_source(source(WebSocketSource, peer.url))
+    assert "WebSocket" not in str(raised.value)
 
 
 def wrong_key(conversation: Conversation) -> None:
@@ -293,7 +351,7 @@ def test_a_handshake_that_gets_no_answer_may_be_blocked(
     """
     with serving(script) as peer:
         http = Client(peer.url, TOKEN, timeout=(20, 0.3))._http
-        with pytest.raises(CoderError, match="a network that blocks WebSockets does this"):
+        with pytest.raises(CoderError, match="a network that blocks WebSockets behaves like this"):
             open_source(WebSocketSource(http, "/stream", **LIMITS))
         with pytest.raises(CoderError) as other:
             open_source(SSESource(http, "/stream", **LIMITS))
@@ -307,7 +365,7 @@ def test_a_handshake_that_cannot_be_sent_is_not_blocked() -> None:
     with serving(silence) as peer:
         pass
     with pytest.raises(CoderError, match="refused") as raised:
-        source(WebSocketSource, peer.url).ask(20)
+        source(WebSocketSource, peer.url).send_request(20)
     assert "WebSocket" not in str(raised.value)
 
 

@@ -187,7 +187,7 @@ def test_many_threads_share_a_client_without_a_warning(caplog: pytest.LogCapture
         for _ in range(2):
             conversation.head = b""
             conversation.read_head()
-            everyone.wait(30)
+            everyone.wait(60)
             conversation.send(
                 b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
             )

@@ -14,6 +14,8 @@ import requests
 from coder_agents import Client, CoderError, StreamOptions, TLSError
 from coder_agents.testing import Deployment
 
+pytestmark = pytest.mark.unmeasured
+
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 ONCE = StreamOptions(reconnect=None)
 

@@ -140,7 +140,7 @@ def test_a_time_out_is_one_of_requests_and_of_python_too(call: Call) -> None:
     """
     Its cause is a `TimeoutError`.
     """
-    with serving(lambda conversation: conversation.stop.wait(30)) as peer:
+    with serving(lambda conversation: conversation.stop.wait(60)) as peer:
         error = failure_of(Client(peer.url, TOKEN, timeout=(20, 0.3), retries=0), call)
     assert type(error) is RequestTimeoutError
     assert isinstance(error, requests.Timeout)
@@ -279,7 +279,7 @@ def test_a_proxy_that_wants_a_login_is_named(call: Call, scheme: str) -> None:
         error = failure_of(proxied(peer.url, f"{scheme}://coder.invalid", retries=3), call)
         assert peer.accepted == 1
     assert type(error) is ProxyError
-    assert f"the proxy {peer.url} wants a login (status 407)" in str(error)
+    assert f"the proxy {peer.url} requires a login (status 407)" in str(error)
     assert "proxies=" in str(error)
     assert "s3cret" not in everything_of(error)
 
@@ -291,7 +291,7 @@ def test_a_proxy_that_does_not_connect_is_named(call: Call) -> None:
     with serving(refusing(b"403 Forbidden")) as peer:
         error = failure_of(proxied(peer.url, "https://coder.invalid", retries=0), call)
     assert type(error) is ProxyError
-    assert f"the proxy {peer.url} does not connect to the deployment: " in str(error)
+    assert f"the proxy {peer.url} did not connect to the deployment: " in str(error)
     assert "403 Forbidden" in str(error)
 
 
@@ -299,7 +299,7 @@ def test_a_time_out_through_a_proxy_names_the_proxy(call: Call) -> None:
     """
     The error names both, as nobody can know which of the two is slow.
     """
-    with serving(lambda conversation: conversation.stop.wait(30)) as peer:
+    with serving(lambda conversation: conversation.stop.wait(60)) as peer:
         error = failure_of(proxied(peer.url, timeout=(0.5, 0.5), retries=0), call)
     assert type(error) is RequestTimeoutError
     assert f"(through the proxy {peer.url})" in str(error)
@@ -312,7 +312,7 @@ def test_a_status_of_a_proxy_that_nobody_set_is_one_of_a_proxy(call: Call) -> No
     with serving(refusing(b"407 \x1b")) as peer:
         error = failure_of(Client(peer.url, TOKEN, retries=0), call)
     assert type(error) is ProxyError
-    assert "a proxy wants a login (status 407)" in str(error)
+    assert "a proxy requires a login (status 407)" in str(error)
     assert "\x1b" not in str(error)
     assert error.request is not None
     assert "Coder-Session-Token" not in error.request.headers
@@ -446,7 +446,7 @@ def test_a_request_that_cannot_be_made_is_logged(
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        (refusing(b"503 Service Unavailable"), "503; it is sent again"),
+        (refusing(b"503 Service Unavailable"), "503; the request is sent again"),
         (Conversation.read_head, "Remote end closed connection without response"),
     ],
 )
@@ -472,7 +472,7 @@ def test_a_retry_through_a_proxy_is_logged_with_its_url(caplog: pytest.LogCaptur
     with serving(refusing(b"503 No"), accepting) as peer, logged(caplog) as messages:
         with proxied(peer.url, retries=1) as client:
             client.me()
-    assert messages[0] == "GET http://coder.invalid/api/v2/users/me: 503; it is sent again"
+    assert messages[0] == "GET http://coder.invalid/api/v2/users/me: 503; the request is sent again"
 
 
 def test_nothing_is_logged_above_the_level(caplog: pytest.LogCaptureFixture) -> None:

@@ -329,7 +329,7 @@ def test_a_handshake_that_is_answered_wrongly_is_refused() -> None:
         conversation.until_gone()
 
     with serving(script) as peer:
-        with pytest.raises(TransportError, match="not one to a WebSocket handshake"):
+        with pytest.raises(TransportError, match="does not match the WebSocket handshake"):
             opened(websocket(peer.url))
 
 
@@ -349,7 +349,7 @@ def test_closing_says_goodbye_only_where_somebody_listens() -> None:
 
     with serving(unanswered, woken) as peer:
         source = websocket(peer.url)
-        source.ask(5)
+        source.send_request(5)
         source.close()
         other = opened(websocket(peer.url))
         other.wake()
@@ -364,7 +364,7 @@ def test_closing_never_waits() -> None:
 
     def script(conversation: Conversation) -> None:
         conversation.accept_websocket()
-        conversation.stop.wait(20)
+        conversation.stop.wait(60)
 
     with serving(script) as peer:
         source = opened(websocket(peer.url))

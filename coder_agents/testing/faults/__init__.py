@@ -1,16 +1,16 @@
 """
-Faults on demand: what goes wrong between a deployment and its clients.
+Faults on demand: errors between a deployment and its clients.
 
-`Deployment.faults` holds those that wait for a connection::
+`Deployment.faults` holds the faults that wait for a connection::
 
     deployment.faults.add("drop", route="logs_follow", after=2, times=3)
 
-makes the next three connections that follow logs end without a close frame after
-two messages each. A request takes the first waiting fault of its route, and with
-it those that only change how things are sent (`Drip`, `Delay`, `Unchunked`).
+This fault ends the next three connections that follow logs after two messages each, without a close
+frame. A request takes the first waiting fault of its route, together with the faults that change
+only the way of sending (`Drip`, `Delay`, `Unchunked`).
 
-What is left to chance (where a message is cut) is drawn from the deployment's
-seed and the order in which the faults were added, so it is the same each time.
+Random choices, such as where a message is cut, depend only on the deployment's seed and the order
+in which the faults were added, so they are the same each time.
 """
 
 from __future__ import annotations

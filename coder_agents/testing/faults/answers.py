@@ -1,5 +1,5 @@
 """
-Faults that give another answer than the right one.
+Faults that replace the regular answer.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ JSON_HEADERS = (("Content-Type", "application/json; charset=utf-8"),)
 
 class Refuse(RequestFault):
     """
-    Another answer than the right one: from something in between, or from the deployment.
+    Another answer than the regular one, from a proxy in between or from the deployment.
 
     Options:
         status: the HTTP status.
-        headers: its headers, a mapping or pairs; a ``Retry-After`` for one.
+        headers: its headers, a mapping or pairs, such as ``Retry-After``.
         body: its body.
-        message: the message of the deployment itself, in place of a body: it comes in the
-            deployment's own JSON, with its own headers.
+        message: a message of the deployment itself, in place of a body: the answer is the
+            deployment's JSON with its regular headers.
     """
 
     kind = "refuse"
@@ -50,7 +50,7 @@ class Refuse(RequestFault):
 
     def on_request(self, exchange: Exchange) -> Response | None:
         """
-        Answer; where it is not the deployment's answer, without what that would add.
+        Answer; an answer of a proxy has none of the deployment's headers.
         """
         if not self.by_deployment:
             exchange.headers = ()
@@ -59,10 +59,10 @@ class Refuse(RequestFault):
 
 class Redirect(Refuse):
     """
-    An answer that leads elsewhere.
+    An answer that redirects to another URL.
 
     Options:
-        url: where to.
+        url: the target.
         status: the HTTP status.
     """
 
@@ -74,12 +74,12 @@ class Redirect(Refuse):
 
 class Html(Refuse):
     """
-    The page of a proxy in between: of an error, of maintenance, of a login.
+    An HTML page of a proxy in between: an error, maintenance or a login page.
 
     Options:
         status: the HTTP status.
-        title: the title of the page; the status where it is empty.
-        headers: headers besides the content's type.
+        title: the title of the page; by default the status.
+        headers: headers in addition to the content's type.
     """
 
     kind = "html"
@@ -105,5 +105,5 @@ class NotConnected(Refuse):
     kind = "not_connected"
 
     def __init__(self, **common: Any) -> None:
-        told = 'Agent state is "disconnected", it must be in the "connected" state.'
-        super().__init__(status=400, message=told, **common)
+        message = 'Agent state is "disconnected", it must be in the "connected" state.'
+        super().__init__(status=400, message=message, **common)

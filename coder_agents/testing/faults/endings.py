@@ -1,5 +1,5 @@
 """
-Faults that end a connection, or let it fall silent.
+Faults that end a connection, or make it silent.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from coder_agents.testing.message_streams import WebSocketStream
 LOCAL_CLOSE_CODES = frozenset({1005, 1006, 1015})
 FOR_EVER = float("inf")
 
-# Records of TLS: a fatal alert of the code handshake_failure, and data under no key at all.
+# TLS records: the fatal alert handshake_failure, and data that no key decrypts.
 HANDSHAKE_FAILURE = bytes.fromhex("15 0303 0002 02 28")
 UNREADABLE_RECORD = bytes.fromhex("17 0303 0020") + bytes(32)
 
 
 class Drop(AnywhereFault):
     """
-    The connection ends: no close frame, no last chunk, no TLS goodbye.
+    The connection ends without a close frame, a last chunk or a TLS close alert.
     """
 
     kind = "drop"
@@ -65,10 +65,10 @@ class Reset(AnywhereFault):
 
 class Silence(AnywhereFault):
     """
-    Nothing more is sent and nothing answered, until the peer leaves or `release`.
+    Nothing more is sent or answered until the peer closes the connection or `release` is called.
 
     Options:
-        pings: whether the pings go on; only where a stream has begun.
+        pings: whether the pings of a stream continue.
     """
 
     kind = "silence"
@@ -96,9 +96,9 @@ class Silence(AnywhereFault):
 
 class BrokenTLS(AnywhereFault):
     """
-    TLS fails: the handshake is refused, or what comes cannot be decrypted.
+    TLS fails: the handshake is refused, or the data cannot be decrypted.
 
-    On the route ``connection`` it is the handshake.
+    On the route ``connection`` the handshake fails.
     """
 
     kind = "tls_error"
@@ -114,7 +114,7 @@ class BrokenTLS(AnywhereFault):
 
     def act(self, exchange: Exchange) -> None:
         """
-        Send what no key fits.
+        Send a record that no key decrypts.
         """
         exchange.connection.send_below(UNREADABLE_RECORD)
         raise ConnectionEnded
@@ -141,7 +141,7 @@ class Close(Fault):
 
     def strike(self, exchange: Exchange) -> None:
         """
-        Close.
+        Close the WebSocket.
         """
         assert isinstance(exchange.stream, WebSocketStream)
         exchange.stream.close(self.code, self.reason)
@@ -150,10 +150,10 @@ class Close(Fault):
 
 class RollingRestart(Fault):
     """
-    A replica that is being shut down: the first message, and then the proper end of the stream.
+    A replica that shuts down: the first message, and then the regular end of the stream.
 
-    A WebSocket is closed with 1000, the body of an event stream ends. With ``times=2`` it is met
-    twice in a row, as behind a balancer.
+    A WebSocket closes with 1000, the body of an event stream ends. With ``times=2`` a client meets
+    the fault twice in a row, as behind a load balancer.
     """
 
     kind = "rolling_restart"
@@ -173,11 +173,11 @@ class RollingRestart(Fault):
 
 class ErrorEvent(Fault):
     """
-    The deployment tells of an error of its own, and ends the stream.
+    The deployment reports an error of its own, and ends the stream.
 
     Options:
-        message: what it says.
-        detail: more of it.
+        message: the message of the error.
+        detail: its detail.
     """
 
     kind = "error"
@@ -191,7 +191,7 @@ class ErrorEvent(Fault):
 
     def strike(self, exchange: Exchange) -> None:
         """
-        Send the error and end.
+        Send the error and end the stream.
         """
         assert exchange.stream is not None
         exchange.stream.fail(self.problem)

@@ -1,5 +1,5 @@
 """
-What a fault is, and the moments at which one can act.
+The base class of faults, and the moments at which a fault can act.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.faults.moment import Moment
 from coder_agents.testing.http import Request, Response
 
-# What routes are answered with, and what a connection is before its first request.
+# The kinds of answers of routes, and the kind of a connection before its first request.
 ANSWERS = frozenset({"rest", "events", "websocket"})
 ANYWHERE = ANSWERS | {"connection"}
 
@@ -26,21 +26,20 @@ class Fault:
     """
     One kind of fault, waiting on one route.
 
-    A kind is a subclass that overrides the moments at which it acts: `on_accept`, on a
-    connection that was just accepted, before TLS; `on_request`,
-    before a byte is sent in answer; `strike`, as soon as *after* messages have been
-    sent; `on_head`, `on_payload` and `on_message`, for the message that follows these
-    and for the head of the answer, which goes before the first one. A moment that ends the connection raises `ConnectionEnded`.
+    A kind is a subclass that overrides the methods of the moments at which it acts: `on_accept`,
+    for a new connection before TLS; `on_request`, before a byte of the answer is sent; `strike`, as
+    soon as *after* messages have been sent; `on_head`, for the head of the answer; `on_payload` and
+    `on_message`, for the next message. A method that ends the connection raises `ConnectionEnded`.
 
     Attributes:
-        kind: the name that `Faults.add` knows it by.
-        combines: whether a connection can meet it together with others.
-        protocols: on which routes it makes sense: ``rest``, ``events``, ``websocket`` and
+        kind: its name for `Faults.add`.
+        combines: whether a connection can meet it together with other faults.
+        protocols: the kinds of routes that it supports: ``rest``, ``events``, ``websocket`` and
             ``connection``.
-        needs_tls: whether it makes sense under TLS alone.
-        routes: the routes on which it makes sense; empty for all of its protocols.
-        route: the name of the route it waits on.
-        after: how many messages are sent before it strikes. A response is one.
+        needs_tls: whether it needs TLS.
+        routes: the only routes that it supports; empty for all of its kinds.
+        route: the name of the route on which it waits.
+        after: how many messages are sent before it strikes. A response is one message.
         times: how many connections it strikes; None for all.
         after_bytes: on a terminal, after how many bytes of output it strikes instead, or a range to
             draw that from for each connection.
@@ -48,7 +47,7 @@ class Fault:
         kept: whether it strikes only requests on a connection that has served another before.
         containing: what the path and query of a request contain that it strikes, decoded.
         struck: how many connections have met it.
-        random: its own source of chance.
+        random: its own random generator.
     """
 
     kind: ClassVar[str]
@@ -99,7 +98,8 @@ class Fault:
 
     def claim(self, route: str, *, kept: bool, request: Request | None = None) -> bool:
         """
-        Take a connection of *route*, unless it is another's or all are taken.
+        Take a connection of *route*; return False where the fault has another route, or has struck
+        often enough.
         """
         with self._changed:
             if route != self.route or (self.kept and not kept):
@@ -114,17 +114,18 @@ class Fault:
 
     def wait_struck(self, times: int = 1, *, timeout: float | None = 10) -> bool:
         """
-        Wait until *times* connections have met it, at most *timeout* seconds, None for no limit.
+        Wait until *times* connections have met the fault, at most *timeout* seconds, None for no
+        limit.
 
         Returns:
-            Whether they have.
+            Whether so many connections have met it.
         """
         with self._changed:
             return self._changed.wait_for(lambda: self.struck >= times, timeout)
 
     def release(self) -> None:
         """
-        Let go of the connections that it keeps waiting, now and later.
+        Release the connections that the fault keeps waiting, now and later.
         """
         with self._changed:
             self._released = True
@@ -134,7 +135,7 @@ class Fault:
 
     def hold(self, connection: Connection, seconds: float) -> None:
         """
-        Keep *connection* waiting for *seconds*, or until it is released.
+        Keep *connection* waiting for *seconds*, or until `release`.
         """
         with self._changed:
             self._held.append(connection)
@@ -146,7 +147,7 @@ class Fault:
 
     def hold_to_the_end(self, connection: Connection, seconds: float) -> None:
         """
-        The same where a server that stops sends no goodbye: it just ends the connection.
+        Keep *connection* waiting like `hold`; a stopping server then ends it without a close frame.
         """
         try:
             self.hold(connection, seconds)
@@ -155,15 +156,15 @@ class Fault:
 
     def on_accept(self, connection: Connection) -> None:
         """
-        Act before anything is read, on a fault that waits on the route ``connection``.
+        Act before anything is read; for a fault on the route ``connection``.
         """
 
     def on_request(self, exchange: Exchange) -> Response | None:
         """
-        Act before anything is sent in answer.
+        Act before any byte of the answer is sent.
 
         Returns:
-            A response to give instead of the right one.
+            A response in place of the regular one; None for no change.
         """
         return None
 
@@ -174,26 +175,26 @@ class Fault:
 
     def on_payload(self, text: bytes) -> bytes:
         """
-        The text to send instead of *text*.
+        Return the text to send in place of *text*.
         """
         return text
 
     def on_head(self, exchange: Exchange, head: bytes) -> bytes:
         """
-        The bytes to send instead of *head*: the status line and headers of an answer.
+        Return the bytes to send in place of *head*, the status line and headers of an answer.
         """
         return head
 
     def on_message(self, exchange: Exchange, data: bytes, start: int) -> bytes:
         """
-        The bytes to send instead of *data*, in which the message begins at *start*.
+        Return the bytes to send in place of *data*, in which the message begins at *start*.
         """
         return data
 
 
 class RequestFault(Fault):
     """
-    A fault that acts before a byte is sent: there can be no message before it.
+    A fault that acts before any byte is sent, and so before any message.
     """
 
     def __init__(self, **common: Any) -> None:
@@ -204,11 +205,11 @@ class RequestFault(Fault):
 
 class AnywhereFault(Fault, abc.ABC):
     """
-    A fault that acts at a message, or before a byte is sent in answer.
+    A fault that acts at a message, or before any byte of the answer is sent.
 
     Options:
-        at: ``message`` (the default), or ``request`` for before the first byte,
-            the status line and handshake included.
+        at: ``message`` (the default), or ``request`` for before the first byte, the status line and
+            the handshake included.
     """
 
     def __init__(self, *, at: str = "message", **common: Any) -> None:
@@ -219,7 +220,7 @@ class AnywhereFault(Fault, abc.ABC):
 
     def on_request(self, exchange: Exchange) -> Response | None:
         """
-        Act now if it is to act at the request.
+        Act where *at* is ``request``.
         """
         if self.at == "request":
             self.act(exchange)
@@ -227,7 +228,7 @@ class AnywhereFault(Fault, abc.ABC):
 
     def strike(self, exchange: Exchange) -> None:
         """
-        Act now if it is to act at a message.
+        Act where *at* is ``message``.
         """
         if self.at == "message":
             self.act(exchange)
@@ -235,5 +236,5 @@ class AnywhereFault(Fault, abc.ABC):
     @abc.abstractmethod
     def act(self, exchange: Exchange) -> None:
         """
-        What the fault does.
+        Do the fault's action.
         """

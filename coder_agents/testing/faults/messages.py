@@ -17,8 +17,8 @@ class PlacedFault(Fault, abc.ABC):
     A fault inside one message, or inside the head of the answer.
 
     Options:
-        at: how many bytes of it come before the fault (what frames a message
-            counts too); by default left to chance.
+        at: how many bytes of it come before the fault, framing included; by default a random
+            number.
         part: ``message`` (the default), or ``head`` for the status line and headers.
     """
 
@@ -33,19 +33,20 @@ class PlacedFault(Fault, abc.ABC):
 
     def on_head(self, exchange: Exchange, head: bytes) -> bytes:
         """
-        Act now if it is to act in the head.
+        Act where *part* is ``head``.
         """
         return self._act(exchange, head, 0) if self.part == "head" else head
 
     def on_message(self, exchange: Exchange, data: bytes, start: int) -> bytes:
         """
-        Act now if it is to act in a message.
+        Act where *part* is ``message``.
         """
         return self._act(exchange, data, start) if self.part == "message" else data
 
     def _act(self, exchange: Exchange, data: bytes, start: int) -> bytes:
         """
-        Send *data* in two parts; both hold a byte of what begins at *start* if it has two.
+        Send the first part of *data* and return the second one. Both parts have bytes of the
+        message, which begins at *start*, if it has two bytes or more.
         """
         length = len(data) - start
         at = self.random.randint(1, max(1, length - 1)) if self.at is None else self.at
@@ -56,7 +57,7 @@ class PlacedFault(Fault, abc.ABC):
     @abc.abstractmethod
     def between(self, exchange: Exchange) -> None:
         """
-        Act when the first part has been sent.
+        Act after the first part was sent.
         """
 
 
@@ -66,8 +67,8 @@ class Cut(PlacedFault):
 
     Options:
         at, part: as for every fault inside a message.
-        reset: whether it ends with a TCP reset.
-        seconds: how long nothing comes before it ends, unless it is released before.
+        reset: whether the connection ends with a TCP reset.
+        seconds: how long nothing comes before the end, unless the fault is released earlier.
     """
 
     kind = "cut"
@@ -79,7 +80,7 @@ class Cut(PlacedFault):
 
     def between(self, exchange: Exchange) -> None:
         """
-        Wait, and end.
+        Wait, and end the connection.
         """
         self.hold_to_the_end(exchange.connection, self.seconds)
         if self.reset:
@@ -93,7 +94,7 @@ class Split(PlacedFault):
 
     Options:
         at, part: as for every fault inside a message.
-        seconds: how long the second part waits, unless it is released before.
+        seconds: how long the second part waits, unless the fault is released earlier.
     """
 
     kind = "split"
@@ -104,14 +105,14 @@ class Split(PlacedFault):
 
     def between(self, exchange: Exchange) -> None:
         """
-        Wait.
+        Wait before the second part.
         """
         self.hold(exchange.connection, self.seconds)
 
 
 class Oversize(Fault):
     """
-    A message is made larger by white space, which means nothing in JSON.
+    A message is enlarged by white space, which has no meaning in JSON.
 
     Options:
         size: how many bytes its text then has.
@@ -126,14 +127,14 @@ class Oversize(Fault):
 
     def on_payload(self, text: bytes) -> bytes:
         """
-        The text, filled up.
+        Return the text with white space at its end.
         """
         return text.ljust(self.size)
 
 
 class Replace(Fault):
     """
-    A message has another text than the right one.
+    A message has another text than the regular one.
 
     Options:
         text: the text.
@@ -148,14 +149,14 @@ class Replace(Fault):
 
     def on_payload(self, text: bytes) -> bytes:
         """
-        The other text.
+        Return the other text.
         """
         return self.text
 
 
 class InvalidJson(Fault):
     """
-    A message whose text breaks off: it is no JSON.
+    A message whose text is incomplete, and so no JSON.
     """
 
     kind = "invalid_json"
@@ -163,14 +164,14 @@ class InvalidJson(Fault):
 
     def on_payload(self, text: bytes) -> bytes:
         """
-        The text without its end.
+        Return the text without its end.
         """
         return text.rstrip()[:-1]
 
 
 class InvalidUtf8(Fault):
     """
-    A message with bytes that are no UTF-8.
+    A message with bytes that are not UTF-8.
     """
 
     kind = "invalid_utf8"
@@ -178,6 +179,6 @@ class InvalidUtf8(Fault):
 
     def on_payload(self, text: bytes) -> bytes:
         """
-        The text with such bytes before its end.
+        Return the text with such bytes in place of its last byte.
         """
         return text.rstrip()[:-1] + b"\xff\xfe"

@@ -46,13 +46,13 @@ class Moment:
 
     def output_left(self, progress: Progress) -> float:
         """
-        How many bytes of output are left until then; infinite where they do not matter.
+        How many bytes of output are left until then; infinite without a position in the output.
         """
         return _left(self.output, progress.output_bytes)
 
     def input_left(self, progress: Progress) -> float:
         """
-        How many bytes of input are left until then; infinite where they do not matter.
+        How many bytes of input are left until then; infinite without a position in the input.
         """
         return _left(self.input, progress.input_bytes)
 

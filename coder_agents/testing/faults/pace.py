@@ -1,5 +1,5 @@
 """
-Faults that change how an answer is sent, and when, but not what it says.
+Faults that change how and when an answer is sent, but not its content.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from coder_agents.testing.http import Response
 
 class Drip(AnywhereFault):
     """
-    From here on every byte is sent alone.
+    From now on every byte is sent alone.
 
     Options:
         pause: seconds between two bytes.
@@ -29,7 +29,7 @@ class Drip(AnywhereFault):
 
     def act(self, exchange: Exchange) -> None:
         """
-        Slow down what the exchange sends.
+        Slow down the output of the exchange.
         """
 
         def write(data: bytes) -> None:
@@ -72,7 +72,7 @@ class Delay(RequestFault):
 
 class Unchunked(RequestFault):
     """
-    The body is not chunked, and its length not told: the connection's end ends it.
+    The body is not chunked and has no length: the end of the connection ends it.
     """
 
     kind = "unchunked"

@@ -1,5 +1,5 @@
 """
-The faults of one deployment, each waiting for its connections.
+The faults of one deployment, waiting for their connections.
 """
 
 from __future__ import annotations
@@ -104,47 +104,47 @@ class Faults:
         **options: Any,
     ) -> Fault:
         """
-        Let a fault of *kind* wait on *route*.
+        Add a fault of *kind* that waits on *route*.
 
         Arguments:
             kind: a key of `KINDS`; each class there documents its *options*.
-            route: a route's name, such as ``logs_follow``; ``connection`` for a connection that
-                was just accepted, before TLS and whatever it is for.
+            route: a route's name, such as ``logs_follow``; ``connection`` for a new connection of
+                any use, before TLS.
             after: how many messages a connection gets before the fault strikes.
             times: how many connections it strikes; None for all from now on.
-            options: what the kind takes besides. Each kind takes ``kept=True``, for a fault that
+            options: the options of the kind. Each kind accepts ``kept=True``, for a fault that
                 strikes only requests on a connection that has served another before, and
-                ``containing="text"``, for one that strikes only requests with that text in path and
-                query. On the route ``pty`` each takes ``after_bytes`` or ``after_input_bytes``
-                in place of *after*: a number of bytes of output or input, or a range to draw it
-                from for each connection.
+                ``containing="text"``, for a fault that strikes only requests with that text in path
+                and query. On the route ``pty`` each kind accepts ``after_bytes`` or
+                ``after_input_bytes`` in place of *after*: a number of bytes of output or input, or
+                a range to draw the number from for each connection.
 
         Returns:
-            The fault, to see how often it struck, and to release what it holds.
+            The fault, which counts its strikes and can release held connections.
 
         Raises:
-            ValueError: there is no such kind or route, or the one makes no sense on
-                the other.
+            ValueError: the kind or the route is unknown, or the route does not support the
+                kind.
         """
         if kind not in KINDS:
-            raise ValueError(f"no fault {kind!r}: there are {', '.join(sorted(KINDS))}")
+            raise ValueError(f"kind must be one of {', '.join(sorted(KINDS))}, not {kind!r}")
         if route not in self._protocols:
-            raise ValueError(f"no route {route!r}: there are {', '.join(self._protocols)}")
+            raise ValueError(f"route must be one of {', '.join(self._protocols)}, not {route!r}")
         if (protocol := self._protocols[route]) not in KINDS[kind].protocols:
-            raise ValueError(f"{kind} makes no sense on {route}, which is {protocol}")
+            raise ValueError(f"{kind} does not support the route {route}, which is {protocol}")
         if KINDS[kind].needs_tls and not self._tls:
-            raise ValueError(f"{kind} makes no sense on a deployment without TLS")
+            raise ValueError(f"{kind} needs a deployment with TLS")
         if route == CONNECTION and (after or options.get("kept")):
-            raise ValueError("nothing comes before a connection: after must be 0, and kept False")
+            raise ValueError("for the route connection, after must be 0 and kept False")
         if after < 0 or (times is not None and times < 0):
             raise ValueError("after and times must not be negative")
         places = _places(options)
         if places and (after or len(places) > 1):
-            raise ValueError(f"only one of after, {' and '.join(BYTES)} says when")
+            raise ValueError(f"only one of after, {' and '.join(BYTES)} can be given")
         if places and route != TERMINAL:
-            raise ValueError(f"{places[0]} makes no sense on {route}: only {TERMINAL} counts bytes")
+            raise ValueError(f"{places[0]} needs the route {TERMINAL}, not {route}")
         if KINDS[kind].routes and route not in KINDS[kind].routes:
-            raise ValueError(f"{kind} makes no sense on {route}, only on {TERMINAL}")
+            raise ValueError(f"{kind} needs the route {TERMINAL}, not {route}")
         with self._lock:
             chance = random.Random(f"{self._seed}/{self._added}")
             fault = KINDS[kind](route=route, after=after, times=times, random=chance, **options)
@@ -154,14 +154,14 @@ class Faults:
 
     def accept(self, connection: Connection) -> None:
         """
-        Let the faults act that wait for a connection, on one that was just accepted.
+        Run the faults that wait for a connection on a new *connection*.
         """
         for fault in self.claim(CONNECTION):
             fault.on_accept(connection)
 
     def clear(self) -> None:
         """
-        Forget every fault and let go of what they hold.
+        Remove every fault, and release the connections that they hold.
         """
         with self._lock:
             waiting, self._waiting = self._waiting, []
@@ -172,7 +172,7 @@ class Faults:
         self, route: str, *, kept: bool = False, request: Request | None = None
     ) -> list[Fault]:
         """
-        The faults that the next connection of *route* meets.
+        Return the faults that the next connection of *route* meets.
 
         *kept* is whether the connection has served another request before *request*.
         """

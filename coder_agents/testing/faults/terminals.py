@@ -25,8 +25,8 @@ class SlowReader(Fault):
     """
     The client does not read, as the deployment sees it: it is closed with 1001.
 
-    Until then nothing comes, pings but for one are not sent and nothing of its input arrives. What
-    is queued for it is lost, and it delays the other clients of its terminal, and the process.
+    Until then it gets nothing but one ping, and its input does not arrive. The output that is queued
+    for it is lost. It delays the process and the other clients of the terminal.
 
     Options:
         seconds: how long until it is closed, unless it is released before; by default the time of
@@ -71,8 +71,8 @@ class NeverAttached(SlowReader, RequestFault):
 
 class Stall(Fault):
     """
-    Output stops for ever, and so does the end. Pings are answered, input arrives, and the process
-    goes on; who attaches again gets the last output at once.
+    Output stops for ever, and the end of the process is not sent. Pings are answered, input arrives,
+    and the process continues. A client that attaches again gets the last output at once.
 
     Options:
         seconds: after how long it is closed with 1001; by default never.
@@ -98,8 +98,8 @@ class LostTail(RequestFault):
     The last bytes before the end of the process are lost.
 
     Options:
-        size: how many bytes, or a range to draw that from for each connection.
-        within: what was written so many seconds before the end is not lost.
+        size: how many bytes, or a range from which the number is drawn for each connection.
+        within: output that is older than so many seconds at the end is not lost.
         drop: whether the connection just ends, also where the release closes it.
     """
 
@@ -136,7 +136,7 @@ class LostCommand(RequestFault):
     A long command is lost: no output, the connection ends, nothing ran.
 
     Options:
-        size: how many bytes a command has at most that is not lost.
+        size: the size in bytes of the longest command that is not lost.
     """
 
     kind = "lost_command"
@@ -163,7 +163,7 @@ class LostCommand(RequestFault):
 
 class IgnoredContainer(RequestFault):
     """
-    The container that a client asks for is ignored: the command runs on the host.
+    The requested container is ignored: the command runs on the host.
     """
 
     kind = "ignore_container"
@@ -173,7 +173,7 @@ class IgnoredContainer(RequestFault):
 
     def concerns(self, request: Request) -> bool:
         """
-        Whether the client asks for a container.
+        Whether a container is requested.
         """
         return bool(request.parameter("container")) and super().concerns(request)
 
@@ -194,7 +194,7 @@ class Vanish(Silence):
 
     Options:
         kill: whether its machine is switched off; by default only the network fails, and its
-            processes go on.
+            processes continue.
     """
 
     kind = "vanish"

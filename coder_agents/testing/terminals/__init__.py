@@ -13,8 +13,9 @@ Imports go down this list:
 from __future__ import annotations
 
 from coder_agents.lazy import listing
+from coder_agents.testing.terminals.process import TerminalProcess
 from coder_agents.testing.terminals.terminals import Terminals
 
-__all__ = ["Terminals"]
+__all__ = ["TerminalProcess", "Terminals"]
 
 __dir__ = listing(__name__)

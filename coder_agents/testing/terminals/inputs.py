@@ -24,10 +24,16 @@ LITERALS = ("true", "false", "null", "-")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+class BadInputError(ValueError):
+    """
+    What a client has sent is no JSON, or not what an agent expects.
+    """
+
+
 @attrs.frozen
 class Input:
     """
-    One object: bytes for the process, and perhaps a new size of the terminal.
+    One object: bytes for the process, and the new size of the terminal or None.
     """
 
     data: bytes
@@ -50,14 +56,14 @@ class InputDecoder:
         Yield the objects that *data* completes.
 
         Raises:
-            ValueError: it is no JSON, or not what an agent expects.
+            BadInputError: it is no JSON, or not what an agent expects.
         """
         self._text += data
         while (end := self._find_end()) is not None:
             text = self._text[:end].decode(errors="replace")
             del self._text[:end]
             self._read = 0
-            yield _decode(json.loads(text))
+            yield _decode(text)
         self._check_unfinished()
 
     def _find_end(self) -> int | None:
@@ -89,7 +95,7 @@ class InputDecoder:
         if not self._text or self._quoted:
             return
         if not self._text.startswith(b"{"):
-            raise ValueError("no object")
+            raise BadInputError("no object")
         text = self._text.decode(errors="replace")
         try:
             json.loads(text)
@@ -97,23 +103,26 @@ class InputDecoder:
             rest = text[error.pos :].strip()
             if any(literal.startswith(rest) for literal in LITERALS):
                 return
-            raise
+            raise BadInputError(str(error)) from None
 
 
-def _decode(document: Any) -> Input:
-    if not isinstance(document, dict):
-        raise ValueError("no object")
+def _decode(text: str) -> Input:
+    try:
+        document: dict[str, Any] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadInputError(str(error)) from None
     # Names of any case, as Go takes them.
     fields = {name.lower(): value for name, value in document.items() if value is not None}
-    text = fields.get("data", "")
-    if not isinstance(text, str):
-        raise ValueError("data is no text")
+    data = fields.get("data", "")
+    if not isinstance(data, str):
+        raise BadInputError("data is no text")
     height, width = _whole(fields.get("height", 0)), _whole(fields.get("width", 0))
-    data = SURROGATE.sub("\ufffd", text).encode()
-    return Input(data, (height, width) if height and width else None)
+    return Input(
+        SURROGATE.sub("\ufffd", data).encode(), (height, width) if height and width else None
+    )
 
 
 def _whole(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= MAX_SIZE:
-        raise ValueError("no size of a terminal")
+        raise BadInputError("no size of a terminal")
     return value

@@ -71,7 +71,7 @@ class Launch:
 
 def inherited() -> dict[str, str]:
     """
-    The environment of this process, without what would tell of a deployment.
+    Return the environment of this process, without the variables of a deployment or a terminal.
     """
     return {
         name: value
@@ -82,7 +82,7 @@ def inherited() -> dict[str, str]:
 
 def arguments(command: str, shell: str) -> tuple[str, ...]:
     """
-    The arguments with which an agent runs *command*: by its login *shell*, or by the program that
+    Return the arguments with which an agent runs *command*: by its login *shell*, or by the program that
     the first line names after ``#!``.
     """
     if not command:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 
-# How often to look again for what was started meanwhile, and the seconds in between.
+# How often to search again for processes that were started meanwhile, and the seconds in between.
 ROUNDS = 200
 PAUSE = 0.005
 
@@ -21,7 +21,7 @@ def kill_leftovers(mark: str, proc: Path = PROC) -> None:
     """
     Kill every process with *mark*, ``NAME=VALUE``, in its environment, and their descendants.
 
-    So those too that have sessions of their own. A system without *proc* cannot tell.
+    Processes with sessions of their own are included. On a system without *proc* none are found.
     """
     for _ in range(ROUNDS):
         found = find_leftovers(mark, proc)
@@ -34,7 +34,7 @@ def kill_leftovers(mark: str, proc: Path = PROC) -> None:
 
 def find_leftovers(mark: str, proc: Path = PROC) -> set[int]:
     """
-    The processes with *mark* in their environment, and their descendants.
+    Return the processes with *mark* in their environment, and their descendants.
     """
     folders = list(proc.glob("[0-9]*"))
     parents = {int(each.name): _parent(each) for each in folders}

@@ -71,7 +71,7 @@ def in_container(
         folder: where the containers of the agent have their files.
         variables: besides.
     """
-    name = container.id[:HOST_NAME_LENGTH]
+    name = container.id[:HOST_NAME_LENGTH] or container.name
     home, programs = folder / name / "home", folder / name / "bin"
     home.mkdir(parents=True, exist_ok=True)
     programs.mkdir(exist_ok=True)

@@ -32,7 +32,7 @@ class TerminalProcess:
 
     Arguments:
         launch: what is started.
-        timeout: how many seconds the process may be alone, by now.
+        timeout: returns how many seconds the terminal may be without clients.
         forget: is called when the terminal is over, before the clients notice.
 
     Attributes:
@@ -113,7 +113,7 @@ class TerminalProcess:
 
     def take(self, attachment: Attachment, size: int) -> bytes:
         """
-        Up to *size* bytes of output for a client.
+        Return up to *size* bytes of output for a client.
         """
         with self._changed:
             data = attachment.take(size)
@@ -125,7 +125,7 @@ class TerminalProcess:
         Write input.
 
         Returns:
-            How many bytes the terminal took. What comes after its end is lost.
+            How many bytes the terminal took. Input after its end is lost.
         """
         with self._changed:
             if self._over:
@@ -220,7 +220,7 @@ class TerminalProcess:
 
     def _read(self) -> bytes:
         """
-        The next output; nothing where there will be no more.
+        Return the next output; nothing after the last of it.
         """
         while (left := self._time_left()) > 0 and not self._hung_up:
             ready = dict(self._poll.poll(None if left == math.inf else left * 1000))
@@ -232,7 +232,7 @@ class TerminalProcess:
 
     def _read_all(self) -> bytes:
         """
-        What the terminal holds, which gives little at a time; nothing at the process's end.
+        Return the output that the terminal holds, which gives little at a time; nothing at its end.
         """
         data = bytearray()
         with contextlib.suppress(OSError):
@@ -256,7 +256,7 @@ class TerminalProcess:
             )
 
     def _reap(self) -> None:
-        # First without: while it is a zombie its number is nobody else's.
+        # First wait without reaping: the number of a zombie is not given to another process.
         if hasattr(os, "waitid"):  # pragma: no branch - macOS with Python before 3.13
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with self._changed:

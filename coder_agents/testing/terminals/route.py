@@ -31,7 +31,7 @@ WRAPS_AT = 65_536
 TOKEN_COOKIE = "coder_signed_app_token"
 PONG_REASON = "Ping failed"
 
-# Its length is not told, as of any page that is larger than Go's first buffer.
+# Sent without its length, like any page that is larger than the first buffer of Go's server.
 OFFLINE = "<!doctype html>\n<title>502 - Application Unavailable</title>\n".ljust(4_096)
 
 
@@ -44,7 +44,7 @@ def open_terminal(state: State, exchange: Exchange, agent: str) -> None:
     path = exchange.request.path
     cookie = f"{TOKEN_COOKIE}={secrets.token_urlsafe(48)}; Path={path}; HttpOnly; SameSite=Lax"
     exchange.headers = (*exchange.headers, ("Set-Cookie", cookie))
-    # Whatever the release: this route always looks.
+    # On this route every release checks the answers to its pings.
     exchange.liveness = (exchange.liveness[0], exchange.liveness[1] or PONG_REASON)
     stream = accept(
         exchange, partial(TerminalStream, agent=found, closes=state.release.closes_terminals)

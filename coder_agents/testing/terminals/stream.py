@@ -16,7 +16,7 @@ from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.message_streams import WebSocketStream
 from coder_agents.testing.running_agent import RunningAgent
 from coder_agents.testing.terminals.attachment import Attachment
-from coder_agents.testing.terminals.inputs import Input, InputDecoder
+from coder_agents.testing.terminals.inputs import BadInputError, Input, InputDecoder
 from coder_agents.testing.terminals.process import TerminalProcess
 from coder_agents.testing.terminals.tail import Tail
 
@@ -40,7 +40,7 @@ class TerminalStream(WebSocketStream):
 
     Arguments:
         exchange: the exchange.
-        agent: the agent; while it is not in touch nothing goes in either direction.
+        agent: the agent; while it is disconnected nothing passes in either direction.
         closes: whether the end of the terminal is a close with 1000, or no word at all.
     """
 
@@ -56,7 +56,7 @@ class TerminalStream(WebSocketStream):
         self._input: deque[Input] = deque()
         self._written = 0  # how much of the first of them
         self._process: TerminalProcess | None = None
-        self._attachment: Attachment | None = None
+        self._attached: tuple[TerminalProcess, Attachment] | None = None
         exchange.connection.limit_unsent(UNSENT_BYTES)
         if exchange.write == exchange.connection.send:
             exchange.write = self._write
@@ -68,7 +68,8 @@ class TerminalStream(WebSocketStream):
 
         *attachment* is what this client gets of it.
         """
-        self._process, self._attachment = process, attachment
+        self._process = process
+        self._attached = (process, attachment)
         while True:
             # First, so that a flood of output leaves time for input and pings.
             self.wait(0 if self._has_work(attachment) else self._tail.due)
@@ -88,7 +89,8 @@ class TerminalStream(WebSocketStream):
         data = process.take(attachment, self.exchange.output_room(MAX_MESSAGE))
         if self._stalled_until is not None:
             return
-        if not data and attachment.ended:
+        # In this order, and after the output was taken: the end comes after the last of it.
+        if not data and attachment.ended and not attachment.pending:
             self.end()
         if data := self._tail.add(data) if data else self._tail.release():
             frame = self.binary_frame(self.exchange.payload(data))
@@ -120,8 +122,9 @@ class TerminalStream(WebSocketStream):
         """
         Let the terminal forget this client, which gets no more of it.
         """
-        if self._process is not None and self._attachment is not None:
-            self._process.detach(self._attachment)
+        if self._attached is not None:
+            process, attachment = self._attached
+            process.detach(attachment)
 
     @property
     def alive_until(self) -> float:
@@ -170,7 +173,7 @@ class TerminalStream(WebSocketStream):
             super().take_message(message)
         try:
             self._input.extend(self._decoder.feed(bytes(message.data)))
-        except ValueError:
+        except BadInputError:
             raise ConnectionEnded from None
         finally:
             self._pass_input()

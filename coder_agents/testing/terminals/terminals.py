@@ -24,6 +24,7 @@ from coder_agents.testing.terminals.wanted import WantedTerminal
 
 TIMEOUT = 300.0
 MARK = "CODER_AGENTS_TERMINALS"
+RUNNING = "running"
 
 
 class NotStarted(Exception):
@@ -176,7 +177,7 @@ class Terminals:
             return on_windows(wanted.command, home, mark)
         if wanted.container and self._containers.enabled:
             found = self._containers.find_container(wanted.container)
-            if found is None or not found.running:
+            if found is None or not (found.running or found.status == RUNNING):
                 raise NotStarted
             user, folder = wanted.container_user, home.parent / "containers"
             return in_container(wanted.command, found, user, folder, mark)
