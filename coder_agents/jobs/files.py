@@ -36,6 +36,7 @@ from coder_agents.jobs.shells import Shells, UnreachableError
 
 Data = bytes | bytearray | memoryview | BinaryIO
 
+READ_PIECE = 4 * 2**20  # bytes that one request reads: each is a round trip
 _CHECKSUM_WAIT = 60.0  # seconds; a gigabyte takes some three
 
 
@@ -91,13 +92,13 @@ class Files:
 
     def pieces(self, path: Path, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
         """
-        Yield the bytes of the file *path* from *begin* to *end*, in pieces of up to 1 MiB.
+        Yield the bytes of the file *path* from *begin* to *end*, in pieces of up to 4 MiB.
 
         A file that ends before *end* yields fewer bytes.
         """
         at = begin
         while end is None or at < end:
-            wanted = MAX_PIECE if end is None else min(MAX_PIECE, end - at)
+            wanted = READ_PIECE if end is None else min(READ_PIECE, end - at)
             request = GetPiece(path, offset=at, max_bytes=wanted)
             piece = Piece.read(self._call(request, path))
             if len(piece.data) > wanted:
@@ -115,7 +116,7 @@ class Files:
 
         Raises *OSError* where the file is not as *known* says, or changes between two pieces.
         """
-        if known is None and end - begin > MAX_PIECE:
+        if known is None and end - begin > READ_PIECE:
             known = self.stat(path)
         data = b"".join(self.pieces(path, begin, end))
         if known is not None and self.stat(path).version != known.version:

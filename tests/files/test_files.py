@@ -16,11 +16,12 @@ from coder_agents import Agent, CoderError
 from coder_agents.errors import APIError, ControlShellError, TransportError
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.file_requests import PutPiece
-from coder_agents.jobs.files import Files, Upload, parent_of
+from coder_agents.jobs.files import READ_PIECE, Files, Upload, parent_of
 from coder_agents.jobs.requests import MAX_PIECE, Request
 from coder_agents.testing import Deployment
 
 DATA = os.urandom(MAX_PIECE + 12345)
+LARGE = os.urandom(READ_PIECE + 12345)
 ALL_BYTES = bytes(range(256))
 
 NAMES = [b"plain", b" a b ", b"new\nline", b"\xff\xfe", "ü€".encode(), b"-n", b"*", b"'\"\\%s$x"]
@@ -211,16 +212,16 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(files: Files, tmp_path
     A file that is written again between two pieces, or before its end, is an error with the path.
     """
     path = tmp_path / "file"
-    path.write_bytes(DATA)
+    path.write_bytes(LARGE)
 
     def change(piece: bytes) -> None:
-        path.write_bytes(DATA[::-1])
+        path.write_bytes(LARGE[::-1])
 
     with pytest.raises(OSError, match="changed while it was read") as caught:
         files.copy_out(str(path), change)
     assert caught.value.filename == str(path)
     known = files.stat(str(path))
-    assert files.read_range(str(path), 3, 9, known) == DATA[::-1][3:9]
+    assert files.read_range(str(path), 3, 9, known) == LARGE[::-1][3:9]
     path.write_bytes(b"shorter")
     with pytest.raises(OSError, match="changed while it was read"):
         files.read_range(str(path), 3, 9, known)
@@ -231,10 +232,12 @@ def test_a_range_of_several_pieces_is_exact(files: Files, tmp_path: Path) -> Non
     A range is exact to the byte, within a piece and across two; beyond the end there is nothing.
     """
     path = tmp_path / "file"
-    path.write_bytes(DATA)
-    for begin, end in ((0, 1), (5, 5), (10, MAX_PIECE + 50), (MAX_PIECE, 2 * MAX_PIECE + 20000)):
-        assert files.read_range(str(path), begin, end) == DATA[begin:end]
-    assert files.read_range(str(path), len(DATA), len(DATA) + 9) == b""
+    path.write_bytes(LARGE)
+    ranges = [(0, 1), (5, 5), (10, READ_PIECE + 50), (READ_PIECE, 2 * READ_PIECE + 20000)]
+    for begin, end in ranges:
+        assert files.read_range(str(path), begin, end) == LARGE[begin:end]
+    assert files.read_range(str(path), len(LARGE), len(LARGE) + 9) == b""
+    assert files.read(str(path)) == LARGE
 
 
 @pytest.mark.parametrize("moment", [100, 70_000, 1_200_000])

@@ -470,7 +470,7 @@ def test_copies_between_agents(tmp_path: Path) -> None:
 
 def test_out_of_reach_is_not_missing() -> None:
     """
-    Whether a path exists on an agent that is out of reach is an error, and not a no.
+    Asking whether a path exists on an agent that is out of reach is an error, and not a no.
     """
     with Deployment() as deployment:
         deployment.add_agent(workspace="dev")

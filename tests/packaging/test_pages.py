@@ -37,10 +37,11 @@ def reading_order() -> list[str]:
 
 def test_front_page_groups_every_chapter() -> None:
     """
-    Start, read, follow, when things break, test and reference; no page is forgotten.
+    Start, read, follow, run, when things break, test and reference; no page is forgotten.
     """
     captions = re.findall(r":caption: (.+)", INDEX)
-    assert captions == ["Start", "Read", "Follow", "When things break", "Test", "Reference"]
+    groups = ["Start", "Read", "Follow", "Run", "When things break", "Test", "Reference"]
+    assert captions == groups
     included = {"bench_table", "faults_table", "soak_report", "index"}
     assert sorted(reading_order()) == sorted({path.stem for path in DOCS.glob("*.rst")} - included)
 
