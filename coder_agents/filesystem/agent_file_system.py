@@ -188,7 +188,16 @@ class AgentFileSystem(ReadableFileSystem):
             target_inner = self._split(path2)[2]
         if self.auto_mkdir:
             files.make_directory(parent_of(target_inner), parents=True)
-        files.move(inner, target_inner)
+        if inner != target_inner:
+            files.move(inner, target_inner)
+
+    def open(self, path: str, mode: str = "rb", *args: Any, **options: Any) -> Any:
+        """
+        Return the file *path*, open for bytes or for text; see fsspec.
+
+        A file that is open for writing appears in one step, when it is closed.
+        """
+        return super().open(path, mode, *args, **options)
 
     def _open(
         self,

@@ -195,7 +195,7 @@ def test_files_of_the_kernel_are_read_whole(agent: Agent) -> None:
     assert agent.read_file("/proc/version") == Path("/proc/version").read_bytes()
 
 
-def test_directories_above_are_created_if_wished(files: Files, tmp_path: Path) -> None:
+def test_directories_above_are_created_on_request(files: Files, tmp_path: Path) -> None:
     """
     With parents, a file is written where the directories above it are missing.
     """

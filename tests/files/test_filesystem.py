@@ -424,6 +424,7 @@ def test_copies_and_moves_on_one_agent(fs: AgentFileSystem, root: str, tmp_path:
     fs.mv(f"{root}/copy", f"{root}/dir")
     fs.mv(f"{root}/file", f"{root}/dir/")
     fs.mv(f"{root}/dir", f"{root}/moved")
+    fs.mv(f"{root}/moved/file", f"{root}/moved")
     assert sorted(os.listdir(tmp_path / "moved")) == ["copy", "file", "sub"]
     fs.mv(f"{root}/moved/*", f"{root}/", recursive=True)
     assert sorted(os.listdir(tmp_path)) == ["copy", "file", "moved", "sub"]
