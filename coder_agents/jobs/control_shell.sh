@@ -41,6 +41,7 @@ ca_sleep=1
 ca_stat=
 ca_decode=
 ca_kicked=
+ca_quiet=
 
 # ---- Answers
 
@@ -556,6 +557,9 @@ do_READ() {
 # progress OFFSET1 OFFSET2 MAX WAIT: waits for output or the end, then answers
 progress() {
     ca_ms=0 ca_polls=0 ca_next=0 ca_step=100 ca_data=
+    # Short pauses for what is young; not again for what was quiet all through the last wait.
+    [ "$ca_quiet" = "$ca_folder" ] && ca_polls=@FAST@ ca_step=500
+    ca_quiet=
     while :; do
         # The end before the sizes: what is written after the one is in the other.
         state
@@ -566,7 +570,11 @@ progress() {
             # The end is often near.
             ca_data=1 ca_polls=$((@FAST@ - 5))
         fi
-        [ "$ca_pending" ] || [ $ca_ms -ge $(($4 * 100)) ] && break
+        [ "$ca_pending" ] && break
+        if [ $ca_ms -ge $(($4 * 100)) ]; then
+            [ $ca_polls -gt @FAST@ ] && [ ! "$ca_data" ] && ca_quiet=$ca_folder
+            break
+        fi
         ca_polls=$((ca_polls + 1))
         if [ "$ca_kicked" ] && [ $ca_polls -le 3 ]; then
             # The supervisor ends this wait.

@@ -40,14 +40,14 @@ class Limits:
         keep_days: days after which the next start deletes the folder of a finished job.
         drain: seconds that the end of a job waits for a process that it left behind and that
             holds its output open.
-        fast_polls: how often a request looks for output every few milliseconds before it waits
+        fast_polls: how often a request checks for output every few milliseconds before it waits
             for a tenth of a second and more.
     """
 
     idle: float = 60
     keep_days: int = 7
     drain: float = 0.3
-    fast_polls: int = 40
+    fast_polls: int = 20
 
 
 def bootstrap(nonce: str) -> str:

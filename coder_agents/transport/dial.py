@@ -57,6 +57,15 @@ class DialSocket(socket.socket):
 
     deadline: Deadline | None = None
 
+    def __init__(
+        self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, proto: int = 0
+    ) -> None:
+        try:
+            super().__init__(family, kind, proto)
+        except BaseException:  # Ctrl-C, when the socket was open and nobody had it yet
+            self._real_close()  # type: ignore[attr-defined]  # `close` needs what was not set yet
+            raise
+
     def recv_into(self, *args: Any) -> int:
         """
         Receive within the deadline.

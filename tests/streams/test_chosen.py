@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peer import Conversation, Script
 
-from coder_agents import Client, StreamEnd, StreamOptions
+from coder_agents import Client, LogStream, StreamEnd, StreamOptions
 from coder_agents.agent import Agent
 from coder_agents.schema import LogLevel, WorkspaceAgentLog, to_json
 from coder_agents.streams.bookmark import Bookmark
@@ -356,17 +356,18 @@ class Choosing(Schedule):
         super().__init__(deployment, agent)
         self.first = agent.push_logs([f"line {number % 4}" for number in range(there)])
 
-    def check_chosen(self, agent: Agent, filters: dict[str, Any], after: int = 0) -> None:
+    def follow_to_the_end(
+        self, stream: LogStream, agent: Agent, filters: dict[str, Any], after: int = 0
+    ) -> None:
         """
-        Check that what came is what reading the log with the same filters gives.
+        Check that what comes is what reading the log with the same filters gives.
         """
+        self.commit_all()
         chosen = {log.id for log in agent.logs(after, **filters)}
-        in_time = {*self.first}
-        for writing in self.writings:
-            in_time.update(writing.pending.ids if writing.in_time else ())
+        promised = chosen & {*self.first, *self.promised()}
+        self.finish(stream, promised)
         assert len(self.yielded) == len(set(self.yielded))
-        assert set(self.yielded) <= chosen
-        assert chosen & in_time <= set(self.yielded)
+        assert promised <= set(self.yielded) <= chosen
 
 
 def filters_at(agent: EmbeddedAgent, filters: dict[str, Any]) -> dict[str, Any]:
@@ -399,8 +400,7 @@ def test_following_chosen_lines_is_reading_them_whatever_happens(
         with agent.follow_logs(options=SETTLING, **filters) as stream:
             for what, how in steps:
                 schedule.step(stream, what, how)
-            schedule.finish(stream)
-        schedule.check_chosen(agent, filters)
+            schedule.follow_to_the_end(stream, agent, filters)
 
 
 @QUIETLY
@@ -440,9 +440,8 @@ def test_a_tail_that_is_followed_is_read_after_its_floor_whatever_happens(
             if number in stops:
                 stream.close()
                 stream = agent.follow_logs(stream.bookmark, options=SETTLING, **filters)
-        schedule.finish(stream)
+        schedule.follow_to_the_end(stream, agent, filters, floor)
         stream.close()
-        schedule.check_chosen(agent, filters, floor)
 
 
 def floor_of(agent: Agent, schedule: Schedule, tail: int) -> int:
@@ -461,7 +460,8 @@ def test_a_slow_writers_lines_come_after_the_tail(deployment: Deployment) -> Non
     """
     embedded = deployment.add_agent(f"agent-{len(deployment.agents)}")
     embedded.push_logs(["old"] * 5)
-    writing = Writing(embedded.begin_logs(["late"]), time.monotonic())
+    taken = time.monotonic()
+    writing = Writing(embedded.begin_logs(["late"]), taken)
     embedded.push_logs(["new"] * 3)
     with deployment.client() as client:
         with client.agent(embedded.id).follow_logs(tail=3, options=SETTLING) as stream:

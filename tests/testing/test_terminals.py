@@ -5,6 +5,7 @@ Terminals of embedded agents: what is started, what it gets and what comes of it
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -301,6 +302,27 @@ def test_a_terminal_that_is_left_alone_is_hung_up(
     assert is_running(child)
     agent.kill()
     assert not is_running(child)
+
+
+def test_a_terminal_ends_with_the_last_process_that_has_it_open(
+    deployment: Deployment, agent: EmbeddedAgent, terminal: Open, at_end: object
+) -> None:
+    """
+    A child in a session of its own delays the end, and a child whose outputs lead elsewhere does not.
+    """
+    elsewhere = "</dev/null >/dev/null 2>&1"
+    client = terminal(deployment, agent, f"setsid sleep 600 {elsewhere} & echo x")
+    assert (client.read_all(), client.end) == (b"x\r\n", at_end)
+    # The shell stays until the child has left its session, which a hang-up would end too.
+    client = terminal(deployment, agent, "setsid sh -c 'echo $$; exec sleep 600' & read go")
+    child = int(client.read_until(b"\n"))
+    client.send("\r")
+    (process,) = agent.terminals.running.values()
+    wait_until(lambda: not is_running(process.pid))
+    assert agent.terminals.running
+    os.kill(child, signal.SIGKILL)
+    client.read_all()
+    assert client.end == at_end
 
 
 def test_nothing_is_left_of_terminals_when_their_agent_ends(

@@ -9,8 +9,10 @@ import ssl
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -524,3 +526,43 @@ def test_urllib3_still_calls_new_conn_to_make_its_socket() -> None:
         with pytest.raises(ClosedError):
             connection.connect()
         assert tapped == [True]
+
+
+def test_an_interrupt_while_a_socket_is_made_leaves_none_open() -> None:
+    """
+    Ctrl-C at any line of what makes it finds nobody who could close it.
+    """
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if frame.f_code is not socket.socket.__init__.__code__:
+            return trace
+        lines -= event == "line"
+        if lines == 0 and event == "line":
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        interrupted = 0
+        for number in range(1, 20):
+            lines = number
+            try:
+                sys.settrace(trace)
+                DialSocket().close()
+            except KeyboardInterrupt:
+                interrupted += 1
+            finally:
+                sys.settrace(before)
+    assert [str(warning.message) for warning in caught] == []
+    assert 2 < interrupted < 19
+
+
+def test_a_socket_that_cannot_be_made_is_an_error() -> None:
+    """
+    The error of the system is passed on.
+    """
+    with pytest.raises(OSError, match="family"):
+        DialSocket(family=250)
