@@ -119,21 +119,15 @@ class AgentFileSystem(ReadableFileSystem):
 
         A symbolic link is removed, and not what it points to.
         """
-        if maxdepth is not None:
-            super().rm(path, recursive=recursive, maxdepth=maxdepth)
-            return
-        # One request removes a tree on the agent, which follows no link.
-        paths = [path] if isinstance(path, str) else path
-        for each in self._expanded(paths):
-            _, files, inner = self._split(each)
-            files.remove(inner, recursive=recursive)
-
-    def _expanded(self, paths: list[str]) -> list[str]:
-        found: list[str] = []
-        for path in paths:
-            # A link that leads nowhere can be removed, too.
-            found += [path] if self.lexists(path) else self.expand_path(path)
-        return found
+        for each in [path] if isinstance(path, str) else path:
+            kind = self._kind(each, follow=False)
+            if maxdepth is not None and kind != stat.S_IFLNK:
+                super().rm(each, recursive=recursive, maxdepth=maxdepth)
+                continue
+            # One request removes a tree on the agent, which follows no link.
+            for found in self.expand_path(each) if kind is None else [each]:
+                _, files, inner = self._split(found)
+                files.remove(inner, recursive=recursive)
 
     def cp_file(self, path1: str, path2: str, **options: Any) -> None:
         """

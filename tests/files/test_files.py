@@ -161,6 +161,7 @@ def test_what_cannot_be_done_is_an_error_of_python(files: Files, tmp_path: Path)
         (NotADirectoryError, files.entries, "file"),
         (FileExistsError, files.make_directory, "dir"),
         (OSError, files.remove, "dir"),
+        (PermissionError, files.remove, "/proc/version"),
         (FileNotFoundError, lambda path: files.write(path, b""), "none/file"),
         (IsADirectoryError, lambda path: files.write(path, b""), "dir"),
         (NotADirectoryError, lambda path: files.write(path, b"", parents=True), "file/below"),

@@ -282,6 +282,10 @@ def test_a_failed_write_is_not_tried_again(fs: AgentFileSystem, root: str, tmp_p
         file.close()
     assert file.closed
     file.close()
+    early = fs.open(f"{root}/none/file", "wb", block_size=2)
+    with pytest.raises(FileNotFoundError):
+        early.write(b"12345")
+    assert early.closed
     assert os.listdir(tmp_path) == ["dir"]
 
 
@@ -394,6 +398,9 @@ def test_a_tree_is_removed_and_not_what_links_in_it_lead_to(
         (tmp_path / name / "sub" / "file").write_bytes(b"x")
     (tmp_path / "broken").symlink_to("nowhere")
     assert f"{root}/tree/loop/loop" not in fs.find(f"{root}/tree")
+    for maxdepth in (None, 1):
+        fs.rm(f"{root}/tree/link", recursive=True, maxdepth=maxdepth)
+        (tmp_path / "tree" / "link").symlink_to(tmp_path / "outside")
     fs.rm(f"{root}/tree", recursive=True)
     fs.rm(f"{root}/tree2", recursive=True, maxdepth=3)
     fs.rm([f"{root}/broken"])
