@@ -14,5 +14,8 @@ except ImportError as error:
     ) from error
 
 from coder_agents.filesystem.agent_file_system import AgentFileSystem
+from coder_agents.lazy import listing
 
 __all__ = ["AgentFileSystem"]
+
+__dir__ = listing(__name__)
