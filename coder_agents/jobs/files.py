@@ -7,15 +7,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import os
 import posixpath
 import secrets
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import attrs
 
-from coder_agents.errors import CoderError, TransportError
+from coder_agents.errors import CoderError, ControlShellError, TransportError
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.checksum import Checksum
 from coder_agents.jobs.file_requests import (
@@ -31,12 +30,13 @@ from coder_agents.jobs.file_requests import (
     Replace,
     Stat,
 )
-from coder_agents.jobs.requests import MAX_PIECE, Request
+from coder_agents.jobs.requests import MAX_PIECE, Request, path_word
 from coder_agents.jobs.results import FileInfo, Piece, numbers_of, read_entries
 from coder_agents.jobs.shells import Shells, UnreachableError
 
 Data = bytes | bytearray | memoryview | BinaryIO
 
+READ_PIECE = 4 * 2**20  # bytes that one request reads: each is a round trip
 _CHECKSUM_WAIT = 60.0  # seconds; a gigabyte takes some three
 
 
@@ -82,9 +82,9 @@ class Files:
         Raises *OSError* where the file changes meanwhile: after the last piece, as its checksum is compared.
         """
         checksum = Checksum()
-        for data in self.pieces(path):
-            checksum.update(data)
-            write(data)
+        for piece in self.pieces(path):
+            checksum.update(piece)
+            write(piece)
         answer = self._call(GetChecksum(path), path, wait=_CHECKSUM_WAIT)
         if numbers_of(answer)[:2] != (checksum.value, checksum.size):
             raise _changed(path)
@@ -92,42 +92,58 @@ class Files:
 
     def pieces(self, path: Path, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
         """
-        Yield the bytes of the file *path* from *begin* to *end*, in pieces of up to 1 MiB.
+        Yield the bytes of the file *path* from *begin* to *end*, in pieces of up to 4 MiB.
+
+        A file that ends before *end* yields fewer bytes.
         """
         at = begin
         while end is None or at < end:
-            most = MAX_PIECE if end is None else min(MAX_PIECE, end - at)
-            answer = self._call(GetPiece(path, offset=at, max_bytes=most), path)
-            piece = Piece.read(answer)
-            if not piece.data:
-                return
+            wanted = READ_PIECE if end is None else min(READ_PIECE, end - at)
+            request = GetPiece(path, offset=at, max_bytes=wanted)
+            piece = Piece.read(self._call(request, path))
+            if len(piece.data) > wanted:
+                raise ControlShellError(f"a piece has {len(piece.data)} bytes, not {wanted}")
+            if piece.data:
+                yield piece.data
             at += len(piece.data)
-            yield piece.data
+            # A file of the kernel has no size before its end: there, a whole piece may have a next one.
+            if len(piece.data) < wanted:
+                return
 
-    def write(self, path: Path, data: Data, *, mode: int | None = None) -> int:
+    def read_range(self, path: Path, begin: int, end: int, known: FileInfo | None = None) -> bytes:
         """
-        Make *data* the content of the file *path* in one step; return its size.
+        Return the bytes of the file *path* from *begin* to *end*, or to its end where that is before.
 
-        Until then the file is as it was. It keeps its mode, unless *mode* is given.
+        Raises *OSError* where the file is not as *known* says, or changes between two pieces.
         """
-        source = data if hasattr(data, "read") else io.BytesIO(data)
-        temporary = beside(path)
-        checksum = Checksum()
-        try:
-            while True:
-                piece = source.read(MAX_PIECE)
-                if not isinstance(piece, bytes):
-                    raise TypeError('data must be a binary file: open it with mode "rb"')
-                if piece or not checksum.size:
-                    self.put(temporary, checksum.size, piece)
-                    checksum.update(piece)
-                if not piece:
-                    break
-            self.replace(path, temporary, checksum, mode)
-        except BaseException:
-            self.discard(temporary)
-            raise
-        return checksum.size
+        if known is None and end - begin > READ_PIECE:
+            known = self.stat(path)
+        data = b"".join(self.pieces(path, begin, end))
+        if known is not None and self.stat(path).version != known.version:
+            raise _changed(path)
+        return data
+
+    def write(
+        self, path: Path, data: Data, *, mode: int | None = None, parents: bool = False
+    ) -> int:
+        """
+        Make *data* the content of the file *path* in one step; return its size in bytes.
+
+        Until then the file is as it was. It keeps its mode, unless *mode* is given. With *parents* the
+        directories above it are created, if they are missing.
+
+        Raises *ValueError* and *TypeError* for arguments that no file can get, before anything is sent.
+        """
+        path_word(path)
+        if mode is not None and not 0 <= mode <= 0o7777:
+            raise ValueError(f"a mode is a number from 0 to 0o7777, not {mode!r}")
+        pieces = _pieces_of(data)
+        upload = Upload(self, path, parents=parents)
+        with upload.discarded_on_error():
+            for piece in pieces:
+                upload.append(piece)
+            upload.commit(mode)
+        return upload.checksum.size
 
     def replace(self, path: Path, temporary: Path, checksum: Checksum, mode: int | None) -> None:
         """
@@ -138,13 +154,13 @@ class Files:
         )
         self._call(request, path, wait=_CHECKSUM_WAIT)
 
-    def put(self, path: Path, offset: int, piece: bytes) -> None:
+    def put(self, path: Path, offset: int, piece: bytes, *, known_as: Path) -> None:
         """
-        Write *piece* into the file *path* at *offset*.
+        Write *piece* into the file *path* at *offset*. The path of an error is *known_as*.
         """
-        answer = self._call(PutPiece(path, offset=offset, data=piece), path)
-        if numbers_of(answer)[0] != offset + len(piece):
-            raise OSError(errno.EIO, "bytes were lost on the way to the agent", path)
+        answer = self._call(PutPiece(path, offset=offset, data=piece), known_as)
+        if numbers_of(answer) != (offset + len(piece),):
+            raise OSError(errno.EIO, "bytes were lost on the way to the agent", known_as)
 
     def discard(self, temporary: Path) -> None:
         """
@@ -184,6 +200,8 @@ class Files:
         failure: Exception
         try:
             return self.shells.call(request, wait=wait)
+        except CoderError:  # some are OSError, too
+            raise
         except UnreachableError as error:
             failure = error.failure
             if not isinstance(failure, CoderError):
@@ -193,17 +211,108 @@ class Files:
         raise failure
 
 
-def beside(path: Path) -> Path:
+class Upload:
+    """
+    A file that is written beside the one that it becomes in the end.
+
+    With *parents* the directories above it are created, if they are missing.
+
+    Attributes:
+        checksum: the checksum and the size of what was appended so far.
+    """
+
+    def __init__(self, files: Files, path: Path, *, parents: bool = False) -> None:
+        self.checksum = Checksum()
+        self._files = files
+        self._path = path
+        self._parents = parents
+        self._temporary = _beside(path)
+        self._is_begun = False
+
+    def append(self, data: bytes) -> None:
+        """
+        Append *data*, of any size; with no bytes, make sure that the file is there.
+        """
+        for start in range(0, len(data) or 1, MAX_PIECE):
+            piece = data[start : start + MAX_PIECE]
+            self._put(piece)
+            self.checksum.update(piece)
+
+    def _put(self, piece: bytes) -> None:
+        is_first, self._is_begun = not self._is_begun, True
+        offset = self.checksum.size
+        try:
+            self._files.put(self._temporary, offset, piece, known_as=self._path)
+        except FileNotFoundError:
+            if not (is_first and self._parents):
+                raise
+            self._files.make_directory(parent_of(self._path), parents=True)
+            self._files.put(self._temporary, offset, piece, known_as=self._path)
+
+    def commit(self, mode: int | None = None) -> None:
+        """
+        Make what was appended the content of the file, in one step.
+        """
+        if not self._is_begun:
+            self.append(b"")
+        self._files.replace(self._path, self._temporary, self.checksum, mode)
+
+    def discard(self) -> None:
+        """
+        Drop what was appended.
+        """
+        if self._is_begun:
+            self._files.discard(self._temporary)
+
+    @contextlib.contextmanager
+    def discarded_on_error(self) -> Iterator[None]:
+        """
+        Drop what was appended where the body of the ``with`` statement raises.
+        """
+        try:
+            yield
+        except BaseException:
+            self.discard()
+            raise
+
+
+def parent_of(path: Path) -> Path:
+    """
+    Return the directory in which *path* is.
+    """
+    return (
+        (posixpath.dirname(path) or b".")
+        if isinstance(path, bytes)
+        else posixpath.dirname(path) or "."
+    )
+
+
+def _pieces_of(data: Data) -> Iterator[bytes]:
+    source: Any = data if hasattr(data, "read") else io.BytesIO(memoryview(data))
+    return _read_pieces(source)
+
+
+def _read_pieces(source: BinaryIO) -> Iterator[bytes]:
+    while True:
+        piece = source.read(MAX_PIECE)
+        if not isinstance(piece, bytes):
+            raise TypeError('data must be a binary file: open it with mode "rb"')
+        if not piece:
+            return
+        yield piece
+
+
+def _beside(path: Path) -> Path:
     """
     Return the name of a new file in the directory of *path*.
     """
     suffix = f".{secrets.token_hex(6)}.part"
     if isinstance(path, bytes):
-        return os.path.join(
-            posixpath.dirname(path), b"." + posixpath.basename(path)[:200] + suffix.encode()
-        )
-    folder, name = posixpath.split(path)
-    return posixpath.join(folder, f".{name[:60]}{suffix}")
+        folder, name = posixpath.split(path)
+        return posixpath.join(folder, b"." + name[:200] + suffix.encode())
+    # A character has up to four bytes, and a name up to 255.
+    head, tail = posixpath.split(path)
+    return posixpath.join(head, f".{tail[:50]}{suffix}")
 
 
 def _changed(path: Path) -> OSError:
