@@ -25,7 +25,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 TABLE = DOCS / "bench_table.rst"
 PLOT = DOCS / "_static" / "bench.svg"
 
-ROUNDS = 9
+ROUNDS = 7
 GUARD_ROUNDS = 3
 GUARD_SLACK = 1.6
 

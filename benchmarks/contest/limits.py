@@ -26,7 +26,7 @@ Receive = Callable[[int], bytes]
 
 def connected(scale: Scale, path: str, headers: str = "") -> tuple[Receive, bytearray]:
     """
-    Ask for *path*; return what reads on behind the head of the answer, and what it has read.
+    Request *path*; return what reads after the head of the answer, and what was read already.
     """
     place = urlsplit(scale.url)
     connection = socket.create_connection((place.hostname, place.port))

@@ -149,7 +149,7 @@ class Scenes:
 
     def frames(self, agent: uuid.UUID, after: int, token: str) -> Iterator[bytes]:
         """
-        Yield the frames of *agent*'s log behind the id *after*, each when it is due.
+        Yield the frames of *agent*'s log after the id *after*, each when it is due.
 
         Connections with the same *token* follow the same busy log.
         """

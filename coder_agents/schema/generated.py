@@ -62,7 +62,12 @@ _READERS: Names = {
     "parse_times": parse_times,
 }
 _HANDLERS = (
-    "except KeyError: built = one({**nulls, **found})",
+    # Where nothing is missing, a value is an object that was taken for text: since Python 3.12 a slice
+    # of a dict is a missing key, too.
+    (
+        "except KeyError:"
+        " built = unexpected(found) if nulls.keys() <= found.keys() else one({**nulls, **found})"
+    ),
     "except (TypeError, AttributeError, ValueError): built = unexpected(found)",
 )
 

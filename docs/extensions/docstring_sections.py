@@ -28,7 +28,7 @@ class Sections(GoogleDocstring):
 
     def _parse_attributes_section(self, section: str) -> list[str]:
         """
-        Show the type of an attribute behind its name, not in lines of its own.
+        Show the type of an attribute after its name, not in lines of its own.
         """
         lines = []
         for name, _, description in self._consume_fields():

@@ -270,8 +270,12 @@ def test_one_that_hangs_is_a_time_out_that_says_where(agent: Agent, dev: Embedde
     The error has the devcontainer as it was seen last.
     """
     dev.set_devcontainers([attrs.evolve(DEV, status=STATUS.STARTING, container=None)])
-    with pytest.raises(TimeoutError, match=r"'dev' is not running after 0\.2 .*: it is starting"):
-        agent.wait_devcontainer("ctr", timeout=0.2)
+    for seconds in (0.2, 5, 60):
+        with pytest.raises(TimeoutError) as raised:
+            agent.wait_devcontainer("ctr", timeout=seconds)
+        if "was not reported" not in str(raised.value):  # as by a busy machine
+            break
+    assert f"'dev' is not running after {seconds:g} seconds: it is starting" in str(raised.value)
 
 
 def test_a_time_out_without_any_state_says_so(deployment: Deployment, dev: EmbeddedAgent) -> None:
