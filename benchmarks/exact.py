@@ -22,7 +22,16 @@ from coder_agents import Agent
 from coder_agents.testing import Deployment
 from coder_agents.testing.faults.fault import Fault
 
-FAULTS = ("drop", "reset", "stall", "never_attach", "lost_command", "lost_tail", "close", "not_connected")
+FAULTS = (
+    "drop",
+    "reset",
+    "stall",
+    "never_attach",
+    "lost_command",
+    "lost_tail",
+    "close",
+    "not_connected",
+)
 ALL_BYTES = bytes(range(256))
 BIG = 1_300_000
 INPUT = 1_000_000
@@ -130,7 +139,9 @@ def exact(runs: int, chance: random.Random, report: Callable[[str], object]) -> 
                     struck += met.struck
                     deployment.faults.clear()
                 seconds = time.monotonic() - began
-                report(f"{kind.name:24} {runs} runs, {struck} struck, {len(failures)} wrong, {seconds:.0f} s")
+                report(
+                    f"{kind.name:24} {runs} runs, {struck} struck, {len(failures)} wrong, {seconds:.0f} s"
+                )
                 for each in failures[:5]:
                     report(f"    {each}")
                 wrong += len(failures)

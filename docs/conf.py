@@ -55,7 +55,10 @@ nitpick_ignore_regex = [
     (r"py:.*", "|".join(name for name in dir(builtins) if name.isidentifier())),
     (r"py:class", r"(coder_agents\..*\.|~)?[A-Z]"),
     # Aliases that the argument's description spells out, and a name that annotations leave short.
-    (r"py:class", "Cert|Command|Data|File|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta"),
+    (
+        r"py:class",
+        "Cert|Command|Data|File|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
+    ),
     # What only those who read the embedded deployment's source meet.
     (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing(\.\w+){2,3}"),
 ]
