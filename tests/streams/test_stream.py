@@ -397,7 +397,7 @@ def test_what_comes_during_a_slow_loop_body_is_read_before_it_is_silence(
     serve: Serve, kind: Kind
 ) -> None:
     """
-    Also where it comes after the read that emptied the socket.
+    A read that emptied the socket before does not hide what came after it.
     """
     first_was_read = threading.Event()
 
