@@ -356,7 +356,8 @@ def test_pipe_gets_only_values_that_changed(runs: dict[str, Future[Run]]) -> Non
     found = UPDATES.search(output)
     assert found
     assert output.count("Disk: ") == 1
-    assert output.count("Clock: ") >= min(2, int(found[2]))  # a slow machine sees one alone
+    # A slow machine has few updates, and some of them without a new time.
+    assert output.count("Clock: ") >= min(2, int(found[2]) // 2)
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="ports are read from /proc")

@@ -28,6 +28,7 @@ The most seconds that output waits for a peer that does not read.
 """
 
 _BLOCK = 131_008  # bytes that one read takes at most
+_JUST_NOW = 0.01  # seconds
 _SMALL = 16_384  # bytes; after a larger read, more bytes have probably arrived
 
 
@@ -110,17 +111,18 @@ class Connection:
         """
         Return the bytes that have arrived; None where none have, b"" at the end.
 
-        A socket that the last read emptied is not read again at once: the caller gets None, and
-        waits.
+        A socket that a read has emptied just now is not read again at once: the caller gets None,
+        and waits. Later it is read: a caller that was away must not take that for silence.
 
         Raises *ClosedError* when woken, *DroppedError* where the connection dropped or the peer
         does not read.
         """
-        if not self._is_drained or self._output or self._woken:
-            return self.receive_now()
-        self._is_drained = False
-        self._lacking = EVENT_READ
-        return None
+        if self._is_drained and not self._output and not self._woken:
+            self._is_drained = False
+            if time.monotonic() - self.last_byte < _JUST_NOW:
+                self._lacking = EVENT_READ
+                return None
+        return self.receive_now()
 
     def receive_now(self) -> bytes | None:
         """

@@ -393,6 +393,29 @@ def test_a_slow_loop_body_is_no_silence(serve: Serve, kind: Kind) -> None:
         assert kind.read(next(stream)) == 2
 
 
+def test_what_comes_during_a_slow_loop_body_is_read_before_it_is_silence(
+    serve: Serve, kind: Kind
+) -> None:
+    """
+    A read that emptied the socket before does not hide what came after it.
+    """
+    first_was_read = threading.Event()
+
+    def say_one_after_the_other(conversation: Conversation) -> None:
+        kind.accept(conversation)
+        kind.say(conversation, 1)
+        assert first_was_read.wait(60)
+        kind.say(conversation, 2)
+        conversation.until_gone()
+
+    options = StreamOptions(reconnect=None, idle_timeout=1)
+    with kind.open(serve(say_one_after_the_other, options=options)) as stream:
+        assert kind.read(next(stream)) == 1
+        first_was_read.set()
+        time.sleep(1.2)
+        assert kind.read(next(stream)) == 2
+
+
 def test_a_lost_connection_is_never_the_end_of_the_iteration(serve: Serve, kind: Kind) -> None:
     """
     It raises once; the iteration after that is over.
