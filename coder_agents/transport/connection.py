@@ -28,6 +28,7 @@ The most seconds that output waits for a peer that does not read.
 """
 
 _BLOCK = 131_008  # bytes that one read takes at most
+# Far below any idle time-out: a read that is skipped proves no silence.
 _JUST_NOW = 0.01  # seconds
 _SMALL = 16_384  # bytes; after a larger read, more bytes have probably arrived
 

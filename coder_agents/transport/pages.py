@@ -101,7 +101,8 @@ def is_known_page(response: requests.Response) -> bool:
     cause.
     """
     text = _text_of(response)
-    return _is_dashboard(text, title_of(text)) or _is_login(text, title_of(text))
+    title = title_of(text)
+    return _is_dashboard(text, title) or _is_login(text, title)
 
 
 def _text_of(response: requests.Response) -> str:

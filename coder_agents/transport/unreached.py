@@ -135,9 +135,8 @@ def _cause(root: BaseException, token: str) -> BaseException | None:
 
 
 def _why_not_sent(what: str, error: BaseException) -> str:
-    if isinstance(
-        error, requests.exceptions.InvalidHeader
-    ):  # the text of the exception quotes the value
+    # The text of the exception quotes the header's value.
+    if isinstance(error, requests.exceptions.InvalidHeader):
         return f"{what}: a header of the session or the settings cannot be sent"
     return f"{what}: {escape_controls(str(error))}"
 

@@ -336,7 +336,7 @@ def test_a_wait_goes_on_through_a_drop(
 
 def test_many_changes_are_told_in_whole(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    What is told leads to what is there, however the reads fall between the changes.
+    The reported changes lead to the present state, whenever the reads come between the changes.
     """
     embedded.set_ports([])
     embedded.open_port(9)

@@ -57,7 +57,7 @@ PRINTED = [
 @pytest.mark.parametrize(("text", "number"), PRINTED, ids=[text for text, _ in PRINTED])
 def test_what_common_scripts_print_is_a_number(text: str, number: Number) -> None:
     """
-    The number is as it stands; white space around it and a percentage behind it say nothing new.
+    White space around the number and a percentage after it do not change the number.
     """
     assert Number.parse(text) == number
 
