@@ -13,8 +13,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import fsspec
 import pytest
+
+pytest.importorskip("fsspec")
+
+import fsspec
 from fsspec.callbacks import Callback
 
 from coder_agents import Client, CoderError

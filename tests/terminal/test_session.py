@@ -4,6 +4,7 @@ The session of a terminal where chance decides: what was sent, what was closed, 
 
 from __future__ import annotations
 
+import math
 import threading
 import uuid
 from collections.abc import Callable
@@ -33,17 +34,23 @@ class Breaking(Attachment):
     before = True
     breaks = 0
 
-    def write(self, text: str, received: Callable[[bytes], object]) -> None:
+    def write(
+        self,
+        text: str,
+        received: Callable[[bytes], object],
+        *,
+        stalled_after: float = math.inf,
+    ) -> None:
         """
         Write, and break.
         """
         kind = type(self)
         if not kind.breaks:
-            super().write(text, received)
+            super().write(text, received, stalled_after=stalled_after)
             return
         kind.breaks -= 1
         if not kind.before:
-            super().write(text, received)
+            super().write(text, received, stalled_after=stalled_after)
         raise DroppedError("broken by the test")
 
     @property
