@@ -331,6 +331,26 @@ def test_every_result_can_be_pickled_and_copied(value: Any) -> None:
         assert str(made) == str(value)
 
 
+COMMAND_ERRORS = [
+    coder_agents.CommandError("failed", returncode=-9, cmd=["make"], output=b"out", stderr=b"err"),
+    coder_agents.CommandTimeoutError("late", cmd="make", timeout=2.5, output="out", stderr=None),
+    coder_agents.CommandLostError("lost", job_id="id", started=True),
+    coder_agents.JobNotFoundError("gone", job_id="id"),
+]
+
+
+@pytest.mark.parametrize("error", COMMAND_ERRORS, ids=str)
+def test_an_error_of_a_command_keeps_what_it_reports(error: CoderError) -> None:
+    """
+    A copy has the text, which is that of no error of `subprocess`, and every attribute.
+    """
+    text = str(error)
+    assert text in {"failed", "late", "lost", "gone"}
+    for made in (make(error) for make in COPIES):
+        assert type(made) is type(error)
+        assert (str(made), vars(made)) == (text, vars(error))
+
+
 def test_the_results_are_all_there() -> None:
     """
     Each public class is tried above, or is an error, or one of those that hold connections.
