@@ -52,6 +52,8 @@ if TYPE_CHECKING:
         ShellError,
         StartupError,
         StreamError,
+        TerminalError,
+        TerminalNotFoundError,
         TLSError,
         TransportError,
         UnsupportedError,
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         StreamOptions,
         StreamStats,
     )
+    from coder_agents.terminal import Terminal
 
 __all__ = [
     "APIError",
@@ -152,6 +155,9 @@ __all__ = [
     "StreamOptions",
     "StreamStats",
     "TLSError",
+    "Terminal",
+    "TerminalError",
+    "TerminalNotFoundError",
     "TransportError",
     "UnsupportedError",
     "WorkspaceFailedError",
@@ -175,8 +181,8 @@ __getattr__, __dir__ = exports(
             "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
             "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "
             "RateLimitError ReadinessError ReadyTimeoutError RequestTimeoutError "
-            "ServerError ServerEventError ShellError StartupError StreamError TLSError "
-            "TransportError UnsupportedError WorkspaceFailedError "
+            "ServerError ServerEventError ShellError StartupError StreamError TerminalError "
+            "TerminalNotFoundError TLSError TransportError UnsupportedError WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
         "batch": "MetadataOfAgents",
@@ -188,5 +194,6 @@ __getattr__, __dir__ = exports(
             "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),
+        "terminal": "Terminal",
     },
 )

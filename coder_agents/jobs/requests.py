@@ -22,6 +22,9 @@ def check_job(request: object, field: object, job: str) -> None:
     """
     Check that a job's id is letters, digits, - and _.
     """
+    given: object = job
+    if not isinstance(given, str):
+        raise TypeError(f"a job's id is text, not {type(given).__name__}")
     if _JOB.fullmatch(job) is None:
         raise ValueError(f"a job's id is 1 to 64 letters, digits, - and _, not {job!r}")
 
