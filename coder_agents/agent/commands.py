@@ -160,7 +160,7 @@ class CommandMethods(BaseAgent):
         """
         Return the content of the file *path* on the agent, compared with its checksum there.
 
-        A relative *path* begins at the agent's directory.
+        *path* is text, bytes, or a path of pathlib; a relative one begins at the agent's directory.
 
         Raises Python's own errors, such as `FileNotFoundError`, and *OSError* where the file changes
         meanwhile.
@@ -180,8 +180,8 @@ class CommandMethods(BaseAgent):
         """
         Make *data* the content of the file *path* on the agent, in one step; return its size in bytes.
 
-        *data* is bytes, text, which is written as UTF-8, or a binary file. The file keeps its mode, unless *mode* is
-        given. Until the end it is as it was.
+        *path* is as in `read_file`. *data* is bytes, text, which is written as UTF-8, or a binary file. The file keeps
+        its mode, unless *mode* is given. Until the end it is as it was.
 
         Raises Python's own errors, such as `PermissionError`.
         """
