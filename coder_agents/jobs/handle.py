@@ -11,6 +11,7 @@ import secrets
 import attrs
 
 from coder_agents.errors import (
+    APIError,
     CoderError,
     CommandLostError,
     ControlShellError,
@@ -22,6 +23,8 @@ from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.requests import MAX_PIECE, Read, Remove, Request, Signal, Start, WriteInput
 from coder_agents.jobs.results import Progress, numbers_of
 from coder_agents.jobs.shells import Shells, UnreachableError
+
+_BAD_GATEWAY = 502  # what a deployment answers for an agent that is not connected
 
 
 @attrs.frozen(kw_only=True)
@@ -168,7 +171,7 @@ class JobHandle:
         container = self.shells.place.container
         reached = f"the container {container!r} of the agent" if container else "the agent"
         lost = CommandLostError(
-            f"{self.what}: {reached} cannot be reached ({error}){words}",
+            f"{self.what}: {reached} cannot be reached ({_reason(error)}){words}",
             job_id=self.id,
             started=known if self.id else None,
         )
@@ -203,6 +206,15 @@ def _refused(request: Request) -> str:
         return ""
     within = f" in {request.cwd!r}" if request.cwd else ""
     return f"the command was not started{within}: "
+
+
+def _reason(error: UnreachableError) -> str:
+    """
+    Return why no answer came, in one line.
+    """
+    if isinstance(error.failure, APIError) and error.failure.status_code == _BAD_GATEWAY:
+        return "status 502, as for an agent that is not connected"
+    return " ".join(str(error).split())
 
 
 _STARTED = {

@@ -415,7 +415,9 @@ def test_a_lost_agent_says_whether_the_command_had_started(
         with pytest.raises(CommandLostError) as before:
             agent.run(f"echo y >>{ran}")
         assert before.value.started is False
-        assert "had not started" in str(before.value)
+        text = f"main: job {before.value.job_id}: the agent cannot be reached"
+        reason = "status 502, as for an agent that is not connected"
+        assert str(before.value).endswith(f"{text} ({reason}): the command had not started")
         assert before.value.__cause__ is not None
         embedded.connect()
         assert agent.job(caught.value.job_id).wait(LIMIT) == 0
