@@ -7,9 +7,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import os
 import posixpath
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import PurePath
 from typing import Any, BinaryIO
 
 import attrs
@@ -35,6 +37,7 @@ from coder_agents.jobs.results import FileInfo, Piece, numbers_of, read_entries
 from coder_agents.jobs.shells import Shells, UnreachableError
 
 Data = bytes | bytearray | memoryview | BinaryIO
+FilePath = str | bytes | os.PathLike[str]
 
 READ_PIECE = 4 * 2**20  # bytes that one request reads: each is a round trip
 _CHECKSUM_WAIT = 60.0  # seconds; a gigabyte takes some three
@@ -47,9 +50,14 @@ class Files:
 
     Every call raises Python's own errors, such as `FileNotFoundError`, with the path as their
     ``filename``; *CoderError* where the agent cannot be reached.
+
+    Attributes:
+        shells: reach the agent.
+        reference: what a path in an error begins with, so that it is not taken for a local one.
     """
 
     shells: Shells
+    reference: str = ""
 
     def stat(self, path: Path, *, follow: bool = True) -> FileInfo:
         """
@@ -87,7 +95,7 @@ class Files:
             write(piece)
         answer = self._call(GetChecksum(path), path, wait=_CHECKSUM_WAIT)
         if numbers_of(answer)[:2] != (checksum.value, checksum.size):
-            raise _changed(path)
+            raise self._changed(path)
         return checksum.size
 
     def pieces(self, path: Path, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -120,7 +128,7 @@ class Files:
             known = self.stat(path)
         data = b"".join(self.pieces(path, begin, end))
         if known is not None and self.stat(path).version != known.version:
-            raise _changed(path)
+            raise self._changed(path)
         return data
 
     def write(
@@ -135,7 +143,8 @@ class Files:
         Raises *ValueError* and *TypeError* for arguments that no file can get, before anything is sent.
         """
         path_word(path)
-        if mode is not None and not 0 <= mode <= 0o7777:
+        given: object = mode
+        if given is not None and not (isinstance(given, int) and 0 <= given <= 0o7777):
             raise ValueError(f"a mode is a number from 0 to 0o7777, not {mode!r}")
         pieces = _pieces_of(data)
         upload = Upload(self, path, parents=parents)
@@ -160,7 +169,9 @@ class Files:
         """
         answer = self._call(PutPiece(path, offset=offset, data=piece), known_as)
         if numbers_of(answer) != (offset + len(piece),):
-            raise OSError(errno.EIO, "bytes were lost on the way to the agent", known_as)
+            raise OSError(
+                errno.EIO, "bytes were lost on the way to the agent", self._shown(known_as)
+            )
 
     def discard(self, temporary: Path) -> None:
         """
@@ -207,8 +218,14 @@ class Files:
             if not isinstance(failure, CoderError):
                 failure = TransportError(f"{self.shells.place.what}: {failure}")
         except OSError as error:
-            failure = OSError(error.errno, error.strerror, path)
+            failure = OSError(error.errno, error.strerror, self._shown(path))
         raise failure
+
+    def _changed(self, path: Path) -> OSError:
+        return OSError(errno.ESTALE, "the file changed while it was read", self._shown(path))
+
+    def _shown(self, path: Path) -> Path:
+        return f"{self.reference}{path}" if isinstance(path, str) else path
 
 
 class Upload:
@@ -276,6 +293,13 @@ class Upload:
             raise
 
 
+def path_of(path: FilePath) -> Path:
+    """
+    Return *path* as the agent has it. Raises *TypeError* for what is no path.
+    """
+    return path.as_posix() if isinstance(path, PurePath) else os.fspath(path)
+
+
 def parent_of(path: Path) -> Path:
     """
     Return the directory in which *path* is.
@@ -288,7 +312,13 @@ def parent_of(path: Path) -> Path:
 
 
 def _pieces_of(data: Data) -> Iterator[bytes]:
-    source: Any = data if hasattr(data, "read") else io.BytesIO(memoryview(data))
+    source: Any = data
+    if not hasattr(data, "read"):
+        try:
+            source = io.BytesIO(memoryview(data))
+        except TypeError:
+            kind = type(data).__name__
+            raise TypeError(f"data must be bytes, text or a binary file, not {kind}") from None
     return _read_pieces(source)
 
 
@@ -313,7 +343,3 @@ def _beside(path: Path) -> Path:
     # A character has up to four bytes, and a name up to 255.
     head, tail = posixpath.split(path)
     return posixpath.join(head, f".{tail[:50]}{suffix}")
-
-
-def _changed(path: Path) -> OSError:
-    return OSError(errno.ESTALE, "the file changed while it was read", path)

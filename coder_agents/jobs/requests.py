@@ -15,6 +15,7 @@ from coder_agents.jobs.escape import MAX_INLINE, escaped, payload, to_bytes
 MAX_PIECE: Final = 2**20  # bytes of a file or of input that one request carries
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
+_CONTAINER = re.compile(r"[A-Za-z0-9_.-]{0,128}", re.ASCII)
 _SIGNALS = range(65)
 
 
@@ -22,8 +23,24 @@ def check_job(request: object, field: object, job: str) -> None:
     """
     Check that a job's id is letters, digits, - and _.
     """
+    given: object = job
+    if not isinstance(given, str):
+        raise TypeError(f"a job's id is text, not {type(given).__name__}")
     if _JOB.fullmatch(job) is None:
         raise ValueError(f"a job's id is 1 to 64 letters, digits, - and _, not {job!r}")
+
+
+def check_container(request: object, field: object, container: str) -> None:
+    """
+    Check that a container's id or name is letters, digits, and . _ -, as Docker's are.
+    """
+    given: object = container
+    if not isinstance(given, str):
+        raise TypeError(f"container must be an id or a name, not {type(given).__name__}")
+    if _CONTAINER.fullmatch(given) is None:
+        raise ValueError(
+            f"a container's id or name is up to 128 letters, digits, . _ and -, not {given!r}"
+        )
 
 
 def check_natural(request: object, field: attrs.Attribute[Any], number: float) -> None:
@@ -117,7 +134,7 @@ class Inside(Request):
     """
 
     operation = "INSIDE"
-    container: str = attrs.field(validator=attrs.validators.matches_re(r"[A-Za-z0-9_.-]{0,128}"))
+    container: str = attrs.field(validator=check_container)
 
     def _fields(self) -> list[bytes]:
         return [escaped(self.container)]
