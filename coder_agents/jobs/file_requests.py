@@ -10,7 +10,8 @@ from __future__ import annotations
 import attrs
 
 from coder_agents.jobs.escape import payload
-from coder_agents.jobs.requests import MAX_PIECE, Request, check_natural, check_piece, path_word
+from coder_agents.jobs.piece_size import FIRST_PIECE
+from coder_agents.jobs.requests import Request, check_natural, check_piece, path_word
 
 Path = str | bytes
 
@@ -64,7 +65,7 @@ class GetPiece(PathRequest):
 
     operation = "GET"
     offset: int = attrs.field(validator=check_natural, kw_only=True)
-    max_bytes: int = attrs.field(default=MAX_PIECE, validator=check_natural, kw_only=True)
+    max_bytes: int = attrs.field(default=FIRST_PIECE, validator=check_natural, kw_only=True)
 
     def _fields(self) -> list[bytes]:
         return [path_word(self.path), b"%d" % self.offset, b"%d" % self.max_bytes]

@@ -20,7 +20,8 @@ from coder_agents.errors import (
 )
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.loan import Loan
-from coder_agents.jobs.requests import MAX_PIECE, Read, Remove, Request, Signal, Start, WriteInput
+from coder_agents.jobs.piece_size import FIRST_PIECE
+from coder_agents.jobs.requests import Read, Remove, Request, Signal, Start, WriteInput
 from coder_agents.jobs.results import Progress, numbers_of
 from coder_agents.jobs.shells import Shells, UnreachableError
 
@@ -63,7 +64,7 @@ class JobHandle:
         offsets: tuple[int, int],
         *,
         wait: float = 0,
-        max_bytes: int = MAX_PIECE,
+        max_bytes: int = FIRST_PIECE,
         loan: Loan | None = None,
         deadline: float = math.inf,
     ) -> Progress:

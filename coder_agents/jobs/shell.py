@@ -4,6 +4,7 @@ One control shell: the program over one attachment, and requests to it.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 import uuid
@@ -14,9 +15,10 @@ import attrs
 from coder_agents.errors import ControlShellError, UnsupportedError
 from coder_agents.jobs.answers import Answer, AnswerReader, ReadyReader
 from coder_agents.jobs.program import Limits, bootstrap, program
+from coder_agents.jobs.requests import Quit
 from coder_agents.jobs.results import Greeting
 from coder_agents.terminal.attachment import Attachment, TerminalRequest
-from coder_agents.transport import DroppedError
+from coder_agents.transport import ClosedError, DroppedError
 
 if TYPE_CHECKING:
     from coder_agents.jobs.requests import Request
@@ -125,6 +127,7 @@ class ControlShell:
         self._numbers = 0
         self._last_byte = 0.0
         self._is_closed = False
+        self._is_idle = False
         self.greeting = Greeting(0, 0, frozenset(), "")
         self.idle_since = 0.0
 
@@ -148,6 +151,7 @@ class ControlShell:
         while not self._came:
             self._feed(self._bytes_by(deadline, "the control shell did not start"))
         self.greeting = Greeting.read(self._came.pop(0))
+        self._is_idle = True
         self.idle_since = time.monotonic()
 
     def _is_ready(self, ready: ReadyReader, data: bytes) -> bool:
@@ -168,6 +172,7 @@ class ControlShell:
         Raises *DroppedError* where the connection breaks or stalls, *ControlShellError* where the answer is
         not one to the request, *ClosedError* when woken.
         """
+        self._is_idle = False
         self._numbers += 1
         number = self._numbers
         available = "base64" in self.greeting.capabilities
@@ -187,6 +192,7 @@ class ControlShell:
             answers.append(answer)
             if len(answers) > _MAX_ANSWERS:
                 raise ControlShellError("the control shell gives answers without end")
+        self._is_idle = True
         self.idle_since = time.monotonic()
         return answers
 
@@ -223,7 +229,14 @@ class ControlShell:
 
     def close(self) -> None:
         """
-        Detach; the program ends itself. Also twice.
+        End the program, where it waits for a request, and detach. Also twice.
+
+        A program that is busy ends itself later.
         """
+        if self._is_idle and not self._is_closed:
+            self._is_idle = False
+            quit_request = Quit().encode(self._numbers + 1).decode("ascii")
+            with contextlib.suppress(ClosedError, DroppedError, ControlShellError):
+                self._attachment.write(quit_request, self._feed, stalled_after=0)
         self._is_closed = True
         self._attachment.close()
