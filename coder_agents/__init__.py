@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         StreamError,
         TLSError,
         TransportError,
+        UnsupportedCallError,
         UnsupportedError,
         WorkspaceFailedError,
         WorkspaceNotFoundError,
@@ -153,6 +154,7 @@ __all__ = [
     "StreamStats",
     "TLSError",
     "TransportError",
+    "UnsupportedCallError",
     "UnsupportedError",
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",
@@ -176,7 +178,7 @@ __getattr__, __dir__ = exports(
             "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "
             "RateLimitError ReadinessError ReadyTimeoutError RequestTimeoutError "
             "ServerError ServerEventError ShellError StartupError StreamError TLSError "
-            "TransportError UnsupportedError WorkspaceFailedError "
+            "TransportError UnsupportedCallError UnsupportedError WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
         "batch": "MetadataOfAgents",

@@ -205,12 +205,13 @@ class CommandMethods(BaseAgent):
         agent's machine.
 
         Raises *TerminalNotFoundError* where no terminal of that id runs, *TerminalError* where the agent can
-        start none, *UnsupportedError* where the command would not run in the container, *CoderError* where the
-        deployment refuses, *ValueError* for a *command* that is too long or one beside *reconnect_id*.
+        start none, *UnsupportedError* where the agent has no POSIX shell, or the command would not run in the
+        container, *CoderError* where the deployment refuses, *ValueError* for a *command* that is too long or one beside *reconnect_id*.
         """
         from coder_agents.terminal.terminal import open_terminal
 
         self._http.check_open()
+        self._check_posix("agent.terminal()", container)
         return open_terminal(
             self._http,
             self.id,
@@ -227,6 +228,19 @@ class CommandMethods(BaseAgent):
     def _label_or_id(self) -> str:
         return self.label or str(self.id)
 
+    def _check_posix(self, call: str, container: str | None) -> None:
+        """
+        Raise *UnsupportedError* where the agent has no POSIX shell; a container may have one.
+        """
+        system = self._data.operating_system
+        if system == "windows" and not container:
+            raise UnsupportedError(
+                f"{self._label_or_id}: the agent runs on Windows and has no POSIX shell, which commands,"
+                " jobs, files and terminals need",
+                call=call,
+                found=system,
+            )
+
     def _shells(self, container: str | None, container_user: str | None) -> Shells:
         """
         Return the control shells of the agent, or of one of its containers.
@@ -239,12 +253,7 @@ class CommandMethods(BaseAgent):
         self._http.check_open()
         if container_user and not container:
             raise ValueError("container_user is a user in a container: give container, too")
-        if self._data.operating_system == "windows" and not container:
-            raise UnsupportedError(
-                f"{self._label_or_id}: the agent runs on Windows and has no POSIX shell, which commands,"
-                " jobs and files need",
-                call="agent.run()",
-            )
+        self._check_posix("agent.run()", container)
         key = "shells", self.id, container or "", container_user or ""
         held = self._http.held
         if key not in held:

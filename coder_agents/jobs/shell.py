@@ -155,7 +155,9 @@ class ControlShell:
             return ready.feed(data)
         except ControlShellError as error:
             raise UnsupportedError(
-                f"{self._what}: the agent cannot run commands: {error}", call="agent.run()"
+                f"{self._what}: the agent cannot run commands: {error}",
+                call="agent.run()",
+                found=str(error),
             ) from None
 
     def request(self, request: Request, *, repeated: bool = False, wait: float = 0) -> list[Answer]:

@@ -174,7 +174,9 @@ class Shells:
             raise UnsupportedError(
                 f"{self.place.what}: the agent did not open the container {self.place.container!r},"
                 " and nothing was run. The agent's containers are switched off, or there is no such"
-                " container"
+                " container",
+                call="agent.run()",
+                found="the agent's machine",
             )
 
     def _facts_of_machine(self) -> dict[str, str]:

@@ -272,7 +272,9 @@ class Session:
         if begun.is_outside:
             raise UnsupportedError(
                 f"{self._what}: the agent did not run the command in the container; nothing was run."
-                " Containers are switched off there"
+                " Containers are switched off there",
+                call="agent.terminal()",
+                found="the agent's machine",
             )
         if self._is_new and not self.buffers.is_open:
             if not begun.is_known:

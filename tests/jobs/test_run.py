@@ -19,6 +19,7 @@ import pytest
 
 from coder_agents import (
     Agent,
+    APIError,
     AuthenticationError,
     Client,
     CommandError,
@@ -586,8 +587,10 @@ def test_a_container_is_verified_before_anything_runs(
     agent._http.held.clear()
     deployment.faults.add("ignore_container", route="pty", times=None)
     for name in ("web", "abcdef0123456789"):
-        with pytest.raises(UnsupportedError, match="nothing was run"):
+        with pytest.raises(UnsupportedError, match="nothing was run") as caught:
             agent.run(f"touch {tmp_path}/ran", container=name)
+        assert caught.value.found == "the agent's machine"
+        assert not isinstance(caught.value, APIError)
     assert not (tmp_path / "ran").exists()
 
 
@@ -597,9 +600,16 @@ def test_an_agent_on_windows_has_no_posix_shell(deployment: Deployment, client: 
     """
     windows = deployment.add_agent("win", workspace="w", operating_system="windows")
     agent = client.agent(str(windows.id))
-    for call in (lambda: agent.run("dir"), lambda: agent.start_job("dir"), agent.jobs):
-        with pytest.raises(UnsupportedError, match="Windows and has no POSIX shell"):
-            call()
+    calls = {
+        "agent.run()": (lambda: agent.run("dir"), lambda: agent.start_job("dir"), agent.jobs),
+        "agent.terminal()": (agent.terminal,),
+    }
+    for name, each in calls.items():
+        for call in each:
+            with pytest.raises(UnsupportedError, match="Windows and has no POSIX shell") as caught:
+                call()
+            assert (caught.value.call, caught.value.found) == (name, "windows")
+            assert not isinstance(caught.value, APIError)
     assert not any("/pty" in request.target for request in deployment.requests)
 
 
@@ -611,8 +621,10 @@ def test_an_agent_without_stty_cannot_run_commands(
     """
     (tmp_path / "sh").symlink_to("/bin/sh")
     poor = deployment.add_agent("poor", workspace="p", environment={"PATH": str(tmp_path)})
-    with pytest.raises(UnsupportedError, match="stty"):
+    with pytest.raises(UnsupportedError, match="stty") as caught:
         client.agent(str(poor.id)).run("true")
+    assert "stty" in caught.value.found
+    assert not isinstance(caught.value, APIError)
 
 
 def test_a_closed_client_runs_nothing(deployment: Deployment, embedded: EmbeddedAgent) -> None:
