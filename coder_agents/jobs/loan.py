@@ -42,13 +42,28 @@ class Loan:
         self.shell = shell
         self.check()
 
+    def take_from(self, kept: list[ControlShell]) -> bool:
+        """
+        Use the last one of *kept*, where there is one, from now on; return whether there is.
+
+        It is taken before it is removed, so that an interrupt in between does not leave it without an
+        owner. Raises *ClosedError* when woken.
+        """
+        if not kept:
+            return False
+        self.shell = kept[-1]
+        kept.pop()
+        self.check()
+        return True
+
     def drop(self) -> None:
         """
         Close the control shell in use, if there is one: what comes over it is of no use any more.
         """
-        held, self.shell = self.shell, None
+        held = self.shell
         if held is not None:
             held.close()
+        self.shell = None
 
     def check(self) -> None:
         """
@@ -74,14 +89,14 @@ class Loan:
         """
         Wait until *until*, by `time.monotonic`. Raises *ClosedError* when woken.
         """
-        poller: Poller[int] = Poller(single_selector())
         try:
-            self._poller = poller
+            self._poller = poller = Poller(single_selector())
             if not self._is_woken:
                 poller.wait(until)
         finally:
-            self._poller = None
-            poller.close()
+            held, self._poller = self._poller, None
+            if held is not None:
+                held.close()
         self.check()
 
     def wake(self) -> None:

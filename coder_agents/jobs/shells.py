@@ -68,7 +68,7 @@ class Shells:
         self._inside = Inside(place.container)
         self._machine: Shells | None = None
         self._kept: list[ControlShell] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may close, too
         self._closer: threading.Thread | None = None
         self._is_over = threading.Event()
         fork.register(self)
@@ -129,6 +129,11 @@ class Shells:
             is_repeated, loan.was_sent = loan.was_sent, True
             answers = shell.request(request, repeated=is_repeated, wait=wait)
             self._keep(shell)
+        except ClosedError:
+            loan.drop()
+            loan.check()
+            # Somebody else who had it before was woken just when the request was over.
+            raise DroppedError("the control shell was woken") from None
         except BaseException:
             loan.drop()
             raise
@@ -147,8 +152,7 @@ class Shells:
             raise LateError
 
     def _lend(self, loan: Loan) -> ControlShell:
-        while (shell := self._taken()) is not None:
-            loan.take(shell)
+        while (shell := self._taken(loan)) is not None:
             if shell.is_usable:
                 return shell
             shell.close()
@@ -189,9 +193,9 @@ class Shells:
             raise error.failure from None
         return facts_of(answer)
 
-    def _taken(self) -> ControlShell | None:
+    def _taken(self, loan: Loan) -> ControlShell | None:
         with self._lock:
-            return self._kept.pop() if self._kept else None
+            return loan.shell if loan.take_from(self._kept) else None
 
     def _keep(self, shell: ControlShell) -> None:
         with self._lock:
@@ -255,7 +259,7 @@ class Shells:
         """
         Drop the parent's control shells; their sockets are closed by who holds them.
         """
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept.clear()
         self._closer = None
         is_over, self._is_over = self._is_over.is_set(), threading.Event()

@@ -146,7 +146,8 @@ class Session:
         """
         Wait until the thread has ended.
         """
-        self._thread.join(_CLOSING)
+        if self._thread.is_alive():  # an interrupt may have come before the start
+            self._thread.join(_CLOSING)
 
     def _run(self) -> None:
         failure: CoderError | None = TerminalError(f"{self._what}: the terminal's thread failed")
