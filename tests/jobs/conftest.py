@@ -9,6 +9,8 @@ import pytest
 
 from coder_agents import Agent, Client
 from coder_agents.jobs.program import Limits
+from coder_agents.jobs.shell import Place, Waits
+from coder_agents.jobs.shells import Shells
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .shells import SHELLS, ControlShell, make_tools, missing
@@ -109,3 +111,14 @@ def agent(client: Client, embedded: EmbeddedAgent) -> Agent:
     The agent, as a user has it.
     """
     return client.agent(str(embedded.id))
+
+
+@pytest.fixture
+def impatient(agent: Agent) -> Agent:
+    """
+    The agent, whose control shells count as stalled after a second and not after eight.
+    """
+    place = Place(http=agent._http, agent_id=agent.id, what=str(agent.id))
+    shells = Shells(place, give_up_after=60, waits=Waits(begin=1.5, byte=1.0))
+    agent._http.held["shells", agent.id, "", ""] = shells
+    return agent

@@ -70,16 +70,16 @@ def test_a_bookmark_continues_in_another_process(deployment: Deployment, agent: 
     ],
 )
 def test_a_broken_connection_loses_no_byte(
-    deployment: Deployment, agent: Agent, kind: str, options: dict[str, Any]
+    deployment: Deployment, impatient: Agent, kind: str, options: dict[str, Any]
 ) -> None:
     """
     The stream continues at its offset, whatever breaks.
     """
-    job = agent.start_job("seq 1 200000")
+    job = impatient.start_job("seq 1 200000")
     job.wait(LIMIT)
-    agent._http.held.clear()
+    job._handle.shells._kept.pop().close()
     deployment.faults.add(kind, route="pty", **options)
-    again = agent.job(job.id)
+    again = impatient.job(job.id)
     assert whole(list(again.output())) == b"".join(b"%d\n" % n for n in range(1, 200001))
 
 

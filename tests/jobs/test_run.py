@@ -40,6 +40,16 @@ from .test_running import alive
 LIMIT = 60  # seconds after which a test has failed
 
 
+def eventually(holds: Callable[[], object]) -> None:
+    """
+    Wait until *holds* is true.
+    """
+    until = time.monotonic() + LIMIT
+    while not holds():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.02)
+
+
 def job_folders(home: Path) -> list[Path]:
     """
     Return the folders of jobs that are left.
@@ -297,7 +307,7 @@ def test_a_timeout_ends_the_whole_group_and_keeps_the_output(agent: Agent, home:
 
 
 def test_a_watchdog_that_does_not_bark_is_replaced(
-    agent: Agent, monkeypatch: pytest.MonkeyPatch
+    agent: Agent, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     Where the agent does not keep the time-out, the client does.
@@ -306,6 +316,7 @@ def test_a_watchdog_that_does_not_bark_is_replaced(
     with pytest.raises(CommandTimeoutError) as caught:
         agent.run("echo $$; sleep 300", timeout=60)
     assert alive(int(caught.value.output)) == []
+    assert job_folders(home) == []
 
 
 def test_a_discarded_output_is_not_kept() -> None:
@@ -382,7 +393,7 @@ def test_a_script_for_subprocess_needs_only_the_other_name(
     ids=lambda fault: f"{fault['kind']}-{fault.get('after_bytes', 0)}",
 )
 def test_whatever_breaks_the_command_runs_once_and_no_byte_is_lost(
-    deployment: Deployment, agent: Agent, tmp_path: Path, fault: dict[str, Any]
+    deployment: Deployment, impatient: Agent, tmp_path: Path, fault: dict[str, Any]
 ) -> None:
     """
     With each fault the outputs are whole, and a counter on the agent says that the command ran once.
@@ -390,7 +401,7 @@ def test_whatever_breaks_the_command_runs_once_and_no_byte_is_lost(
     ran = tmp_path / "ran"
     kind = fault.pop("kind")
     deployment.faults.add(kind, route="pty", **fault)
-    done = agent.run(f"echo x >>{ran}; cat; seq 1 2000; echo err >&2; exit 5", input=b"input\n")
+    done = impatient.run(f"echo x >>{ran}; cat; seq 1 2000; echo err >&2; exit 5", input=b"input\n")
     assert done.stdout == b"input\n" + b"".join(b"%d\n" % n for n in range(1, 2001))
     assert (done.stderr, done.returncode) == (b"err\n", 5)
     assert ran.read_text() == "x\n"
@@ -403,7 +414,7 @@ def test_a_lost_agent_says_whether_the_command_had_started(
     The error comes within the read time-out, names the job, and the command is not started again.
     """
     ran = tmp_path / "ran"
-    with deployment.client(timeout=6) as client:
+    with deployment.client(timeout=3) as client:
         agent = client.agent(str(embedded.id))
         agent.run("true")
         with pytest.raises(CommandLostError) as caught:
