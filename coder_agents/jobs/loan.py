@@ -21,7 +21,7 @@ class Loan:
     One thread at a time may use it; any thread or signal handler may wake it.
 
     Attributes:
-        shell: the control shell in use.
+        shell: the control shell in use; after a *LateError*, the one that owes an answer.
         outage: the tries since the last answer; None where nothing is broken.
         was_sent: whether the request was sent since the last answer.
         nonsense: answers since then that made no sense.
@@ -42,19 +42,18 @@ class Loan:
         self.shell = shell
         self.check()
 
-    def take_from(self, kept: list[ControlShell]) -> bool:
+    def take_from(self, kept: list[ControlShell]) -> ControlShell | None:
         """
-        Use the last one of *kept*, where there is one, from now on; return whether there is.
+        Use the last one of *kept*, where there is one, from now on; return it.
 
         It is taken before it is removed, so that an interrupt in between does not leave it without an
         owner. Raises *ClosedError* when woken.
         """
-        if not kept:
-            return False
-        self.shell = kept[-1]
-        kept.pop()
-        self.check()
-        return True
+        if kept:
+            self.shell = kept[-1]
+            kept.pop()
+            self.check()
+        return self.shell
 
     def drop(self) -> None:
         """
