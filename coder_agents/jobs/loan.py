@@ -88,6 +88,7 @@ class Loan:
         """
         Wait until *until*, by `time.monotonic`. Raises *ClosedError* when woken.
         """
+        poller: Poller[int]
         try:
             self._poller = poller = Poller(single_selector())
             if not self._is_woken:

@@ -206,7 +206,7 @@ def test_an_interrupt_at_any_bytecode_leaves_nothing(
     place: tuple[Deployment, EmbeddedAgent, Path], call: Call
 ) -> None:
     """
-    Whatever a user keeps of the error, no connection stays open; no process runs, and no folder is left.
+    No connection is open, no process runs and no folder is left, whatever a user keeps of the error.
     """
     deployment, embedded, ran = place
     agent_id = str(embedded.id)
