@@ -247,11 +247,11 @@ def kill(job: JobHandle) -> None:
     """
     Send KILL to the process group of *job*, and wait a few seconds until it has ended.
 
-    Raises as `JobHandle.read` does.
+    Raises as `JobHandle.state` does.
     """
     job.signal(signal.SIGKILL)
     until = time.monotonic() + _DEATH
-    progress = job.read((0, 0), max_bytes=0)
+    progress = job.state()
     while progress.state in ("starting", "running") and time.monotonic() < until:
         # Output ends a wait: only what comes after it counts.
-        progress = job.read(progress.sizes, wait=_DEATH, max_bytes=0)
+        progress = job.state(progress.sizes, wait=_DEATH)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,23 @@ def control(opened: Opener) -> ControlShell:
     One control shell.
     """
     return opened()
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[Path]:
+    """
+    Yield *folder*, a disk of 256 KiB; skip the test where this user cannot mount one.
+    """
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this user cannot mount a file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ class Tracer:
         Trace what belongs to the folders.
         """
         code = frame.f_code
-        if not code.co_filename.startswith(FOLDERS):
+        if not code.co_filename.startswith(FOLDERS) or is_freeing(frame):
             return None
         frame.f_trace_opcodes = True
         if event == "opcode" and not self.interrupted:
@@ -83,6 +83,17 @@ class Tracer:
 
     def __exit__(self, *_: object) -> None:
         sys.settrace(self._old)
+
+
+def is_freeing(frame: types.FrameType | None) -> bool:
+    """
+    Return whether *frame* belongs to a ``__del__``: Python swallows what is raised there.
+    """
+    while frame is not None and frame.f_code.co_filename.startswith(FOLDERS):
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def eventually(holds: Callable[[], object]) -> bool:

@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -36,7 +35,7 @@ from coder_agents.jobs.protocol import (
     read_jobs,
 )
 
-from .conftest import Opener
+from .conftest import Opener, mounted
 from .shells import SHELLS, ControlShell, make_tools, missing, start
 
 # What the control shell and the tests call.
@@ -215,15 +214,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """
     A disk of 256 KiB.
     """
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this user cannot mount a file system")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "disk") as folder:
+        yield folder
 
 
 def test_a_disk_that_becomes_full(opened: Opener, disk: Path) -> None:
