@@ -136,9 +136,15 @@ def test_in_a_child_everything_is_over(newest: Place) -> None:
     What a forked process does with a session and its parts: it leaves the parent's sockets alone.
     """
     session = session_of(newest, "sleep 60")
-    session._attachment = attachment = session._attach(True)
+    session._attachment = unopened = session._attach(True)
     session.after_fork_in_child()
+    assert unopened._poller is None
+    session._attachment = attachment = session._attach(True)
+    attachment.open()
+    session.after_fork_in_child()
+    assert attachment._poller is not None
     assert attachment._poller.alarm.socket.fileno() == -1
+    attachment._source.close()
     session.after_fork_in_child()
     session.close()
     with pytest.raises(TerminalError, match="before a fork"):

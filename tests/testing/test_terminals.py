@@ -275,8 +275,10 @@ def test_a_terminal_that_is_left_alone_is_hung_up(
     After the time-out the shell gets SIGHUP, and a process with a session of its own lives on.
     """
     assert agent.terminals.timeout == 300
+    # The child reports itself once it has its session: before that it would get the signal, too.
     command = (
-        "trap 'echo hup >hup; exit' HUP; setsid sleep 600 & echo $!; while :; do sleep .01; done"
+        "trap 'echo hup >hup; exit' HUP; setsid sh -c 'echo $$; exec sleep 600' &"
+        " while :; do sleep .01; done"
     )
     client = terminal(deployment, agent, command)
     child = int(client.read_until(b"\n"))
