@@ -579,6 +579,26 @@ def test_one_connection_serves_many_commands(deployment: Deployment, agent: Agen
     assert ["/pty" in request.target for request in deployment.requests].count(True) == 1
 
 
+def test_no_secret_is_in_a_url_or_a_log(
+    deployment: Deployment, agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The command, its environment and its input go over the terminal, and the URL has a short bootstrap alone.
+    """
+    caplog.set_level("DEBUG")
+    done = agent.run(
+        "echo $SECRET; cat; : hunter2", env={"SECRET": "hunter2"}, input=b"hunter2", text=True
+    )
+    assert done.stdout == "hunter2\nhunter2"
+    targets = [request.target for request in deployment.requests if "/pty" in request.target]
+    assert len(targets) == 1
+    assert len(targets[0]) < 1500
+    assert "hunter2" not in targets[0] + caplog.text
+    with pytest.raises(CommandTimeoutError) as caught:
+        agent.run(["sleep", "600"], env={"SECRET": "hunter2"}, timeout=0.1)
+    assert "hunter2" not in str(caught.value) + repr(caught.value)
+
+
 def test_a_container_is_verified_before_anything_runs(
     deployment: Deployment, embedded: EmbeddedAgent, agent: Agent, tmp_path: Path
 ) -> None:
