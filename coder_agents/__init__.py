@@ -52,6 +52,8 @@ if TYPE_CHECKING:
         ShellError,
         StartupError,
         StreamError,
+        TerminalError,
+        TerminalNotFoundError,
         TLSError,
         TransportError,
         UnsupportedCallError,
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
         StreamOptions,
         StreamStats,
     )
+    from coder_agents.terminal import Terminal
 
 __all__ = [
     "APIError",
@@ -153,6 +156,9 @@ __all__ = [
     "StreamOptions",
     "StreamStats",
     "TLSError",
+    "Terminal",
+    "TerminalError",
+    "TerminalNotFoundError",
     "TransportError",
     "UnsupportedCallError",
     "UnsupportedError",
@@ -177,8 +183,9 @@ __getattr__, __dir__ = exports(
             "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
             "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "
             "RateLimitError ReadinessError ReadyTimeoutError RequestTimeoutError "
-            "ServerError ServerEventError ShellError StartupError StreamError TLSError "
-            "TransportError UnsupportedCallError UnsupportedError WorkspaceFailedError "
+            "ServerError ServerEventError ShellError StartupError StreamError TerminalError "
+            "TerminalNotFoundError TLSError TransportError UnsupportedCallError UnsupportedError "
+            "WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
         "batch": "MetadataOfAgents",
@@ -190,5 +197,6 @@ __getattr__, __dir__ = exports(
             "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),
+        "terminal": "Terminal",
     },
 )

@@ -7,9 +7,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import os
 import posixpath
 import secrets
+import time
 from collections.abc import Callable, Iterator
+from pathlib import PurePath
 from typing import Any, BinaryIO
 
 import attrs
@@ -30,13 +33,14 @@ from coder_agents.jobs.file_requests import (
     Replace,
     Stat,
 )
-from coder_agents.jobs.requests import MAX_PIECE, Request, path_word
+from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE, PieceSize
+from coder_agents.jobs.requests import Request, path_word
 from coder_agents.jobs.results import FileInfo, Piece, numbers_of, read_entries
 from coder_agents.jobs.shells import Shells, UnreachableError
 
 Data = bytes | bytearray | memoryview | BinaryIO
+FilePath = str | bytes | os.PathLike[str]
 
-READ_PIECE = 4 * 2**20  # bytes that one request reads: each is a round trip
 _CHECKSUM_WAIT = 60.0  # seconds; a gigabyte takes some three
 
 
@@ -47,9 +51,14 @@ class Files:
 
     Every call raises Python's own errors, such as `FileNotFoundError`, with the path as their
     ``filename``; *CoderError* where the agent cannot be reached.
+
+    Attributes:
+        shells: reach the agent.
+        reference: what a path in an error begins with, so that it is not taken for a local one.
     """
 
     shells: Shells
+    reference: str = ""
 
     def stat(self, path: Path, *, follow: bool = True) -> FileInfo:
         """
@@ -87,7 +96,7 @@ class Files:
             write(piece)
         answer = self._call(GetChecksum(path), path, wait=_CHECKSUM_WAIT)
         if numbers_of(answer)[:2] != (checksum.value, checksum.size):
-            raise _changed(path)
+            raise self._changed(path)
         return checksum.size
 
     def pieces(self, path: Path, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -97,10 +106,13 @@ class Files:
         A file that ends before *end* yields fewer bytes.
         """
         at = begin
+        size = PieceSize()
         while end is None or at < end:
-            wanted = READ_PIECE if end is None else min(READ_PIECE, end - at)
+            wanted = size.bytes if end is None else min(size.bytes, end - at)
             request = GetPiece(path, offset=at, max_bytes=wanted)
+            began = time.monotonic()
             piece = Piece.read(self._call(request, path))
+            size.passed(len(piece.data), time.monotonic() - began)
             if len(piece.data) > wanted:
                 raise ControlShellError(f"a piece has {len(piece.data)} bytes, not {wanted}")
             if piece.data:
@@ -116,11 +128,11 @@ class Files:
 
         Raises *OSError* where the file is not as *known* says, or changes between two pieces.
         """
-        if known is None and end - begin > READ_PIECE:
+        if known is None and end - begin > FIRST_PIECE:
             known = self.stat(path)
         data = b"".join(self.pieces(path, begin, end))
         if known is not None and self.stat(path).version != known.version:
-            raise _changed(path)
+            raise self._changed(path)
         return data
 
     def write(
@@ -135,7 +147,8 @@ class Files:
         Raises *ValueError* and *TypeError* for arguments that no file can get, before anything is sent.
         """
         path_word(path)
-        if mode is not None and not 0 <= mode <= 0o7777:
+        given: object = mode
+        if given is not None and not (isinstance(given, int) and 0 <= given <= 0o7777):
             raise ValueError(f"a mode is a number from 0 to 0o7777, not {mode!r}")
         pieces = _pieces_of(data)
         upload = Upload(self, path, parents=parents)
@@ -160,7 +173,9 @@ class Files:
         """
         answer = self._call(PutPiece(path, offset=offset, data=piece), known_as)
         if numbers_of(answer) != (offset + len(piece),):
-            raise OSError(errno.EIO, "bytes were lost on the way to the agent", known_as)
+            raise OSError(
+                errno.EIO, "bytes were lost on the way to the agent", self._shown(known_as)
+            )
 
     def discard(self, temporary: Path) -> None:
         """
@@ -207,8 +222,14 @@ class Files:
             if not isinstance(failure, CoderError):
                 failure = TransportError(f"{self.shells.place.what}: {failure}")
         except OSError as error:
-            failure = OSError(error.errno, error.strerror, path)
+            failure = OSError(error.errno, error.strerror, self._shown(path))
         raise failure
+
+    def _changed(self, path: Path) -> OSError:
+        return OSError(errno.ESTALE, "the file changed while it was read", self._shown(path))
+
+    def _shown(self, path: Path) -> Path:
+        return f"{self.reference}{path}" if isinstance(path, str) else path
 
 
 class Upload:
@@ -228,15 +249,21 @@ class Upload:
         self._parents = parents
         self._temporary = _beside(path)
         self._is_begun = False
+        self._size = PieceSize()
 
     def append(self, data: bytes) -> None:
         """
         Append *data*, of any size; with no bytes, make sure that the file is there.
         """
-        for start in range(0, len(data) or 1, MAX_PIECE):
-            piece = data[start : start + MAX_PIECE]
+        rest = memoryview(data)
+        while True:
+            piece, rest = bytes(rest[: self._size.bytes]), rest[self._size.bytes :]
+            began = time.monotonic()
             self._put(piece)
+            self._size.passed(len(piece), time.monotonic() - began)
             self.checksum.update(piece)
+            if not rest:
+                return
 
     def _put(self, piece: bytes) -> None:
         is_first, self._is_begun = not self._is_begun, True
@@ -276,6 +303,13 @@ class Upload:
             raise
 
 
+def path_of(path: FilePath) -> Path:
+    """
+    Return *path* as the agent has it. Raises *TypeError* for what is no path.
+    """
+    return path.as_posix() if isinstance(path, PurePath) else os.fspath(path)
+
+
 def parent_of(path: Path) -> Path:
     """
     Return the directory in which *path* is.
@@ -288,7 +322,13 @@ def parent_of(path: Path) -> Path:
 
 
 def _pieces_of(data: Data) -> Iterator[bytes]:
-    source: Any = data if hasattr(data, "read") else io.BytesIO(memoryview(data))
+    source: Any = data
+    if not hasattr(data, "read"):
+        try:
+            source = io.BytesIO(memoryview(data))
+        except TypeError:
+            kind = type(data).__name__
+            raise TypeError(f"data must be bytes, text or a binary file, not {kind}") from None
     return _read_pieces(source)
 
 
@@ -313,7 +353,3 @@ def _beside(path: Path) -> Path:
     # A character has up to four bytes, and a name up to 255.
     head, tail = posixpath.split(path)
     return posixpath.join(head, f".{tail[:50]}{suffix}")
-
-
-def _changed(path: Path) -> OSError:
-    return OSError(errno.ESTALE, "the file changed while it was read", path)

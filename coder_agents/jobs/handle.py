@@ -4,12 +4,14 @@ What can be requested of one job; each request is sent until an answer comes.
 
 from __future__ import annotations
 
+import errno
 import math
 import secrets
 
 import attrs
 
 from coder_agents.errors import (
+    APIError,
     CoderError,
     CommandLostError,
     ControlShellError,
@@ -18,9 +20,12 @@ from coder_agents.errors import (
 )
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.loan import Loan
-from coder_agents.jobs.requests import MAX_PIECE, Read, Remove, Request, Signal, Start, WriteInput
+from coder_agents.jobs.piece_size import FIRST_PIECE
+from coder_agents.jobs.requests import Read, Remove, Request, Signal, Start, WriteInput
 from coder_agents.jobs.results import Progress, numbers_of
 from coder_agents.jobs.shells import Shells, UnreachableError
+
+_BAD_GATEWAY = 502  # what a deployment answers for an agent that is not connected
 
 
 @attrs.frozen(kw_only=True)
@@ -59,7 +64,7 @@ class JobHandle:
         offsets: tuple[int, int],
         *,
         wait: float = 0,
-        max_bytes: int = MAX_PIECE,
+        max_bytes: int = FIRST_PIECE,
         loan: Loan | None = None,
         deadline: float = math.inf,
     ) -> Progress:
@@ -124,8 +129,17 @@ class JobHandle:
     def remove(self) -> None:
         """
         Delete the job's folder.
+
+        Raises *ShellError* while the job runs.
         """
-        self._call(Remove(self.id), 0)
+        try:
+            self._call(Remove(self.id), 0)
+        except ShellError as error:
+            if getattr(error.__cause__, "errno", None) != errno.EBUSY:
+                raise
+        else:
+            return
+        raise ShellError(f"{self.what} still runs: kill() it, or wait() until it has ended")
 
     def _call(
         self,
@@ -161,8 +175,7 @@ class JobHandle:
         except OSError as error:
             if isinstance(error, CoderError):
                 raise
-            within = f" (in {request.cwd!r})" if isinstance(request, Start) and request.cwd else ""
-            failure = ShellError(f"{self.what}: {error.strerror or error}{within}")
+            failure = ShellError(f"{self.what}: {_refused(request)}{error.strerror or error}")
             failure.__cause__ = error
         raise failure
 
@@ -170,8 +183,10 @@ class JobHandle:
         # What was never sent has started nothing.
         known = started if started or error.was_sent else False
         words = f": {_STARTED[known]}" if self.id else ""
+        container = self.shells.place.container
+        reached = f"the container {container!r} of the agent" if container else "the agent"
         lost = CommandLostError(
-            f"{self.what}: the agent cannot be reached ({error}){words}",
+            f"{self.what}: {reached} cannot be reached ({_reason(error)}){words}",
             job_id=self.id,
             started=known if self.id else None,
         )
@@ -196,6 +211,25 @@ def _checked(progress: Progress, offsets: tuple[int, int], max_bytes: int) -> Pr
     if is_over and max_bytes and not any(pieces) and any(rest > 0 for rest in left):
         raise ControlShellError("the control shell keeps a part of an output back")
     return progress
+
+
+def _refused(request: Request) -> str:
+    """
+    Return what the agent did not do, for messages.
+    """
+    if not isinstance(request, Start):
+        return ""
+    within = f" in {request.cwd!r}" if request.cwd else ""
+    return f"the command was not started{within}: "
+
+
+def _reason(error: UnreachableError) -> str:
+    """
+    Return why no answer came, in one line.
+    """
+    if isinstance(error.failure, APIError) and error.failure.status_code == _BAD_GATEWAY:
+        return "status 502, as for an agent that is not connected"
+    return " ".join(str(error).split())
 
 
 _STARTED = {

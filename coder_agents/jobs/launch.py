@@ -21,7 +21,8 @@ import attrs
 from coder_agents.config import seconds_or_none
 from coder_agents.errors import CoderError, ControlShellError, JobNotFoundError, ShellError
 from coder_agents.jobs.handle import JobHandle
-from coder_agents.jobs.requests import MAX_PIECE, Start
+from coder_agents.jobs.piece_size import PieceSize
+from coder_agents.jobs.requests import Start
 from coder_agents.jobs.run_text import Command, command_text, run_text
 
 Input = bytes | bytearray | memoryview | str | BinaryIO
@@ -206,8 +207,11 @@ def write_input(job: JobHandle, read: Callable[[int], bytes], *, ends: bool = Fa
     *ends* says that the job runs and waits for the end of its input.
     """
     offset = 0
-    for piece in iter(lambda: read(MAX_PIECE), b""):
+    size = PieceSize()
+    for piece in iter(lambda: read(size.bytes), b""):
+        began = time.monotonic()
         job.write(offset, piece, end=False)
+        size.passed(len(piece), time.monotonic() - began)
         offset += len(piece)
     if ends:
         job.write(offset, b"", end=True)

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import abc
 import re
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 
 from coder_agents.jobs.escape import MAX_INLINE, escaped, payload, to_bytes
-
-MAX_PIECE: Final = 2**20  # bytes of a file or of input that one request carries
+from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
+_CONTAINER = re.compile(r"[A-Za-z0-9_.-]{0,128}", re.ASCII)
 _SIGNALS = range(65)
 
 
@@ -22,8 +22,24 @@ def check_job(request: object, field: object, job: str) -> None:
     """
     Check that a job's id is letters, digits, - and _.
     """
+    given: object = job
+    if not isinstance(given, str):
+        raise TypeError(f"a job's id is text, not {type(given).__name__}")
     if _JOB.fullmatch(job) is None:
         raise ValueError(f"a job's id is 1 to 64 letters, digits, - and _, not {job!r}")
+
+
+def check_container(request: object, field: object, container: str) -> None:
+    """
+    Check that a container's id or name is letters, digits, and . _ -, as Docker's are.
+    """
+    given: object = container
+    if not isinstance(given, str):
+        raise TypeError(f"container must be an id or a name, not {type(given).__name__}")
+    if _CONTAINER.fullmatch(given) is None:
+        raise ValueError(
+            f"a container's id or name is up to 128 letters, digits, . _ and -, not {given!r}"
+        )
 
 
 def check_natural(request: object, field: attrs.Attribute[Any], number: float) -> None:
@@ -117,7 +133,7 @@ class Inside(Request):
     """
 
     operation = "INSIDE"
-    container: str = attrs.field(validator=attrs.validators.matches_re(r"[A-Za-z0-9_.-]{0,128}"))
+    container: str = attrs.field(validator=check_container)
 
     def _fields(self) -> list[bytes]:
         return [escaped(self.container)]
@@ -191,7 +207,7 @@ class Read(Request):
     job: str = attrs.field(validator=check_job)
     stdout: int = attrs.field(default=0, validator=check_natural)
     stderr: int = attrs.field(default=0, validator=check_natural)
-    max_bytes: int = attrs.field(default=MAX_PIECE, validator=check_natural)
+    max_bytes: int = attrs.field(default=FIRST_PIECE, validator=check_natural)
     wait: float = attrs.field(default=0, validator=check_natural)
 
     def _fields(self) -> list[bytes]:

@@ -4,6 +4,7 @@ One control shell: the program over one attachment, and requests to it.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import time
@@ -15,9 +16,10 @@ import attrs
 from coder_agents.errors import ControlShellError, UnsupportedError
 from coder_agents.jobs.answers import Answer, AnswerReader, ReadyReader
 from coder_agents.jobs.program import Limits, bootstrap, program
+from coder_agents.jobs.requests import Quit
 from coder_agents.jobs.results import Greeting
 from coder_agents.terminal.attachment import Attachment, TerminalRequest
-from coder_agents.transport import DroppedError
+from coder_agents.transport import ClosedError, DroppedError
 
 if TYPE_CHECKING:
     from coder_agents.jobs.requests import Request
@@ -140,6 +142,7 @@ class ControlShell:
         self._is_closed = False
         self.is_open = False
         self.is_due = False
+        self._is_idle = False
         self.greeting = Greeting(0, 0, frozenset(), "")
         self.idle_since = 0.0
 
@@ -147,8 +150,8 @@ class ControlShell:
         """
         Attach and start the program; go on with that where an earlier call was late.
 
-        Raises *LateError* at *deadline*, *CoderError* where the deployment refuses, *DroppedError* where the terminal does not
-        begin in time, *UnsupportedError* where the agent has no POSIX shell, *ControlShellError* where what
+        Raises *LateError* at *deadline*, *CoderError* where the deployment refuses, *DroppedError* where the
+        terminal does not begin in time, *UnsupportedError* where the agent has no POSIX shell, *ControlShellError* where what
         arrives makes no sense, *ClosedError* when woken.
         """
         if not self._begin_by:
@@ -164,6 +167,7 @@ class ControlShell:
             silent = "the control shell did not start"
             self._feed(self._bytes_by(self._begin_by, silent, deadline))
         self.greeting = Greeting.read(self._came.pop(0))
+        self._is_idle = True
         self.idle_since = time.monotonic()
         self.is_open = True
 
@@ -191,6 +195,7 @@ class ControlShell:
         *wait* is the seconds that the agent may take before it answers. *repeated* says that the
         request may have been executed before. Raises as `answers` does.
         """
+        self._is_idle = False
         self._numbers += 1
         number = self._numbers
         available = "base64" in self.greeting.capabilities
@@ -222,6 +227,7 @@ class ControlShell:
             answers.append(answer)
             if len(answers) > _MAX_ANSWERS:
                 raise ControlShellError("the control shell gives answers without end")
+        self._is_idle = True
         self.idle_since = time.monotonic()
         self.is_due = False
         return answers
@@ -261,7 +267,16 @@ class ControlShell:
 
     def close(self) -> None:
         """
-        Detach; the program ends itself. Also twice.
+        End the program, where it waits for a request, and detach. Also twice.
+
+        A program that is busy ends itself later.
         """
-        self._is_closed = True
-        self._attachment.close()
+        try:
+            if self._is_idle and not self._is_closed:
+                self._is_idle = False
+                quit_request = Quit().encode(self._numbers + 1).decode("ascii")
+                with contextlib.suppress(ClosedError, DroppedError, ControlShellError):
+                    self._attachment.write(quit_request, self._feed, stalled_after=0)
+        finally:
+            self._is_closed = True
+            self._attachment.close()

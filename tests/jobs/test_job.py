@@ -113,7 +113,7 @@ def test_a_wait_ends_in_time_and_the_job_runs_on(agent: Agent) -> None:
         job.communicate(timeout=0.5)
     assert also.value.output == b"first\n"
     assert job.poll() is None
-    with pytest.raises(ShellError, match="busy"):
+    with pytest.raises(ShellError, match=rf"job {job.id} still runs: kill\(\) it"):
         job.remove()
     job.kill()
     assert job.communicate() == (b"first\n", b"")

@@ -221,7 +221,7 @@ def test_a_folder_that_is_missing_is_an_error_that_names_it(agent: Agent, home: 
     """
     Nothing was run, and nothing is left; the cause is Python's own error.
     """
-    with pytest.raises(ShellError, match=r"No such file or directory.*'/missing'") as caught:
+    with pytest.raises(ShellError, match=r"not started in '/missing': No such file") as caught:
         agent.run("touch ran", cwd="/missing", input=b"x")
     assert isinstance(caught.value.__cause__, FileNotFoundError)
     assert job_folders(home) == []
@@ -427,7 +427,9 @@ def test_a_lost_agent_says_whether_the_command_had_started(
         with pytest.raises(CommandLostError) as before:
             agent.run(f"echo y >>{ran}")
         assert before.value.started is False
-        assert "had not started" in str(before.value)
+        text = f"main: job {before.value.job_id}: the agent cannot be reached"
+        reason = "status 502, as for an agent that is not connected"
+        assert str(before.value).endswith(f"{text} ({reason}): the command had not started")
         assert before.value.__cause__ is not None
         embedded.connect()
         assert agent.job(caught.value.job_id).wait(LIMIT) == 0
@@ -623,6 +625,21 @@ def test_a_container_is_verified_before_anything_runs(
         assert caught.value.found == "the agent's machine"
         assert not isinstance(caught.value, APIError)
     assert not (tmp_path / "ran").exists()
+
+
+def test_an_unknown_container_is_named_in_the_error(
+    deployment: Deployment, embedded: EmbeddedAgent
+) -> None:
+    """
+    Where a container cannot be reached, the error names the container and reports that nothing has started.
+    """
+    with deployment.client(timeout=0.5) as client:
+        agent = client.agent(str(embedded.id))
+        with pytest.raises(
+            CommandLostError, match=r"container 'missing'.*had not started"
+        ) as caught:
+            agent.run("true", container="missing")
+    assert caught.value.started is False
 
 
 def test_an_agent_on_windows_has_no_posix_shell(deployment: Deployment, client: Client) -> None:

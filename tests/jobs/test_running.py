@@ -54,6 +54,15 @@ def test_each_exit_code_is_exact(control: ControlShell, shell: str, code: int) -
     assert control.run(f"exit {code}").returncode == code
 
 
+@pytest.mark.parametrize("path", ["no-such-program", "/no/such/program"])
+def test_a_missing_program_is_the_code_127(control: ControlShell, path: str) -> None:
+    """
+    The message names the program as the caller did, and no file of ours.
+    """
+    for end in (control.run([path, "x"]), control.run("x", shell=path)):
+        assert (end.returncode, end.stderr) == (127, f"{path}: not found\n".encode())
+
+
 @pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "KILL", "USR1", "PIPE", "TERM", "ALRM"])
 def test_each_death_by_signal_is_exact(control: ControlShell, name: str) -> None:
     """

@@ -244,3 +244,21 @@ def test_an_end_without_output_is_one(place: Place) -> None:
     with place.terminal("exit 3") as terminal:
         assert read_all(terminal) == b""
         assert terminal._buffers.has_ended
+
+
+def test_input_that_nobody_takes_breaks_the_attachment(newest: Place) -> None:
+    """
+    Where a terminal stops taking input, whoever types gets an error after the seconds given.
+    """
+    request = TerminalRequest(reconnect_id=uuid.uuid4(), command=f"{RAW}exec sleep 600")
+    attachment = Attachment(newest.agent._http, newest.agent.id, request)
+    received: list[bytes] = []
+    attachment.open()
+    try:
+        with pytest.raises(DroppedError, match="takes no more input"):
+            # More than the sockets hold.
+            attachment.write("x" * 64_000_000, received.append, stalled_after=0.2)
+        assert attachment.has_unsent
+    finally:
+        attachment.close()
+    assert set(b"".join(received)) <= set(b"READY")

@@ -7,19 +7,15 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import websocket
-from pty_client import PtyClient, is_running, wait_until
+from pty_client import RAW, Open, is_running, wait_until
 
 from coder_agents.testing import Deployment, EmbeddedAgent
-
-Open = Callable[..., PtyClient]
-
-RAW = "stty raw -echo; printf READY; "
 
 
 @pytest.fixture(params=["2.24", "2.31"])
@@ -29,14 +25,6 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """
     with Deployment(release=request.param) as made:
         yield made
-
-
-@pytest.fixture
-def agent(deployment: Deployment) -> EmbeddedAgent:
-    """
-    An ordinary agent.
-    """
-    return deployment.add_agent()
 
 
 @pytest.fixture
