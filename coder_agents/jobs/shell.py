@@ -142,7 +142,6 @@ class ControlShell:
         self._is_closed = False
         self.is_open = False
         self.is_due = False
-        self._is_idle = False
         self.greeting = Greeting(0, 0, frozenset(), "")
         self.idle_since = 0.0
 
@@ -151,8 +150,8 @@ class ControlShell:
         Attach and start the program; go on with that where an earlier call was late.
 
         Raises *LateError* at *deadline*, *CoderError* where the deployment refuses, *DroppedError* where the
-        terminal does not begin in time, *UnsupportedError* where the agent has no POSIX shell, *ControlShellError* where what
-        arrives makes no sense, *ClosedError* when woken.
+        terminal does not begin in time, *UnsupportedError* where the agent has no POSIX shell,
+        *ControlShellError* where what arrives makes no sense, *ClosedError* when woken.
         """
         if not self._begin_by:
             self._attachment.open()
@@ -167,7 +166,6 @@ class ControlShell:
             silent = "the control shell did not start"
             self._feed(self._bytes_by(self._begin_by, silent, deadline))
         self.greeting = Greeting.read(self._came.pop(0))
-        self._is_idle = True
         self.idle_since = time.monotonic()
         self.is_open = True
 
@@ -195,15 +193,14 @@ class ControlShell:
         *wait* is the seconds that the agent may take before it answers. *repeated* says that the
         request may have been executed before. Raises as `answers` does.
         """
-        self._is_idle = False
         self._numbers += 1
         number = self._numbers
         available = "base64" in self.greeting.capabilities
+        self.is_due = True
         self._write(request.encode(number, repeated=repeated, base64_available=available))
         self._last_byte = time.monotonic()
         self._answer_by = self._last_byte + wait + self._waits.byte
         self._answered = []
-        self.is_due = True
         return self.answers(deadline)
 
     def answers(self, deadline: float = math.inf) -> list[Answer]:
@@ -227,7 +224,6 @@ class ControlShell:
             answers.append(answer)
             if len(answers) > _MAX_ANSWERS:
                 raise ControlShellError("the control shell gives answers without end")
-        self._is_idle = True
         self.idle_since = time.monotonic()
         self.is_due = False
         return answers
@@ -272,8 +268,8 @@ class ControlShell:
         A program that is busy ends itself later.
         """
         try:
-            if self._is_idle and not self._is_closed:
-                self._is_idle = False
+            if self.is_open and not self.is_due and not self._is_closed:
+                self.is_due = True
                 quit_request = Quit().encode(self._numbers + 1).decode("ascii")
                 with contextlib.suppress(ClosedError, DroppedError, ControlShellError):
                     self._attachment.write(quit_request, self._feed, stalled_after=0)

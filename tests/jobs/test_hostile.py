@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from coder_agents import Agent, CommandError, ShellError
-from coder_agents.jobs.requests import MAX_PIECE
+from coder_agents.jobs.piece_size import MAX_PIECE
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .conftest import mounted
