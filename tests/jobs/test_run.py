@@ -414,7 +414,7 @@ def test_a_lost_agent_says_whether_the_command_had_started(
     The error comes within the read time-out, names the job, and the command is not started again.
     """
     ran = tmp_path / "ran"
-    with deployment.client(timeout=3) as client:
+    with deployment.client(timeout=2) as client:
         agent = client.agent(str(embedded.id))
         agent.run("true")
         with pytest.raises(CommandLostError) as caught:
@@ -759,11 +759,12 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_an_agent_that_lies_raises_a_typed_error(
-    client: Client, liar: Callable[..., Agent], lie: bytes
+    client: Client, liar: Callable[..., Agent], monkeypatch: pytest.MonkeyPatch, lie: bytes
 ) -> None:
     """
     Answers that cannot be true are an error, and no call waits for ever.
     """
+    monkeypatch.setattr("coder_agents.jobs.shells._MAX_NONSENSE", 1)
     with pytest.raises(ControlShellError) as caught:
         liar(client, lie).run("true")
     if lie.startswith(b"OK 3"):
@@ -780,6 +781,7 @@ def test_another_id_and_answers_without_end_are_errors(
     with pytest.raises(ControlShellError, match="7, not 1"):
         agent.run("true")
     monkeypatch.setattr("coder_agents.jobs.shell._MAX_ANSWERS", 10)
+    monkeypatch.setattr("coder_agents.jobs.shells._MAX_NONSENSE", 1)
     agent = liar(client, b"\\n@".join([b"MORE 0 a"] * 20), name="endless")
     with pytest.raises(ControlShellError, match="without end"):
         agent.jobs()
@@ -791,7 +793,7 @@ def test_an_agent_that_falls_silent_is_given_up(
     """
     An answer that is shorter than its length is a stall, and then an error.
     """
-    with deployment.client(timeout=3) as client:
+    with deployment.client(timeout=2) as client:
         agent = liar(client, b"OK 500 running 0 1 0 0 0 -")
         with pytest.raises(CommandLostError) as caught:
             agent.run("true")
