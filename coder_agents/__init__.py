@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         TerminalNotFoundError,
         TLSError,
         TransportError,
+        UnsupportedCallError,
         UnsupportedError,
         WorkspaceFailedError,
         WorkspaceNotFoundError,
@@ -159,6 +160,7 @@ __all__ = [
     "TerminalError",
     "TerminalNotFoundError",
     "TransportError",
+    "UnsupportedCallError",
     "UnsupportedError",
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",
@@ -182,7 +184,8 @@ __getattr__, __dir__ = exports(
             "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "
             "RateLimitError ReadinessError ReadyTimeoutError RequestTimeoutError "
             "ServerError ServerEventError ShellError StartupError StreamError TerminalError "
-            "TerminalNotFoundError TLSError TransportError UnsupportedError WorkspaceFailedError "
+            "TerminalNotFoundError TLSError TransportError UnsupportedCallError UnsupportedError "
+            "WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
         "batch": "MetadataOfAgents",

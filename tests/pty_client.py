@@ -20,6 +20,11 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 API = "/api/v2"
 SECONDS = 20.0  # that nothing may take
 
+RAW = "stty raw -echo; printf READY; "
+"""
+The beginning of a command whose output and input are not changed by its terminal from ``READY`` on.
+"""
+
 
 class PtyClient:
     """
@@ -122,3 +127,9 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+Open = Callable[..., PtyClient]
+"""
+Opens a terminal, with the arguments of `PtyClient`.
+"""

@@ -232,16 +232,19 @@ class CommandMethods(BaseAgent):
 
     def _check_posix(self, container: str | None, container_user: str | None, *, call: str) -> None:
         """
-        Raise *UnsupportedError* where the agent has no POSIX shell, *ValueError* for what is no container.
+        Raise *UnsupportedError* where the agent has no POSIX shell (a container may have one), *ValueError*
+        for what is no container.
         """
         self._http.check_open()
         if container_user and not container:
             raise ValueError("container_user is a user in a container: give container, too")
-        if self._data.operating_system == "windows" and not container:
+        system = self._data.operating_system
+        if system == "windows" and not container:
             raise UnsupportedError(
                 f"{self._label_or_id}: the agent runs on Windows and has no POSIX shell, which commands,"
                 " jobs, files and terminals need",
                 call=call,
+                found=system,
             )
 
     def _shells(self, container: str | None, container_user: str | None) -> Shells:

@@ -35,9 +35,10 @@ def payload(data: bytes, *, base64_available: bool) -> tuple[bytes, bytes]:
     Return the words for *data* at the end of a request, and what follows the request's line.
 
     ``p =FORMAT`` for what is short, and for all where the agent has no base64. Otherwise ``b
-    LENGTH``, and after the line so many bytes of base64 in lines of 76, the last newline included.
+    LENGTH``, and after the line so many bytes of base64 in one line, its newline included: each
+    newline would be two characters of JSON.
     """
     if len(data) <= MAX_INLINE or not base64_available:
         return b"p " + escaped(data), b""
-    following = base64.encodebytes(data)
+    following = base64.b64encode(data) + b"\n"
     return b"b %d" % len(following), following

@@ -10,7 +10,8 @@ from __future__ import annotations
 import attrs
 
 from coder_agents.jobs.escape import payload
-from coder_agents.jobs.requests import MAX_PIECE, Request, check_natural, check_piece, path_word
+from coder_agents.jobs.piece_size import FIRST_PIECE
+from coder_agents.jobs.requests import Request, check_natural, check_piece, path_word
 
 Path = str | bytes
 
@@ -25,6 +26,8 @@ class PathRequest(Request):
     A request about one path.
     """
 
+    # With the oldest attrs a subclass that is ``kw_only`` takes this field by name only, too. So a
+    # subclass declares each of its own fields ``kw_only``.
     path: Path = attrs.field(validator=_path)
 
     def _fields(self) -> list[bytes]:
@@ -54,21 +57,21 @@ class ListDirectory(PathRequest):
     operation = "DIR"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class GetPiece(PathRequest):
     """
     Read a piece of a file: see `results.Piece`. Beyond the end it is empty.
     """
 
     operation = "GET"
-    offset: int = attrs.field(validator=check_natural)
-    max_bytes: int = attrs.field(default=MAX_PIECE, validator=check_natural)
+    offset: int = attrs.field(validator=check_natural, kw_only=True)
+    max_bytes: int = attrs.field(default=FIRST_PIECE, validator=check_natural, kw_only=True)
 
     def _fields(self) -> list[bytes]:
         return [path_word(self.path), b"%d" % self.offset, b"%d" % self.max_bytes]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class PutPiece(PathRequest):
     """
     Write a piece into a file, which is created where it is missing and never cut.
@@ -78,8 +81,8 @@ class PutPiece(PathRequest):
     """
 
     operation = "PUT"
-    offset: int = attrs.field(validator=check_natural)
-    data: bytes = attrs.field(validator=check_piece)
+    offset: int = attrs.field(validator=check_natural, kw_only=True)
+    data: bytes = attrs.field(validator=check_piece, kw_only=True)
 
     @property
     def has_body(self) -> bool:
@@ -94,7 +97,7 @@ class PutPiece(PathRequest):
         return words, following
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Replace(PathRequest):
     """
     Make *temporary*, a file in the same directory, become *path* in one step.
@@ -105,10 +108,10 @@ class Replace(PathRequest):
     """
 
     operation = "REPLACE"
-    temporary: Path = attrs.field(validator=_path)
-    checksum: int = attrs.field(validator=check_natural)
-    size: int = attrs.field(validator=check_natural)
-    mode: int | None = None
+    temporary: Path = attrs.field(validator=_path, kw_only=True)
+    checksum: int = attrs.field(validator=check_natural, kw_only=True)
+    size: int = attrs.field(validator=check_natural, kw_only=True)
+    mode: int | None = attrs.field(default=None, kw_only=True)
 
     def _fields(self) -> list[bytes]:
         mode = b"-" if self.mode is None else b"%o" % (self.mode & 0o7777)

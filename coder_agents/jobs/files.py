@@ -10,6 +10,7 @@ import io
 import os
 import posixpath
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Any, BinaryIO
@@ -32,14 +33,14 @@ from coder_agents.jobs.file_requests import (
     Replace,
     Stat,
 )
-from coder_agents.jobs.requests import MAX_PIECE, Request, path_word
+from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE, PieceSize
+from coder_agents.jobs.requests import Request, path_word
 from coder_agents.jobs.results import FileInfo, Piece, numbers_of, read_entries
 from coder_agents.jobs.shells import Shells, UnreachableError
 
 Data = bytes | bytearray | memoryview | BinaryIO
 FilePath = str | bytes | os.PathLike[str]
 
-READ_PIECE = 4 * 2**20  # bytes that one request reads: each is a round trip
 _CHECKSUM_WAIT = 60.0  # seconds; a gigabyte takes some three
 
 
@@ -105,10 +106,13 @@ class Files:
         A file that ends before *end* yields fewer bytes.
         """
         at = begin
+        size = PieceSize()
         while end is None or at < end:
-            wanted = READ_PIECE if end is None else min(READ_PIECE, end - at)
+            wanted = size.bytes if end is None else min(size.bytes, end - at)
             request = GetPiece(path, offset=at, max_bytes=wanted)
+            began = time.monotonic()
             piece = Piece.read(self._call(request, path))
+            size.passed(len(piece.data), time.monotonic() - began)
             if len(piece.data) > wanted:
                 raise ControlShellError(f"a piece has {len(piece.data)} bytes, not {wanted}")
             if piece.data:
@@ -124,7 +128,7 @@ class Files:
 
         Raises *OSError* where the file is not as *known* says, or changes between two pieces.
         """
-        if known is None and end - begin > READ_PIECE:
+        if known is None and end - begin > FIRST_PIECE:
             known = self.stat(path)
         data = b"".join(self.pieces(path, begin, end))
         if known is not None and self.stat(path).version != known.version:
@@ -245,15 +249,21 @@ class Upload:
         self._parents = parents
         self._temporary = _beside(path)
         self._is_begun = False
+        self._size = PieceSize()
 
     def append(self, data: bytes) -> None:
         """
         Append *data*, of any size; with no bytes, make sure that the file is there.
         """
-        for start in range(0, len(data) or 1, MAX_PIECE):
-            piece = data[start : start + MAX_PIECE]
+        rest = memoryview(data)
+        while True:
+            piece, rest = bytes(rest[: self._size.bytes]), rest[self._size.bytes :]
+            began = time.monotonic()
             self._put(piece)
+            self._size.passed(len(piece), time.monotonic() - began)
             self.checksum.update(piece)
+            if not rest:
+                return
 
     def _put(self, piece: bytes) -> None:
         is_first, self._is_begun = not self._is_begun, True

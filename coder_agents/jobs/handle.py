@@ -20,7 +20,8 @@ from coder_agents.errors import (
 )
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.loan import Loan
-from coder_agents.jobs.requests import MAX_PIECE, Read, Remove, Request, Signal, Start, WriteInput
+from coder_agents.jobs.piece_size import FIRST_PIECE
+from coder_agents.jobs.requests import Read, Remove, Request, Signal, Start, WriteInput
 from coder_agents.jobs.results import Progress, numbers_of
 from coder_agents.jobs.shells import Shells, UnreachableError
 
@@ -63,7 +64,7 @@ class JobHandle:
         offsets: tuple[int, int],
         *,
         wait: float = 0,
-        max_bytes: int = MAX_PIECE,
+        max_bytes: int = FIRST_PIECE,
         loan: Loan | None = None,
         deadline: float = math.inf,
     ) -> Progress:
@@ -84,10 +85,7 @@ class JobHandle:
             max_bytes=max_bytes,
             wait=min(wait, self.shells.max_wait),
         )
-        answer = self._call(request, request.wait, loan=loan, deadline=deadline)
-        progress = Progress.read(answer)
-        if progress.state == "new":
-            raise JobNotFoundError(f"{self.what}: the agent has no such job", job_id=self.id)
+        progress = self._read(request, loan, deadline)
         if progress.cut:
             raise ShellError(f"{self.what}: output was lost on the agent, as its disk was full")
         if progress.shrunk:
@@ -96,6 +94,23 @@ class JobHandle:
                 " (>>/dev/stdout)"
             )
         return _checked(progress, offsets, max_bytes)
+
+    def state(self, sizes: tuple[int, int] = (0, 0), *, wait: float = 0) -> Progress:
+        """
+        Return the state of the job, whatever became of its outputs.
+
+        *wait* is the seconds that the agent waits for the end, or for outputs of other *sizes*. Raises
+        *JobNotFoundError* where the agent has no such job; otherwise as `start` does.
+        """
+        seconds = min(wait, self.shells.max_wait)
+        request = Read(job=self.id, stdout=sizes[0], stderr=sizes[1], max_bytes=0, wait=seconds)
+        return self._read(request, None, math.inf)
+
+    def _read(self, request: Read, loan: Loan | None, deadline: float) -> Progress:
+        progress = Progress.read(self._call(request, request.wait, loan=loan, deadline=deadline))
+        if progress.state == "new":
+            raise JobNotFoundError(f"{self.what}: the agent has no such job", job_id=self.id)
+        return progress
 
     def write(self, offset: int, data: bytes, *, end: bool) -> int:
         """

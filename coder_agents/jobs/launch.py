@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, BinaryIO, Literal
@@ -20,7 +21,8 @@ import attrs
 from coder_agents.config import seconds_or_none
 from coder_agents.errors import CoderError, ControlShellError, JobNotFoundError, ShellError
 from coder_agents.jobs.handle import JobHandle
-from coder_agents.jobs.requests import MAX_PIECE, Start
+from coder_agents.jobs.piece_size import PieceSize
+from coder_agents.jobs.requests import Start
 from coder_agents.jobs.run_text import Command, command_text, run_text
 
 Input = bytes | bytearray | memoryview | str | BinaryIO
@@ -29,6 +31,8 @@ GRACE = 5.0
 """
 Seconds between TERM and KILL after a time-out.
 """
+
+_DEATH = 5.0  # seconds in which a process group that got KILL has ended
 
 _FIRST_PIECE = 65_536  # bytes of output that come with the answer to a start
 
@@ -203,8 +207,11 @@ def write_input(job: JobHandle, read: Callable[[int], bytes], *, ends: bool = Fa
     *ends* says that the job runs and waits for the end of its input.
     """
     offset = 0
-    for piece in iter(lambda: read(MAX_PIECE), b""):
+    size = PieceSize()
+    for piece in iter(lambda: read(size.bytes), b""):
+        began = time.monotonic()
         job.write(offset, piece, end=False)
+        size.passed(len(piece), time.monotonic() - began)
         offset += len(piece)
     if ends:
         job.write(offset, b"", end=True)
@@ -233,11 +240,22 @@ def _abandon(job: JobHandle) -> None:
     job = attrs.evolve(job, shells=brief)
     try:
         with contextlib.suppress(CoderError):
-            job.signal(signal.SIGKILL)
             with contextlib.suppress(JobNotFoundError):
-                # Output would end the wait: only what comes after it does not count.
-                sizes = job.read((0, 0), max_bytes=0).sizes
-                job.read(sizes, wait=3, max_bytes=0)
+                kill(job)
             job.remove()
     finally:
         brief.close()
+
+
+def kill(job: JobHandle) -> None:
+    """
+    Send KILL to the process group of *job*, and wait a few seconds until it has ended.
+
+    Raises as `JobHandle.state` does.
+    """
+    job.signal(signal.SIGKILL)
+    until = time.monotonic() + _DEATH
+    progress = job.state()
+    while progress.state in ("starting", "running") and time.monotonic() < until:
+        # Output ends a wait: only what comes after it counts.
+        progress = job.state(progress.sizes, wait=_DEATH)

@@ -17,7 +17,7 @@ import attrs
 from coder_agents.errors import DecodeError
 from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.loan import Loan
-from coder_agents.jobs.shells import LateError
+from coder_agents.jobs.shell import LateError
 from coder_agents.streams.engine import Counts, EndedError
 from coder_agents.streams.options import StreamEnd
 from coder_agents.streams.position import Position
@@ -166,6 +166,7 @@ class OutputEngine:
         Let go of the job.
         """
         self._loan.wake()
+        self._loan.drop()
 
     def after_fork_in_child(self) -> None:
         """

@@ -15,7 +15,7 @@ answer with the id 0, see `Greeting`. All later bytes in either direction are re
 executed before. A word with any bytes is ``=`` and a format of printf: each byte that is not a
 letter, a digit or one of ``/._+:,@=`` is a backslash and three octal digits. A payload is ``p
 =FORMAT``, or, where the greeting has ``base64``, ``b LENGTH`` and after the line's newline exactly
-*LENGTH* bytes of base64 in lines of at most 76 letters, each with its newline. **After a request
+*LENGTH* bytes of base64 in one line, its newline included. **After a request
 with `Request.has_body` nothing may be sent before its answer**, since a program of the agent may
 read ahead. After another request the next one may be sent at any time: it ends the wait of `Read`,
 which is answered first.
@@ -98,8 +98,8 @@ from coder_agents.jobs.file_requests import (
     Replace,
     Stat,
 )
+from coder_agents.jobs.piece_size import MAX_PIECE
 from coder_agents.jobs.requests import (
-    MAX_PIECE,
     Info,
     Inside,
     ListJobs,

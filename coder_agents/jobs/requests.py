@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import abc
 import re
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 
 from coder_agents.jobs.escape import MAX_INLINE, escaped, payload, to_bytes
-
-MAX_PIECE: Final = 2**20  # bytes of a file or of input that one request carries
+from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _CONTAINER = re.compile(r"[A-Za-z0-9_.-]{0,128}", re.ASCII)
@@ -208,7 +207,7 @@ class Read(Request):
     job: str = attrs.field(validator=check_job)
     stdout: int = attrs.field(default=0, validator=check_natural)
     stderr: int = attrs.field(default=0, validator=check_natural)
-    max_bytes: int = attrs.field(default=MAX_PIECE, validator=check_natural)
+    max_bytes: int = attrs.field(default=FIRST_PIECE, validator=check_natural)
     wait: float = attrs.field(default=0, validator=check_natural)
 
     def _fields(self) -> list[bytes]:

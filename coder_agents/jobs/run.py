@@ -23,6 +23,7 @@ from coder_agents.errors import (
 from coder_agents.jobs import launch
 from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.launch import Input, TextForm
+from coder_agents.jobs.piece_size import PieceSize
 from coder_agents.jobs.results import Progress
 from coder_agents.jobs.run_text import Command
 from coder_agents.jobs.shells import Shells
@@ -152,7 +153,7 @@ def run(
         give_up_at = math.inf if timeout is None else time.monotonic() + timeout + _WATCHDOG
         progress = _followed(job, job.start(request), sinks, give_up_at)
         if progress.returncode is None:
-            job.signal(signal.SIGKILL)
+            launch.kill(job)
         duration = time.monotonic() - began
         with contextlib.suppress(CoderError):  # a week later it goes by itself
             job.remove()
@@ -217,6 +218,7 @@ def _followed(
     Raises *CommandLostError* where the machine has lost it.
     """
     out = err = 0
+    size = PieceSize()
     while True:
         for sink, data in zip(sinks, (progress.stdout, progress.stderr), strict=True):
             if data:
@@ -229,9 +231,16 @@ def _followed(
             raise lost(job)
         if progress.returncode is not None and (out, err) == progress.sizes:
             return progress
-        if time.monotonic() > give_up_at:
+        left = give_up_at - time.monotonic()
+        if left <= 0:
             return progress
-        progress = job.read((out, err), wait=job.shells.max_wait)
+        began = time.monotonic()
+        wait = min(left, job.shells.max_wait)
+        progress = job.read((out, err), wait=wait, max_bytes=size.bytes)
+        came = len(progress.stdout) + len(progress.stderr)
+        # What is smaller may have been waited for.
+        if came == size.bytes:
+            size.passed(came, time.monotonic() - began)
 
 
 def lost(job: JobHandle) -> CommandLostError:

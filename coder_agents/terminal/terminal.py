@@ -141,8 +141,10 @@ class Terminal:
         """
         Send what was written, and detach; what runs in the terminal lives on. Also twice.
         """
-        self._buffers.flush()
-        self._finalizer()
+        try:
+            self._buffers.flush()
+        finally:
+            self._finalizer()
         self._session.join()
 
     def interact(self) -> None:
@@ -171,7 +173,9 @@ class Terminal:
         self.close()
 
     def __del__(self) -> None:
-        if self._finalizer.detach() and not self._buffers.is_over:
+        # An interrupt may have come before the terminal was whole; then open_terminal closes.
+        finalizer = getattr(self, "_finalizer", None)
+        if finalizer is not None and finalizer.detach() and not self._buffers.is_over:
             text = f"{self!r} was left open: use `with`, or call close()"
             self._session.close()
             warnings.warn(
@@ -267,10 +271,9 @@ def open_terminal(
     )
     try:
         session.open()
+        killer = partial(kill, attach_killer, chosen, what=within, seconds=limits.kill)
+        return Terminal(session, chosen, killer)
     except BaseException:
         session.close()
         session.join()
         raise
-    return Terminal(
-        session, chosen, partial(kill, attach_killer, chosen, what=within, seconds=limits.kill)
-    )

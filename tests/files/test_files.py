@@ -16,18 +16,19 @@ from coder_agents import Agent, CoderError
 from coder_agents.errors import APIError, ControlShellError, TransportError
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.file_requests import PutPiece
-from coder_agents.jobs.files import READ_PIECE, Files, Upload, parent_of
-from coder_agents.jobs.requests import MAX_PIECE, Request
+from coder_agents.jobs.files import Files, Upload, parent_of
+from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE, MIN_PIECE, PieceSize
+from coder_agents.jobs.requests import Request
 from coder_agents.testing import Deployment
 
-DATA = os.urandom(MAX_PIECE + 12345)
-LARGE = os.urandom(READ_PIECE + 12345)
+DATA = os.urandom(FIRST_PIECE + 12345)
+LARGE = os.urandom(FIRST_PIECE + 12345)
 ALL_BYTES = bytes(range(256))
 
 NAMES = [b"plain", b" a b ", b"new\nline", b"\xff\xfe", "ü€".encode(), b"-n", b"*", b"'\"\\%s$x"]
 
 
-@pytest.mark.parametrize("size", [0, 1, 1500, MAX_PIECE - 1, MAX_PIECE, MAX_PIECE + 12345])
+@pytest.mark.parametrize("size", [0, 1, 1500, FIRST_PIECE - 1, FIRST_PIECE, FIRST_PIECE + 12345])
 def test_what_is_written_is_read(agent: Agent, tmp_path: Path, size: int) -> None:
     """
     A file of any size around that of a piece is the same on the agent, and read back the same.
@@ -119,7 +120,7 @@ def test_the_file_is_as_it_was_until_the_end(files: Files, tmp_path: Path) -> No
     class Failing(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             assert path.read_bytes() == b"old"
-            if self.tell() >= MAX_PIECE:
+            if self.tell() >= FIRST_PIECE:
                 raise KeyboardInterrupt
             return super().read(size)
 
@@ -244,11 +245,28 @@ def test_a_range_of_several_pieces_is_exact(files: Files, tmp_path: Path) -> Non
     """
     path = tmp_path / "file"
     path.write_bytes(LARGE)
-    ranges = [(0, 1), (5, 5), (10, READ_PIECE + 50), (READ_PIECE, 2 * READ_PIECE + 20000)]
+    ranges = [(0, 1), (5, 5), (10, FIRST_PIECE + 50), (FIRST_PIECE, 2 * FIRST_PIECE + 20000)]
     for begin, end in ranges:
         assert files.read_range(str(path), begin, end) == LARGE[begin:end]
     assert files.read_range(str(path), len(LARGE), len(LARGE) + 9) == b""
     assert files.read(str(path)) == LARGE
+
+
+def test_the_size_of_a_piece_follows_the_connection() -> None:
+    """
+    A piece that passes fast is followed by a larger one, a slow one by a smaller one, within the limits.
+    """
+    size = PieceSize()
+    size.passed(FIRST_PIECE - 1, 0.1)  # the end of a file
+    size.passed(FIRST_PIECE, 1.0)
+    assert size.bytes == FIRST_PIECE
+    for _ in range(3):
+        size.passed(size.bytes, 0.1)
+    assert size.bytes == MAX_PIECE
+    size.passed(1000, 5.0)
+    assert size.bytes == MIN_PIECE
+    size.passed(MIN_PIECE, 5.0)
+    assert size.bytes == MIN_PIECE
 
 
 @pytest.mark.parametrize("moment", [100, 70_000, 1_200_000])

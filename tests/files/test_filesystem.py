@@ -14,18 +14,21 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import fsspec
 import pytest
+
+pytest.importorskip("fsspec")
+
+import fsspec
 from fsspec.callbacks import Callback
 
 from coder_agents import Client, CoderError
 from coder_agents.errors import WorkspaceNotFoundError
 from coder_agents.filesystem import AgentFileSystem
 from coder_agents.filesystem.readable import moment_of
-from coder_agents.jobs.requests import MAX_PIECE
+from coder_agents.jobs.piece_size import FIRST_PIECE
 from coder_agents.testing import Deployment
 
-DATA = os.urandom(MAX_PIECE + 4321)
+DATA = os.urandom(FIRST_PIECE + 4321)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import pytest
 
 from coder_agents import (
     Agent,
+    APIError,
     AuthenticationError,
     Client,
     CommandError,
@@ -37,6 +38,16 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 from .test_running import alive
 
 LIMIT = 60  # seconds after which a test has failed
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    """
+    Wait until *holds* is true.
+    """
+    until = time.monotonic() + LIMIT
+    while not holds():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.02)
 
 
 def job_folders(home: Path) -> list[Path]:
@@ -296,7 +307,7 @@ def test_a_timeout_ends_the_whole_group_and_keeps_the_output(agent: Agent, home:
 
 
 def test_a_watchdog_that_does_not_bark_is_replaced(
-    agent: Agent, monkeypatch: pytest.MonkeyPatch
+    agent: Agent, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     Where the agent does not keep the time-out, the client does.
@@ -305,6 +316,7 @@ def test_a_watchdog_that_does_not_bark_is_replaced(
     with pytest.raises(CommandTimeoutError) as caught:
         agent.run("echo $$; sleep 300", timeout=60)
     assert alive(int(caught.value.output)) == []
+    assert job_folders(home) == []
 
 
 def test_a_discarded_output_is_not_kept() -> None:
@@ -381,7 +393,7 @@ def test_a_script_for_subprocess_needs_only_the_other_name(
     ids=lambda fault: f"{fault['kind']}-{fault.get('after_bytes', 0)}",
 )
 def test_whatever_breaks_the_command_runs_once_and_no_byte_is_lost(
-    deployment: Deployment, agent: Agent, tmp_path: Path, fault: dict[str, Any]
+    deployment: Deployment, impatient: Agent, tmp_path: Path, fault: dict[str, Any]
 ) -> None:
     """
     With each fault the outputs are whole, and a counter on the agent says that the command ran once.
@@ -389,7 +401,7 @@ def test_whatever_breaks_the_command_runs_once_and_no_byte_is_lost(
     ran = tmp_path / "ran"
     kind = fault.pop("kind")
     deployment.faults.add(kind, route="pty", **fault)
-    done = agent.run(f"echo x >>{ran}; cat; seq 1 2000; echo err >&2; exit 5", input=b"input\n")
+    done = impatient.run(f"echo x >>{ran}; cat; seq 1 2000; echo err >&2; exit 5", input=b"input\n")
     assert done.stdout == b"input\n" + b"".join(b"%d\n" % n for n in range(1, 2001))
     assert (done.stderr, done.returncode) == (b"err\n", 5)
     assert ran.read_text() == "x\n"
@@ -402,7 +414,7 @@ def test_a_lost_agent_says_whether_the_command_had_started(
     The error comes within the read time-out, names the job, and the command is not started again.
     """
     ran = tmp_path / "ran"
-    with deployment.client(timeout=6) as client:
+    with deployment.client(timeout=3) as client:
         agent = client.agent(str(embedded.id))
         agent.run("true")
         with pytest.raises(CommandLostError) as caught:
@@ -588,8 +600,10 @@ def test_a_container_is_verified_before_anything_runs(
     agent._http.held.clear()
     deployment.faults.add("ignore_container", route="pty", times=None)
     for name in ("web", "abcdef0123456789"):
-        with pytest.raises(UnsupportedError, match="nothing was run"):
+        with pytest.raises(UnsupportedError, match="nothing was run") as caught:
             agent.run(f"touch {tmp_path}/ran", container=name)
+        assert caught.value.found == "the agent's machine"
+        assert not isinstance(caught.value, APIError)
     assert not (tmp_path / "ran").exists()
 
 
@@ -614,10 +628,16 @@ def test_an_agent_on_windows_has_no_posix_shell(deployment: Deployment, client: 
     """
     windows = deployment.add_agent("win", workspace="w", operating_system="windows")
     agent = client.agent(str(windows.id))
-    calls = (lambda: agent.run("dir"), lambda: agent.start_job("dir"), agent.jobs, agent.terminal)
-    for call in calls:
-        with pytest.raises(UnsupportedError, match="Windows and has no POSIX shell"):
-            call()
+    calls = {
+        "agent.run()": (lambda: agent.run("dir"), lambda: agent.start_job("dir"), agent.jobs),
+        "agent.terminal()": (agent.terminal,),
+    }
+    for name, each in calls.items():
+        for call in each:
+            with pytest.raises(UnsupportedError, match="Windows and has no POSIX shell") as caught:
+                call()
+            assert (caught.value.call, caught.value.found) == (name, "windows")
+            assert not isinstance(caught.value, APIError)
     assert not any("/pty" in request.target for request in deployment.requests)
 
 
@@ -629,8 +649,10 @@ def test_an_agent_without_stty_cannot_run_commands(
     """
     (tmp_path / "sh").symlink_to("/bin/sh")
     poor = deployment.add_agent("poor", workspace="p", environment={"PATH": str(tmp_path)})
-    with pytest.raises(UnsupportedError, match="stty"):
+    with pytest.raises(UnsupportedError, match="stty") as caught:
         client.agent(str(poor.id)).run("true")
+    assert "stty" in caught.value.found
+    assert not isinstance(caught.value, APIError)
 
 
 def test_a_closed_client_runs_nothing(deployment: Deployment, embedded: EmbeddedAgent) -> None:

@@ -7,18 +7,15 @@ from __future__ import annotations
 import json
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import websocket
-from pty_client import PtyClient, wait_until
+from pty_client import RAW, Open, wait_until
 
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-Open = Callable[..., PtyClient]
-
-RAW = "stty raw -echo; printf READY; "
 ID = "00000000-0000-4000-8000-000000000000"
 
 # Handshakes of a terminal, without its path.
@@ -37,14 +34,6 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """
     with Deployment(release=request.param, ping_interval=0.1) as made:
         yield made
-
-
-@pytest.fixture
-def agent(deployment: Deployment) -> EmbeddedAgent:
-    """
-    An ordinary agent.
-    """
-    return deployment.add_agent()
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from coder_agents.testing.terminals.process import Size
 
 MAX_SIZE = 65_535
 
-IN_STRING = re.compile(rb'["\\]')
 OUTSIDE = re.compile(rb'["{}]')
 SPACE = b" \t\r\n"
 
@@ -72,23 +71,39 @@ class InputDecoder:
         """
         if not self._depth:
             del self._text[: len(self._text) - len(self._text.lstrip(SPACE))]
-        while found := (IN_STRING if self._quoted else OUTSIDE).search(self._text, self._read):
-            at, mark = found.start(), found.group()
-            if mark == b"\\" and at + 1 == len(self._text):
-                # The character that it escapes is still to come.
-                self._read = at
-                return None
-            self._read = at + (2 if mark == b"\\" else 1)
+        while self._leave_string() and (found := OUTSIDE.search(self._text, self._read)):
+            self._read, mark = found.end(), found.group()
             if mark == b'"':
-                self._quoted = not self._quoted
+                self._quoted = True
             elif mark == b"{":
                 self._depth += 1
-            elif mark == b"}":
+            else:
                 self._depth -= 1
                 if self._depth <= 0:
                     return self._read
-        self._read = len(self._text)
         return None
+
+    def _leave_string(self) -> bool:
+        """
+        Read to the end of a string; return whether it is complete.
+        """
+        if not self._quoted:
+            return True
+        end = self._text.find(b'"', self._read)
+        limit = len(self._text) if end < 0 else end
+        # What is typed is long and has few of these, so that a search for each beats a pattern.
+        while (escape := self._text.find(b"\\", self._read, limit)) >= 0:
+            if escape + 1 == len(self._text):
+                # The character that it escapes is still to come.
+                self._read = escape
+                return False
+            self._read = escape + 2
+            if self._read > limit:
+                end = self._text.find(b'"', self._read)
+                limit = len(self._text) if end < 0 else end
+        self._read = limit + 1 if end >= 0 else limit
+        self._quoted = end < 0
+        return not self._quoted
 
     def _check_unfinished(self) -> None:
         # Within a text anything may follow.
@@ -117,9 +132,9 @@ def _decode(text: str) -> Input:
     if not isinstance(data, str):
         raise BadInputError("data is no text")
     height, width = _whole(fields.get("height", 0)), _whole(fields.get("width", 0))
-    return Input(
-        SURROGATE.sub("\ufffd", data).encode(), (height, width) if height and width else None
-    )
+    if not data.isascii():
+        data = SURROGATE.sub("\ufffd", data)
+    return Input(data.encode(), (height, width) if height and width else None)
 
 
 def _whole(value: Any) -> int:
