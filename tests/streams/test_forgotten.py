@@ -54,6 +54,7 @@ def embedded(deployment: Deployment) -> EmbeddedAgent:
     made.push_logs(["two"])
     made.set_metadata("key", "value")
     made.set_containers([])
+    made.set_ports([])
     return made
 
 

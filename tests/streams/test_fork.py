@@ -100,6 +100,7 @@ def embedded(deployment: Deployment) -> EmbeddedAgent:
     made.push_logs([f"line {number}" for number in range(5)])
     made.set_metadata("key", "value")
     made.set_containers([])
+    made.set_ports([])
     return made
 
 
