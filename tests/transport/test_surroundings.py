@@ -64,7 +64,7 @@ def test_the_proxies_are_those_that_requests_finds(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
     """
-    Whether a variable sets a proxy or not, the result is that of requests.
+    The result is that of requests, where a variable sets a proxy and where none does.
     """
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
