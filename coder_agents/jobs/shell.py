@@ -267,10 +267,12 @@ class ControlShell:
 
         A program that is busy ends itself later.
         """
-        if self.is_open and not self.is_due and not self._is_closed:
-            self.is_due = True
-            quit_request = Quit().encode(self._numbers + 1).decode("ascii")
-            with contextlib.suppress(ClosedError, DroppedError, ControlShellError):
-                self._attachment.write(quit_request, self._feed, stalled_after=0)
-        self._is_closed = True
-        self._attachment.close()
+        try:
+            if self.is_open and not self.is_due and not self._is_closed:
+                self.is_due = True
+                quit_request = Quit().encode(self._numbers + 1).decode("ascii")
+                with contextlib.suppress(ClosedError, DroppedError, ControlShellError):
+                    self._attachment.write(quit_request, self._feed, stalled_after=0)
+        finally:
+            self._is_closed = True
+            self._attachment.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -38,13 +39,26 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """
+    A function that returns the PATH of an agent with a shell.
+    """
+
+    @functools.cache
+    def path(shell: str) -> str:
+        return make_tools(tmp_path_factory.mktemp("tools") / shell, shell)
+
+    return path
+
+
 @pytest.fixture
-def environment(tmp_path: Path, home: Path, shell: str) -> dict[str, str]:
+def environment(home: Path, shell: str, tools: Callable[[str], str]) -> dict[str, str]:
     """
     The environment of an agent, where ``sh`` is the shell.
     """
     kept = {name: os.environ[name] for name in ("LANG",) if name in os.environ}
-    return {**kept, "HOME": str(home), "PATH": make_tools(tmp_path / "tools", shell)}
+    return {**kept, "HOME": str(home), "PATH": tools(shell)}
 
 
 @pytest.fixture

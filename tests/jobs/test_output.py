@@ -83,7 +83,7 @@ def test_a_bookmark_continues_in_another_process(deployment: Deployment, agent: 
         ("drop", {"after_bytes": 2_000}),
         ("reset", {"after_bytes": 700_000}),
         ("stall", {"after_bytes": 500_000}),
-        ("drop", {"after_bytes": range(100, 1_000_000), "times": 5}),
+        ("drop", {"after_bytes": range(100, 1_000_000), "times": 3}),
     ],
 )
 def test_a_broken_connection_loses_no_byte(
@@ -108,7 +108,7 @@ def test_poll_returns_in_time_and_the_stream_stays_whole(
     A poll ends also while no answer comes, and the output is whole afterwards.
     """
     place = Place(http=agent._http, agent_id=agent.id, what="dev")
-    shells = Shells(place, give_up_after=LIMIT, waits=Waits(begin=5, byte=5))
+    shells = Shells(place, give_up_after=LIMIT, waits=Waits(begin=3, byte=3))
     agent._http.held["shells", agent.id, "", ""] = shells
     job = agent.start_job("echo 1; read x; echo 2", stdin=subprocess.PIPE)
     with job.output() as stream:
@@ -124,10 +124,10 @@ def test_poll_returns_in_time_and_the_stream_stays_whole(
         else:
             embedded.disconnect()
         began = time.monotonic()
-        late = [stream.poll(0.2), stream.poll(0.2), stream.poll(0)]
+        late = [stream.poll(0.2), stream.poll(0)]
         # Less than the seconds after which a connection counts as stalled, or as never attached.
-        assert time.monotonic() - began < 4.5
-        assert late == [None] * 3
+        assert time.monotonic() - began < 2.5
+        assert late == [None] * 2
         embedded.connect()
         assert stream.poll(0) is None
         with deployment.client() as other:

@@ -414,7 +414,7 @@ def test_a_lost_agent_says_whether_the_command_had_started(
     The error comes within the read time-out, names the job, and the command is not started again.
     """
     ran = tmp_path / "ran"
-    with deployment.client(timeout=3) as client:
+    with deployment.client(timeout=2) as client:
         agent = client.agent(str(embedded.id))
         agent.run("true")
         with pytest.raises(CommandLostError) as caught:
@@ -581,6 +581,26 @@ def test_one_connection_serves_many_commands(deployment: Deployment, agent: Agen
     assert ["/pty" in request.target for request in deployment.requests].count(True) == 1
 
 
+def test_no_secret_is_in_a_url_or_a_log(
+    deployment: Deployment, agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The command, its environment and its input go over the terminal, and the URL has a short bootstrap alone.
+    """
+    caplog.set_level("DEBUG")
+    done = agent.run(
+        "echo $SECRET; cat; : hunter2", env={"SECRET": "hunter2"}, input=b"hunter2", text=True
+    )
+    assert done.stdout == "hunter2\nhunter2"
+    targets = [request.target for request in deployment.requests if "/pty" in request.target]
+    assert len(targets) == 1
+    assert len(targets[0]) < 1500
+    assert "hunter2" not in targets[0] + caplog.text
+    with pytest.raises(CommandTimeoutError) as caught:
+        agent.run(["sleep", "600"], env={"SECRET": "hunter2"}, timeout=0.1)
+    assert "hunter2" not in str(caught.value) + repr(caught.value)
+
+
 def test_a_container_is_verified_before_anything_runs(
     deployment: Deployment, embedded: EmbeddedAgent, agent: Agent, tmp_path: Path
 ) -> None:
@@ -739,11 +759,12 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_an_agent_that_lies_raises_a_typed_error(
-    client: Client, liar: Callable[..., Agent], lie: bytes
+    client: Client, liar: Callable[..., Agent], monkeypatch: pytest.MonkeyPatch, lie: bytes
 ) -> None:
     """
     Answers that cannot be true are an error, and no call waits for ever.
     """
+    monkeypatch.setattr("coder_agents.jobs.shells._MAX_NONSENSE", 1)
     with pytest.raises(ControlShellError) as caught:
         liar(client, lie).run("true")
     if lie.startswith(b"OK 3"):
@@ -760,6 +781,7 @@ def test_another_id_and_answers_without_end_are_errors(
     with pytest.raises(ControlShellError, match="7, not 1"):
         agent.run("true")
     monkeypatch.setattr("coder_agents.jobs.shell._MAX_ANSWERS", 10)
+    monkeypatch.setattr("coder_agents.jobs.shells._MAX_NONSENSE", 1)
     agent = liar(client, b"\\n@".join([b"MORE 0 a"] * 20), name="endless")
     with pytest.raises(ControlShellError, match="without end"):
         agent.jobs()
@@ -771,7 +793,7 @@ def test_an_agent_that_falls_silent_is_given_up(
     """
     An answer that is shorter than its length is a stall, and then an error.
     """
-    with deployment.client(timeout=3) as client:
+    with deployment.client(timeout=2) as client:
         agent = liar(client, b"OK 500 running 0 1 0 0 0 -")
         with pytest.raises(CommandLostError) as caught:
             agent.run("true")

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,7 +36,7 @@ from coder_agents.jobs.protocol import (
 )
 
 from .conftest import Opener, mounted
-from .shells import SHELLS, ControlShell, make_tools, missing, start
+from .shells import SHELLS, ControlShell, missing, start
 
 # What the control shell and the tests call.
 COMMANDS = [
@@ -121,12 +121,10 @@ def check_jobs(control: ControlShell) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ["base64"],
-        ["awk"],
+        ["base64", "stat"],
+        ["awk", "mkfifo"],
         ["setsid"],
         ["setsid", "perl"],
-        ["stat"],
-        ["mkfifo"],
         ["base64", "awk", "setsid", "stat", "readlink", "xargs", "python3"],
     ],
     ids="-".join,
@@ -303,7 +301,7 @@ def test_a_hang_up_at_any_moment(opened: Opener, home: Path) -> None:
     assert (home / "count").read_text() == "run\n"
 
 
-def test_waiting_costs_little(tmp_path: Path) -> None:
+def test_waiting_costs_little(tmp_path: Path, tools: Callable[[str], str]) -> None:
     """
     While a client waits for a quiet job, the control shell, its processes included, uses at most
     a share of a core that is far above what was measured.
@@ -313,7 +311,7 @@ def test_waiting_costs_little(tmp_path: Path) -> None:
         for name in [each for each in sorted(SHELLS) if missing(each) is None]:
             home = tmp_path / name
             home.mkdir()
-            environment = {"HOME": str(home), "PATH": make_tools(tmp_path / f"{name} tools", name)}
+            environment = {"HOME": str(home), "PATH": tools(name)}
             controls.append(stack.enter_context(ControlShell(name, environment, cwd=home)))
         for control in controls:  # all wait at the same time
             control.start(["sleep", "1000"], job="j")

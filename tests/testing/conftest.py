@@ -46,7 +46,7 @@ def nothing_is_left() -> Iterator[None]:
     """
     threads, sockets = threading.active_count(), open_sockets()
     yield
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of an earlier test may have ended meanwhile
     if open_sockets() > sockets:
         # An exception of a client may keep its socket in a cycle.
         gc.collect()
