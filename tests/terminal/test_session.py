@@ -14,6 +14,7 @@ import pytest
 from coder_agents.errors import TerminalError
 from coder_agents.terminal.attachment import Attachment, TerminalRequest
 from coder_agents.terminal.buffers import LIMITS, Buffers, Limits
+from coder_agents.terminal.changes import Changes
 from coder_agents.terminal.session import Session
 from coder_agents.terminal.start import attaching, beginning_of, starting
 from coder_agents.transport import DroppedError
@@ -262,3 +263,25 @@ def test_input_that_nobody_takes_breaks_the_attachment(newest: Place) -> None:
     finally:
         attachment.close()
     assert set(b"".join(received)) <= set(b"READY")
+
+
+def test_an_attachment_that_was_never_opened_has_nothing_to_close(newest: Place) -> None:
+    """
+    Closing, waking and a fork before the attachment is opened request nothing and raise nothing.
+    """
+    request = TerminalRequest(reconnect_id=uuid.uuid4())
+    attachment = Attachment(newest.agent._http, newest.agent.id, request)
+    attachment.after_fork_in_child()
+    attachment.wake()
+    attachment.close()
+    attachment.close()
+    assert newest.routes() == 0
+
+
+def test_a_change_between_the_check_and_the_wait_is_not_missed() -> None:
+    """
+    Who waits checks once more after others can wake it, and does not wait then.
+    """
+    answers = iter([False, True, True])
+    assert Changes().wait_for(lambda: next(answers))
+    assert list(answers) == []

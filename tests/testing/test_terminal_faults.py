@@ -4,6 +4,7 @@ Faults of terminals on demand, as a client meets them.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import websocket
 from pty_client import RAW, Open, is_running, wait_until
 
-from coder_agents.testing import Deployment, EmbeddedAgent
+from coder_agents.testing import Deployment, EmbeddedAgent, TerminalProcess
 
 
 @pytest.fixture
@@ -297,10 +298,23 @@ def test_faults_of_other_streams_strike_terminals_too(
     """
     deployment.faults.add(kind, route="pty", **options)
     client = terminal(deployment, agent, f"{RAW} read go; printf abc")
-    timer = threading.Timer(0.1, lambda: client.send("\n"))
-    timer.start()
+
+    def type_when_raw() -> None:
+        wait_until(lambda: any(b"READY" in each.replayed for each in processes()))
+        with contextlib.suppress(
+            OSError, websocket.WebSocketException
+        ):  # the fault may have ended it
+            client.send("\n")
+
+    def processes() -> list[TerminalProcess]:
+        return list(agent.terminals.running.values())
+
+    typist = threading.Thread(target=type_when_raw)
+    if output is not None:
+        typist.start()
     client.read_all()
-    timer.join()
+    if output is not None:
+        typist.join()
     assert client.end == end
     assert output is None or client.output == output
 
