@@ -261,6 +261,7 @@ BAD: list[tuple[type[Exception], dict[str, Any]]] = [
     (ValueError, {"max_output": -1}),
     (ValueError, {"container_user": "root"}),
     (ValueError, {"container": "a b"}),
+    (TypeError, {"container": 5}),
 ]
 
 
