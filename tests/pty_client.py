@@ -94,6 +94,16 @@ class PtyClient:
             pass
         return bytes(self.output)
 
+    def read_unanswered(self) -> None:
+        """
+        Read output to the close frame, and answer no ping: an answer after the end would be refused
+        with a reset, which drops what was not read yet.
+        """
+        while (frame := self.socket.recv_frame()).opcode != websocket.ABNF.OPCODE_CLOSE:  # type: ignore[no-untyped-call]
+            if frame.opcode == websocket.ABNF.OPCODE_BINARY:
+                self.output += frame.data
+        self.end, self.reason = int.from_bytes(frame.data[:2]), frame.data[2:].decode()
+
     def send(self, data: str = "", **fields: Any) -> None:
         """
         Send input in one frame.

@@ -126,13 +126,10 @@ def runs(ctrl_c: None) -> Iterator[dict[str, Future[Run]]]:
                 run_demo, terminal=True, interrupt_at="Clock", NO_COLOR="1"
             ),
             "dumb terminal": pool.submit(
-                run_demo, terminal=True, interrupt_at="Looking for tools", TERM="dumb"
+                run_demo, terminal=True, interrupt_at="Looking for tools", times=2, TERM="dumb"
             ),
             "at once": pool.submit(
                 run_demo, interrupt_at="named", times=3, CODER_URL="http://127.0.0.1:1"
-            ),
-            "in the log": pool.submit(
-                run_demo, terminal=True, interrupt_at="Looking for tools", times=2
             ),
             "closed": pool.submit(run_demo, close_at="Looking for tools"),
         }
@@ -315,7 +312,7 @@ def test_bad_arguments_are_refused(arguments: list[str]) -> None:
 
 # The runs.
 
-INTERRUPTED = ["plain terminal", "dumb terminal", "at once", "in the log"]
+INTERRUPTED = ["plain terminal", "dumb terminal", "at once"]
 
 
 def test_pipe_gets_the_whole_story(runs: dict[str, Future[Run]]) -> None:

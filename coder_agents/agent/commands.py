@@ -14,8 +14,9 @@ from coder_agents.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from coder_agents.jobs import CompletedCommand, Job, JobInfo
-    from coder_agents.jobs.files import Data, FilePath
+    from coder_agents.jobs.files import Data
     from coder_agents.jobs.launch import Input
+    from coder_agents.jobs.paths import FilePath
     from coder_agents.jobs.run_text import Command
     from coder_agents.jobs.shells import Shells
     from coder_agents.jobs.sinks import Target
@@ -165,7 +166,8 @@ class CommandMethods(BaseAgent):
         Raises Python's own errors, such as `FileNotFoundError`, and *OSError* where the file changes
         meanwhile.
         """
-        from coder_agents.jobs.files import Files, path_of
+        from coder_agents.jobs.files import Files
+        from coder_agents.jobs.paths import path_of
 
         return Files(self._shells(container, None)).read(path_of(path))
 
@@ -185,7 +187,8 @@ class CommandMethods(BaseAgent):
 
         Raises Python's own errors, such as `PermissionError`.
         """
-        from coder_agents.jobs.files import Files, path_of
+        from coder_agents.jobs.files import Files
+        from coder_agents.jobs.paths import path_of
 
         content = data.encode() if isinstance(data, str) else data
         return Files(self._shells(container, None)).write(path_of(path), content, mode=mode)

@@ -15,7 +15,8 @@ from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from coder_agents.filesystem.open_file import BLOCK_SIZE, AgentFile
 from coder_agents.filesystem.readable import ReadableFileSystem
-from coder_agents.jobs.files import Files, parent_of
+from coder_agents.jobs.files import Files
+from coder_agents.jobs.paths import parent_of
 
 if TYPE_CHECKING:
     from coder_agents.client import Client

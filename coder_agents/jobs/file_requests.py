@@ -84,13 +84,6 @@ class PutPiece(PathRequest):
     offset: int = attrs.field(validator=check_natural, kw_only=True)
     data: bytes = attrs.field(validator=check_piece, kw_only=True)
 
-    @property
-    def has_body(self) -> bool:
-        """
-        Whether bytes may follow the line, so that nothing may be sent before the answer.
-        """
-        return True
-
     def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
         form, following = payload(self.data, base64_available=base64_available)
         words = [path_word(self.path), b"%d" % self.offset, b"%d" % len(self.data), form]
@@ -154,26 +147,28 @@ class RemovePath(PathRequest):
 
 
 @attrs.frozen
-class Move(PathRequest):
+class TargetRequest(PathRequest):
+    """
+    A request about one path and another one.
+    """
+
+    target: Path = attrs.field(validator=_path)
+
+    def _fields(self) -> list[bytes]:
+        return [path_word(self.path), path_word(self.target)]
+
+
+class Move(TargetRequest):
     """
     Rename *path* to *target*, which is replaced where it is a file.
     """
 
     operation = "MV"
-    target: Path = attrs.field(validator=_path)
-
-    def _fields(self) -> list[bytes]:
-        return [path_word(self.path), path_word(self.target)]
 
 
-@attrs.frozen
-class CopyFile(PathRequest):
+class CopyFile(TargetRequest):
     """
     Copy the bytes and the mode of the file *path* to *target*.
     """
 
     operation = "CP"
-    target: Path = attrs.field(validator=_path)
-
-    def _fields(self) -> list[bytes]:
-        return [path_word(self.path), path_word(self.target)]

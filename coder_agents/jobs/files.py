@@ -7,12 +7,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import os
-import posixpath
-import secrets
 import time
 from collections.abc import Callable, Iterator
-from pathlib import PurePath
 from typing import Any, BinaryIO
 
 import attrs
@@ -33,13 +29,13 @@ from coder_agents.jobs.file_requests import (
     Replace,
     Stat,
 )
+from coder_agents.jobs.paths import beside, parent_of
 from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE, PieceSize
 from coder_agents.jobs.requests import Request, path_word
 from coder_agents.jobs.results import FileInfo, Piece, numbers_of, read_entries
 from coder_agents.jobs.shells import Shells, UnreachableError
 
 Data = bytes | bytearray | memoryview | BinaryIO
-FilePath = str | bytes | os.PathLike[str]
 
 _CHECKSUM_WAIT = 60.0  # seconds; a gigabyte takes some three
 
@@ -247,7 +243,7 @@ class Upload:
         self._files = files
         self._path = path
         self._parents = parents
-        self._temporary = _beside(path)
+        self._temporary = beside(path)
         self._is_begun = False
         self._size = PieceSize()
 
@@ -303,24 +299,6 @@ class Upload:
             raise
 
 
-def path_of(path: FilePath) -> Path:
-    """
-    Return *path* as the agent has it. Raises *TypeError* for what is no path.
-    """
-    return path.as_posix() if isinstance(path, PurePath) else os.fspath(path)
-
-
-def parent_of(path: Path) -> Path:
-    """
-    Return the directory in which *path* is.
-    """
-    return (
-        (posixpath.dirname(path) or b".")
-        if isinstance(path, bytes)
-        else posixpath.dirname(path) or "."
-    )
-
-
 def _pieces_of(data: Data) -> Iterator[bytes]:
     source: Any = data
     if not hasattr(data, "read"):
@@ -340,16 +318,3 @@ def _read_pieces(source: BinaryIO) -> Iterator[bytes]:
         if not piece:
             return
         yield piece
-
-
-def _beside(path: Path) -> Path:
-    """
-    Return the name of a new file in the directory of *path*.
-    """
-    suffix = f".{secrets.token_hex(6)}.part"
-    if isinstance(path, bytes):
-        folder, name = posixpath.split(path)
-        return posixpath.join(folder, b"." + name[:200] + suffix.encode())
-    # A character has up to four bytes, and a name up to 255.
-    head, tail = posixpath.split(path)
-    return posixpath.join(head, f".{tail[:50]}{suffix}")

@@ -80,20 +80,13 @@ class Request(abc.ABC):
 
         *repeated* says that it may have been executed before: what it did then is no error.
         *base64_available* is what the greeting of the program says. Nothing may be sent after a
-        request that has a `body` until its answer has come.
+        request with a payload until its answer has come.
         """
         if not 0 < id < 2**31:
             raise ValueError(f"a request's id is between 1 and 2**31, not {id}")
         words, following = self._words(base64_available)
         line = [b"%d" % id, self.operation.encode(), b"1" if repeated else b"0", *words, b";\n"]
         return b" ".join(line) + following
-
-    @property
-    def has_body(self) -> bool:
-        """
-        Whether bytes may follow the line, so that nothing may be sent before the answer.
-        """
-        return False
 
     def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
         return self._fields(), b""
@@ -172,13 +165,6 @@ class Start(Request):
     wait: float = attrs.field(default=0, validator=check_natural)
     max_bytes: int = attrs.field(default=65536, validator=check_natural)
 
-    @property
-    def has_body(self) -> bool:
-        """
-        Whether bytes may follow the line, so that nothing may be sent before the answer.
-        """
-        return True
-
     def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
         words = [self.job.encode(), escaped(self.cwd)]
         words += [word.encode() for word in (self.stdin, self.stdout, self.stderr)]
@@ -228,13 +214,6 @@ class WriteInput(Request):
     offset: int = attrs.field(validator=check_natural)
     data: bytes = attrs.field(validator=check_piece)
     end: bool = False
-
-    @property
-    def has_body(self) -> bool:
-        """
-        Whether bytes may follow the line, so that nothing may be sent before the answer.
-        """
-        return True
 
     def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
         form, following = payload(self.data, base64_available=base64_available)

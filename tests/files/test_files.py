@@ -16,7 +16,8 @@ from coder_agents import Agent, CoderError
 from coder_agents.errors import APIError, ControlShellError, TransportError
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.file_requests import PutPiece
-from coder_agents.jobs.files import Files, Upload, parent_of
+from coder_agents.jobs.files import Files, Upload
+from coder_agents.jobs.paths import parent_of
 from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE, MIN_PIECE, PieceSize
 from coder_agents.jobs.requests import Request
 from coder_agents.testing import Deployment

@@ -219,10 +219,7 @@ def test_the_forms_of_requests() -> None:
     ]
     for request, raw in requests:
         assert request.encode(5, repeated=True) == raw
-    assert [r.has_body for r, _ in requests] == [False] * 13 + [True]
-    assert PutPiece("f", offset=0, data=b"").has_body
     write = WriteInput(job="j", offset=2, data=b"ab", end=True)
-    assert write.has_body
     assert write.encode(1) == b"1 WRITE 0 j 2 2 1 p =ab ;\n"
 
 

@@ -30,6 +30,9 @@ from coder_agents.schema import (
     to_json,
 )
 
+# Nothing here reads JSON: one way to read it is enough.
+pytestmark = pytest.mark.parametrize("way", ["json"], indirect=True)
+
 SOME = UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
 NIL = str(NIL_UUID)
 SCRIPT = WorkspaceAgentScript(display_name="Install")

@@ -48,6 +48,7 @@ def embedded(deployment: Deployment) -> EmbeddedAgent:
     made.push_logs([f"line {number}" for number in range(5)])
     made.set_metadata("key", "value")
     made.set_containers([])
+    made.set_ports([])
     return made
 
 
@@ -76,6 +77,10 @@ def openers(client: Client, agent: Agent) -> dict[str, Callable[[], Any]]:
 
 KINDS = ["logs", "metadata", "containers", "ports", "several", "builds"]
 
+# Over TLS a child could write to the connection as well.
+EACH_KIND = [*itertools.product([True], KINDS), (False, "logs")]
+SOME_KINDS = [(True, "logs"), (False, "several")]
+
 
 def use_in_child(stream: Any) -> list[str]:
     """
@@ -97,7 +102,7 @@ def use_in_child(stream: Any) -> list[str]:
     return happened
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("deployment", "kind"), EACH_KIND, indirect=["deployment"])
 def test_a_stream_cannot_be_read_in_a_child(
     client: Client, embedded: EmbeddedAgent, kind: str
 ) -> None:
@@ -176,7 +181,6 @@ def does_nothing(stream: Any) -> None:
 
 
 ACTS = [closes, leaves_with, throws, reads, does_nothing]
-# Over TLS a child could write to the connection as well.
 EACH_ACT = [*itertools.product([True], KINDS, ACTS), *itertools.product([False], ["logs"], ACTS)]
 
 
@@ -249,6 +253,7 @@ def test_a_stream_that_is_collected_in_a_child_warns_of_nothing(
         stream.close()
 
 
+@pytest.mark.parametrize("deployment", [True], indirect=True, ids=["tls"])
 def test_a_child_that_ends_as_programs_do_disturbs_nothing(
     deployment: Deployment, embedded: EmbeddedAgent
 ) -> None:
@@ -297,7 +302,7 @@ def test_a_child_that_ends_as_programs_do_disturbs_nothing(
     assert told.endswith(" 0 0\n")
 
 
-@pytest.mark.parametrize("kind", ["logs", "several"])
+@pytest.mark.parametrize(("deployment", "kind"), SOME_KINDS, indirect=["deployment"])
 def test_a_callback_that_forks_ends_the_stream_in_the_child_alone(
     deployment: Deployment, kind: str
 ) -> None:
@@ -403,7 +408,7 @@ def test_processes_share_no_connection(deployment: Deployment, embedded: Embedde
     assert len({each.connection for each in routes(deployment, "logs")}) == 3
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("deployment", "kind"), EACH_KIND, indirect=["deployment"])
 def test_a_child_opens_streams_of_its_own(
     deployment: Deployment, client: Client, embedded: EmbeddedAgent, kind: str
 ) -> None:
@@ -464,7 +469,7 @@ def test_checks_go_on_in_parent_and_child(deployment: Deployment, embedded: Embe
     assert len({each.connection for each in routes(deployment, "logs")}) == 2
 
 
-@pytest.mark.parametrize("kind", ["logs", "several"])
+@pytest.mark.parametrize(("deployment", "kind"), SOME_KINDS, indirect=["deployment"])
 def test_a_fork_while_another_thread_reads(
     client: Client, embedded: EmbeddedAgent, kind: str
 ) -> None:

@@ -150,7 +150,11 @@ def test_the_size_follows(place: Place) -> None:
     """
     The terminal begins with its size, and the program gets SIGWINCH when that changes.
     """
-    command = "trap 'stty size' WINCH; stty size; echo READY; while :; do sleep 0.05; done"
+    # An agent sets the size just after the start.
+    known = 'until [ "$(stty size)" != "0 0" ]; do sleep 0.05; done'
+    command = (
+        f"trap 'stty size' WINCH; {known}; stty size; echo READY; while :; do sleep 0.05; done"
+    )
     with place.terminal(command, size=(100, 30)) as terminal:
         assert b"30 100\r\n" in read_until(terminal, b"READY\r\n")
         terminal.resize(90, 20)
