@@ -206,7 +206,7 @@ def test_nothing_is_lost_or_comes_twice(release: str) -> None:
     """
     Many agents are followed through drops of every kind, while writers commit late.
     """
-    options = attrs.evolve(QUICK, settle=3)  # ten times what a line is late
+    options = attrs.evolve(QUICK, settle=2)  # ten times what a line is late
     with Deployment(release=release, ping_interval=0.5) as deployment:
         agents = add(deployment, AGENTS)
         for agent in agents:
@@ -218,7 +218,7 @@ def test_nothing_is_lost_or_comes_twice(release: str) -> None:
             )
         ]
         with deployment.client(stream_options=options) as client:
-            writers = Writers(agents, BATCHES, late=0.3)
+            writers = Writers(agents, BATCHES, late=0.2)
             for agent in agents:
                 writers.committed[agent.id] += [
                     log.id for log in client.agent(agent.id).logs() if log.output == "before"

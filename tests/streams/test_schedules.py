@@ -140,7 +140,7 @@ class Schedule:
         until = time.monotonic() + LONG
         while not promised <= set(self.yielded) and time.monotonic() < until:
             self.read(stream, 1)
-        while (log := stream.poll(SETTLE * 2.5)) is not None:
+        while (log := stream.poll(SETTLE * 2)) is not None:
             self.yielded.append(log.id)
 
     def check(self) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 from driving import InThread, data_of, open_source, reached, wait
+from effort import times
 from peer import Conversation, Peer, serving
 from requests.adapters import BaseAdapter
 
@@ -243,7 +244,7 @@ def test_many_wakes_at_random_moments_of_opening(source_at: MakeSource) -> None:
     Whenever it comes: never stuck, never another error, and nothing stays open.
     """
     with serving(stuck) as peer:
-        for step in range(100):
+        for step in range(0, 100, times(2, 1)):
             source = source_at(peer.url)
             opening = InThread(lambda source=source: open_source(source))  # type: ignore[misc]
             time.sleep(step * 0.00005)
