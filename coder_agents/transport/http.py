@@ -22,7 +22,6 @@ from coder_agents.config import PROXY_FORM, TOKEN_HEADER, Settings, is_proxy_url
 from coder_agents.errors import CoderError, ConfigError
 from coder_agents.transport import fork
 from coder_agents.transport.decoding import JSON, decoded
-from coder_agents.transport.pool import POOL_SIZE, PooledAdapter
 from coder_agents.transport.request_log import log_answer, log_failure
 from coder_agents.transport.retry import retry_policy
 from coder_agents.transport.session import abandon, hooks_without_cookies
@@ -34,6 +33,11 @@ if TYPE_CHECKING:
 Params = Sequence[tuple[str, str]]
 
 T = TypeVar("T")
+
+# Connections that are kept for the next call, one for each concurrent thread. With more threads
+# than that, urllib3 closes the excess connections, and warns each time.
+_POOL_SIZE = 256
+
 
 NO_CONTENT = 204
 """
@@ -307,7 +311,7 @@ def _new_session(settings: Settings) -> requests.Session:
     session.headers["User-Agent"] = f"coder-agents/{__version__}"
     session.headers["Accept"] = "application/json"
     retries = retry_policy(settings)
-    adapter = PooledAdapter(max_retries=retries, pool_maxsize=POOL_SIZE)
+    adapter = requests.adapters.HTTPAdapter(max_retries=retries, pool_maxsize=_POOL_SIZE)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

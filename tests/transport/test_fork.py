@@ -253,8 +253,7 @@ def test_a_child_that_exits_in_the_usual_way_disturbs_nobody(
     with client_of(peer_of(serve).url, authority_file) as client:
         http: HTTP = client._http
         http.call("GET", "/before")
-        pools = http.session.get_adapter(http.url("")).poolmanager.pools  # type: ignore[attr-defined]
-        (pool,) = pools._container.values()
+        (pool,) = http.session.get_adapter(http.url("")).poolmanager.pools._container.values()  # type: ignore[attr-defined]
         before = http.session
 
         def child() -> None:
@@ -262,7 +261,7 @@ def test_a_child_that_exits_in_the_usual_way_disturbs_nobody(
             assert pool.pool.qsize() == 0
             pool.close()
 
-        with pools.lock:
+        with pool.pool.mutex:
             ended = in_child(child)
         ended()
         assert pool.num_connections == 1
