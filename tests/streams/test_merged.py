@@ -50,6 +50,8 @@ RELEASES = ("2.24", "2.31", "2.35")
 LONG = 60.0  # seconds; more than anything here takes
 QUICK = paced(
     StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=LONG), settle=0),
+    second_try=0.02,
+    third_try=0.1,
     max_leaving=LONG,  # so that no thread is left, however slow the machine
 )
 RAISING = StreamOptions(reconnect=None, settle=0)
@@ -905,7 +907,7 @@ def test_a_break_is_told_quietly_only_where_nobody_was_reading(
     options = paced(QUICK, long_absence=0.3)
     with client.follow_logs(found(client, 1), options=options) as stream:
         assert stream.poll(0.1) is None
-        (time.sleep if absent else stream.poll)(0.8)
+        (time.sleep if absent else stream.poll)(0.5)
         deployment.faults.clear()
         deployment.restart()
         while not (told := [r for r in caplog.records if "connecting again" in r.getMessage()]):
