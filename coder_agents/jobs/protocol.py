@@ -46,7 +46,7 @@ SIGNAL      JOB NUMBER TOKEN                                        1 sent, 0 en
 LIST                                                                each job one ``MORE``: JOB
                                                                     STATE CODE PID STARTED SIZE1
                                                                     SIZE2; command. Then ``OK``
-REMOVE      JOB
+REMOVE      JOB LATER
 STAT        =PATH FOLLOW                                            a line, see `FileInfo.parse`
 DIR         =PATH                                                   COUNT; so many such lines, and
                                                                     then the names, each ``./NAME/``
