@@ -23,7 +23,7 @@ METADATA := setup.cfg setup.py
 # Two installations at the same time would break their environment.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs picture faults soak bench bench-check test-oldest test-all pytest build setup clean
+.PHONY: help demo test coverage lint format docs picture faults soak bench bench-check test-oldest test-all build setup clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,13 +31,16 @@ help:  ## list the commands
 demo: $(VENV)/.with-testing  ## show an agent's start, log and metadata, on this machine only
 	@$(BIN)/python -m coder_agents.demo $(ARGS)
 
-# Most tests wait most of the time: three processes per core keep two cores busy. With worksteal the
+# Most tests wait most of the time: four processes per core keep two cores busy. With worksteal the
 # tests of one file stay in one process, unless another process is idle, and share fixtures.
-PARALLEL ?= -n 6 --dist worksteal
+PARALLEL ?= -n 8 --dist worksteal
 # With this variable set, each process would rewrite the assertions of all tests again.
 PYTEST_ENV := PYTHONDONTWRITEBYTECODE=
 
-test: $(VENV)/.with-tests  ## run every test; fails below 100 % branch coverage
+test: $(VENV)/.with-tests  ## run every test
+	@$(PYTEST_ENV) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+coverage: $(VENV)/.with-tests  ## run every test and fail below 100 % branch coverage
 	@$(BIN)/coverage erase
 	@$(PYTEST_ENV) $(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	@$(BIN)/coverage combine --quiet
@@ -88,8 +91,8 @@ test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg
 	@python=$$(sh tools/pythons.sh every | sed -n '1s/^[^ ]* //p') && \
 	python=$$(sh tools/pythons.sh one "$$python") && \
 	mkdir -p .venv-oldest && \
-	"$$python" tools/lower_bounds.py testing fast > .venv-oldest/pins && \
-	$(MAKE) --no-print-directory pytest VENV=.venv-oldest PYTHON="$$python" \
+	"$$python" tools/lower_bounds.py testing fast files > .venv-oldest/pins && \
+	$(MAKE) --no-print-directory test VENV=.venv-oldest PYTHON="$$python" \
 	    PIP_ARGS="--constraint .venv-oldest/pins"
 
 test-all:  ## run the tests on each Python of this machine, 3.11 and newer
@@ -101,12 +104,8 @@ test-all:  ## run the tests on each Python of this machine, 3.11 and newer
 	done; \
 	echo "$$pythons" | while read -r version python; do \
 	    echo "==> Python $$version"; \
-	    $(MAKE) --no-print-directory pytest VENV=".venv-$$version" PYTHON="$$python" || exit 1; \
+	    $(MAKE) --no-print-directory test VENV=".venv-$$version" PYTHON="$$python" || exit 1; \
 	done
-
-# The tests without coverage, in the environment that VENV names.
-pytest: $(VENV)/.with-tests
-	@$(PYTEST_ENV) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 build: $(VENV)/.with-dev  ## build the wheel and the source archive in dist/
 	@rm -rf build dist

@@ -52,8 +52,11 @@ if TYPE_CHECKING:
         ShellError,
         StartupError,
         StreamError,
+        TerminalError,
+        TerminalNotFoundError,
         TLSError,
         TransportError,
+        UnsupportedCallError,
         UnsupportedError,
         WorkspaceFailedError,
         WorkspaceNotFoundError,
@@ -82,6 +85,7 @@ if TYPE_CHECKING:
         StreamOptions,
         StreamStats,
     )
+    from coder_agents.terminal import Terminal
 
 __all__ = [
     "APIError",
@@ -152,7 +156,11 @@ __all__ = [
     "StreamOptions",
     "StreamStats",
     "TLSError",
+    "Terminal",
+    "TerminalError",
+    "TerminalNotFoundError",
     "TransportError",
+    "UnsupportedCallError",
     "UnsupportedError",
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",
@@ -175,8 +183,9 @@ __getattr__, __dir__ = exports(
             "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
             "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "
             "RateLimitError ReadinessError ReadyTimeoutError RequestTimeoutError "
-            "ServerError ServerEventError ShellError StartupError StreamError TLSError "
-            "TransportError UnsupportedError WorkspaceFailedError "
+            "ServerError ServerEventError ShellError StartupError StreamError TerminalError "
+            "TerminalNotFoundError TLSError TransportError UnsupportedCallError UnsupportedError "
+            "WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
         "batch": "MetadataOfAgents",
@@ -188,5 +197,6 @@ __getattr__, __dir__ = exports(
             "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),
+        "terminal": "Terminal",
     },
 )

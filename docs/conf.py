@@ -57,7 +57,7 @@ nitpick_ignore_regex = [
     # Aliases that the argument's description spells out, and a name that annotations leave short.
     (
         r"py:class",
-        "Cert|Command|Data|File|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
+        "Cert|Command|Data|File|FilePath|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
     ),
     # What only those who read the embedded deployment's source meet.
     (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing(\.\w+){2,3}"),

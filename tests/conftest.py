@@ -23,8 +23,14 @@ import trustme
 from effort import times
 from hypothesis import HealthCheck, settings
 from measuring import pytest_collection, pytest_configure, pytest_runtest_protocol
+from saving import pytest_sessionstart
 
-__all__ = ["pytest_collection", "pytest_configure", "pytest_runtest_protocol"]
+__all__ = [
+    "pytest_collection",
+    "pytest_configure",
+    "pytest_runtest_protocol",
+    "pytest_sessionstart",
+]
 
 VARIABLE = "CODER_AGENTS_RECORDINGS"
 RELEASES = ("2.24", "2.31")
@@ -47,17 +53,6 @@ def recordings_folder() -> Path:
     """
     beside = Path(__file__).resolve().parents[2] / "shared" / "wire"
     return Path(os.environ.get(VARIABLE) or beside)
-
-
-def pytest_collection_finish() -> None:
-    """
-    Let the garbage collector pass by what lives as long as the session: modules and collected tests.
-
-    Many tests collect garbage before they count what is left, which takes a tenth of a second each
-    time where all of that is walked through.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 @cache

@@ -20,6 +20,11 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 API = "/api/v2"
 SECONDS = 20.0  # that nothing may take
 
+RAW = "stty raw -echo; printf READY; "
+"""
+The beginning of a command whose output and input are not changed by its terminal from ``READY`` on.
+"""
+
 
 class PtyClient:
     """
@@ -89,6 +94,16 @@ class PtyClient:
             pass
         return bytes(self.output)
 
+    def read_unanswered(self) -> None:
+        """
+        Read output to the close frame, and answer no ping: an answer after the end would be refused
+        with a reset, which drops what was not read yet.
+        """
+        while (frame := self.socket.recv_frame()).opcode != websocket.ABNF.OPCODE_CLOSE:  # type: ignore[no-untyped-call]
+            if frame.opcode == websocket.ABNF.OPCODE_BINARY:
+                self.output += frame.data
+        self.end, self.reason = int.from_bytes(frame.data[:2]), frame.data[2:].decode()
+
     def send(self, data: str = "", **fields: Any) -> None:
         """
         Send input in one frame.
@@ -122,3 +137,9 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+Open = Callable[..., PtyClient]
+"""
+Opens a terminal, with the arguments of `PtyClient`.
+"""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from coder_agents.jobs import CompletedCommand, Job, JobInfo
     from coder_agents.jobs.files import Data
     from coder_agents.jobs.launch import Input
+    from coder_agents.jobs.paths import FilePath
     from coder_agents.jobs.run_text import Command
     from coder_agents.jobs.shells import Shells
     from coder_agents.jobs.sinks import Target
@@ -156,20 +157,23 @@ class CommandMethods(BaseAgent):
 
         return listed(self._shells(container, container_user))
 
-    def read_file(self, path: str | bytes, *, container: str | None = None) -> bytes:
+    def read_file(self, path: FilePath, *, container: str | None = None) -> bytes:
         """
         Return the content of the file *path* on the agent, compared with its checksum there.
+
+        *path* is text, bytes, or a path of pathlib; a relative one begins at the agent's directory.
 
         Raises Python's own errors, such as `FileNotFoundError`, and *OSError* where the file changes
         meanwhile.
         """
         from coder_agents.jobs.files import Files
+        from coder_agents.jobs.paths import path_of
 
-        return Files(self._shells(container, None)).read(path)
+        return Files(self._shells(container, None)).read(path_of(path))
 
     def write_file(
         self,
-        path: str | bytes,
+        path: FilePath,
         data: Data | str,
         *,
         mode: int | None = None,
@@ -178,15 +182,16 @@ class CommandMethods(BaseAgent):
         """
         Make *data* the content of the file *path* on the agent, in one step; return its size in bytes.
 
-        *data* is bytes, text, which is written as UTF-8, or a binary file. The file keeps its mode, unless *mode* is
-        given. Until the end it is as it was.
+        *path* is as in `read_file`. *data* is bytes, text, which is written as UTF-8, or a binary file. The file keeps
+        its mode, unless *mode* is given. Until the end it is as it was.
 
         Raises Python's own errors, such as `PermissionError`.
         """
         from coder_agents.jobs.files import Files
+        from coder_agents.jobs.paths import path_of
 
         content = data.encode() if isinstance(data, str) else data
-        return Files(self._shells(container, None)).write(path, content, mode=mode)
+        return Files(self._shells(container, None)).write(path_of(path), content, mode=mode)
 
     def terminal(
         self,
@@ -205,12 +210,13 @@ class CommandMethods(BaseAgent):
         agent's machine.
 
         Raises *TerminalNotFoundError* where no terminal of that id runs, *TerminalError* where the agent can
-        start none, *UnsupportedError* where the command would not run in the container, *CoderError* where the
-        deployment refuses, *ValueError* for a *command* that is too long or one beside *reconnect_id*.
+        start none, *UnsupportedError* where the agent has no POSIX shell or the command would not run in the
+        container, *CoderError* where the deployment refuses, *ValueError* for a *command* that is too long or one
+        beside *reconnect_id*.
         """
         from coder_agents.terminal.terminal import open_terminal
 
-        self._http.check_open()
+        self._check_posix(container, container_user, call="agent.terminal()")
         return open_terminal(
             self._http,
             self.id,
@@ -227,6 +233,23 @@ class CommandMethods(BaseAgent):
     def _label_or_id(self) -> str:
         return self.label or str(self.id)
 
+    def _check_posix(self, container: str | None, container_user: str | None, *, call: str) -> None:
+        """
+        Raise *UnsupportedError* where the agent has no POSIX shell (a container may have one), *ValueError*
+        for what is no container.
+        """
+        self._http.check_open()
+        if container_user and not container:
+            raise ValueError("container_user is a user in a container: give container, too")
+        system = self._data.operating_system
+        if system == "windows" and not container:
+            raise UnsupportedError(
+                f"{self._label_or_id}: the agent runs on Windows and has no POSIX shell, which commands,"
+                " jobs, files and terminals need",
+                call=call,
+                found=system,
+            )
+
     def _shells(self, container: str | None, container_user: str | None) -> Shells:
         """
         Return the control shells of the agent, or of one of its containers.
@@ -236,15 +259,7 @@ class CommandMethods(BaseAgent):
         from coder_agents.jobs.shell import Place
         from coder_agents.jobs.shells import Shells
 
-        self._http.check_open()
-        if container_user and not container:
-            raise ValueError("container_user is a user in a container: give container, too")
-        if self._data.operating_system == "windows" and not container:
-            raise UnsupportedError(
-                f"{self._label_or_id}: the agent runs on Windows and has no POSIX shell, which commands,"
-                " jobs and files need",
-                call="agent.run()",
-            )
+        self._check_posix(container, container_user, call="agent.run()")
         key = "shells", self.id, container or "", container_user or ""
         held = self._http.held
         if key not in held:

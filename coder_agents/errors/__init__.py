@@ -22,7 +22,7 @@ from coder_agents.errors.api import (
     PermissionDeniedError,
     RateLimitError,
     ServerError,
-    UnsupportedError,
+    UnsupportedCallError,
 )
 from coder_agents.errors.control_shell import ControlShellError
 from coder_agents.errors.readiness import (
@@ -50,6 +50,7 @@ from coder_agents.errors.root import (
     CoderError,
     ConfigError,
     DecodeError,
+    UnsupportedError,
 )
 from coder_agents.errors.streams import (
     MessageTooLargeError,
@@ -116,6 +117,7 @@ __all__ = [
     "TerminalError",
     "TerminalNotFoundError",
     "TransportError",
+    "UnsupportedCallError",
     "UnsupportedError",
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",

@@ -4,6 +4,7 @@ The file system that fsspec knows by ``coder://``.
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import stat
@@ -14,7 +15,8 @@ from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from coder_agents.filesystem.open_file import BLOCK_SIZE, AgentFile
 from coder_agents.filesystem.readable import ReadableFileSystem
-from coder_agents.jobs.files import Files, parent_of
+from coder_agents.jobs.files import Files
+from coder_agents.jobs.paths import parent_of
 
 if TYPE_CHECKING:
     from coder_agents.client import Client
@@ -53,7 +55,7 @@ class AgentFileSystem(ReadableFileSystem):
 
     def _check_new(self, path: str) -> None:
         if self.exists(path):
-            raise FileExistsError(path)
+            raise self._os_error(errno.EEXIST, path)
 
     def put_file(
         self,
@@ -92,7 +94,7 @@ class AgentFileSystem(ReadableFileSystem):
         """
         _, files, inner = self._split(path)
         if not exist_ok and self.exists(path):
-            raise FileExistsError(path)
+            raise self._os_error(errno.EEXIST, path)
         files.make_directory(inner, parents=True)
 
     def rmdir(self, path: str) -> None:
@@ -101,7 +103,7 @@ class AgentFileSystem(ReadableFileSystem):
         """
         _, files, inner = self._split(path)
         if not stat.S_ISDIR(files.stat(inner, follow=False).mode):
-            raise NotADirectoryError(path)
+            raise self._os_error(errno.ENOTDIR, path)
         files.remove(inner)
 
     def rm_file(self, path: str) -> None:

@@ -5,6 +5,7 @@ A file of an agent that is open.
 from __future__ import annotations
 
 import contextlib
+import errno
 import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ class AgentFile(AbstractBufferedFile):  # type: ignore[misc]
         if mode == "rb":
             self._known = self._files.stat(self._inner)
             if stat.S_ISDIR(self._known.mode):
-                raise IsADirectoryError(path)
+                raise fs._os_error(errno.EISDIR, path)
             options["size"] = self._known.size
             if not self._known.size:  # a file of the kernel, perhaps
                 self._whole = self._files.read(self._inner)

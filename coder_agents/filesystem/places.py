@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 class Places:
     """
     The agents of *client*, by what a path begins with. Each is resolved once.
+
+    Attributes:
+        known: the client; None until it is built from the environment.
     """
 
     def __init__(self, client: Client | None) -> None:
-        self._client = client
+        self.known = client
         self._files: dict[str, Files] = {}
         self._lock = threading.Lock()
 
@@ -29,11 +32,11 @@ class Places:
         """
         The client whose agents these are.
         """
-        if self._client is None:
+        if self.known is None:
             from coder_agents.client import Client
 
-            self._client = Client.from_env()
-        return self._client
+            self.known = Client.from_env()
+        return self.known
 
     def split(self, path: str) -> tuple[str, Files, str]:
         """
@@ -65,6 +68,6 @@ class Places:
                 raise not_found from None
 
     def _found(self, reference: str, inner: str) -> tuple[str, Files, str]:
-        files = Files(self.client.agent(reference)._shells(None, None))
+        files = Files(self.client.agent(reference)._shells(None, None), reference)
         self._files[reference] = files
         return reference, files, f"/{inner}"

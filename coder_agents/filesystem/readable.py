@@ -68,6 +68,14 @@ class ReadableFileSystem(AbstractFileSystem):  # type: ignore[misc]
         found: str = super().to_json(**options)
         return found
 
+    def __repr__(self) -> str:
+        client = self._places.known
+        within = "" if client is None else f" of {client!r}"
+        return f"<{type(self).__name__}{within}>"
+
+    def _os_error(self, number: int, path: str) -> OSError:
+        return OSError(number, os.strerror(number), self._strip_protocol(path))
+
     def _split(self, path: str) -> tuple[str, Files, str]:
         return self._places.split(self._strip_protocol(path))
 

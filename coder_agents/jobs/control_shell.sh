@@ -678,6 +678,10 @@ progress() {
         state
         case $ca_state in
         new | exited | signaled) break ;;
+        *)
+            # Without its supervisor a job never ends.
+            [ "$ca_by" ] && ! kill -0 "$ca_by" && break
+            ;;
         esac
         if [ ! "$ca_data" ] && grown "$1" "$2"; then
             # The end is often near.
@@ -720,8 +724,8 @@ progress() {
     piece "$ca_folder/2" "$2" $ca_n2
 }
 
-# grown OFFSET1 OFFSET2: whether there is output beyond. From the beginning that needs no process;
-# otherwise one that is called at a growing interval.
+# grown OFFSET1 OFFSET2: whether there is output beyond, or less than there was. From the beginning
+# that needs no process; otherwise one that is called at a growing interval.
 grown() {
     if [ "$1$2" = 00 ]; then
         [ -s "$ca_folder/1" ] || [ -s "$ca_folder/2" ]
@@ -731,7 +735,7 @@ grown() {
     ca_next=$((ca_ms + ca_step))
     [ $ca_step -lt 500 ] && ca_step=$((ca_step + 50))
     sizes
-    [ "$ca_size1" -gt "$1" ] || [ "$ca_size2" -gt "$2" ]
+    [ "$ca_size1" != "$1" ] || [ "$ca_size2" != "$2" ]
 }
 
 do_WRITE() {

@@ -26,6 +26,8 @@ class PathRequest(Request):
     A request about one path.
     """
 
+    # With the oldest attrs a subclass that is ``kw_only`` takes this field by name only, too. So a
+    # subclass declares each of its own fields ``kw_only``.
     path: Path = attrs.field(validator=_path)
 
     def _fields(self) -> list[bytes]:
@@ -55,21 +57,21 @@ class ListDirectory(PathRequest):
     operation = "DIR"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class GetPiece(PathRequest):
     """
     Read a piece of a file: see `results.Piece`. Beyond the end it is empty.
     """
 
     operation = "GET"
-    offset: int = attrs.field(validator=check_natural)
-    max_bytes: int = attrs.field(default=FIRST_PIECE, validator=check_natural)
+    offset: int = attrs.field(validator=check_natural, kw_only=True)
+    max_bytes: int = attrs.field(default=FIRST_PIECE, validator=check_natural, kw_only=True)
 
     def _fields(self) -> list[bytes]:
         return [path_word(self.path), b"%d" % self.offset, b"%d" % self.max_bytes]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class PutPiece(PathRequest):
     """
     Write a piece into a file, which is created where it is missing and never cut.
@@ -79,15 +81,8 @@ class PutPiece(PathRequest):
     """
 
     operation = "PUT"
-    offset: int = attrs.field(validator=check_natural)
-    data: bytes = attrs.field(validator=check_piece)
-
-    @property
-    def has_body(self) -> bool:
-        """
-        Whether bytes may follow the line, so that nothing may be sent before the answer.
-        """
-        return True
+    offset: int = attrs.field(validator=check_natural, kw_only=True)
+    data: bytes = attrs.field(validator=check_piece, kw_only=True)
 
     def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
         form, following = payload(self.data, base64_available=base64_available)
@@ -95,7 +90,7 @@ class PutPiece(PathRequest):
         return words, following
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Replace(PathRequest):
     """
     Make *temporary*, a file in the same directory, become *path* in one step.
@@ -106,10 +101,10 @@ class Replace(PathRequest):
     """
 
     operation = "REPLACE"
-    temporary: Path = attrs.field(validator=_path)
-    checksum: int = attrs.field(validator=check_natural)
-    size: int = attrs.field(validator=check_natural)
-    mode: int | None = None
+    temporary: Path = attrs.field(validator=_path, kw_only=True)
+    checksum: int = attrs.field(validator=check_natural, kw_only=True)
+    size: int = attrs.field(validator=check_natural, kw_only=True)
+    mode: int | None = attrs.field(default=None, kw_only=True)
 
     def _fields(self) -> list[bytes]:
         mode = b"-" if self.mode is None else b"%o" % (self.mode & 0o7777)
@@ -152,26 +147,28 @@ class RemovePath(PathRequest):
 
 
 @attrs.frozen
-class Move(PathRequest):
+class TargetRequest(PathRequest):
+    """
+    A request about one path and another one.
+    """
+
+    target: Path = attrs.field(validator=_path)
+
+    def _fields(self) -> list[bytes]:
+        return [path_word(self.path), path_word(self.target)]
+
+
+class Move(TargetRequest):
     """
     Rename *path* to *target*, which is replaced where it is a file.
     """
 
     operation = "MV"
-    target: Path = attrs.field(validator=_path)
-
-    def _fields(self) -> list[bytes]:
-        return [path_word(self.path), path_word(self.target)]
 
 
-@attrs.frozen
-class CopyFile(PathRequest):
+class CopyFile(TargetRequest):
     """
     Copy the bytes and the mode of the file *path* to *target*.
     """
 
     operation = "CP"
-    target: Path = attrs.field(validator=_path)
-
-    def _fields(self) -> list[bytes]:
-        return [path_word(self.path), path_word(self.target)]

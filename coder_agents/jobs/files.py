@@ -7,8 +7,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import posixpath
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -31,6 +29,7 @@ from coder_agents.jobs.file_requests import (
     Replace,
     Stat,
 )
+from coder_agents.jobs.paths import beside, parent_of
 from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE, PieceSize
 from coder_agents.jobs.requests import Request, path_word
 from coder_agents.jobs.results import FileInfo, Piece, numbers_of, read_entries
@@ -48,9 +47,14 @@ class Files:
 
     Every call raises Python's own errors, such as `FileNotFoundError`, with the path as their
     ``filename``; *CoderError* where the agent cannot be reached.
+
+    Attributes:
+        shells: reach the agent.
+        reference: what a path in an error begins with, so that it is not taken for a local one.
     """
 
     shells: Shells
+    reference: str = ""
 
     def stat(self, path: Path, *, follow: bool = True) -> FileInfo:
         """
@@ -88,7 +92,7 @@ class Files:
             write(piece)
         answer = self._call(GetChecksum(path), path, wait=_CHECKSUM_WAIT)
         if numbers_of(answer)[:2] != (checksum.value, checksum.size):
-            raise _changed(path)
+            raise self._changed(path)
         return checksum.size
 
     def pieces(self, path: Path, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -124,7 +128,7 @@ class Files:
             known = self.stat(path)
         data = b"".join(self.pieces(path, begin, end))
         if known is not None and self.stat(path).version != known.version:
-            raise _changed(path)
+            raise self._changed(path)
         return data
 
     def write(
@@ -139,7 +143,8 @@ class Files:
         Raises *ValueError* and *TypeError* for arguments that no file can get, before anything is sent.
         """
         path_word(path)
-        if mode is not None and not 0 <= mode <= 0o7777:
+        given: object = mode
+        if given is not None and not (isinstance(given, int) and 0 <= given <= 0o7777):
             raise ValueError(f"a mode is a number from 0 to 0o7777, not {mode!r}")
         pieces = _pieces_of(data)
         upload = Upload(self, path, parents=parents)
@@ -164,7 +169,9 @@ class Files:
         """
         answer = self._call(PutPiece(path, offset=offset, data=piece), known_as)
         if numbers_of(answer) != (offset + len(piece),):
-            raise OSError(errno.EIO, "bytes were lost on the way to the agent", known_as)
+            raise OSError(
+                errno.EIO, "bytes were lost on the way to the agent", self._shown(known_as)
+            )
 
     def discard(self, temporary: Path) -> None:
         """
@@ -211,8 +218,14 @@ class Files:
             if not isinstance(failure, CoderError):
                 failure = TransportError(f"{self.shells.place.what}: {failure}")
         except OSError as error:
-            failure = OSError(error.errno, error.strerror, path)
+            failure = OSError(error.errno, error.strerror, self._shown(path))
         raise failure
+
+    def _changed(self, path: Path) -> OSError:
+        return OSError(errno.ESTALE, "the file changed while it was read", self._shown(path))
+
+    def _shown(self, path: Path) -> Path:
+        return f"{self.reference}{path}" if isinstance(path, str) else path
 
 
 class Upload:
@@ -230,7 +243,7 @@ class Upload:
         self._files = files
         self._path = path
         self._parents = parents
-        self._temporary = _beside(path)
+        self._temporary = beside(path)
         self._is_begun = False
         self._size = PieceSize()
 
@@ -286,19 +299,14 @@ class Upload:
             raise
 
 
-def parent_of(path: Path) -> Path:
-    """
-    Return the directory in which *path* is.
-    """
-    return (
-        (posixpath.dirname(path) or b".")
-        if isinstance(path, bytes)
-        else posixpath.dirname(path) or "."
-    )
-
-
 def _pieces_of(data: Data) -> Iterator[bytes]:
-    source: Any = data if hasattr(data, "read") else io.BytesIO(memoryview(data))
+    source: Any = data
+    if not hasattr(data, "read"):
+        try:
+            source = io.BytesIO(memoryview(data))
+        except TypeError:
+            kind = type(data).__name__
+            raise TypeError(f"data must be bytes, text or a binary file, not {kind}") from None
     return _read_pieces(source)
 
 
@@ -310,20 +318,3 @@ def _read_pieces(source: BinaryIO) -> Iterator[bytes]:
         if not piece:
             return
         yield piece
-
-
-def _beside(path: Path) -> Path:
-    """
-    Return the name of a new file in the directory of *path*.
-    """
-    suffix = f".{secrets.token_hex(6)}.part"
-    if isinstance(path, bytes):
-        folder, name = posixpath.split(path)
-        return posixpath.join(folder, b"." + name[:200] + suffix.encode())
-    # A character has up to four bytes, and a name up to 255.
-    head, tail = posixpath.split(path)
-    return posixpath.join(head, f".{tail[:50]}{suffix}")
-
-
-def _changed(path: Path) -> OSError:
-    return OSError(errno.ESTALE, "the file changed while it was read", path)

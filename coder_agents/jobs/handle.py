@@ -4,12 +4,14 @@ What can be requested of one job; each request is sent until an answer comes.
 
 from __future__ import annotations
 
+import errno
 import math
 import secrets
 
 import attrs
 
 from coder_agents.errors import (
+    APIError,
     CoderError,
     CommandLostError,
     ControlShellError,
@@ -22,6 +24,8 @@ from coder_agents.jobs.piece_size import FIRST_PIECE
 from coder_agents.jobs.requests import Read, Remove, Request, Signal, Start, WriteInput
 from coder_agents.jobs.results import Progress, numbers_of
 from coder_agents.jobs.shells import Shells, UnreachableError
+
+_BAD_GATEWAY = 502  # what a deployment answers for an agent that is not connected
 
 
 @attrs.frozen(kw_only=True)
@@ -81,10 +85,7 @@ class JobHandle:
             max_bytes=max_bytes,
             wait=min(wait, self.shells.max_wait),
         )
-        answer = self._call(request, request.wait, loan=loan, deadline=deadline)
-        progress = Progress.read(answer)
-        if progress.state == "new":
-            raise JobNotFoundError(f"{self.what}: the agent has no such job", job_id=self.id)
+        progress = self._read(request, loan, deadline)
         if progress.cut:
             raise ShellError(f"{self.what}: output was lost on the agent, as its disk was full")
         if progress.shrunk:
@@ -93,6 +94,23 @@ class JobHandle:
                 " (>>/dev/stdout)"
             )
         return _checked(progress, offsets, max_bytes)
+
+    def state(self, sizes: tuple[int, int] = (0, 0), *, wait: float = 0) -> Progress:
+        """
+        Return the state of the job, whatever became of its outputs.
+
+        *wait* is the seconds that the agent waits for the end, or for outputs of other *sizes*. Raises
+        *JobNotFoundError* where the agent has no such job; otherwise as `start` does.
+        """
+        seconds = min(wait, self.shells.max_wait)
+        request = Read(job=self.id, stdout=sizes[0], stderr=sizes[1], max_bytes=0, wait=seconds)
+        return self._read(request, None, math.inf)
+
+    def _read(self, request: Read, loan: Loan | None, deadline: float) -> Progress:
+        progress = Progress.read(self._call(request, request.wait, loan=loan, deadline=deadline))
+        if progress.state == "new":
+            raise JobNotFoundError(f"{self.what}: the agent has no such job", job_id=self.id)
+        return progress
 
     def write(self, offset: int, data: bytes, *, end: bool) -> int:
         """
@@ -111,8 +129,17 @@ class JobHandle:
     def remove(self, *, later: bool = False) -> None:
         """
         Delete the job's folder; with *later* do not wait for that.
+
+        Raises *ShellError* while the job runs.
         """
-        self._call(Remove(self.id, later), 0)
+        try:
+            self._call(Remove(self.id, later), 0)
+        except ShellError as error:
+            if getattr(error.__cause__, "errno", None) != errno.EBUSY:
+                raise
+        else:
+            return
+        raise ShellError(f"{self.what} still runs: kill() it, or wait() until it has ended")
 
     def _call(
         self,
@@ -148,8 +175,7 @@ class JobHandle:
         except OSError as error:
             if isinstance(error, CoderError):
                 raise
-            within = f" (in {request.cwd!r})" if isinstance(request, Start) and request.cwd else ""
-            failure = ShellError(f"{self.what}: {error.strerror or error}{within}")
+            failure = ShellError(f"{self.what}: {_refused(request)}{error.strerror or error}")
             failure.__cause__ = error
         raise failure
 
@@ -157,8 +183,10 @@ class JobHandle:
         # What was never sent has started nothing.
         known = started if started or error.was_sent else False
         words = f": {_STARTED[known]}" if self.id else ""
+        container = self.shells.place.container
+        reached = f"the container {container!r} of the agent" if container else "the agent"
         lost = CommandLostError(
-            f"{self.what}: the agent cannot be reached ({error}){words}",
+            f"{self.what}: {reached} cannot be reached ({_reason(error)}){words}",
             job_id=self.id,
             started=known if self.id else None,
         )
@@ -183,6 +211,25 @@ def _checked(progress: Progress, offsets: tuple[int, int], max_bytes: int) -> Pr
     if is_over and max_bytes and not any(pieces) and any(rest > 0 for rest in left):
         raise ControlShellError("the control shell keeps a part of an output back")
     return progress
+
+
+def _refused(request: Request) -> str:
+    """
+    Return what the agent did not do, for messages.
+    """
+    if not isinstance(request, Start):
+        return ""
+    within = f" in {request.cwd!r}" if request.cwd else ""
+    return f"the command was not started{within}: "
+
+
+def _reason(error: UnreachableError) -> str:
+    """
+    Return why no answer came, in one line.
+    """
+    if isinstance(error.failure, APIError) and error.failure.status_code == _BAD_GATEWAY:
+        return "status 502, as for an agent that is not connected"
+    return " ".join(str(error).split())
 
 
 _STARTED = {

@@ -20,11 +20,13 @@ from coder_agents.errors import CommandTimeoutError
 from coder_agents.jobs import launch
 from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.launch import Input
+from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.output import OutputEngine, OutputStream, lines_of, offsets_of
 from coder_agents.jobs.requests import ListJobs
 from coder_agents.jobs.results import JobRecord, Progress, State, read_jobs
 from coder_agents.jobs.run import lost
 from coder_agents.jobs.run_text import Command
+from coder_agents.jobs.shell import LateError
 from coder_agents.jobs.shells import Shells
 from coder_agents.streams.stream import opened
 
@@ -137,10 +139,16 @@ class Job:
         seconds = seconds_or_none("timeout", timeout)
         deadline = None if seconds is None else time.monotonic() + seconds
         pause = _PAUSES[0]
+        loan = Loan()
         while self.returncode is None:
             began = time.monotonic()
             left = math.inf if deadline is None else deadline - began
-            self._read(max(0.0, left))
+            try:
+                self._read(max(0.0, left), loan=loan, deadline=began + left)
+            except LateError:
+                break
+            finally:
+                loan.drop()
             if left <= 0:
                 break
             # Output ends the wait, too: what writes without end is not read without end.
@@ -159,8 +167,10 @@ class Job:
             **outputs,
         )
 
-    def _read(self, wait: float) -> None:
-        self._progress = self._handle.read(self._progress.sizes, wait=wait, max_bytes=0)
+    def _read(self, wait: float, *, loan: Loan | None = None, deadline: float = math.inf) -> None:
+        self._progress = self._handle.read(
+            self._progress.sizes, wait=wait, max_bytes=0, loan=loan, deadline=deadline
+        )
         if self._progress.state == "lost":
             raise lost(self._handle)
 

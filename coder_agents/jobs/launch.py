@@ -32,6 +32,8 @@ GRACE = 5.0
 Seconds between TERM and KILL after a time-out.
 """
 
+_DEATH = 5.0  # seconds in which a process group that got KILL has ended
+
 _FIRST_PIECE = 65_536  # bytes of output that come with the answer to a start
 
 
@@ -238,11 +240,22 @@ def _abandon(job: JobHandle) -> None:
     job = attrs.evolve(job, shells=brief)
     try:
         with contextlib.suppress(CoderError):
-            job.signal(signal.SIGKILL)
             with contextlib.suppress(JobNotFoundError):
-                # Output would end the wait: only what comes after it does not count.
-                sizes = job.read((0, 0), max_bytes=0).sizes
-                job.read(sizes, wait=3, max_bytes=0)
+                kill(job)
             job.remove()
     finally:
         brief.close()
+
+
+def kill(job: JobHandle) -> None:
+    """
+    Send KILL to the process group of *job*, and wait a few seconds until it has ended.
+
+    Raises as `JobHandle.state` does.
+    """
+    job.signal(signal.SIGKILL)
+    until = time.monotonic() + _DEATH
+    progress = job.state()
+    while progress.state in ("starting", "running") and time.monotonic() < until:
+        # Output ends a wait: only what comes after it counts.
+        progress = job.state(progress.sizes, wait=_DEATH)

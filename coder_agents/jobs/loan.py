@@ -21,7 +21,7 @@ class Loan:
     One thread at a time may use it; any thread or signal handler may wake it.
 
     Attributes:
-        shell: the control shell in use.
+        shell: the control shell in use; after a *LateError*, the one that owes an answer.
         outage: the tries since the last answer; None where nothing is broken.
         was_sent: whether the request was sent since the last answer.
         nonsense: answers since then that made no sense.
@@ -42,13 +42,27 @@ class Loan:
         self.shell = shell
         self.check()
 
+    def take_from(self, kept: list[ControlShell]) -> ControlShell | None:
+        """
+        Use the last one of *kept*, where there is one, from now on; return it.
+
+        It is taken before it is removed, so that an interrupt in between does not leave it without an
+        owner. Raises *ClosedError* when woken.
+        """
+        if kept:
+            self.shell = kept[-1]
+            kept.pop()
+            self.check()
+        return self.shell
+
     def drop(self) -> None:
         """
         Close the control shell in use, if there is one: what comes over it is of no use any more.
         """
-        held, self.shell = self.shell, None
+        held = self.shell
         if held is not None:
             held.close()
+        self.shell = None
 
     def check(self) -> None:
         """
@@ -74,14 +88,15 @@ class Loan:
         """
         Wait until *until*, by `time.monotonic`. Raises *ClosedError* when woken.
         """
-        poller: Poller[int] = Poller(single_selector())
+        poller: Poller[int]
         try:
-            self._poller = poller
+            self._poller = poller = Poller(single_selector())
             if not self._is_woken:
                 poller.wait(until)
         finally:
-            self._poller = None
-            poller.close()
+            held, self._poller = self._poller, None
+            if held is not None:
+                held.close()
         self.check()
 
     def wake(self) -> None:

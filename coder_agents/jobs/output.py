@@ -17,7 +17,7 @@ import attrs
 from coder_agents.errors import DecodeError
 from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.loan import Loan
-from coder_agents.jobs.shells import LateError
+from coder_agents.jobs.shell import LateError
 from coder_agents.streams.engine import Counts, EndedError
 from coder_agents.streams.options import StreamEnd
 from coder_agents.streams.position import Position
@@ -62,11 +62,21 @@ class OutputPosition(Position[Output]):
         """
         What `Job.output` takes as ``after=`` to continue here.
         """
-        handed_out = self.items[: self.done]
-        out, err = self.offsets
-        out += sum(len(item.data) for item in handed_out if item.name == "stdout")
-        err += sum(len(item.data) for item in handed_out if item.name == "stderr")
+        out, err = self._after(self.items[: self.done])
         return f"job:{self.job}:{out}:{err}"
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """
+        The offsets after all items.
+        """
+        return self._after(self.items)
+
+    def _after(self, items: tuple[Output, ...]) -> tuple[int, int]:
+        out, err = self.offsets
+        out += sum(len(item.data) for item in items if item.name == "stdout")
+        err += sum(len(item.data) for item in items if item.name == "stderr")
+        return out, err
 
 
 class OutputEngine:
@@ -131,7 +141,7 @@ class OutputEngine:
         Read once, and wait *wait* seconds where nothing is there.
         """
         before = self._position
-        offsets = _after(before)
+        offsets = before.end
         progress = self._job.read(offsets, wait=wait, loan=self._loan, deadline=deadline)
         self._loan.check()
         pieces = (("stdout", progress.stdout), ("stderr", progress.stderr))
@@ -147,7 +157,7 @@ class OutputEngine:
         self._is_fresh = bool(items)
         self._bytes += len(progress.stdout) + len(progress.stderr)
         is_ended = progress.returncode is not None or progress.state == "lost"
-        self._is_over = is_ended and _after(self._position) == progress.sizes
+        self._is_over = is_ended and self._position.end == progress.sizes
 
     def counts(self) -> Counts:
         """
@@ -166,6 +176,7 @@ class OutputEngine:
         Let go of the job.
         """
         self._loan.wake()
+        self._loan.drop()
 
     def after_fork_in_child(self) -> None:
         """
@@ -173,16 +184,6 @@ class OutputEngine:
         """
         self._loan = Loan()
         self._loan.wake()
-
-
-def _after(position: OutputPosition) -> tuple[int, int]:
-    """
-    Return the offsets after all items of *position*.
-    """
-    out, err = position.offsets
-    out += sum(len(item.data) for item in position.items if item.name == "stdout")
-    err += sum(len(item.data) for item in position.items if item.name == "stderr")
-    return out, err
 
 
 class OutputStream(Stream[Output]):

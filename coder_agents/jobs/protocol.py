@@ -15,10 +15,9 @@ answer with the id 0, see `Greeting`. All later bytes in either direction are re
 executed before. A word with any bytes is ``=`` and a format of printf: each byte that is not a
 letter, a digit or one of ``/._+:,@=`` is a backslash and three octal digits. A payload is ``p
 =FORMAT``, or, where the greeting has ``base64``, ``b LENGTH`` and after the line's newline exactly
-*LENGTH* bytes of base64 in one line, its newline included. **After a request
-with `Request.has_body` nothing may be sent before its answer**, since a program of the agent may
-read ahead. After another request the next one may be sent at any time: it ends the wait of `Read`,
-which is answered first.
+*LENGTH* bytes of base64 in one line, its newline included. **After a request with a payload
+nothing may be sent before its answer**, since a program of the agent may read ahead. After another
+request the next one may be sent at any time: it ends the wait of `Read`, which is answered first.
 
 **An answer** is a header and a body::
 

@@ -14,6 +14,7 @@ from coder_agents.jobs.escape import MAX_INLINE, escaped, payload, to_bytes
 from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
+_CONTAINER = re.compile(r"[A-Za-z0-9_.-]{0,128}", re.ASCII)
 _SIGNALS = range(65)
 
 
@@ -21,8 +22,24 @@ def check_job(request: object, field: object, job: str) -> None:
     """
     Check that a job's id is letters, digits, - and _.
     """
+    given: object = job
+    if not isinstance(given, str):
+        raise TypeError(f"a job's id is text, not {type(given).__name__}")
     if _JOB.fullmatch(job) is None:
         raise ValueError(f"a job's id is 1 to 64 letters, digits, - and _, not {job!r}")
+
+
+def check_container(request: object, field: object, container: str) -> None:
+    """
+    Check that a container's id or name is letters, digits, and . _ -, as Docker's are.
+    """
+    given: object = container
+    if not isinstance(given, str):
+        raise TypeError(f"container must be an id or a name, not {type(given).__name__}")
+    if _CONTAINER.fullmatch(given) is None:
+        raise ValueError(
+            f"a container's id or name is up to 128 letters, digits, . _ and -, not {given!r}"
+        )
 
 
 def check_natural(request: object, field: attrs.Attribute[Any], number: float) -> None:
@@ -63,20 +80,13 @@ class Request(abc.ABC):
 
         *repeated* says that it may have been executed before: what it did then is no error.
         *base64_available* is what the greeting of the program says. Nothing may be sent after a
-        request that has a `body` until its answer has come.
+        request with a payload until its answer has come.
         """
         if not 0 < id < 2**31:
             raise ValueError(f"a request's id is between 1 and 2**31, not {id}")
         words, following = self._words(base64_available)
         line = [b"%d" % id, self.operation.encode(), b"1" if repeated else b"0", *words, b";\n"]
         return b" ".join(line) + following
-
-    @property
-    def has_body(self) -> bool:
-        """
-        Whether bytes may follow the line, so that nothing may be sent before the answer.
-        """
-        return False
 
     def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
         return self._fields(), b""
@@ -116,7 +126,7 @@ class Inside(Request):
     """
 
     operation = "INSIDE"
-    container: str = attrs.field(validator=attrs.validators.matches_re(r"[A-Za-z0-9_.-]{0,128}"))
+    container: str = attrs.field(validator=check_container)
 
     def _fields(self) -> list[bytes]:
         return [escaped(self.container)]
@@ -154,13 +164,6 @@ class Start(Request):
     grace: float = attrs.field(default=5, validator=check_natural)
     wait: float = attrs.field(default=0, validator=check_natural)
     max_bytes: int = attrs.field(default=65536, validator=check_natural)
-
-    @property
-    def has_body(self) -> bool:
-        """
-        Whether bytes may follow the line, so that nothing may be sent before the answer.
-        """
-        return True
 
     def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
         words = [self.job.encode(), escaped(self.cwd)]
@@ -211,13 +214,6 @@ class WriteInput(Request):
     offset: int = attrs.field(validator=check_natural)
     data: bytes = attrs.field(validator=check_piece)
     end: bool = False
-
-    @property
-    def has_body(self) -> bool:
-        """
-        Whether bytes may follow the line, so that nothing may be sent before the answer.
-        """
-        return True
 
     def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
         form, following = payload(self.data, base64_available=base64_available)

@@ -153,7 +153,7 @@ def run(
         give_up_at = math.inf if timeout is None else time.monotonic() + timeout + _WATCHDOG
         progress = _followed(job, job.start(request), sinks, give_up_at)
         if progress.returncode is None:
-            job.signal(signal.SIGKILL)
+            launch.kill(job)
         duration = time.monotonic() - began
         with contextlib.suppress(CoderError):  # a week later it goes by itself
             job.remove(later=True)
@@ -231,10 +231,12 @@ def _followed(
             raise lost(job)
         if progress.returncode is not None and (out, err) == progress.sizes:
             return progress
-        if time.monotonic() > give_up_at:
+        left = give_up_at - time.monotonic()
+        if left <= 0:
             return progress
         began = time.monotonic()
-        progress = job.read((out, err), wait=job.shells.max_wait, max_bytes=size.bytes)
+        wait = min(left, job.shells.max_wait)
+        progress = job.read((out, err), wait=wait, max_bytes=size.bytes)
         came = len(progress.stdout) + len(progress.stderr)
         # What is smaller may have been waited for.
         if came == size.bytes:

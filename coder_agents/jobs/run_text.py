@@ -42,7 +42,7 @@ def run_text(
         if not 0 <= umask <= 0o777:
             raise ValueError(f"umask must be between 0 and 0o777, not {umask!r}")
         lines.append(f"umask {umask:03o}")
-    lines.append(_execution(command, shell))
+    lines += _execution(command, shell)
     return to_bytes("\n".join(lines) + "\n")
 
 
@@ -55,19 +55,30 @@ def command_text(command: Command) -> bytes:
     return to_bytes(shlex.join([_text(word) for word in command]))
 
 
-def _execution(command: Command, shell: str | None) -> str:
+def _execution(command: Command, shell: str | None) -> list[str]:
     if isinstance(command, str):
         by = _quoted(shell or "/bin/sh")
+        check = [_presence(shell)] if shell else []
         if len(to_bytes(command)) > MAX_ARGUMENT:
             _without_nul(command)
-            return f'exec {by} "$_ca_command"'
-        return f"exec {by} -c {_quoted(command)}"
+            return [*check, f'exec {by} "$_ca_command"']
+        return [*check, f"exec {by} -c {_quoted(command)}"]
     if not command:
         raise ValueError("a command has at least one argument")
     words = [_text(word) for word in command]
     if words[0].startswith("-") or not words[0]:
         raise ValueError(f"no program is called {words[0]!r}")
-    return "exec " + " ".join([_quoted(word) for word in words])
+    return [_presence(words[0]), "exec " + " ".join([_quoted(word) for word in words])]
+
+
+def _presence(program: str) -> str:
+    """
+    Return the line that checks whether *program* is there: in the shell's own message about a missing
+    one, the name of this file would come first.
+    """
+    name = _quoted(program)
+    check = f"[ -e {name} ]" if "/" in program else f"command -v {name} >/dev/null"
+    return f"{check} || {{ printf '%s: not found\\n' {name} >&2; exit 127; }}"
 
 
 def _checked(env: Mapping[str, str]) -> list[tuple[str, str]]:

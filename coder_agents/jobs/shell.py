@@ -5,6 +5,7 @@ One control shell: the program over one attachment, and requests to it.
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import time
 import uuid
@@ -107,12 +108,20 @@ class SilentError(DroppedError):
         self.silent_for = silent_for
 
 
+class LateError(Exception):
+    """
+    The time is over before the answer; the next call with the same loan continues.
+    """
+
+
 class ControlShell:
     """
     A control shell. One thread at a time may use it; any thread or signal handler may wake it.
 
     Attributes:
         greeting: what the program reported at its start.
+        is_open: whether the program runs.
+        is_due: whether the answer to the last request is still to come.
         idle_since: when it was used last, by `time.monotonic`.
     """
 
@@ -125,65 +134,88 @@ class ControlShell:
         self._answers = AnswerReader(self._nonce)
         self._came: list[Answer] = []
         self._numbers = 0
+        self._ready: ReadyReader | None = ReadyReader(self._marker)  # until the program is sent
+        self._begin_by = 0.0  # 0 before it is attached
+        self._answered: list[Answer] = []
+        self._answer_by = 0.0
         self._last_byte = 0.0
         self._is_closed = False
-        self._is_idle = False
+        self.is_open = False
+        self.is_due = False
         self.greeting = Greeting(0, 0, frozenset(), "")
         self.idle_since = 0.0
 
-    def open(self) -> None:
+    def open(self, deadline: float = math.inf) -> None:
         """
-        Attach and start the program.
+        Attach and start the program; go on with that where an earlier call was late.
 
-        Raises *CoderError* where the deployment refuses, *DroppedError* where the terminal does not
-        begin in time, *UnsupportedError* where the agent has no POSIX shell, *ControlShellError* where what
-        arrives makes no sense, *ClosedError* when woken.
+        Raises *LateError* at *deadline*, *CoderError* where the deployment refuses, *DroppedError* where the
+        terminal does not begin in time, *UnsupportedError* where the agent has no POSIX shell,
+        *ControlShellError* where what arrives makes no sense, *ClosedError* when woken.
         """
-        self._attachment.open()
-        self._last_byte = time.monotonic()
-        deadline = self._last_byte + self._waits.begin
-        ready = ReadyReader(self._marker)
-        while not self._is_ready(
-            ready, self._bytes_by(deadline, "the agent attached no terminal in time")
-        ):
-            pass
-        self._write(program(self._nonce, Limits(idle=2 * self._waits.idle)))
+        if not self._begin_by:
+            self._attachment.open()
+            self._last_byte = time.monotonic()
+            self._begin_by = self._last_byte + self._waits.begin
+        while self._ready is not None:
+            silent = "the agent attached no terminal in time"
+            if self._is_ready(self._ready, self._bytes_by(self._begin_by, silent, deadline)):
+                self._ready = None
+                self._write(program(self._nonce, Limits(idle=2 * self._waits.idle)))
         while not self._came:
-            self._feed(self._bytes_by(deadline, "the control shell did not start"))
+            silent = "the control shell did not start"
+            self._feed(self._bytes_by(self._begin_by, silent, deadline))
         self.greeting = Greeting.read(self._came.pop(0))
-        self._is_idle = True
         self.idle_since = time.monotonic()
+        self.is_open = True
 
     def _is_ready(self, ready: ReadyReader, data: bytes) -> bool:
         try:
             return ready.feed(data)
         except ControlShellError as error:
             raise UnsupportedError(
-                f"{self._what}: the agent cannot run commands: {error}", call="agent.run()"
+                f"{self._what}: the agent cannot run commands: {error}",
+                call="agent.run()",
+                found=str(error),
             ) from None
 
-    def request(self, request: Request, *, repeated: bool = False, wait: float = 0) -> list[Answer]:
+    def request(
+        self,
+        request: Request,
+        *,
+        repeated: bool = False,
+        wait: float = 0,
+        deadline: float = math.inf,
+    ) -> list[Answer]:
         """
         Send *request*; return its answers, one unless it is a list.
 
         *wait* is the seconds that the agent may take before it answers. *repeated* says that the
-        request may have been executed before.
-
-        Raises *DroppedError* where the connection breaks or stalls, *ControlShellError* where the answer is
-        not one to the request, *ClosedError* when woken.
+        request may have been executed before. Raises as `answers` does.
         """
-        self._is_idle = False
         self._numbers += 1
         number = self._numbers
         available = "base64" in self.greeting.capabilities
+        self.is_due = True
         self._write(request.encode(number, repeated=repeated, base64_available=available))
         self._last_byte = time.monotonic()
-        due = self._last_byte + wait + self._waits.byte
-        answers: list[Answer] = []
+        self._answer_by = self._last_byte + wait + self._waits.byte
+        self._answered = []
+        return self.answers(deadline)
+
+    def answers(self, deadline: float = math.inf) -> list[Answer]:
+        """
+        Return the answers to the last request.
+
+        Raises *LateError* at *deadline*: call it again. *DroppedError* where the connection breaks or stalls,
+        *ControlShellError* where the answer is not one to the request, *ClosedError* when woken.
+        """
+        number, answers = self._numbers, self._answered
         while not answers or answers[-1].status == "MORE":
             while not self._came:
-                self._feed(self._bytes_by(due, "the control shell does not answer"))
-                due = max(due, self._last_byte + self._waits.byte)
+                silent = "the control shell does not answer"
+                self._feed(self._bytes_by(self._answer_by, silent, deadline))
+                self._answer_by = max(self._answer_by, self._last_byte + self._waits.byte)
             answer = self._came.pop(0)
             if answer.id != number:
                 raise ControlShellError(
@@ -192,8 +224,8 @@ class ControlShell:
             answers.append(answer)
             if len(answers) > _MAX_ANSWERS:
                 raise ControlShellError("the control shell gives answers without end")
-        self._is_idle = True
         self.idle_since = time.monotonic()
+        self.is_due = False
         return answers
 
     @property
@@ -213,10 +245,12 @@ class ControlShell:
     def _feed(self, data: bytes) -> None:
         self._came += self._answers.feed(data)
 
-    def _bytes_by(self, deadline: float, otherwise: str) -> bytes:
-        data = self._attachment.read(deadline)
+    def _bytes_by(self, silent_at: float, otherwise: str, deadline: float) -> bytes:
+        data = self._attachment.read(min(silent_at, deadline))
         now = time.monotonic()
         if data is None:
+            if now < silent_at:
+                raise LateError
             raise SilentError(otherwise, now - self._last_byte)
         self._last_byte = now
         return data
@@ -233,10 +267,12 @@ class ControlShell:
 
         A program that is busy ends itself later.
         """
-        if self._is_idle and not self._is_closed:
-            self._is_idle = False
-            quit_request = Quit().encode(self._numbers + 1).decode("ascii")
-            with contextlib.suppress(ClosedError, DroppedError, ControlShellError):
-                self._attachment.write(quit_request, self._feed, stalled_after=0)
-        self._is_closed = True
-        self._attachment.close()
+        try:
+            if self.is_open and not self.is_due and not self._is_closed:
+                self.is_due = True
+                quit_request = Quit().encode(self._numbers + 1).decode("ascii")
+                with contextlib.suppress(ClosedError, DroppedError, ControlShellError):
+                    self._attachment.write(quit_request, self._feed, stalled_after=0)
+        finally:
+            self._is_closed = True
+            self._attachment.close()

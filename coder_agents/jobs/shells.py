@@ -17,7 +17,7 @@ from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.requests import Inside, Request
 from coder_agents.jobs.results import error_of, facts_of
-from coder_agents.jobs.shell import WAITS, ControlShell, Place, Waits
+from coder_agents.jobs.shell import WAITS, ControlShell, LateError, Place, Waits
 from coder_agents.streams.reconnect import (
     Reconnect,
     is_resumable,
@@ -28,6 +28,7 @@ from coder_agents.transport import ClosedError, DroppedError, fork
 
 _RETRY = Reconnect(initial=0.1, maximum=5.0, give_up_after=None)
 _MAX_NONSENSE = 3  # answers in a row that make no sense, after which nothing is tried again
+_ON_THE_WAY = 0.5  # seconds after a deadline in which an answer to a request still counts
 _PLACES = ("host", "mounts", "processes")  # facts that are equal in all processes of one place
 
 
@@ -46,12 +47,6 @@ class UnreachableError(Exception):
         self.was_sent = was_sent
 
 
-class LateError(Exception):
-    """
-    The time is over, and the connection is broken; the next call with the same loan tries again.
-    """
-
-
 class Shells:
     """
     Sends requests to a place. Any number of threads may use it; each has a control shell while it does.
@@ -68,7 +63,7 @@ class Shells:
         self._inside = Inside(place.container)
         self._machine: Shells | None = None
         self._kept: list[ControlShell] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may close, too
         self._closer: threading.Thread | None = None
         self._is_over = threading.Event()
         fork.register(self)
@@ -93,17 +88,18 @@ class Shells:
         Return the answers to *request*, sent again over another control shell where one breaks.
 
         *wait* is the seconds that the agent may take before it answers. *loan* is what wakes the
-        call; it counts the tries, also of the calls after a *LateError*.
+        call; it counts the tries, also of the calls after a *LateError*. Such a call takes the answer
+        that was still due, so its request is the same but for *wait*.
 
         Raises *CoderError* where the deployment refuses, *OSError* for an answer ``ERR``,
-        *UnreachableError* where no answer came for so long as this object tries, *LateError* where the
-        connection is broken at *deadline*, *ClosedError* when woken.
+        *UnreachableError* where no answer came for so long as this object tries, *LateError* where none has
+        come soon after *deadline*, *ClosedError* when woken.
         """
         loan = Loan() if loan is None else loan
         while True:
             broken: CoderError | DroppedError
             try:
-                answers = self._request(request, wait, loan)
+                answers = self._request(request, wait, loan, deadline + _ON_THE_WAY)
             except DroppedError as error:
                 broken = error
             except CoderError as error:
@@ -123,12 +119,22 @@ class Shells:
             return loan.nonsense < _MAX_NONSENSE
         return is_resumable(error)
 
-    def _request(self, request: Request, wait: float, loan: Loan) -> list[Answer]:
+    def _request(self, request: Request, wait: float, loan: Loan, deadline: float) -> list[Answer]:
         try:
-            shell = self._lend(loan)
-            is_repeated, loan.was_sent = loan.was_sent, True
-            answers = shell.request(request, repeated=is_repeated, wait=wait)
+            shell = self._lend(loan, deadline)
+            if shell.is_due:
+                answers = shell.answers(deadline)
+            else:
+                is_repeated, loan.was_sent = loan.was_sent, True
+                answers = shell.request(request, repeated=is_repeated, wait=wait, deadline=deadline)
             self._keep(shell)
+        except LateError:
+            raise  # the loan holds the control shell for the next call
+        except ClosedError:
+            loan.drop()
+            loan.check()
+            # Somebody else who had it before was woken just when the request was over.
+            raise DroppedError("the control shell was woken") from None
         except BaseException:
             loan.drop()
             raise
@@ -146,18 +152,18 @@ class Shells:
         if time.monotonic() >= deadline:
             raise LateError
 
-    def _lend(self, loan: Loan) -> ControlShell:
-        while (shell := self._taken()) is not None:
-            loan.take(shell)
-            if shell.is_usable:
-                return shell
-            shell.close()
+    def _lend(self, loan: Loan, deadline: float) -> ControlShell:
+        shell = loan.shell or self._taken(loan) or self._new(loan)
+        if not shell.is_open:
+            shell.open(deadline)
+            if self.place.container:
+                self._check_inside(shell)
+        return shell
+
+    def _new(self, loan: Loan) -> ControlShell:
         since = time.monotonic() if loan.outage is None else loan.outage.since
         shell = ControlShell(self.place, open_by=since + self._give_up_after + 1, waits=self._waits)
         loan.take(shell)
-        shell.open()
-        if self.place.container:
-            self._check_inside(shell)
         return shell
 
     def _check_inside(self, shell: ControlShell) -> None:
@@ -174,7 +180,9 @@ class Shells:
             raise UnsupportedError(
                 f"{self.place.what}: the agent did not open the container {self.place.container!r},"
                 " and nothing was run. The agent's containers are switched off, or there is no such"
-                " container"
+                " container",
+                call="agent.run()",
+                found="the agent's machine",
             )
 
     def _facts_of_machine(self) -> dict[str, str]:
@@ -187,9 +195,13 @@ class Shells:
             raise error.failure from None
         return facts_of(answer)
 
-    def _taken(self) -> ControlShell | None:
-        with self._lock:
-            return self._kept.pop() if self._kept else None
+    def _taken(self, loan: Loan) -> ControlShell | None:
+        while True:
+            with self._lock:
+                shell = loan.take_from(self._kept)
+            if shell is None or shell.is_usable:
+                return shell
+            loan.drop()
 
     def _keep(self, shell: ControlShell) -> None:
         with self._lock:
@@ -253,7 +265,7 @@ class Shells:
         """
         Drop the parent's control shells; their sockets are closed by who holds them.
         """
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept.clear()
         self._closer = None
         is_over, self._is_over = self._is_over.is_set(), threading.Event()

@@ -67,7 +67,8 @@ class Attachment:
     """
     A terminal over one connection.
 
-    One thread at a time may open, write, read and free; any thread or signal handler may wake.
+    One thread at a time may open, write, read and free; any thread or signal handler may wake. It has no
+    socket until it is opened, so that an interrupt before that leaves nothing to close.
 
     Args:
         http: the deployment.
@@ -92,7 +93,7 @@ class Attachment:
             max_message_size=_MAX_MESSAGE,
             open_by=open_by,
         )
-        self._poller: Poller[int] = Poller(single_selector())
+        self._poller: Poller[int] | None = None
         self._woken = False
 
     def open(self) -> None:
@@ -102,6 +103,7 @@ class Attachment:
         Raises *CoderError* where that fails, *ClosedError* when woken.
         """
         source = self._source
+        self._poller = Poller(single_selector())
         source.send_request(source.connect_timeout)
         while not source.answered():
             self._wait(math.inf)
@@ -154,9 +156,10 @@ class Attachment:
 
     def _wait(self, deadline: float) -> None:
         interest = self._source.interest()
-        if interest is not None:
-            self._poller.set(0, (interest,))
-            self._poller.wait(deadline)
+        poller = self._poller
+        if interest is not None and poller is not None:
+            poller.set(0, (interest,))
+            poller.wait(deadline)
         if self._woken:
             raise ClosedError
 
@@ -171,7 +174,7 @@ class Attachment:
         """
         Make a `read` that waits check its *unless*; from any thread.
         """
-        self._poller.alarm.ring()
+        self._ring()
 
     def wake(self) -> None:
         """
@@ -179,20 +182,29 @@ class Attachment:
         """
         self._woken = True
         self._source.wake()
-        self._poller.alarm.ring()
+        self._ring()
+
+    def _ring(self) -> None:
+        poller = self._poller
+        if poller is not None:
+            poller.alarm.ring()
 
     def after_fork_in_child(self) -> None:
         """
         Leave the sockets alone: they are the parent's.
         """
-        self._poller.after_fork_in_child()
+        if self._poller is not None:
+            self._poller.after_fork_in_child()
 
     def close(self) -> None:
         """
         Detach: send a close frame and free the socket, also twice. The terminal lives on.
         """
-        self._source.close()
-        self._poller.close()
+        try:
+            self._source.close()
+        finally:
+            if self._poller is not None:
+                self._poller.close()
 
 
 def pieces(text: str) -> Sequence[str]:

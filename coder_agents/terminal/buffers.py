@@ -5,11 +5,14 @@ What the thread of a terminal shares with its users: output, input and the state
 from __future__ import annotations
 
 import collections
+import math
 import threading
+import time
 
 import attrs
 
 from coder_agents.errors import CoderError, TerminalError
+from coder_agents.terminal.changes import Changes
 
 Item = str | tuple[int, int]
 """
@@ -70,7 +73,8 @@ class Buffers:
     def __init__(self, what: str, limits: Limits) -> None:
         self._what = what
         self._limits = limits
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changes = Changes()
         self._output: collections.deque[bytes] = collections.deque()
         self._unread = 0
         self._input: collections.deque[Item] = collections.deque()
@@ -98,10 +102,9 @@ class Buffers:
 
         Raises *CoderError* where that failed.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self.is_open or self.is_over)
-            if self._failure is not None and not self.is_open:
-                raise self._failure
+        self._changes.wait_for(lambda: self.is_open or self.is_over)
+        if self._failure is not None and not self.is_open:
+            raise self._failure
 
     def read(self, timeout: float | None) -> bytes | None:
         """
@@ -109,16 +112,25 @@ class Buffers:
 
         Raises *CoderError* where the terminal broke off.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._output or self.is_over, timeout)
-            if self._output:
-                chunk = self._output.popleft()
-                self._unread -= len(chunk)
-                self._changed.notify_all()
-                return chunk
-            if self._failure is not None:
-                raise self._failure
-            return b"" if self.is_over else None
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        while (chunk := self._taken()) is None:  # another thread may be quicker
+            if self.is_read:
+                if self._failure is not None:
+                    raise self._failure
+                return b""
+            left = None if timeout is None else until - time.monotonic()
+            if not self._changes.wait_for(lambda: self._output or self.is_over, left):
+                return None
+        self._changes.announce()
+        return chunk
+
+    def _taken(self) -> bytes | None:
+        with self._lock:
+            if not self._output:
+                return None
+            chunk = self._output.popleft()
+            self._unread -= len(chunk)
+            return chunk
 
     def put(self, item: Item) -> None:
         """
@@ -126,37 +138,34 @@ class Buffers:
 
         Raises *TerminalError* after the end.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self.is_over or self._unsent < self._limits.unsent)
-            if self.is_over:
-                raise TerminalError(f"{self._what}: the terminal has ended")
+        self._changes.wait_for(lambda: self.is_over or self._unsent < self._limits.unsent)
+        if self.is_over:
+            raise TerminalError(f"{self._what}: the terminal has ended")
+        with self._lock:
             self._input.append(item)
             self._unsent += len(item)
-            self._changed.notify_all()
+        self._changes.announce()
 
     def flush(self) -> None:
         """
         Wait until the connection, where there is one, has taken all input.
         """
-        with self._changed:
-            self._changed.wait_for(
-                lambda: not self._input or not self._is_attached or self.is_over,
-                self._limits.flush,
-            )
+        self._changes.wait_for(
+            lambda: not self._input or not self._is_attached or self.is_over, self._limits.flush
+        )
 
     def close(self) -> None:
         """
         Note that a user has closed the terminal.
         """
-        with self._changed:
-            self.is_closed = True
-            self._changed.notify_all()
+        self.is_closed = True
+        self._changes.announce()
 
     def after_fork_in_child(self) -> None:
         """
         The thread is the parent's: here the terminal is over.
         """
-        self._changed = threading.Condition()
+        self._lock, self._changes = threading.RLock(), Changes()
         self.is_closed = self.is_over = True
         self._failure = TerminalError(f"{self._what}: the terminal was opened before a fork")
 
@@ -166,20 +175,19 @@ class Buffers:
         """
         Note whether there is a connection that takes input.
         """
-        with self._changed:
-            self._is_attached = is_attached
-            self.is_open = self.is_open or is_attached
-            self._changed.notify_all()
+        self._is_attached = is_attached
+        self.is_open = self.is_open or is_attached
+        self._changes.announce()
 
     def add(self, output: bytes) -> None:
         """
         Let *output* wait for a user.
         """
         if output:
-            with self._changed:
+            with self._lock:
                 self._output.append(output)
                 self._unread += len(output)
-                self._changed.notify_all()
+            self._changes.announce()
 
     @property
     def input(self) -> Item | None:
@@ -192,37 +200,36 @@ class Buffers:
         """
         Note that `input` was sent.
         """
-        with self._changed:
+        with self._lock:
             self._unsent -= len(self._input.popleft())
-            self._changed.notify_all()
+        self._changes.announce()
 
     def wait_for_room(self) -> None:
         """
         Wait until more output may come, until there is input, or until a user has closed.
         """
-        with self._changed:
-            has_room = self._changed.wait_for(
-                lambda: self._unread < self._limits.unread or self.is_closed or self._input,
-                self._limits.full,
-            )
-            if not has_room:
-                self.discarded += 1
-                while self._unread > self._limits.unread // 2 and len(self._output) > 1:
-                    self._unread -= len(self._output.popleft())
+        has_room = self._changes.wait_for(
+            lambda: self._unread < self._limits.unread or self.is_closed or self._input,
+            self._limits.full,
+        )
+        if has_room:
+            return
+        self.discarded += 1
+        with self._lock:
+            while self._unread > self._limits.unread // 2 and len(self._output) > 1:
+                self._unread -= len(self._output.popleft())
 
     def pause(self, seconds: float) -> None:
         """
         Wait *seconds*, or until a user has closed.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self.is_closed, seconds)
+        self._changes.wait_for(lambda: self.is_closed, seconds)
 
     def end(self, failure: CoderError | None) -> None:
         """
         Note that nothing more comes: because of *failure*, or because the command has ended.
         """
-        with self._changed:
-            self._failure = None if self.is_closed else failure
-            self.has_ended = failure is None and not self.is_closed
-            self.is_over = True
-            self._changed.notify_all()
+        self._failure = None if self.is_closed else failure
+        self.has_ended = failure is None and not self.is_closed
+        self.is_over = True
+        self._changes.announce()

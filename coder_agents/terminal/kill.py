@@ -41,8 +41,8 @@ def _report(attachment: Attachment, reconnect_id: uuid.UUID, deadline: float) ->
     """
     Return what the program reports; None where nothing comes until *deadline*.
     """
-    output = bytearray()
     try:
+        output = bytearray()
         attachment.open()
         while (report := report_in(bytes(output), reconnect_id)) is None:
             more = attachment.read(deadline)

@@ -146,7 +146,8 @@ class Session:
         """
         Wait until the thread has ended.
         """
-        self._thread.join(_CLOSING)
+        if self._thread.is_alive():  # an interrupt may have come before the start
+            self._thread.join(_CLOSING)
 
     def _run(self) -> None:
         failure: CoderError | None = TerminalError(f"{self._what}: the terminal's thread failed")
@@ -272,7 +273,9 @@ class Session:
         if begun.is_outside:
             raise UnsupportedError(
                 f"{self._what}: the agent did not run the command in the container; nothing was run."
-                " Containers are switched off there"
+                " Containers are switched off there",
+                call="agent.terminal()",
+                found="the agent's machine",
             )
         if self._is_new and not self.buffers.is_open:
             if not begun.is_known:

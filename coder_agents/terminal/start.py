@@ -98,8 +98,14 @@ def starting(reconnect_id: uuid.UUID, command: str, *, is_inside: bool = False) 
 
     With *is_inside* it runs only in a container.
 
-    Raises *ValueError* for a command that is too long, see `MAX_PROGRAM`, or that no process can have.
+    Raises *ValueError* for a command that is too long, see `MAX_PROGRAM`, or that no process can have,
+    *TypeError* for what is no text.
     """
+    given: object = command
+    if not isinstance(given, str):
+        raise TypeError(
+            f"command must be text, not {type(given).__name__}: shlex.join() makes text of a list"
+        )
     if "\0" in command:
         raise ValueError("a command cannot contain a NUL")
     shell = f"-c {shlex.quote(command)}" if command else "-l"

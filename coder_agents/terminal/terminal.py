@@ -92,13 +92,16 @@ class Terminal:
         Returns before the agent has the text; `close` waits until it is sent. Nothing is typed twice. What is sent
         while the connection breaks may be lost.
 
-        Raises *TerminalError* after the end, *UnicodeError* for what is not UTF-8.
+        Raises *TerminalError* after the end, *UnicodeError* for what is not UTF-8, *TypeError* for what is neither
+        text nor bytes.
         """
         if isinstance(data, str):
             data.encode()  # half a surrogate pair is no UTF-8
             text = data
-        else:
+        elif isinstance(data, (bytes, bytearray)):
             text = self._decoded(data)
+        else:
+            raise TypeError(f"data must be text or bytes, not {type(data).__name__}")
         self._session.write(text)
 
     def _decoded(self, data: bytes | bytearray) -> str:
@@ -138,8 +141,10 @@ class Terminal:
         """
         Send what was written, and detach; what runs in the terminal lives on. Also twice.
         """
-        self._buffers.flush()
-        self._finalizer()
+        try:
+            self._buffers.flush()
+        finally:
+            self._finalizer()
         self._session.join()
 
     def interact(self) -> None:
@@ -168,7 +173,9 @@ class Terminal:
         self.close()
 
     def __del__(self) -> None:
-        if self._finalizer.detach() and not self._buffers.is_over:
+        # An interrupt may have come before the terminal was whole; then open_terminal closes.
+        finalizer = getattr(self, "_finalizer", None)
+        if finalizer is not None and finalizer.detach() and not self._buffers.is_over:
             text = f"{self!r} was left open: use `with`, or call close()"
             self._session.close()
             warnings.warn(
@@ -182,7 +189,10 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
     """
     Return *size*, columns and rows. Raises *TypeError* and *ValueError* where it cannot be one.
     """
-    width, height = size
+    try:
+        width, height = size
+    except (TypeError, ValueError):
+        raise TypeError(f"size must be columns and rows, not {size!r}") from None
     for name, value in (("width", width), ("height", height)):
         if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(f"{name} must be an int, not {type(value).__name__}")
@@ -199,7 +209,10 @@ def check_id(reconnect_id: uuid.UUID | str | None) -> uuid.UUID | None:
         return reconnect_id
     if not isinstance(reconnect_id, str):
         raise TypeError(f"reconnect_id must be a UUID, not {type(reconnect_id).__name__}")
-    return uuid.UUID(reconnect_id)
+    try:
+        return uuid.UUID(reconnect_id)
+    except ValueError:
+        raise ValueError(f"reconnect_id must be a UUID, not {reconnect_id!r}") from None
 
 
 def open_terminal(
@@ -219,7 +232,7 @@ def open_terminal(
     Return a terminal, attached: a new one, or the one of *reconnect_id*.
 
     Raises *CoderError* where that fails, *ValueError* for a *command* that is too long or one beside
-    *reconnect_id*.
+    *reconnect_id*, *TypeError* for arguments of another type.
     """
     known = check_id(reconnect_id)
     if known is not None and command:
@@ -239,6 +252,8 @@ def open_terminal(
         container_user=container_user,
     )
 
+    within = f"{what}, container {container!r}" if container else what
+
     def attach(starts: bool) -> Attachment:
         return Attachment(http, agent_id, attrs.evolve(request, command=programs[starts]))
 
@@ -249,17 +264,16 @@ def open_terminal(
     session = Session(
         attach,
         lambda output: beginning_of(output, chosen),
-        what=what,
+        what=within,
         is_new=known is None,
         reconnect=reconnect,
         limits=limits,
     )
     try:
         session.open()
+        killer = partial(kill, attach_killer, chosen, what=within, seconds=limits.kill)
+        return Terminal(session, chosen, killer)
     except BaseException:
         session.close()
         session.join()
         raise
-    return Terminal(
-        session, chosen, partial(kill, attach_killer, chosen, what=what, seconds=limits.kill)
-    )

@@ -123,4 +123,5 @@ class Connections:
             self._accepted += 1
             connection.number = self._accepted
             self._open[thread] = connection
+            self._changed.notify_all()
         thread.start()

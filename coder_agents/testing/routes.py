@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -66,9 +67,13 @@ class Route:
         """
         if self.flag and request.parameter(self.flag) is None:
             return None
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", PREFIX + self.path)
-        found = re.fullmatch(pattern, request.path)
+        found = _pattern(self.path).fullmatch(request.path)
         return None if found is None else {k: unquote(v) for k, v in found.groupdict().items()}
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", PREFIX + path))
 
 
 ROUTES = (

@@ -25,6 +25,7 @@ from coder_agents.transport.decoding import JSON, decoded
 from coder_agents.transport.request_log import log_answer, log_failure
 from coder_agents.transport.retry import retry_policy
 from coder_agents.transport.session import abandon, hooks_without_cookies
+from coder_agents.transport.surroundings import authorities, proxies_for
 
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
@@ -63,7 +64,6 @@ class HTTP:
         self.settings = settings
         self.owns_session = session is None
         self.session = _new_session(settings) if session is None else session
-        # Passed with each request: the environment overrides the settings of a session.
         self._verify = settings.verify if self.owns_session else None
         self._cert = settings.cert if self.owns_session else None
         self._proxies = _chosen_proxy(settings)
@@ -267,11 +267,14 @@ class HTTP:
             request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
         )
 
-    def _settings_of(self, url: str, *, stream: bool | None) -> Any:
-        proxies = dict(self._proxies)  # to which requests adds those of the environment
-        return self.session.merge_environment_settings(
-            url, proxies, stream, self._verify, self._cert
-        )
+    def _settings_of(self, url: str, *, stream: bool | None) -> dict[str, Any]:
+        if not self.owns_session:
+            merge: Any = self.session.merge_environment_settings
+            settings: dict[str, Any] = merge(url, {}, stream, None, None)
+            return settings
+        proxies = proxies_for(url) if self.settings.proxies is None else dict(self._proxies)
+        verify = authorities() if self.settings.verify is True else self.settings.verify
+        return {"proxies": proxies, "stream": stream, "verify": verify, "cert": self.settings.cert}
 
     def _send(self, method: str, url: str, params: Params, body: str | None) -> requests.Response:
         headers = self.request_headers()
@@ -288,9 +291,7 @@ class HTTP:
                 timeout=(self.settings.connect_timeout, self.settings.read_timeout),
                 allow_redirects=False,
                 hooks=None if self.owns_session else hooks_without_cookies(self.session),
-                proxies=dict(self._proxies),
-                verify=self._verify,
-                cert=self._cert,
+                **(self._settings_of(url, stream=None) if self.owns_session else {}),
             )
         except (
             requests.RequestException,
@@ -309,7 +310,8 @@ class HTTP:
 
 def _new_session(settings: Settings) -> requests.Session:
     session = requests.Session()
-    session.auth = _no_netrc
+    # No ~/.netrc is read then; for what the environment sets see `HTTP._settings_of`.
+    session.trust_env = False
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = f"coder-agents/{__version__}"
     session.headers["Accept"] = "application/json"
@@ -329,11 +331,6 @@ def _chosen_proxy(settings: Settings) -> dict[str, str]:
         return {}
     proxy = requests.utils.select_proxy(settings.url, settings.proxies)
     return {urlsplit(settings.url).scheme: proxy or ""}
-
-
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # requests reads ~/.netrc only where a request has no auth of its own.
-    return request
 
 
 def quoted(*segments: object) -> str:

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("fsspec")
+
 from fsspec.tests import abstract
 
 from coder_agents.filesystem import AgentFileSystem

@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pytest
@@ -16,7 +16,8 @@ from coder_agents import Agent, CoderError
 from coder_agents.errors import APIError, ControlShellError, TransportError
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.file_requests import PutPiece
-from coder_agents.jobs.files import Files, Upload, parent_of
+from coder_agents.jobs.files import Files, Upload
+from coder_agents.jobs.paths import parent_of
 from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE, MIN_PIECE, PieceSize
 from coder_agents.jobs.requests import Request
 from coder_agents.testing import Deployment
@@ -51,6 +52,14 @@ def test_each_kind_of_bytes_is_written(agent: Agent, tmp_path: Path, data: Any) 
     """
     assert agent.write_file(str(tmp_path / "file"), data) == 256
     assert (tmp_path / "file").read_bytes() == ALL_BYTES
+
+
+def test_an_object_of_pathlib_is_a_path(agent: Agent, tmp_path: Path) -> None:
+    """
+    A path of pathlib, also one of Windows, means the file of the same name on the agent.
+    """
+    agent.write_file(tmp_path / "file", b"one")
+    assert agent.read_file(PureWindowsPath(tmp_path / "file")) == b"one"
 
 
 def test_text_is_written_as_utf_8(agent: Agent, tmp_path: Path) -> None:
@@ -123,28 +132,30 @@ def test_the_file_is_as_it_was_until_the_end(files: Files, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error"),
+    ("arguments", "error", "text"),
     [
-        (("", b""), ValueError),
-        (("a\0b", b""), ValueError),
-        (("/a", None), TypeError),
-        (("/a", 5), TypeError),
-        (("/a", io.StringIO("text")), TypeError),
-        (("/a", b"", -1), ValueError),
-        (("/a", b"", 0o10000), ValueError),
+        (("", b""), ValueError, "no path"),
+        (("a\0b", b""), ValueError, "no path"),
+        ((5, b""), TypeError, "PathLike"),
+        (("/a", None), TypeError, "data must be bytes, text or a binary file"),
+        (("/a", 5), TypeError, "data must be bytes, text or a binary file, not int"),
+        (("/a", io.StringIO("text")), TypeError, "binary file"),
+        (("/a", b"", -1), ValueError, "mode"),
+        (("/a", b"", 0o10000), ValueError, "mode"),
+        (("/a", b"", "600"), ValueError, "not '600'"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_sent(
-    kept_deployment: Deployment, arguments: tuple[Any, ...], error: type[Exception]
+    kept_deployment: Deployment, arguments: tuple[Any, ...], error: type[Exception], text: str
 ) -> None:
     """
-    A path, data or a mode that no file can have raises an error, and no terminal is opened.
+    A path, data or a mode that no file can have raises an error that names it, and no terminal is opened.
     """
     path, data, *mode = arguments
     with kept_deployment.client() as client:
         agent = client.agent("dev")
         before = len(kept_deployment.requests)
-        with pytest.raises(error):
+        with pytest.raises(error, match=text):
             agent.write_file(path, data, mode=mode[0] if mode else None)
         assert len(kept_deployment.requests) == before
 

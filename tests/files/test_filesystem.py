@@ -4,6 +4,7 @@ What the file system of agents does beyond fsspec's own tests.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -13,8 +14,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import fsspec
 import pytest
+
+pytest.importorskip("fsspec")
+
+import fsspec
 from fsspec.callbacks import Callback
 
 from coder_agents import Client, CoderError
@@ -97,6 +101,31 @@ def test_a_path_that_leads_to_no_agent(fs: AgentFileSystem) -> None:
         with pytest.raises(WorkspaceNotFoundError, match="nowhere"):
             fs.ls(path)
         assert not fs.exists(path)
+
+
+def test_errors_name_the_workspace(fs: AgentFileSystem, root: str, tmp_path: Path) -> None:
+    """
+    The path in an error begins with the agent's reference, so that nobody takes it for a local one.
+    """
+    (tmp_path / "file").write_bytes(b"x")
+    for call, error, path in (
+        (fs.cat_file, FileNotFoundError, f"{root}/none"),
+        (fs.open, IsADirectoryError, root),
+        (fs.makedirs, FileExistsError, root),
+    ):
+        with pytest.raises(error) as caught:
+            call(f"coder://{path}")
+        assert caught.value.filename == path
+
+
+def test_a_file_system_shows_its_deployment(environment: None, kept_deployment: Deployment) -> None:
+    """
+    The repr names the deployment as soon as that is known, and builds no client for it.
+    """
+    fs = AgentFileSystem()
+    assert repr(fs) == "<AgentFileSystem>"
+    assert fs.exists("dev/tmp")
+    assert repr(fs) == f"<AgentFileSystem of <Client {kept_deployment.url}>>"
 
 
 def test_the_root_of_an_agent(fs: AgentFileSystem) -> None:
@@ -375,8 +404,9 @@ def test_directories(fs: AgentFileSystem, root: str, tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         fs.makedirs(f"{root}/a/c/d")
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(NotADirectoryError) as caught:
         fs.rmdir(f"{root}/file")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOTDIR, f"{root}/file")
     with pytest.raises(OSError, match="not empty"):
         fs.rmdir(f"{root}/a")
     fs.rmdir(f"{root}/a/b")

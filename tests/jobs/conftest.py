@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import functools
 import os
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from coder_agents import Agent, Client
 from coder_agents.jobs.program import Limits
+from coder_agents.jobs.shell import Place, Waits
+from coder_agents.jobs.shells import Shells
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .shells import SHELLS, ControlShell, make_tools, missing
@@ -35,13 +39,26 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """
+    A function that returns the PATH of an agent with a shell.
+    """
+
+    @functools.cache
+    def path(shell: str) -> str:
+        return make_tools(tmp_path_factory.mktemp("tools") / shell, shell)
+
+    return path
+
+
 @pytest.fixture
-def environment(tmp_path: Path, home: Path, shell: str) -> dict[str, str]:
+def environment(home: Path, shell: str, tools: Callable[[str], str]) -> dict[str, str]:
     """
     The environment of an agent, where ``sh`` is the shell.
     """
     kept = {name: os.environ[name] for name in ("LANG",) if name in os.environ}
-    return {**kept, "HOME": str(home), "PATH": make_tools(tmp_path / "tools", shell)}
+    return {**kept, "HOME": str(home), "PATH": tools(shell)}
 
 
 @pytest.fixture
@@ -77,6 +94,23 @@ def control(opened: Opener) -> ControlShell:
     return opened()
 
 
+@contextmanager
+def mounted(folder: Path) -> Iterator[Path]:
+    """
+    Yield *folder*, a disk of 256 KiB; skip the test where this user cannot mount one.
+    """
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this user cannot mount a file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 @pytest.fixture
 def deployment() -> Iterator[Deployment]:
     """
@@ -109,3 +143,14 @@ def agent(client: Client, embedded: EmbeddedAgent) -> Agent:
     The agent, as a user has it.
     """
     return client.agent(str(embedded.id))
+
+
+@pytest.fixture
+def impatient(agent: Agent) -> Agent:
+    """
+    The agent, whose control shells count as stalled after a second and not after eight.
+    """
+    place = Place(http=agent._http, agent_id=agent.id, what=str(agent.id))
+    shells = Shells(place, give_up_after=60, waits=Waits(begin=1.5, byte=1.0))
+    agent._http.held["shells", agent.id, "", ""] = shells
+    return agent

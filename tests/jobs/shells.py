@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 import attrs
+from effort import times
 
 from coder_agents.jobs import program
 from coder_agents.jobs.protocol import (
@@ -40,11 +41,12 @@ from coder_agents.jobs.protocol import (
 
 MAX_SILENCE = 30  # seconds without a byte after which a test fails
 
+# As sh, bash is in its POSIX mode; an agent runs it in the other one only where that is its login shell.
 SHELLS = {
     "dash": ["dash"],
-    "bash": ["bash"],
-    "posix": ["bash", "--posix"],
+    "bash": ["bash", "--posix"],
     "busybox": ["busybox", "sh"],
+    **times({}, {"login": ["bash"]}),
 }
 
 

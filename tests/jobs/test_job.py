@@ -8,13 +8,13 @@ import os
 import pickle
 import signal
 import subprocess
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pty_client import is_running
 
 from coder_agents import (
     Agent,
@@ -26,7 +26,7 @@ from coder_agents import (
 )
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-from .test_run import LIMIT, job_folders
+from .test_run import LIMIT, eventually, job_folders
 from .test_running import alive
 
 
@@ -58,7 +58,7 @@ def test_another_client_finds_a_job_again(deployment: Deployment, agent: Agent) 
         again = other.agent(str(agent.id)).job(job.id)
         assert again.args is None
         assert again.poll() is None
-        assert "running" in repr(again)
+        eventually(lambda: again.poll() is None and "running" in repr(again))
         out, err = again.communicate(b"x\n", LIMIT)
         assert (out.split()[1], err) == (b"got", b"")
         assert again.pid == int(out.split()[0])
@@ -113,7 +113,7 @@ def test_a_wait_ends_in_time_and_the_job_runs_on(agent: Agent) -> None:
         job.communicate(timeout=0.5)
     assert also.value.output == b"first\n"
     assert job.poll() is None
-    with pytest.raises(ShellError, match="busy"):
+    with pytest.raises(ShellError, match=rf"job {job.id} still runs: kill\(\) it"):
         job.remove()
     job.kill()
     assert job.communicate() == (b"first\n", b"")
@@ -219,18 +219,29 @@ def test_an_interrupt_during_the_start_leaves_no_job(
     assert job_folders(home) == []
 
 
-def test_a_job_survives_drops_and_a_restart_of_the_agent(
-    deployment: Deployment, embedded: EmbeddedAgent, agent: Agent
+def test_a_job_survives_a_restart_of_the_agent(
+    deployment: Deployment, embedded: EmbeddedAgent, agent: Agent, home: Path
 ) -> None:
     """
-    A job goes on while the agent is away, and its output is whole afterwards.
+    All that the agent has started for its terminals is hung up; the job runs on, once, and is found again.
     """
-    job = agent.start_job("for i in 1 2 3; do echo $i; sleep .3; done")
-    embedded.disconnect()
-    timer = threading.Timer(0.6, embedded.connect)
-    timer.start()
-    assert job.communicate(timeout=LIMIT) == (b"1\n2\n3\n", b"")
-    timer.join()
+    job = agent.start_job("echo 1; echo $$ >>ran; read x; echo $x", cwd="~", stdin=subprocess.PIPE)
+    with job.output() as stream:
+        assert next(stream).data == b"1\n"
+        before = list(embedded.terminals.running.values())
+        embedded.disconnect()
+        embedded.terminals.hang_up()
+        eventually(lambda: not any(is_running(each.pid) for each in before))
+        assert not embedded.terminals.running
+        embedded.connect()
+        with deployment.client() as other:
+            again = other.agent(str(agent.id)).job(job.id)
+            assert again.pid is not None
+            assert alive(again.pid) != []
+            assert again.communicate(b"2\n", LIMIT) == (b"1\n2\n", b"")
+        assert [each.data for each in stream] == [b"2\n"]
+    assert job.wait(LIMIT) == 0
+    assert (home / "ran").read_text() == f"{again.pid}\n"
 
 
 def test_a_job_whose_supervisor_is_gone_is_lost(agent: Agent, home: Path) -> None:

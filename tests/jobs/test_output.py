@@ -4,20 +4,37 @@ The output of a job as a stream: whole, resumed, and ended in time.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coder_agents import Agent, CommandLostError, DecodeError, Job, Output, OutputStream, ShellError
+from coder_agents import (
+    Agent,
+    CommandLostError,
+    CommandTimeoutError,
+    DecodeError,
+    Job,
+    Output,
+    OutputStream,
+    ShellError,
+)
+from coder_agents.jobs.shell import WAITS, Place, Waits
+from coder_agents.jobs.shells import Shells
 from coder_agents.streams import StreamEnd
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.transport import ClosedError
 
 from .test_run import LIMIT, job_folders
+
+shells_module: Any = importlib.import_module("coder_agents.jobs.shells")
 
 
 def whole(pieces: list[Output], name: str = "stdout") -> bytes:
@@ -66,40 +83,109 @@ def test_a_bookmark_continues_in_another_process(deployment: Deployment, agent: 
         ("drop", {"after_bytes": 2_000}),
         ("reset", {"after_bytes": 700_000}),
         ("stall", {"after_bytes": 500_000}),
-        ("drop", {"after_bytes": range(100, 1_000_000), "times": 5}),
+        ("drop", {"after_bytes": range(100, 1_000_000), "times": 3}),
     ],
 )
 def test_a_broken_connection_loses_no_byte(
-    deployment: Deployment, agent: Agent, kind: str, options: dict[str, Any]
+    deployment: Deployment, impatient: Agent, kind: str, options: dict[str, Any]
 ) -> None:
     """
     The stream continues at its offset, whatever breaks.
     """
-    job = agent.start_job("seq 1 200000")
+    job = impatient.start_job("seq 1 200000")
     job.wait(LIMIT)
-    agent._http.held.clear()
+    job._handle.shells._kept.pop().close()
     deployment.faults.add(kind, route="pty", **options)
-    again = agent.job(job.id)
+    again = impatient.job(job.id)
     assert whole(list(again.output())) == b"".join(b"%d\n" % n for n in range(1, 200001))
 
 
+@pytest.mark.parametrize("state", ["away", "unattached", "silent"])
 def test_poll_returns_in_time_and_the_stream_stays_whole(
-    embedded: EmbeddedAgent, agent: Agent
+    deployment: Deployment, embedded: EmbeddedAgent, agent: Agent, state: str
 ) -> None:
     """
-    A poll ends also while the agent is away, and the output is whole afterwards.
+    A poll ends also while no answer comes, and the output is whole afterwards.
     """
-    job = agent.start_job("echo 1; sleep 1; echo 2")
+    place = Place(http=agent._http, agent_id=agent.id, what="dev")
+    shells = Shells(place, give_up_after=LIMIT, waits=Waits(begin=3, byte=3))
+    agent._http.held["shells", agent.id, "", ""] = shells
+    job = agent.start_job("echo 1; read x; echo 2", stdin=subprocess.PIPE)
     with job.output() as stream:
         pieces = [next(stream)]
         assert stream.poll(0) is None
         assert stream.poll(0.1) is None
-        embedded.disconnect()
-        late = [stream.poll(0.2), stream.poll(0.2), stream.poll(0)]
+        if state == "unattached":
+            shells._kept.pop().close()
+            deployment.faults.add("never_attach", route="pty")
+        elif state == "silent":
+            deployment.faults.add("stall", route="pty", after_bytes=10)
+            shells._kept.pop().close()
+        else:
+            embedded.disconnect()
+        began = time.monotonic()
+        late = [stream.poll(0.2), stream.poll(0)]
+        # Less than the seconds after which a connection counts as stalled, or as never attached.
+        assert time.monotonic() - began < 2.5
+        assert late == [None] * 2
         embedded.connect()
-        pieces += [piece for piece in late if piece is not None]
+        assert stream.poll(0) is None
+        with deployment.client() as other:
+            other.agent(str(agent.id)).job(job.id).communicate(b"\n", LIMIT)
         pieces += list(stream)
     assert whole(pieces) == b"1\n2\n"
+
+
+def test_an_answer_that_comes_after_a_poll_is_taken_by_the_next(agent: Agent) -> None:
+    """
+    A request whose answer is late is not sent again.
+    """
+    job = agent.start_job("echo 1; sleep 300")
+    with job.output() as stream:
+        assert next(stream).data == b"1\n"
+        shells = job._handle.shells
+        [shell] = shells._kept
+        with no_answer_in_time():
+            assert stream.poll(0) is None
+        sent = shell._numbers
+        assert shell.is_due
+        assert shells._kept == []
+        assert stream.poll(0) is None
+        assert (shell._numbers, shell.is_due) == (sent, False)
+        assert shells._kept == [shell]
+        with no_answer_in_time():
+            assert stream.poll(0) is None
+        assert shell.is_due
+    assert not shell.is_usable  # nobody else gets it with an answer that is due
+    job.kill()
+
+
+@contextlib.contextmanager
+def no_answer_in_time() -> Iterator[None]:
+    """
+    Let no answer be in time.
+    """
+    before = shells_module._ON_THE_WAY
+    shells_module._ON_THE_WAY = -1.0
+    try:
+        yield
+    finally:
+        shells_module._ON_THE_WAY = before
+
+
+def test_a_wait_for_a_job_returns_in_time(embedded: EmbeddedAgent, agent: Agent) -> None:
+    """
+    The time-out of a wait holds also while the agent is away.
+    """
+    job = agent.start_job("sleep 300")
+    embedded.disconnect()
+    began = time.monotonic()
+    with pytest.raises(CommandTimeoutError):
+        job.wait(0.2)
+    assert time.monotonic() - began < WAITS.byte - 1
+    embedded.connect()
+    job.kill()
+    assert job.wait(LIMIT) == -9
 
 
 @pytest.mark.parametrize("state", ["waiting", "away", "unattached"])

@@ -19,6 +19,7 @@ import pytest
 
 from coder_agents import (
     Agent,
+    APIError,
     AuthenticationError,
     Client,
     CommandError,
@@ -37,6 +38,16 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 from .test_running import alive
 
 LIMIT = 60  # seconds after which a test has failed
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    """
+    Wait until *holds* is true.
+    """
+    until = time.monotonic() + LIMIT
+    while not holds():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.02)
 
 
 def job_folders(home: Path) -> list[Path]:
@@ -220,7 +231,7 @@ def test_a_folder_that_is_missing_is_an_error_that_names_it(agent: Agent, home: 
     """
     Nothing was run, and nothing is left; the cause is Python's own error.
     """
-    with pytest.raises(ShellError, match=r"No such file or directory.*'/missing'") as caught:
+    with pytest.raises(ShellError, match=r"not started in '/missing': No such file") as caught:
         agent.run("touch ran", cwd="/missing", input=b"x")
     assert isinstance(caught.value.__cause__, FileNotFoundError)
     assert job_folders(home) == []
@@ -306,7 +317,7 @@ def test_a_timeout_ends_the_whole_group_and_keeps_the_output(agent: Agent, home:
 
 
 def test_a_watchdog_that_does_not_bark_is_replaced(
-    agent: Agent, monkeypatch: pytest.MonkeyPatch
+    agent: Agent, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     Where the agent does not keep the time-out, the client does.
@@ -315,6 +326,7 @@ def test_a_watchdog_that_does_not_bark_is_replaced(
     with pytest.raises(CommandTimeoutError) as caught:
         agent.run("echo $$; sleep 300", timeout=60)
     assert alive(int(caught.value.output)) == []
+    assert job_folders(home) == []
 
 
 def test_a_discarded_output_is_not_kept() -> None:
@@ -391,7 +403,7 @@ def test_a_script_for_subprocess_needs_only_the_other_name(
     ids=lambda fault: f"{fault['kind']}-{fault.get('after_bytes', 0)}",
 )
 def test_whatever_breaks_the_command_runs_once_and_no_byte_is_lost(
-    deployment: Deployment, agent: Agent, tmp_path: Path, fault: dict[str, Any]
+    deployment: Deployment, impatient: Agent, tmp_path: Path, fault: dict[str, Any]
 ) -> None:
     """
     With each fault the outputs are whole, and a counter on the agent says that the command ran once.
@@ -399,7 +411,7 @@ def test_whatever_breaks_the_command_runs_once_and_no_byte_is_lost(
     ran = tmp_path / "ran"
     kind = fault.pop("kind")
     deployment.faults.add(kind, route="pty", **fault)
-    done = agent.run(f"echo x >>{ran}; cat; seq 1 2000; echo err >&2; exit 5", input=b"input\n")
+    done = impatient.run(f"echo x >>{ran}; cat; seq 1 2000; echo err >&2; exit 5", input=b"input\n")
     assert done.stdout == b"input\n" + b"".join(b"%d\n" % n for n in range(1, 2001))
     assert (done.stderr, done.returncode) == (b"err\n", 5)
     assert ran.read_text() == "x\n"
@@ -412,7 +424,7 @@ def test_a_lost_agent_says_whether_the_command_had_started(
     The error comes within the read time-out, names the job, and the command is not started again.
     """
     ran = tmp_path / "ran"
-    with deployment.client(timeout=6) as client:
+    with deployment.client(timeout=2) as client:
         agent = client.agent(str(embedded.id))
         agent.run("true")
         with pytest.raises(CommandLostError) as caught:
@@ -425,7 +437,9 @@ def test_a_lost_agent_says_whether_the_command_had_started(
         with pytest.raises(CommandLostError) as before:
             agent.run(f"echo y >>{ran}")
         assert before.value.started is False
-        assert "had not started" in str(before.value)
+        text = f"main: job {before.value.job_id}: the agent cannot be reached"
+        reason = "status 502, as for an agent that is not connected"
+        assert str(before.value).endswith(f"{text} ({reason}): the command had not started")
         assert before.value.__cause__ is not None
         embedded.connect()
         assert agent.job(caught.value.job_id).wait(LIMIT) == 0
@@ -577,6 +591,26 @@ def test_one_connection_serves_many_commands(deployment: Deployment, agent: Agen
     assert ["/pty" in request.target for request in deployment.requests].count(True) == 1
 
 
+def test_no_secret_is_in_a_url_or_a_log(
+    deployment: Deployment, agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The command, its environment and its input go over the terminal, and the URL has a short bootstrap alone.
+    """
+    caplog.set_level("DEBUG")
+    done = agent.run(
+        "echo $SECRET; cat; : hunter2", env={"SECRET": "hunter2"}, input=b"hunter2", text=True
+    )
+    assert done.stdout == "hunter2\nhunter2"
+    targets = [request.target for request in deployment.requests if "/pty" in request.target]
+    assert len(targets) == 1
+    assert len(targets[0]) < 1500
+    assert "hunter2" not in targets[0] + caplog.text
+    with pytest.raises(CommandTimeoutError) as caught:
+        agent.run(["sleep", "600"], env={"SECRET": "hunter2"}, timeout=0.1)
+    assert "hunter2" not in str(caught.value) + repr(caught.value)
+
+
 def test_a_container_is_verified_before_anything_runs(
     deployment: Deployment, embedded: EmbeddedAgent, agent: Agent, tmp_path: Path
 ) -> None:
@@ -596,9 +630,26 @@ def test_a_container_is_verified_before_anything_runs(
     agent._http.held.clear()
     deployment.faults.add("ignore_container", route="pty", times=None)
     for name in ("web", "abcdef0123456789"):
-        with pytest.raises(UnsupportedError, match="nothing was run"):
+        with pytest.raises(UnsupportedError, match="nothing was run") as caught:
             agent.run(f"touch {tmp_path}/ran", container=name)
+        assert caught.value.found == "the agent's machine"
+        assert not isinstance(caught.value, APIError)
     assert not (tmp_path / "ran").exists()
+
+
+def test_an_unknown_container_is_named_in_the_error(
+    deployment: Deployment, embedded: EmbeddedAgent
+) -> None:
+    """
+    Where a container cannot be reached, the error names the container and reports that nothing has started.
+    """
+    with deployment.client(timeout=0.5) as client:
+        agent = client.agent(str(embedded.id))
+        with pytest.raises(
+            CommandLostError, match=r"container 'missing'.*had not started"
+        ) as caught:
+            agent.run("true", container="missing")
+    assert caught.value.started is False
 
 
 def test_an_agent_on_windows_has_no_posix_shell(deployment: Deployment, client: Client) -> None:
@@ -607,9 +658,16 @@ def test_an_agent_on_windows_has_no_posix_shell(deployment: Deployment, client: 
     """
     windows = deployment.add_agent("win", workspace="w", operating_system="windows")
     agent = client.agent(str(windows.id))
-    for call in (lambda: agent.run("dir"), lambda: agent.start_job("dir"), agent.jobs):
-        with pytest.raises(UnsupportedError, match="Windows and has no POSIX shell"):
-            call()
+    calls = {
+        "agent.run()": (lambda: agent.run("dir"), lambda: agent.start_job("dir"), agent.jobs),
+        "agent.terminal()": (agent.terminal,),
+    }
+    for name, each in calls.items():
+        for call in each:
+            with pytest.raises(UnsupportedError, match="Windows and has no POSIX shell") as caught:
+                call()
+            assert (caught.value.call, caught.value.found) == (name, "windows")
+            assert not isinstance(caught.value, APIError)
     assert not any("/pty" in request.target for request in deployment.requests)
 
 
@@ -621,8 +679,10 @@ def test_an_agent_without_stty_cannot_run_commands(
     """
     (tmp_path / "sh").symlink_to("/bin/sh")
     poor = deployment.add_agent("poor", workspace="p", environment={"PATH": str(tmp_path)})
-    with pytest.raises(UnsupportedError, match="stty"):
+    with pytest.raises(UnsupportedError, match="stty") as caught:
         client.agent(str(poor.id)).run("true")
+    assert "stty" in caught.value.found
+    assert not isinstance(caught.value, APIError)
 
 
 def test_a_closed_client_runs_nothing(deployment: Deployment, embedded: EmbeddedAgent) -> None:
@@ -709,11 +769,12 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_an_agent_that_lies_raises_a_typed_error(
-    client: Client, liar: Callable[..., Agent], lie: bytes
+    client: Client, liar: Callable[..., Agent], monkeypatch: pytest.MonkeyPatch, lie: bytes
 ) -> None:
     """
     Answers that cannot be true are an error, and no call waits for ever.
     """
+    monkeypatch.setattr("coder_agents.jobs.shells._MAX_NONSENSE", 1)
     with pytest.raises(ControlShellError) as caught:
         liar(client, lie).run("true")
     if lie.startswith(b"OK 3"):
@@ -730,6 +791,7 @@ def test_another_id_and_answers_without_end_are_errors(
     with pytest.raises(ControlShellError, match="7, not 1"):
         agent.run("true")
     monkeypatch.setattr("coder_agents.jobs.shell._MAX_ANSWERS", 10)
+    monkeypatch.setattr("coder_agents.jobs.shells._MAX_NONSENSE", 1)
     agent = liar(client, b"\\n@".join([b"MORE 0 a"] * 20), name="endless")
     with pytest.raises(ControlShellError, match="without end"):
         agent.jobs()
@@ -741,7 +803,7 @@ def test_an_agent_that_falls_silent_is_given_up(
     """
     An answer that is shorter than its length is a stall, and then an error.
     """
-    with deployment.client(timeout=3) as client:
+    with deployment.client(timeout=2) as client:
         agent = liar(client, b"OK 500 running 0 1 0 0 0 -")
         with pytest.raises(CommandLostError) as caught:
             agent.run("true")

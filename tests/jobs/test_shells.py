@@ -15,8 +15,8 @@ import pytest
 from coder_agents import Agent
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.requests import Nop
-from coder_agents.jobs.shell import Place, Waits
-from coder_agents.jobs.shells import LateError, Shells, UnreachableError
+from coder_agents.jobs.shell import LateError, Place, Waits
+from coder_agents.jobs.shells import Shells, UnreachableError
 from coder_agents.schema import WorkspaceAgentContainer
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.transport import ClosedError, DroppedError

@@ -62,6 +62,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     A folder into which pip has installed the wheel, and nothing else.
     """
     target = tmp_path_factory.mktemp("installed")
-    quiet = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
+    # Python compiles on import what is imported.
+    quiet = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-compile")
     run("-m", "pip", "install", *quiet, "--target", target, wheel)
     return target

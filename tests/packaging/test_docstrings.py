@@ -41,8 +41,12 @@ def sentences(source: str) -> Iterator[tuple[str, str]]:
     """
     Yield the name and the docstring of each test in *source*.
     """
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+    pending: list[ast.stmt] = ast.parse(source).body
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.ClassDef):
+            pending += node.body
+        elif isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             yield node.name, ast.get_docstring(node) or ""
 
 

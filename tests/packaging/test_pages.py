@@ -189,7 +189,13 @@ def test_picture_of_the_documentation_is_the_demo() -> None:
     text = PICTURE.read_text(encoding="utf-8")
     image = ElementTree.fromstring(text)
     shown = " ".join(each.text or "" for each in image.iter())
-    for part in ("$ make demo", "The agent is ready.", "Load", "This is Linux on"):
+    for part in (
+        "$ make demo",
+        "The agent is ready.",
+        "Load",
+        "This is Linux on",
+        "The return code is 7",
+    ):
         assert part in shown
     assert set(re.findall(r"(?<![\w.])/\w+", shown)) == {"/usr"}
     assert re.findall(r"(?:https?:)?//(?!www\.w3\.org)", text) == []

@@ -15,7 +15,15 @@ from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
 from coder_agents.testing import Deployment
 
 RELEASES = ("2.24", "2.31", "2.35")
-OFTEN = paced(ready_reads=((math.inf, 0.05),))
+UNHURRIED = paced(ready_reads=((math.inf, 0.05),))
+"""
+Waiting that reads an agent often, and gives the last lines of its log the time that they may take.
+"""
+
+OFTEN = paced(UNHURRIED, drain=0.1)
+"""
+The same for agents of the embedded deployment, whose lines come before they are ready.
+"""
 
 
 class Heard:

@@ -4,7 +4,7 @@ Starts of real agents, played again by the embedded deployment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +12,20 @@ import pytest
 from coder_agents import Agent, Client, ReadyTimeoutError, StartupError
 from coder_agents.testing import Deployment
 
-from .conftest import Heard
+from .conftest import UNHURRIED, Heard
 
 SPEED = 8.0  # times faster than it was; each takes about a second
 
 Recording = Callable[[str, str], dict[str, Any]]
+
+
+@pytest.fixture
+def client(deployment: Deployment) -> Iterator[Client]:
+    """
+    A client that waits for lines that come after the agent is ready, as they did.
+    """
+    with deployment.client(retries=0, stream_options=UNHURRIED) as made:
+        yield made
 
 
 @pytest.fixture

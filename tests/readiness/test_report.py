@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
-from characters import UNSAFE, is_safe_line
+from characters import is_safe_line, unsafe_characters
 
 from coder_agents import (
     Client,
@@ -304,7 +304,7 @@ def test_no_output_breaks_or_reorders_a_report_and_a_bar_shows_its_last_state() 
     """
     In the table and in HTML each line of output is one line, and of a progress bar the last state.
     """
-    whole = "".join(sorted(UNSAFE - {"\r"}))
+    whole = "".join(sorted(unsafe_characters() - {"\r"}))
     first = script(1, "exit_failure", display_name=whole, exit_code=3)
     logs = [line(1, f"{whole}<"), line(1, " 9%\r100%\r")]
     report = report_startup(agent("start_error", first, name=whole), logs)

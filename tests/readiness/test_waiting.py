@@ -40,7 +40,7 @@ from coder_agents.schema import Workspace, WorkspaceAgentLog
 from coder_agents.streams.pauses import Pauses
 from coder_agents.testing import Deployment, Script
 
-from .conftest import OFTEN, Heard
+from .conftest import OFTEN, UNHURRIED, Heard
 
 SLEEPS = Script("sleep 60", "Slow")
 JSON = {"Content-Type": "application/json"}
@@ -100,7 +100,7 @@ def test_the_lines_of_an_agent_that_is_ready_are_passed_on_too(
 
 
 def test_lines_that_come_after_the_agent_is_ready_are_not_lost(
-    deployment: Deployment, client: Client, heard: Heard
+    deployment: Deployment, heard: Heard
 ) -> None:
     """
     They come as long as each is written soon after the one before it.
@@ -116,7 +116,8 @@ def test_lines_that_come_after_the_agent_is_ready_are_not_lost(
             timers.append(threading.Timer(0.2, embedded.push_logs, [late.pop(0)]))
             timers[-1].start()
 
-    client.agent("dev").wait_ready(on_log=push_another)
+    with deployment.client(stream_options=UNHURRIED) as client:
+        client.agent("dev").wait_ready(on_log=push_another)
     for timer in timers:
         timer.join()
     assert heard.outputs == ["first", "second", "third"]
@@ -641,7 +642,7 @@ def test_a_log_that_ends_is_not_the_end(deployment: Deployment, heard: Heard) ->
         if agent.data.lifecycle_state == "starting":
             timer.start()
 
-    timer = threading.Timer(0.7, embedded.set_lifecycle, ["ready"])
+    timer = threading.Timer(0.4, embedded.set_lifecycle, ["ready"])
     with deployment.client(stream_options=attrs.evolve(OFTEN, reconnect=None)) as client:
         client.agent("dev").wait_ready(30, on_log=heard.on_log, on_state=finish_later)
     timer.join()
@@ -710,8 +711,8 @@ def test_a_build_is_waited_for_by_name(each_release: Deployment, heard: Heard) -
     """
     each_release.add_agent(scripts=["echo one; sleep 0.2; echo two"]).wait_started()
     build = each_release.workspace("dev").start_build()
-    began = threading.Timer(0.3, build.begin)
-    completed = threading.Timer(0.6, build.complete)
+    began = threading.Timer(0.2, build.begin)
+    completed = threading.Timer(0.4, build.complete)
     began.start()
     completed.start()
     with each_release.client(stream_options=OFTEN) as client:
@@ -731,7 +732,7 @@ def test_a_build_that_fails_is_raised(deployment: Deployment, client: Client) ->
     The error is the one that resolving the agent raises.
     """
     build = deployment.workspace("dev").start_build()
-    timer = threading.Timer(0.3, build.fail, ["no quota"])
+    timer = threading.Timer(0.1, build.fail, ["no quota"])
     timer.start()
     with pytest.raises(WorkspaceFailedError, match="no quota"):
         client.wait_ready("dev", 30)
@@ -781,8 +782,8 @@ def test_a_restart_is_waited_for(each_release: Deployment) -> None:
     each_release.add_agent(scripts=["sleep 0.1"]).wait_started()
     workspace = each_release.workspace("dev")
     stop = workspace.start_build("stop")
-    timers = [threading.Timer(0.3, stop.complete)]
-    timers.append(threading.Timer(1.2, lambda: workspace.start_build().complete()))
+    timers = [threading.Timer(0.2, stop.complete)]
+    timers.append(threading.Timer(0.5, lambda: workspace.start_build().complete()))
     for timer in timers:
         timer.start()
     with each_release.client(stream_options=OFTEN) as client:
@@ -800,7 +801,7 @@ def test_a_restart_is_waited_for_from_its_middle(deployment: Deployment, client:
     deployment.add_agent().wait_started()
     workspace = deployment.workspace("dev")
     workspace.start_build("stop").complete()
-    timer = threading.Timer(0.7, lambda: workspace.start_build().complete())
+    timer = threading.Timer(0.3, lambda: workspace.start_build().complete())
     timer.start()
     assert client.wait_ready("dev", 30).id == workspace.latest_build.agents[0].id
     timer.join()
@@ -816,7 +817,7 @@ def test_a_workspace_that_stops_for_good_is_an_error(
     build = deployment.workspace("dev").start_build("stop")
     with pytest.raises(ReadyTimeoutError, match="dev is pending"):
         client.wait_ready("dev", 0.1)
-    timer = threading.Timer(0.3, build.complete)
+    timer = threading.Timer(0.1, build.complete)
     timer.start()
     hasty = attrs.evolve(WAIT, pauses=Pauses(stopped_for=0.4))
     with pytest.raises(WorkspaceStoppedError):
@@ -850,13 +851,13 @@ def test_a_restart_while_the_agent_is_waited_for_leads_to_the_next_agent(
     def restart() -> None:
         stop = workspace.start_build("stop")
         first.set_lifecycle("shutting_down")
-        time.sleep(1.2)
+        time.sleep(0.3)
         stop.complete()
-        time.sleep(0.8)
+        time.sleep(0.3)
         workspace.start_build().complete()
         workspace.latest_build.agents[0].set_lifecycle("ready")
 
-    timer = threading.Timer(0.6, restart)
+    timer = threading.Timer(0.2, restart)
     timer.start()
     with each_release.client(stream_options=OFTEN) as client:
         agent = client.wait_ready("dev", 30)

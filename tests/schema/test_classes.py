@@ -25,6 +25,9 @@ from coder_agents.schema import (
 )
 from coder_agents.schema.shapes import resolved_fields
 
+# Nothing here reads JSON: one way to read it is enough.
+pytestmark = pytest.mark.parametrize("way", ["json"], indirect=True)
+
 CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
 # What is no type of the API, but made of its values.
 MADE = {Number}

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from characters import UNSAFE, is_safe_line
-from hypothesis import example, given
+from characters import is_safe_line, unsafe_characters
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coder_agents.schema import (
@@ -72,17 +72,31 @@ def test_a_progress_bar_shows_its_last_state() -> None:
     assert log.text(raw=True).endswith("[agent]  9%\r\x1b[K99%\r100%\r")
 
 
-@given(st.text(alphabet=st.characters()), st.text(alphabet=st.characters()))
-@example("".join(sorted(UNSAFE)), "".join(sorted(UNSAFE)))
-def test_a_line_is_one_line_whatever_a_script_printed(output: str, name: str) -> None:
+def assert_one_line(output: str, name: str) -> None:
     """
-    Nothing in the output, the level or the names breaks or reorders ``str(log)`` and its text.
+    Check that a log line of these is one line that nothing in it breaks or reorders.
     """
     log = WorkspaceAgentLog(created_at=AT, level=LogLevel(name), output=output)
 
     assert is_safe_line(re.sub(r"\x1b\[[0-9;:]*m", "", str(log)))
     assert is_safe_line(log.text(name, name))
     assert len(log.text(name, name).splitlines()) == 1
+
+
+@given(st.text(alphabet=st.characters()), st.text(alphabet=st.characters()))
+def test_a_line_is_one_line_whatever_a_script_printed(output: str, name: str) -> None:
+    """
+    Nothing in the output, the level or the names breaks or reorders ``str(log)`` and its text.
+    """
+    assert_one_line(output, name)
+
+
+def test_a_line_is_one_line_with_every_unsafe_character() -> None:
+    """
+    The same with all of them in one text.
+    """
+    whole = "".join(sorted(unsafe_characters()))
+    assert_one_line(whole, whole)
 
 
 def test_raw_text_is_untouched() -> None:

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from coder_agents.schema import Number
 
+# Nothing here reads JSON: one way to read it is enough.
+pytestmark = pytest.mark.parametrize("way", ["json"], indirect=True)
+
 PRINTED = [
     # coder stat cpu, mem and disk, in a container without a limit, too
     ("0.5/8 cores (6%)", Number(0.5, 8, "cores")),

@@ -234,6 +234,7 @@ def test_an_error_of_a_document_does_not_depend_on_its_digits() -> None:
 
 
 @pytest.mark.measured
+@pytest.mark.parametrize("way", ["json"], indirect=True, ids=["in a process of its own"])
 def test_without_msgspec_the_standard_library_reads() -> None:
     """
     It is not asked for when the package is imported, and not needed when something is read.
@@ -249,6 +250,7 @@ assert reading._with_msgspec() is None
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.parametrize("way", ["json"], indirect=True, ids=["in a process of its own"])
 def test_msgspec_is_used_by_itself_where_it_is_installed() -> None:
     """
     Nothing has to be said for it, and nothing is imported before something is read.

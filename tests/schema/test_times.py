@@ -16,6 +16,9 @@ from coder_agents.schema.times import (
     to_nanoseconds,
 )
 
+# Nothing here reads JSON: one way to read it is enough.
+pytestmark = pytest.mark.parametrize("way", ["json"], indirect=True)
+
 USUAL = "2026-11-22T08:36:52.116665Z"
 NEWFOUNDLAND = timezone(-timedelta(hours=3, minutes=30))
 

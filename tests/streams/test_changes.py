@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import attrs
 import pytest
-from characters import UNSAFE, is_safe_line
+from characters import is_safe_line, unsafe_characters
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -270,7 +270,7 @@ def test_no_character_of_unicode_breaks_or_reorders_a_change() -> None:
     """
     Each change is one line, whatever a container, a dev container or a program is called.
     """
-    whole = "".join(sorted(UNSAFE))
+    whole = "".join(sorted(unsafe_characters()))
     port = attrs.evolve(HOSTILE_PORT, process_name=whole, network=whole)
     container = attrs.evolve(HOSTILE_CONTAINER, name=whole)
     status = WorkspaceAgentDevcontainerStatus(whole)

@@ -54,6 +54,7 @@ def embedded(deployment: Deployment) -> EmbeddedAgent:
     made.push_logs(["two"])
     made.set_metadata("key", "value")
     made.set_containers([])
+    made.set_ports([])
     return made
 
 
@@ -171,6 +172,7 @@ KINDS = ["logs", "metadata", "containers", "ports", "several", "builds"]
 
 
 # TLS is freed by the same code, whatever the way that leads there.
+EACH_KIND = [*itertools.product([False], KINDS), (True, "logs"), (True, "several")]
 EACH_WAY = [
     *itertools.product([False], KINDS, WAYS),
     *itertools.product([True], KINDS, [by_break]),
@@ -385,7 +387,7 @@ def test_failures_that_are_kept_keep_no_stream(deployment: Deployment) -> None:
         assert streams_gone(deployment)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("deployment", "kind"), EACH_KIND, indirect=["deployment"])
 def test_ctrl_c_in_a_loop_that_has_no_name_for_its_stream(
     deployment: Deployment, embedded: EmbeddedAgent, kind: str
 ) -> None:
@@ -409,7 +411,7 @@ def test_ctrl_c_in_a_loop_that_has_no_name_for_its_stream(
         assert streams_gone(deployment)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("deployment", "kind"), EACH_KIND, indirect=["deployment"])
 @pytest.mark.parametrize("batches", [False, True])
 def test_ctrl_c_while_a_loop_waits(
     deployment: Deployment, embedded: EmbeddedAgent, kind: str, batches: bool
@@ -491,7 +493,11 @@ def test_an_error_that_is_kept_keeps_no_stream(
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])
-@pytest.mark.parametrize("kind", ["logs", "metadata", "containers", "several"])
+@pytest.mark.parametrize(
+    ("deployment", "kind"),
+    [each for each in EACH_KIND if each[1] not in ("ports", "builds")],
+    indirect=["deployment"],
+)
 def test_a_stream_that_is_never_opened_leaves_nothing(
     deployment: Deployment, embedded: EmbeddedAgent, kind: str, status: int
 ) -> None:

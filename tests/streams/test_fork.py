@@ -6,21 +6,18 @@ from __future__ import annotations
 
 import gc
 import itertools
-import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from effort import times
+from forked import Child
 
 from coder_agents import Agent, Client, StreamEnd, StreamError
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -31,55 +28,6 @@ pytestmark = [
     pytest.mark.unmeasured,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
 ]
-
-CHILD_SECONDS = 200
-
-
-class Child:
-    """
-    A forked process that does *work* and reports what it returns, as JSON.
-    """
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self._reader, writer = os.pipe()
-        with warnings.catch_warnings():
-            # The embedded deployment has threads; the child does not use them.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
-        if self._pid == 0:
-            self._run(work, writer)
-        os.close(writer)
-
-    def _run(self, work: Callable[[], Any], writer: int) -> None:
-        try:
-            # Whatever hangs here ends the child.
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(CHILD_SECONDS)
-            try:
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always")
-                    report = {"result": work()}
-                report["warnings"] = [str(each.message) for each in caught]
-            except BaseException:
-                report = {"error": traceback.format_exc()}
-            os.write(writer, json.dumps(report).encode())
-        finally:
-            os._exit(0)
-
-    def result(self) -> Any:
-        """
-        Wait for the child; return what the work returned.
-        """
-        told = b""
-        while data := os.read(self._reader, 65_536):
-            told += data
-        os.close(self._reader)
-        os.waitpid(self._pid, 0)
-        assert told, "the child hung or died"
-        report = json.loads(told)
-        assert "error" not in report, report["error"]
-        assert not report["warnings"], report["warnings"]
-        return report["result"]
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "tls"])
@@ -100,6 +48,7 @@ def embedded(deployment: Deployment) -> EmbeddedAgent:
     made.push_logs([f"line {number}" for number in range(5)])
     made.set_metadata("key", "value")
     made.set_containers([])
+    made.set_ports([])
     return made
 
 
@@ -128,6 +77,10 @@ def openers(client: Client, agent: Agent) -> dict[str, Callable[[], Any]]:
 
 KINDS = ["logs", "metadata", "containers", "ports", "several", "builds"]
 
+# Over TLS a child could write to the connection as well.
+EACH_KIND = [*itertools.product([True], KINDS), (False, "logs")]
+SOME_KINDS = [(True, "logs"), (False, "several")]
+
 
 def use_in_child(stream: Any) -> list[str]:
     """
@@ -149,7 +102,7 @@ def use_in_child(stream: Any) -> list[str]:
     return happened
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("deployment", "kind"), EACH_KIND, indirect=["deployment"])
 def test_a_stream_cannot_be_read_in_a_child(
     client: Client, embedded: EmbeddedAgent, kind: str
 ) -> None:
@@ -228,7 +181,6 @@ def does_nothing(stream: Any) -> None:
 
 
 ACTS = [closes, leaves_with, throws, reads, does_nothing]
-# Over TLS a child could write to the connection as well.
 EACH_ACT = [*itertools.product([True], KINDS, ACTS), *itertools.product([False], ["logs"], ACTS)]
 
 
@@ -301,6 +253,7 @@ def test_a_stream_that_is_collected_in_a_child_warns_of_nothing(
         stream.close()
 
 
+@pytest.mark.parametrize("deployment", [True], indirect=True, ids=["tls"])
 def test_a_child_that_ends_as_programs_do_disturbs_nothing(
     deployment: Deployment, embedded: EmbeddedAgent
 ) -> None:
@@ -349,7 +302,7 @@ def test_a_child_that_ends_as_programs_do_disturbs_nothing(
     assert told.endswith(" 0 0\n")
 
 
-@pytest.mark.parametrize("kind", ["logs", "several"])
+@pytest.mark.parametrize(("deployment", "kind"), SOME_KINDS, indirect=["deployment"])
 def test_a_callback_that_forks_ends_the_stream_in_the_child_alone(
     deployment: Deployment, kind: str
 ) -> None:
@@ -455,7 +408,7 @@ def test_processes_share_no_connection(deployment: Deployment, embedded: Embedde
     assert len({each.connection for each in routes(deployment, "logs")}) == 3
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("deployment", "kind"), EACH_KIND, indirect=["deployment"])
 def test_a_child_opens_streams_of_its_own(
     deployment: Deployment, client: Client, embedded: EmbeddedAgent, kind: str
 ) -> None:
@@ -516,7 +469,7 @@ def test_checks_go_on_in_parent_and_child(deployment: Deployment, embedded: Embe
     assert len({each.connection for each in routes(deployment, "logs")}) == 2
 
 
-@pytest.mark.parametrize("kind", ["logs", "several"])
+@pytest.mark.parametrize(("deployment", "kind"), SOME_KINDS, indirect=["deployment"])
 def test_a_fork_while_another_thread_reads(
     client: Client, embedded: EmbeddedAgent, kind: str
 ) -> None:

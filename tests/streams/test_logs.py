@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
+import requests.adapters
 from peer import Conversation
 
 from coder_agents import (
@@ -378,6 +380,19 @@ def test_options_of_one_stream_go_before_the_clients(serve: Serve) -> None:
         assert next(stream).id == 1
 
 
+class LittleBuffer(requests.adapters.HTTPAdapter):
+    """
+    Lets the system hold little of what is sent and not read.
+    """
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """
+        Set the buffer of each socket.
+        """
+        size = (socket.SOL_SOCKET, socket.SO_SNDBUF, 10_000)
+        super().init_poolmanager(*arguments, socket_options=[size], **options)
+
+
 def test_a_peer_that_does_not_read_cannot_hold_us(serve: Serve) -> None:
     """
     Pings without end whose pongs nobody takes: an error, not a hang.
@@ -391,8 +406,10 @@ def test_a_peer_that_does_not_read_cannot_hold_us(serve: Serve) -> None:
             conversation.send(frame(9, b"x" * 125) * 500)
             time.sleep(0.05)
 
-    with pytest.raises(StreamError, match="does not read what the client sends"):
-        next(serve(script).follow_logs())
+    with requests.Session() as session:
+        session.mount("http://", LittleBuffer())
+        with pytest.raises(StreamError, match="does not read what the client sends"):
+            next(serve(script, session=session).follow_logs())
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def client() -> Iterator[Client]:
         (embedded,) = add_agents(deployment, 1)
         embedded.set_metadata("key", "value")
         embedded.set_containers([])
+        embedded.set_ports([])
         assert found(made, [embedded])
         yield made
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
+from pty_client import RAW as RAW
 
 from coder_agents import Agent, Client, Reconnect, StreamOptions
 from coder_agents.terminal import Terminal
@@ -27,8 +28,6 @@ Seconds that an event is waited for; it takes a fraction of one where nothing is
 
 QUICK = Reconnect(initial=0.01, maximum=0.05, give_up_after=LONG)
 WAITING = Limits(beginning=LONG, replay=LONG)
-
-RAW = "stty raw -echo; printf READY; "
 
 
 def eventually(holds: Callable[[], object]) -> None:

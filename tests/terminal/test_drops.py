@@ -45,8 +45,10 @@ def test_a_break_at_any_byte_loses_and_repeats_nothing(place: Place, kind: str) 
         for _ in range(2):
             at = chance.randrange(len(OUTPUT))
             place.deployment.faults.add(kind, route="pty", after_bytes=at, **options)
-        with place.terminal(f"{ONCE}{RAW}{LINES}; sleep 1") as terminal:
-            assert read_all(terminal) == b"READY" + OUTPUT
+        with place.terminal(f"{ONCE}{RAW}{LINES}; read x") as terminal:
+            assert read_until(terminal, b"line 2999\n") == b"READY" + OUTPUT
+            terminal.write("\n")
+            assert read_all(terminal) == b""
             assert terminal.gaps == 0
         assert runs(place) == 1
         place.deployment.faults.clear()
@@ -59,8 +61,10 @@ def test_a_terminal_that_drops_in_its_report_begins_again(newest: Place) -> None
     for at in (0, 1, 20, 45):
         newest.embedded.terminals.home.joinpath("runs").unlink(missing_ok=True)
         newest.deployment.faults.add("drop", route="pty", after_bytes=at)
-        with newest.terminal(f"{ONCE}echo hello; sleep 1") as terminal:
-            assert read_all(terminal) == b"hello\r\n"
+        with newest.terminal(f"{ONCE}stty -echo; echo hello; read x") as terminal:
+            assert read_until(terminal, b"\n") == b"hello\r\n"
+            terminal.write("\n")
+            assert read_all(terminal) == b""
             assert terminal.reconnects == 0
         assert runs(newest) == 1
 

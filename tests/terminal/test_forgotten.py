@@ -5,53 +5,14 @@ Terminals that nobody closes, and terminals in processes that were forked.
 from __future__ import annotations
 
 import gc
-import json
-import os
-import signal
-import traceback
 import warnings
-from collections.abc import Callable
-from typing import Any
 
 import pytest
+from forked import Child
 
 from coder_agents.errors import TerminalError
 
 from .conftest import RAW, Place, eventually, read_until
-
-CHILD_SECONDS = 50
-
-
-def in_child(work: Callable[[], Any]) -> Any:
-    """
-    Return what *work* returns in a forked process.
-    """
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        # The embedded deployment has threads; the child does not use them.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid == 0:
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(CHILD_SECONDS)
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                report = {"result": work()}
-            report["warnings"] = [str(each.message) for each in caught]
-        except BaseException:
-            report = {"error": traceback.format_exc()}
-        os.write(writer, json.dumps(report).encode())
-        os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as report_file:
-        text = report_file.read()
-    os.waitpid(pid, 0)
-    assert text, "the child hung or died"
-    report = json.loads(text)
-    assert not report.get("error"), report["error"]
-    assert not report["warnings"], report["warnings"]
-    return report["result"]
 
 
 def test_a_terminal_that_is_forgotten_warns_and_is_detached(newest: Place) -> None:
@@ -101,7 +62,7 @@ def test_a_child_has_no_part_in_its_parents_terminal(newest: Place) -> None:
             terminal.close()
             return errors
 
-        read, *others = in_child(work)
+        read, *others = Child(work).result()
         assert read == "dev: the terminal was opened before a fork"
         assert others == ["dev: the terminal has ended"] * 2
         terminal.write("still here")
@@ -121,7 +82,7 @@ def test_a_child_that_forgets_a_terminal_does_not_warn(newest: Place) -> None:
         gc.collect()
         return "done"
 
-    assert in_child(work) == "done"
+    assert Child(work).result() == "done"
     held[0].write("still here")
     read_until(held[0], b"still here")
     held[0].close()
@@ -134,4 +95,4 @@ def test_a_child_of_a_terminal_that_is_between_two_connections(newest: Place) ->
     with newest.terminal("true") as terminal:
         while terminal.read():
             pass
-        assert in_child(terminal.close) is None
+        assert Child(terminal.close).result() is None

@@ -4,6 +4,7 @@ The session of a terminal where chance decides: what was sent, what was closed, 
 
 from __future__ import annotations
 
+import math
 import threading
 import uuid
 from collections.abc import Callable
@@ -33,17 +34,23 @@ class Breaking(Attachment):
     before = True
     breaks = 0
 
-    def write(self, text: str, received: Callable[[bytes], object]) -> None:
+    def write(
+        self,
+        text: str,
+        received: Callable[[bytes], object],
+        *,
+        stalled_after: float = math.inf,
+    ) -> None:
         """
         Write, and break.
         """
         kind = type(self)
         if not kind.breaks:
-            super().write(text, received)
+            super().write(text, received, stalled_after=stalled_after)
             return
         kind.breaks -= 1
         if not kind.before:
-            super().write(text, received)
+            super().write(text, received, stalled_after=stalled_after)
         raise DroppedError("broken by the test")
 
     @property
@@ -129,9 +136,15 @@ def test_in_a_child_everything_is_over(newest: Place) -> None:
     What a forked process does with a session and its parts: it leaves the parent's sockets alone.
     """
     session = session_of(newest, "sleep 60")
-    session._attachment = attachment = session._attach(True)
+    session._attachment = unopened = session._attach(True)
     session.after_fork_in_child()
+    assert unopened._poller is None
+    session._attachment = attachment = session._attach(True)
+    attachment.open()
+    session.after_fork_in_child()
+    assert attachment._poller is not None
     assert attachment._poller.alarm.socket.fileno() == -1
+    attachment._source.close()
     session.after_fork_in_child()
     session.close()
     with pytest.raises(TerminalError, match="before a fork"):
@@ -231,3 +244,21 @@ def test_an_end_without_output_is_one(place: Place) -> None:
     with place.terminal("exit 3") as terminal:
         assert read_all(terminal) == b""
         assert terminal._buffers.has_ended
+
+
+def test_input_that_nobody_takes_breaks_the_attachment(newest: Place) -> None:
+    """
+    Where a terminal stops taking input, whoever types gets an error after the seconds given.
+    """
+    request = TerminalRequest(reconnect_id=uuid.uuid4(), command=f"{RAW}exec sleep 600")
+    attachment = Attachment(newest.agent._http, newest.agent.id, request)
+    received: list[bytes] = []
+    attachment.open()
+    try:
+        with pytest.raises(DroppedError, match="takes no more input"):
+            # More than the sockets hold.
+            attachment.write("x" * 64_000_000, received.append, stalled_after=0.2)
+        assert attachment.has_unsent
+    finally:
+        attachment.close()
+    assert set(b"".join(received)) <= set(b"READY")

@@ -88,7 +88,7 @@ def test_what_is_no_text_is_refused_before_it_is_sent(newest: Place) -> None:
             terminal.write(b"a")
         with pytest.raises(UnicodeEncodeError):
             terminal.write("\ud800")
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="text or bytes, not int"):
             terminal.write(5)  # type: ignore[arg-type]
         terminal.write("")
         terminal.write(b"ok")
@@ -96,26 +96,30 @@ def test_what_is_no_text_is_refused_before_it_is_sent(newest: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "error"),
+    ("options", "error", "text"),
     [
-        ({"size": (0, 24)}, ValueError),
-        ({"size": (80, 65_536)}, ValueError),
-        ({"size": (80.0, 24)}, TypeError),
-        ({"size": (True, 24)}, TypeError),
-        ({"command": "x" * 900}, ValueError),
-        ({"command": "a\0b"}, ValueError),
-        ({"command": "ls", "reconnect_id": uuid.uuid4()}, ValueError),
-        ({"reconnect_id": "x"}, ValueError),
-        ({"reconnect_id": 5}, TypeError),
+        ({"size": (0, 24)}, ValueError, "width"),
+        ({"size": (80, 65_536)}, ValueError, "height"),
+        ({"size": (80.0, 24)}, TypeError, "width"),
+        ({"size": (True, 24)}, TypeError, "width"),
+        ({"size": 80}, TypeError, "size must be columns and rows, not 80"),
+        ({"size": (80,)}, TypeError, "size must be columns and rows"),
+        ({"command": "x" * 900}, ValueError, "too long"),
+        ({"command": "a\0b"}, ValueError, "NUL"),
+        ({"command": ["ls"]}, TypeError, "command must be text, not list"),
+        ({"command": "ls", "reconnect_id": uuid.uuid4()}, ValueError, "command or reconnect_id"),
+        ({"reconnect_id": "x"}, ValueError, "reconnect_id must be a UUID, not 'x'"),
+        ({"reconnect_id": 5}, TypeError, "reconnect_id must be a UUID"),
+        ({"container_user": "root"}, ValueError, "give container"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_sent(
-    newest: Place, options: dict[str, Any], error: type[Exception]
+    newest: Place, options: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     """
-    No request is sent for what no terminal can be.
+    No request is sent for what no terminal can be, and the error names the argument.
     """
-    with pytest.raises(error):
+    with pytest.raises(error, match=text):
         newest.agent.terminal(**options)
     assert newest.routes() == 0
 
@@ -146,7 +150,11 @@ def test_the_size_follows(place: Place) -> None:
     """
     The terminal begins with its size, and the program gets SIGWINCH when that changes.
     """
-    command = "trap 'stty size' WINCH; stty size; echo READY; while :; do sleep 0.05; done"
+    # An agent sets the size just after the start.
+    known = 'until [ "$(stty size)" != "0 0" ]; do sleep 0.05; done'
+    command = (
+        f"trap 'stty size' WINCH; {known}; stty size; echo READY; while :; do sleep 0.05; done"
+    )
     with place.terminal(command, size=(100, 30)) as terminal:
         assert b"30 100\r\n" in read_until(terminal, b"READY\r\n")
         terminal.resize(90, 20)
@@ -256,6 +264,14 @@ def test_a_terminal_runs_in_a_container(newest: Place) -> None:
     newest.embedded.set_containers([web])
     with newest.agent.terminal("hostname; echo [$CODER_AGENT_TOKEN]", container="web") as terminal:
         assert read_all(terminal) == b"ffffffffffff\r\n[]\r\n"
+
+
+def test_an_unknown_container_is_named_in_the_error(newest: Place) -> None:
+    """
+    Where no terminal begins in a container, the error names the container.
+    """
+    with pytest.raises(TerminalError, match="container 'missing': the agent started no terminal"):
+        newest.terminal(container="missing")
 
 
 def test_a_container_that_the_agent_ignores_is_an_error(newest: Place) -> None:

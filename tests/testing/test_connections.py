@@ -5,6 +5,7 @@ What a deployment knows of the connections it accepted.
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -60,6 +61,23 @@ def test_waiting_for_connections_has_a_limit(deployment: Deployment) -> None:
     """
     assert not deployment.connections.wait_open(1, timeout=0)
     assert not deployment.connections.wait_idle(1, timeout=0)
+
+
+def test_a_connection_that_opens_wakes_who_waits_for_it(deployment: Deployment, call: Any) -> None:
+    """
+    The wait ends with the connection, not with the time limit.
+    """
+    reached: list[bool] = []
+    waiting = threading.Thread(
+        target=lambda: reached.append(deployment.connections.wait_open(1, timeout=600))
+    )
+    waiting.start()
+    until = time.monotonic() + 60
+    while not deployment.connections._changed._waiters and time.monotonic() < until:  # type: ignore[attr-defined]
+        time.sleep(0.001)
+    call.socket("/buildinfo")
+    waiting.join(60)
+    assert reached == [True]
 
 
 def test_only_idle_connections_are_closed(deployment: Deployment, call: Any, rest: str) -> None:

@@ -5,18 +5,16 @@ What a terminal of the embedded deployment does, against recordings of real ones
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from pty_client import PtyClient
+from pty_client import Open, PtyClient
 
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 pytestmark = pytest.mark.unmeasured
-
-Open = Callable[..., PtyClient]
 
 
 @pytest.fixture

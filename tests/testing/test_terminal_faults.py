@@ -5,19 +5,14 @@ Faults of terminals on demand, as a client meets them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import websocket
-from pty_client import PtyClient, is_running, wait_until
+from pty_client import RAW, Open, is_running, wait_until
 
-from coder_agents.schema import WorkspaceAgentContainer
 from coder_agents.testing import Deployment, EmbeddedAgent
-
-Open = Callable[..., PtyClient]
-
-RAW = "stty raw -echo; printf READY; "
 
 
 @pytest.fixture
@@ -27,21 +22,6 @@ def deployment() -> Iterator[Deployment]:
     """
     with Deployment(ping_interval=0.05) as made:
         yield made
-
-
-@pytest.fixture
-def agent(deployment: Deployment) -> EmbeddedAgent:
-    """
-    An agent with a container that runs, and one that does not.
-    """
-    made = deployment.add_agent()
-    made.set_containers(
-        [
-            WorkspaceAgentContainer(id="0123456789abcdef", name="web", running=True),
-            WorkspaceAgentContainer(id="fedcba9876543210", name="old"),
-        ]
-    )
-    return made
 
 
 def test_a_terminal_never_attaches(

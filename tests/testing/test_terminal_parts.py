@@ -165,7 +165,7 @@ def start(tmp_path: Path) -> Callable[[str], TerminalProcess]:
 
     def make(command: str) -> TerminalProcess:
         launch = Launch(command, ("/bin/sh", "-c", command), {}, tmp_path)
-        return TerminalProcess(launch, timeout=lambda: 600, forget=lambda process: None)
+        return TerminalProcess(launch, max_alone=lambda: 600, forget=lambda process: None)
 
     return make
 
@@ -215,7 +215,7 @@ def test_what_cannot_be_started_leaves_no_terminal(tmp_path: Path) -> None:
     for arguments in (("/no/such/program",), ("/bin/sh", "\0")):
         launch = Launch("", arguments, {}, tmp_path)
         with pytest.raises((OSError, ValueError), match=r"such|null"):
-            TerminalProcess(launch, timeout=lambda: 600, forget=lambda process: None)
+            TerminalProcess(launch, max_alone=lambda: 600, forget=lambda process: None)
 
 
 def test_leftovers_are_found_by_their_mark() -> None:

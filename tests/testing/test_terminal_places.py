@@ -4,15 +4,13 @@ Where the commands of terminals run: containers, and machines without a POSIX sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from pty_client import PtyClient
+from pty_client import Open
 
 from coder_agents.schema import WorkspaceAgentContainer
 from coder_agents.testing import Deployment, EmbeddedAgent
-
-Open = Callable[..., PtyClient]
 
 
 @pytest.fixture
@@ -22,21 +20,6 @@ def deployment() -> Iterator[Deployment]:
     """
     with Deployment() as made:
         yield made
-
-
-@pytest.fixture
-def agent(deployment: Deployment) -> EmbeddedAgent:
-    """
-    An agent with a container that runs, and one that does not.
-    """
-    made = deployment.add_agent()
-    made.set_containers(
-        [
-            WorkspaceAgentContainer(id="0123456789abcdef", name="web", running=True),
-            WorkspaceAgentContainer(id="fedcba9876543210", name="old"),
-        ]
-    )
-    return made
 
 
 @pytest.mark.parametrize("container", ["web", "0123456789abcdef"])

@@ -7,18 +7,15 @@ from __future__ import annotations
 import json
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import websocket
-from pty_client import PtyClient, wait_until
+from pty_client import RAW, Open, wait_until
 
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-Open = Callable[..., PtyClient]
-
-RAW = "stty raw -echo; printf READY; "
 ID = "00000000-0000-4000-8000-000000000000"
 
 # Handshakes of a terminal, without its path.
@@ -37,14 +34,6 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """
     with Deployment(release=request.param, ping_interval=0.1) as made:
         yield made
-
-
-@pytest.fixture
-def agent(deployment: Deployment) -> EmbeddedAgent:
-    """
-    An ordinary agent.
-    """
-    return deployment.add_agent()
 
 
 @pytest.fixture
@@ -267,7 +256,7 @@ def test_a_client_that_does_not_read_is_closed(
     (process,) = agent.terminals.running.values()
     assert other.read_until(b"END\n")
     assert process.clients == 1
-    client.read_all()
+    client.read_unanswered()
     expected = "liveness probe failed" if "2.35" in repr(deployment) else "Ping failed"
     assert (client.end, client.reason) == (1001, expected)
     assert b"END" not in client.output
@@ -305,7 +294,7 @@ def test_a_terminal_works_under_tls(terminal: Open) -> None:
         slow.read_until(b"READY")
         (process,) = agent.terminals.running.values()
         wait_until(lambda: not process.clients)
-        slow.read_all()
+        slow.read_unanswered()
         assert slow.end == 1001
 
 

@@ -7,19 +7,15 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import websocket
-from pty_client import PtyClient, is_running, wait_until
+from pty_client import RAW, Open, is_running, wait_until
 
 from coder_agents.testing import Deployment, EmbeddedAgent
-
-Open = Callable[..., PtyClient]
-
-RAW = "stty raw -echo; printf READY; "
 
 
 @pytest.fixture(params=["2.24", "2.31"])
@@ -29,14 +25,6 @@ def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """
     with Deployment(release=request.param) as made:
         yield made
-
-
-@pytest.fixture
-def agent(deployment: Deployment) -> EmbeddedAgent:
-    """
-    An ordinary agent.
-    """
-    return deployment.add_agent()
 
 
 @pytest.fixture
@@ -287,8 +275,10 @@ def test_a_terminal_that_is_left_alone_is_hung_up(
     After the time-out the shell gets SIGHUP, and a process with a session of its own lives on.
     """
     assert agent.terminals.timeout == 300
+    # The child reports itself once it has its session: before that it would get the signal, too.
     command = (
-        "trap 'echo hup >hup; exit' HUP; setsid sleep 600 & echo $!; while :; do sleep .01; done"
+        "trap 'echo hup >hup; exit' HUP; setsid sh -c 'echo $$; exec sleep 600' &"
+        " while :; do sleep .01; done"
     )
     client = terminal(deployment, agent, command)
     child = int(client.read_until(b"\n"))

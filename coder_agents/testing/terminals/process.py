@@ -32,7 +32,7 @@ class TerminalProcess:
 
     Arguments:
         launch: what is started.
-        timeout: returns how many seconds the terminal may be without clients.
+        max_alone: returns how many seconds the terminal may be without clients.
         forget: is called when the terminal is over, before the clients notice.
 
     Attributes:
@@ -47,11 +47,11 @@ class TerminalProcess:
         self,
         launch: Launch,
         *,
-        timeout: Callable[[], float],
+        max_alone: Callable[[], float],
         forget: Callable[[TerminalProcess], None],
     ) -> None:
         self.launch = launch
-        self._timeout = timeout
+        self._max_alone = max_alone
         self._forget = forget
         self._changed = threading.Condition()
         self._attachments: list[Attachment] = []
@@ -244,7 +244,7 @@ class TerminalProcess:
         with self._changed:
             if self._attachments:
                 return math.inf
-            return self._alone_since + self._timeout() - time.monotonic()
+            return self._alone_since + self._max_alone() - time.monotonic()
 
     def _distribute(self, data: bytes) -> None:
         with self._changed:

@@ -161,7 +161,7 @@ class Terminals:
             raise NotStarted
         try:
             process = TerminalProcess(
-                self._launch(wanted), timeout=lambda: self._timeout, forget=self._forget
+                self._launch(wanted), max_alone=lambda: self._timeout, forget=self._forget
             )
         except (OSError, ValueError):
             raise NotStarted from None
