@@ -74,6 +74,9 @@ spooled, so that what the job does with ``/dev/stdout`` is harmless. The end is 
 (``exit.7``, ``signal.9``), which a full disk does not prevent. A process that the job leaves
 behind delays the end by `Limits.drain` at most, and its later output can still be read.
 
+**A spare supervisor** waits for the next job once a job was removed, in a folder whose name begins
+with ``.spare-``. It ends, and its folder is deleted, together with its control shell.
+
 What is not exact: where an agent has no awk that reports signals, as with busybox alone, the exit
 codes 130 and 141 are reported as deaths by SIGINT and SIGPIPE, and with bash as its ``sh`` all
 from 129 to 192 as deaths by signal. Where it has no mkfifo, a job that opens ``/dev/stdout`` by
