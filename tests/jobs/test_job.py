@@ -276,7 +276,7 @@ def test_a_job_whose_supervisor_is_gone_is_lost(agent: Agent, home: Path) -> Non
         time.sleep(0.02)
     while not list(folder.glob("pid.*")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    supervisor = int(found[0].name.removeprefix("by."))
+    supervisor = int(found[0].suffix.removeprefix("."))
     os.kill(supervisor, signal.SIGKILL)
     with pytest.raises(CommandLostError, match="without a return code") as caught:
         job.wait(LIMIT)
