@@ -88,15 +88,14 @@ class Loan:
         """
         Wait until *until*, by `time.monotonic`. Raises *ClosedError* when woken.
         """
-        poller: Poller[int]
+        poller: Poller[int] = Poller(single_selector())
         try:
-            self._poller = poller = Poller(single_selector())
+            self._poller = poller
             if not self._is_woken:
                 poller.wait(until)
         finally:
-            held, self._poller = self._poller, None
-            if held is not None:
-                held.close()
+            self._poller = None
+            poller.close()
         self.check()
 
     def wake(self) -> None:

@@ -36,7 +36,7 @@ def test_a_thousand_runs_leave_nothing(
     """
     with deployment.client() as client:
         agent = client.agent(str(embedded.id))
-        for number in range(times(30, 1000)):
+        for number in range(times(15, 1000)):
             assert agent.run(f"cat; exit {number % 200}", input=b"x").returncode == number % 200
         with pytest.raises(subprocess.TimeoutExpired):
             agent.run("sleep 600 & sleep 600", timeout=0.2)

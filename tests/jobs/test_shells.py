@@ -97,6 +97,19 @@ def test_one_that_broke_while_it_was_kept_is_replaced(deployment: Deployment, ag
     shells.close()
 
 
+def test_one_that_was_woken_while_it_was_kept_is_replaced(agent: Agent) -> None:
+    """
+    A wake that comes when its caller is done with a control shell does not stop the next caller.
+    """
+    shells = made(agent)
+    shells.call(Nop())
+    [first] = shells._kept
+    first.wake()
+    shells.call(Nop())
+    assert shells._kept != [first]
+    shells.close()
+
+
 def test_a_call_that_returns_after_close_keeps_nothing(agent: Agent) -> None:
     """
     What is in use at close is closed afterwards.
