@@ -258,7 +258,7 @@ case $ca_locale in
 =*) LC_ALL=${ca_locale#=} ;;
 *) unset LC_ALL ;;
 esac
-unset OLDPWD ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting ca_supervisor ca_boss
+unset OLDPWD ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting ca_supervisor ca_boss ca_by ca_later
 '
 
 # What a list of processes shows is short: the text of the supervisor is in its environment.
@@ -270,13 +270,23 @@ ca_launcher='eval "exec $ca_detach sh -c \"\$ca_boss\" ca_job \"\$@\""'
 
 # The supervisor: FOLDER NONCE STDIN STDOUT STDERR TIMEOUT GRACE CLEAN. It has a session of its
 # own before it takes the guard, so that a hang-up does not end it in between.
+#
+# With STDIN "later" it is a spare one, whose job waits for its command: see "Spare supervisors".
 ca_supervisor='
 cd "$1" || exit
-# The guard: of all that try, one creates the file.
-set -C
-printf "" >go || exit
-set +C
-printf "" >"by.$$"
+ca_by=by.$2.$$
+export ca_by
+if [ "$3" = later ]; then
+    printf "" >"spare.$$"
+else
+    # The guard: of all that try, one creates the file.
+    set -C
+    printf "" >go || exit
+    set +C
+    printf "" >"$ca_by"
+    # From a spare one that was not used.
+    [ -p p1 ] && rm -f p1 p2 next
+fi
 if [ "$8" ]; then
     eval "$ca_sweep" &
 fi
@@ -290,14 +300,14 @@ ca_feeder=
 # and the name of a file says that bytes were lost. The supervisor holds the pipes open until the
 # job has ended, so that nobody waits to open them.
 pump() {
-    exec 3>&- 4>&-
+    exec 3>&- 4>&- 5<&-
     cat >>"$1" && return
     printf "" >"cut$1" || mkdir "cut$1" || mv "p$1" "cut$1"
     cat >/dev/null
 }
 if [ "$4$5" = nullnull ]; then
     :
-elif mkfifo p1 p2; then
+elif [ -p p1 ] || mkfifo p1 p2; then
     exec 3<>p1 4<>p2
     if [ "$4" = file ]; then
         ca_out=">p1"
@@ -365,15 +375,14 @@ if [ ! -e ../.awk1 ] && [ ! -e ../.awk0 ]; then
     ca_number=$(awk "BEGIN { print system(\"kill -9 \$\$\") }")
     if [ "$ca_number" = 265 ]; then printf "" >../.awk1; else printf "" >../.awk0; fi
 fi
-ca_job="$ca_detach sh run.$2 <$ca_in $ca_out $ca_err 3>&- 4>&-"
+ca_job="exec $ca_detach sh run.$2 <$ca_in $ca_out $ca_err 3>&- 4>&- 5<&-"
+[ "$3" = later ] && ca_job="exec $ca_detach sh -c \"\$ca_later\" 3>&- 4>&-"
 if [ -e ../.awk1 ]; then
-    ca_number=$(exec 3>&- 4>&-; exec awk -v job="exec $ca_job" "BEGIN { print system(job) }")
-    # Somebody has killed awk: nobody knows how the job ends, and it counts as lost.
-    [ "$ca_number" ] || exit
+    ca_number=$(exec 3>&- 4>&-; exec awk -v job="$ca_job" "BEGIN { print system(job) }")
     ca_name=exit.$ca_number
     [ "$ca_number" -gt 255 ] && ca_name=signal.$((ca_number % 256))
 else
-    ca_number=$({ (eval "exec $ca_job"); printf " %s" $?; } 2>&1)
+    ca_number=$({ (eval "$ca_job"); printf " %s" $?; } 2>&1)
     ca_message=${ca_number% *}
     ca_number=${ca_number##* }
     ca_name=exit.$ca_number
@@ -384,6 +393,13 @@ else
         esac
     fi
 fi
+# The control shell is gone, or another supervisor has the guard.
+if [ ! -e "$ca_by" ]; then
+    [ "$3" = later ] && rm -rf "$1"
+    exit
+fi
+# Somebody has killed awk: nobody knows how the job ends, and it counts as lost.
+[ "$ca_number" ] || exit
 
 # The job has ended. What it wrote is in the pipes or spooled already: wait until the pumps have
 # it, but only for a moment where somebody else holds a pipe open.
@@ -396,14 +412,17 @@ if [ "$ca_pumps" ]; then
     trap : ALRM
     { sleep @DRAIN@ || sleep 1; kill -ALRM $$; } &
     wait $ca_pumps
-    kill $!
 fi
 # On a disk that is full a file can still be renamed.
-printf "" >"$ca_name" || mkdir "$ca_name" || mv "by.$$" "$ca_name"
+printf "" >"$ca_name" || mkdir "$ca_name" || mv "$ca_by" "$ca_name"
 kill -WINCH "$ca_waiting"
+[ "$ca_pumps" ] && kill $!
 [ "$ca_feeder" ] && kill $ca_feeder
-rm -f run.* p0 p1 p2
+rm -f run.* spare.* p0 p1 p2 next
 '
+
+# What becomes the process of a job where its supervisor is a spare one.
+ca_later='IFS= read -r ca_line <&5 && eval "$ca_line"'
 
 # Deletes the folders of jobs that ended long ago; in the background of a supervisor.
 ca_sweep='cd .. && for ca_old in $(find . ! -name . -prune -type d -mtime +@KEEP@); do
@@ -427,7 +446,11 @@ state() {
     set +f
     for ca_file in "$ca_folder"/*.*; do
         case ${ca_file##*/} in
-        by.*) ca_by=${ca_file##*.} ;;
+        by.*)
+            ca_by=${ca_file##*.}
+            ca_tag=${ca_file%.*}
+            ca_tag=${ca_tag##*.}
+            ;;
         exit.*) ca_state=exited ca_code=${ca_file##*.} ;;
         signal.*) ca_state=signaled ca_code=${ca_file##*.} ;;
         pid.*)
@@ -449,7 +472,7 @@ lost() {
     ca_gone=
     kill -0 "$ca_by" || ca_gone=1
     # After a restart of the machine the number may be somebody else's.
-    [ -r "/proc/$ca_by/cmdline" ] && { grep -q "$ca_folder" "/proc/$ca_by/cmdline" || ca_gone=1; }
+    [ -r "/proc/$ca_by/cmdline" ] && { grep -q "$ca_tag" "/proc/$ca_by/cmdline" || ca_gone=1; }
     [ "$ca_gone" ] || return
     state
     case $ca_state in
@@ -473,6 +496,8 @@ do_START() {
     ca_cwd=${ca_text:-$ca_start}
     case $ca_cwd in
     "~" | "~"/*) ca_cwd=$HOME${ca_cwd#"~"} ;;
+    /*) ;;
+    *) ca_cwd=$ca_start/$ca_cwd ;;
     esac
     ca_job=$1
     shift 9
@@ -486,7 +511,8 @@ do_START() {
             fail "$ca_message"
             return
         fi
-        if ! { prepare "$@" && launch; }; then
+        take_spare
+        if ! { prepare "$@" && { spared || launch; }; }; then
             why "$ca_folder/probe"
             fail "the job was not started: $ca_message"
             return
@@ -512,17 +538,19 @@ enterable() {
 prepare() {
     ca_run=$ca_folder/run.$ca_nonce
     ca_command=$ca_folder/command.$ca_nonce
-    ca_taken=
+    ca_begin=$ca_prologue
+    [ "$ca_spared" ] && ca_begin="ca_cwd='$ca_cwd'
+$ca_prologue"
     [ -d "$ca_folder" ] || mkdir "$ca_folder" || [ -d "$ca_folder" ]
     if [ "$1" = p ]; then
-        { printf %s "$ca_prologue" && printf "${2#=}"; } >"$ca_run" &&
+        { printf %s "$ca_begin" && printf "${2#=}"; } >"$ca_run" &&
             printf "${3#=}" >"$ca_command" || return 1
     else
         ca_length=$3
         ca_both=$ca_folder/both.$ca_nonce
         printf '' >"$ca_both"
         store "$ca_both" 0 b "$2" || return 1
-        { printf %s "$ca_prologue" >"$ca_run" && dd bs="$ca_length" count=1 >>"$ca_run" &&
+        { printf %s "$ca_begin" >"$ca_run" && dd bs="$ca_length" count=1 >>"$ca_run" &&
             cat >"$ca_command"; } <"$ca_both" || return 1
         rm -f "$ca_both" </dev/null
     fi
@@ -531,27 +559,107 @@ prepare() {
 
 # Starts the supervisor, and returns whether anybody has taken the guard.
 launch() {
+    supervise "$ca_folder" $ca_nonce $ca_in $ca_out $ca_err $ca_timeout $ca_grace "$ca_clean" || return
+    ca_clean=
+    guarded
+}
+
+# supervise WORD...: starts a supervisor with these arguments
+supervise() {
     ca_waiting=$$
     (
-        export ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting ca_supervisor ca_boss
+        export ca_cwd ca_umask ca_locale ca_detach ca_sweep ca_waiting ca_supervisor ca_boss ca_later
+        # A spare one gets the end of the pipe that it reads, so that it never waits to open it.
+        if [ "$3" = later ]; then exec 5<"$1/next"; else exec 5<&-; fi
         exec 3<&- </dev/null >/dev/null
-        set -- "$ca_folder" $ca_nonce $ca_in $ca_out $ca_err $ca_timeout $ca_grace "$ca_clean"
         # One process less where setsid can fork.
         [ "$ca_forks" ] && exec setsid -f sh -c "$ca_boss" ca_job "$@"
         eval "exec $ca_detach sh -c \"\$ca_launcher\" ca_launcher \"\$@\""
     ) || {
         [ "$ca_forks" ] || return
         ca_forks=
-        launch
-        return
+        supervise "$@"
     }
-    ca_clean=
+}
+
+# Waits until somebody has taken the guard; false where nobody does.
+guarded() {
     ca_tries=0
     until [ -e "$ca_folder/go" ]; do
         ca_tries=$((ca_tries + 1))
         [ $ca_tries -lt 100 ] || return
         if [ $ca_tries -lt 20 ]; then sleep .002 </dev/null || tick; else tick; fi
     done
+}
+
+# ---- Spare supervisors
+#
+# To start a supervisor with its pipes takes longer than most commands. So, when a job was removed,
+# the next supervisor is started: in a folder of its own, whose name becomes that of the job. It
+# starts what becomes the process of the job, too, which waits to read from the pipe "next" how it
+# continues. The control shell holds that pipe open, so that all of it ends when it does.
+#
+# A job with input or a time-out gets a supervisor that was started for it.
+
+ca_spare=
+ca_spares=0
+# It removes its folder itself, unless this shell ends before it was started.
+trap '[ "$ca_spare" ] && rm -rf "$ca_spare" </dev/null' EXIT
+
+# spare: starts a spare supervisor where there is none
+spare() {
+    [ ! "$ca_spare$ca_problem" ] && [ $ca_spares -lt 1000000 ] || return
+    ca_spares=$((ca_spares + 1))
+    ca_spare=$ca_base/.spare-$ca_nonce-$ca_spares
+    if mkdir "$ca_spare" && mkfifo "$ca_spare/next" "$ca_spare/p1" "$ca_spare/p2"; then
+        exec 5<>"$ca_spare/next"
+        supervise "$ca_spare" $ca_nonce later file file 0 0 ""
+    else
+        # Not again.
+        rm -rf "$ca_spare"
+        ca_spare= ca_spares=1000000
+    fi
+}
+
+# spared: gives the job to the spare supervisor, if there is one; false where nobody has the guard
+spared() {
+    [ "$ca_spared" ] || return
+    ca_streams='</dev/null 5<&-'
+    case $ca_out in
+    null) ca_streams="$ca_streams >/dev/null" ;;
+    *) ca_streams="$ca_streams >p1" ;;
+    esac
+    case $ca_err in
+    null) ca_streams="$ca_streams 2>/dev/null" ;;
+    out) ca_streams="$ca_streams 2>&1" ;;
+    *) ca_streams="$ca_streams 2>p2" ;;
+    esac
+    ca_guard='set -C;printf "" >go||exit;set +C;printf "" >"$ca_by"'
+    printf '%s\n' "$ca_guard;exec $ca_streams;. ./run.$ca_nonce" >&5
+    exec 5>&-
+    # Where the end of the job wakes this shell, no process is needed to wait.
+    [ "$ca_wakes" ] && [ "$ca_wait" != 0 ] && tick
+    guarded
+}
+
+# Makes the folder of the spare supervisor that of the job; ca_spared says whether it is.
+take_spare() {
+    ca_spared=
+    [ "$ca_spare" ] && [ ! -e "$ca_folder" ] && [ $ca_in$ca_timeout = none0 ] || return
+    case $ca_cwd in *\'*) return ;; esac
+    # It may not have begun yet, or somebody has killed it.
+    set +f
+    set -- "$ca_spare"/spare.*
+    set -f
+    kill -0 "${1##*.}" || return
+    ca_taken=$ca_spare
+    ca_spare=
+    # Somebody else who starts the same job may be faster: then it is moved into the folder.
+    if mv "$ca_taken" "$ca_folder" && [ ! -e "$ca_folder/${ca_taken##*/}" ]; then
+        ca_spared=1
+    else
+        exec 5>&-
+    fi
 }
 
 do_READ() {
@@ -691,7 +799,15 @@ do_REMOVE() {
     lost
     case $ca_state in
     starting | running) fail 'the job runs: Device or resource busy' ;;
-    *) run rm -rf "$ca_folder" ;;
+    *)
+        if [ "$2" = 1 ]; then
+            ok
+            rm -rf "$ca_folder" </dev/null
+        else
+            run rm -rf "$ca_folder"
+        fi
+        spare
+        ;;
     esac
 }
 

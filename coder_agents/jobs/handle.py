@@ -126,14 +126,14 @@ class JobHandle:
         request = Signal(job=self.id, signal=number, token=secrets.token_hex(8))
         return numbers_of(self._call(request, 2))[0] == 1
 
-    def remove(self) -> None:
+    def remove(self, *, later: bool = False) -> None:
         """
-        Delete the job's folder.
+        Delete the job's folder; with *later* do not wait for that.
 
         Raises *ShellError* while the job runs.
         """
         try:
-            self._call(Remove(self.id), 0)
+            self._call(Remove(self.id, later), 0)
         except ShellError as error:
             if getattr(error.__cause__, "errno", None) != errno.EBUSY:
                 raise

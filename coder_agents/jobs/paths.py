@@ -1,5 +1,5 @@
 """
-Paths on an agent, which are POSIX paths whatever this program runs on.
+Paths of files on an agent.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from pathlib import PurePath
 from coder_agents.jobs.file_requests import Path
 
 FilePath = str | bytes | os.PathLike[str]
+"""
+What a user may pass as a path.
+"""
 
 
 def path_of(path: FilePath) -> Path:

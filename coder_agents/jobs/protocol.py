@@ -45,7 +45,7 @@ SIGNAL      JOB NUMBER TOKEN                                        1 sent, 0 en
 LIST                                                                each job one ``MORE``: JOB
                                                                     STATE CODE PID STARTED SIZE1
                                                                     SIZE2; command. Then ``OK``
-REMOVE      JOB
+REMOVE      JOB LATER
 STAT        =PATH FOLLOW                                            a line, see `FileInfo.parse`
 DIR         =PATH                                                   COUNT; so many such lines, and
                                                                     then the names, each ``./NAME/``
@@ -73,6 +73,9 @@ the leader of a session and a group of its own, without a terminal. Each output 
 spooled, so that what the job does with ``/dev/stdout`` is harmless. The end is the name of a file
 (``exit.7``, ``signal.9``), which a full disk does not prevent. A process that the job leaves
 behind delays the end by `Limits.drain` at most, and its later output can still be read.
+
+**A spare supervisor** waits for the next job once a job was removed, in a folder whose name begins
+with ``.spare-``. It ends, and its folder is deleted, together with its control shell.
 
 What is not exact: where an agent has no awk that reports signals, as with busybox alone, the exit
 codes 130 and 141 are reported as deaths by SIGINT and SIGPIPE, and with bash as its ``sh`` all

@@ -254,14 +254,16 @@ class Remove(Request):
     """
     Delete the folder of a job that has ended or never started. An unknown job is ``OK``.
 
-    A job that runs is an error: signal it before.
+    A job that runs is an error: signal it before. With *later* the answer comes before the folder
+    is deleted, which is before the next request over the same control shell.
     """
 
     operation = "REMOVE"
     job: str = attrs.field(validator=check_job)
+    later: bool = False
 
     def _fields(self) -> list[bytes]:
-        return [self.job.encode()]
+        return [self.job.encode(), b"1" if self.later else b"0"]
 
 
 def _tenths(seconds: float) -> bytes:

@@ -156,7 +156,7 @@ def run(
             launch.kill(job)
         duration = time.monotonic() - began
         with contextlib.suppress(CoderError):  # a week later it goes by itself
-            job.remove()
+            job.remove(later=True)
     if progress.timed_out or progress.returncode is None:
         raise _timed_out(command, timeout or 0.0, sinks, form)
     done = CompletedCommand(

@@ -4,6 +4,7 @@ Jobs: they live on without their client, and any process finds them again.
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from coder_agents import (
     JobNotFoundError,
     ShellError,
 )
+from coder_agents.jobs.handle import JobHandle
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .test_run import LIMIT, eventually, job_folders
@@ -47,6 +50,24 @@ def test_a_job_ends_with_its_code_and_keeps_its_output(agent: Agent, home: Path)
     with pytest.raises(JobNotFoundError) as caught:
         agent.job(job.id)
     assert caught.value.job_id == job.id
+    with pytest.raises(TypeError, match="id is text, not int"):
+        agent.job(5)  # type: ignore[arg-type]
+
+
+def test_a_folder_that_cannot_be_deleted_is_an_error_with_the_reason() -> None:
+    """
+    The agent's reason is passed on, and is not taken for a job that runs.
+    """
+
+    class Refusing:
+        place = SimpleNamespace(what="dev")
+
+        def call(self, request: object, **options: object) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    refusing: Any = Refusing()
+    with pytest.raises(ShellError, match="dev: job abc: Read-only file system"):
+        JobHandle(shells=refusing, id="abc").remove()
 
 
 def test_another_client_finds_a_job_again(deployment: Deployment, agent: Agent) -> None:
@@ -255,7 +276,7 @@ def test_a_job_whose_supervisor_is_gone_is_lost(agent: Agent, home: Path) -> Non
         time.sleep(0.02)
     while not list(folder.glob("pid.*")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    supervisor = int(found[0].name.removeprefix("by."))
+    supervisor = int(found[0].suffix.removeprefix("."))
     os.kill(supervisor, signal.SIGKILL)
     with pytest.raises(CommandLostError, match="without a return code") as caught:
         job.wait(LIMIT)

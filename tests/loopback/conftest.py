@@ -45,7 +45,9 @@ def embedded(deployment: Deployment) -> EmbeddedAgent:
 @pytest.fixture
 def agent(deployment: Deployment, embedded: EmbeddedAgent) -> Iterator[Agent]:
     """
-    The same agent, as a client sees it that reads a dev container often.
+    The same agent, as a client sees it that loses no time between reads and tries.
     """
-    with deployment.client(stream_options=paced(devcontainer_read=0.02)) as client:
+    with deployment.client(
+        stream_options=paced(devcontainer_read=0.02, second_try=0.02, third_try=0.1)
+    ) as client:
         yield client.agent(embedded.id)

@@ -35,7 +35,7 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.testing.releases import find_release
 
 OFTEN = 0.02
-QUICK = StreamOptions(reconnect=Reconnect(initial=0.02, maximum=0.05))
+QUICK = paced(StreamOptions(reconnect=Reconnect(initial=0.02, maximum=0.05)), check_retry=0.05)
 WEB = WorkspaceAgentContainer(id="web", name="web", running=True)
 DEV = WorkspaceAgentDevcontainer(
     id=uuid.UUID(int=1), name="dev", status=WorkspaceAgentDevcontainerStatus.RUNNING

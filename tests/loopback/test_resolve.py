@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from paced import paced
 
 from coder_agents import (
     AgentNotFoundError,
@@ -27,7 +28,11 @@ from coder_agents import (
 from coder_agents.testing import Deployment
 
 RELEASES = ("2.24", "2.31", "2.35")
-QUICK = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=60), settle=0)
+QUICK = paced(
+    StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=60), settle=0),
+    second_try=0.02,
+    third_try=0.1,
+)
 
 
 @pytest.fixture(params=RELEASES)

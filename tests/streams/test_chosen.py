@@ -469,7 +469,7 @@ def test_a_slow_writers_lines_come_after_the_tail(deployment: Deployment) -> Non
             writing.commit()
             late = stream.poll(SETTLE * 8)
             assert (late is not None and late.output == "late") or not writing.in_time
-            assert stream.poll(SETTLE * 4) is None
+            assert stream.poll(SETTLE * 2) is None
         targets = (each.target for each in deployment.requests if each.route == "logs")
         checks = [target for target in targets if str(embedded.id) in target]
     assert checks[0].endswith(f"after={min(writing.pending.ids) - 1}")

@@ -563,11 +563,11 @@ def test_many_forgotten_streams_leave_nothing(
     deployment: Deployment, embedded: EmbeddedAgent
 ) -> None:
     """
-    Forty loops that break: at no time is more than one connected.
+    Twenty loops that break: at no time is more than one connected.
     """
     with deployment.client(stream_options=QUICK) as client:
         stream_of = opener("logs", client, embedded)
-        for _ in range(40):
+        for _ in range(20):
             with warned():
                 by_break(stream_of)
             assert eventually(lambda: streams_open(deployment) == 0)

@@ -267,6 +267,7 @@ def test_an_interrupt_while_nothing_comes_ends_the_stream(
     got: list[Any] = []
     with deployment.client(stream_options=QUICK) as client:
         stream = client.agent(embedded.id).follow_logs()
+        got.append(stream.poll(LONG))
         # A reader that never waits is interrupted at some moment.
         interrupt = functools.partial(by_timer, 0.2) if reader == "poll(0)" else when_waiting
         read_until_interrupted(got, READERS[reader](stream), interrupt)

@@ -50,6 +50,8 @@ RELEASES = ("2.24", "2.31", "2.35")
 LONG = 60.0  # seconds; more than anything here takes
 QUICK = paced(
     StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.1, give_up_after=LONG), settle=0),
+    second_try=0.02,
+    third_try=0.1,
     max_leaving=LONG,  # so that no thread is left, however slow the machine
 )
 RAISING = StreamOptions(reconnect=None, settle=0)
@@ -206,7 +208,7 @@ def test_nothing_is_lost_or_comes_twice(release: str) -> None:
     """
     Many agents are followed through drops of every kind, while writers commit late.
     """
-    options = attrs.evolve(QUICK, settle=3)  # ten times what a line is late
+    options = attrs.evolve(QUICK, settle=2)  # ten times what a line is late
     with Deployment(release=release, ping_interval=0.5) as deployment:
         agents = add(deployment, AGENTS)
         for agent in agents:
@@ -218,7 +220,7 @@ def test_nothing_is_lost_or_comes_twice(release: str) -> None:
             )
         ]
         with deployment.client(stream_options=options) as client:
-            writers = Writers(agents, BATCHES, late=0.3)
+            writers = Writers(agents, BATCHES, late=0.2)
             for agent in agents:
                 writers.committed[agent.id] += [
                     log.id for log in client.agent(agent.id).logs() if log.output == "before"
@@ -905,7 +907,7 @@ def test_a_break_is_told_quietly_only_where_nobody_was_reading(
     options = paced(QUICK, long_absence=0.3)
     with client.follow_logs(found(client, 1), options=options) as stream:
         assert stream.poll(0.1) is None
-        (time.sleep if absent else stream.poll)(0.8)
+        (time.sleep if absent else stream.poll)(0.5)
         deployment.faults.clear()
         deployment.restart()
         while not (told := [r for r in caplog.records if "connecting again" in r.getMessage()]):

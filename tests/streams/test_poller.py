@@ -164,7 +164,7 @@ def test_an_alarm_ends_the_wait_in_progress_and_the_next_one(poller: Poller[str]
     """
     threading.Timer(0.1, poller.alarm.ring).start()
     assert poller.wait(math.inf) == []
-    for _ in range(100_000):  # more than it takes
+    for _ in range(10_000):  # more than it takes
         poller.alarm.ring()
     assert poller.wait(math.inf) == []
     assert poller.wait(time.monotonic() + 0.05) == []

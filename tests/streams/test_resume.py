@@ -65,7 +65,9 @@ from .test_stream import counting, in_thread, open_sockets
 Serve = Callable[..., Agent]
 
 QUICK = Reconnect(initial=0.01, maximum=0.05, give_up_after=60)
-SOON = functools.partial(PacedOptions, pauses=Pauses(second_try=0.02, third_try=0.05))
+SOON = functools.partial(
+    PacedOptions, pauses=Pauses(second_try=0.02, third_try=0.05, check_retry=0.05)
+)
 OPTIONS = SOON(reconnect=QUICK, settle=0)
 
 
@@ -819,7 +821,8 @@ def test_a_quiet_stream_requests_nothing_once_its_lines_are_settled(serve: Serve
     agent = serve(script, checked, options=SOON(reconnect=None, settle=0.05))
     with agent.follow_logs() as stream:
         next(stream)
-        assert stream.poll(1.0) is None
+        poll_until(stream, lambda: stream.stats.checks)
+        assert stream.poll(0.3) is None  # six times as long as lines take to settle
         assert len(requests) == 1
         assert stream.stats.checks == 1
         assert stream.bookmark == str(Bookmark.of(AGENT, 5, []))

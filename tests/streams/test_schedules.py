@@ -140,7 +140,7 @@ class Schedule:
         until = time.monotonic() + LONG
         while not promised <= set(self.yielded) and time.monotonic() < until:
             self.read(stream, 1)
-        while (log := stream.poll(SETTLE * 2.5)) is not None:
+        while (log := stream.poll(SETTLE * 2)) is not None:
             self.yielded.append(log.id)
 
     def check(self) -> None:
@@ -212,7 +212,7 @@ def test_a_short_soak_loses_and_repeats_nothing() -> None:
     """
     A dozen drops and more, a thousand lines and more, three writers that commit late.
     """
-    plan = Plan(lines=times(1_200, 6_000), drops=times(12, 60), rate=2_500, settle=0.5, late=0.4)
+    plan = Plan(lines=times(1_200, 6_000), drops=times(12, 60), rate=2_500, settle=0.3, late=0.25)
     report = soak(plan)
     assert report.committed == plan.lines
     assert report.repeated == 0
