@@ -257,8 +257,7 @@ class Session:
         if self._size is not None:
             attachment.resize(*self._size)
         if not self.buffers.is_open:
-            self._history.add(bytes(first))
-            self.buffers.add(begun.output)
+            self._receive(bytes(first), begun.output)
             return True
         new, is_whole = self._history.new_in(bytes(first))
         self.reconnects += 1
@@ -297,11 +296,14 @@ class Session:
             first += output
         self._short_replays = 0
 
-    def _receive(self, output: bytes) -> None:
+    def _receive(self, output: bytes, shown: bytes | None = None) -> None:
+        """
+        Take *output*, of which users get *shown*, by default all.
+        """
         self._history.add(output)
         self._burst += len(output)
         self._last_output = time.monotonic()
-        self.buffers.add(output)
+        self.buffers.add(output if shown is None else shown)
 
     def _send(self, attachment: Attachment) -> None:
         while (item := self.buffers.input) is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 import uuid
 from collections.abc import Callable
 
@@ -20,7 +21,7 @@ from coder_agents.terminal.start import attaching, beginning_of, starting
 from coder_agents.transport import DroppedError
 
 from .conftest import LONG, QUICK, RAW, Place, eventually, placed, read_all, read_until
-from .test_drops import ONCE, runs
+from .test_drops import LINES, ONCE, OUTPUT, runs
 
 
 class Breaking(Attachment):
@@ -62,7 +63,16 @@ class Breaking(Attachment):
         return type(self).before or super().has_unsent
 
 
-def session_of(place: Place, command: str, kind: type[Attachment] = Attachment) -> Session:
+WAITING = Limits(beginning=LONG, replay=LONG)
+
+
+def session_of(
+    place: Place,
+    command: str,
+    kind: type[Attachment] = Attachment,
+    *,
+    limits: Limits = WAITING,
+) -> Session:
     """
     Return the session of a new terminal, whose attachments are of a class.
     """
@@ -79,7 +89,7 @@ def session_of(place: Place, command: str, kind: type[Attachment] = Attachment) 
         what="dev",
         is_new=True,
         reconnect=QUICK,
-        limits=Limits(beginning=LONG, replay=LONG),
+        limits=limits,
     )
 
 
@@ -226,6 +236,39 @@ def test_much_is_typed_at_a_program_that_reads_late(newest: Place) -> None:
             terminal.write("x" * (size // 12))
         assert int(read_all(terminal)) == size
         assert terminal.reconnects == 0
+
+
+class Joined(Attachment):
+    """
+    An attachment whose first output is all that comes in half a second, as to a reader that is slow.
+    """
+
+    first = True
+
+    def read(self, deadline: float, unless: Callable[[], bool] = bool) -> bytes | None:
+        """
+        Read, the first time for half a second.
+        """
+        output = super().read(deadline, unless)
+        if self.first and output is not None:
+            self.first = False
+            until = time.monotonic() + 0.5
+            while (more := super().read(until)) is not None:
+                output += more
+        return output
+
+
+def test_much_that_comes_with_the_report_may_stall_too(newest: Place) -> None:
+    """
+    A stall is noticed also where nothing came after the first output.
+    """
+    newest.deployment.faults.add("stall", route="pty", after_bytes=20_000)
+    limits = Limits(beginning=LONG, replay=LONG, burst=1_000, quiet=0.2)
+    session = session_of(newest, f"{RAW}{LINES}; sleep 60", Joined, limits=limits)
+    session.open()
+    assert read_end(session, b"line 2999\n") == b"READY" + OUTPUT
+    session.close()
+    session.join()
 
 
 def test_pings_are_answered_while_nothing_comes() -> None:
