@@ -115,6 +115,10 @@ def test_one_that_was_killed_is_not_waited_for(control: ControlShell, spool: Pat
     """
     spare = spare_of(control, spool)
     os.killpg(spare, signal.SIGKILL)
+    deadline = time.monotonic() + MAX_SILENCE
+    while Path(f"/proc/{spare}").exists():  # until its parent has noticed, too
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     control.start("exit 3", job="j", wait=5)
     assert control.finish("j").returncode == 3
     assert not is_taken(spool, "j", spare)
