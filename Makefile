@@ -91,7 +91,7 @@ test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg
 	@python=$$(sh tools/pythons.sh every | sed -n '1s/^[^ ]* //p') && \
 	python=$$(sh tools/pythons.sh one "$$python") && \
 	mkdir -p .venv-oldest && \
-	"$$python" tools/lower_bounds.py testing fast > .venv-oldest/pins && \
+	"$$python" tools/lower_bounds.py testing fast files > .venv-oldest/pins && \
 	$(MAKE) --no-print-directory test VENV=.venv-oldest PYTHON="$$python" \
 	    PIP_ARGS="--constraint .venv-oldest/pins"
 

@@ -24,14 +24,19 @@ if TYPE_CHECKING:
         AuthenticationError,
         BadRequestError,
         CoderError,
+        CommandError,
+        CommandLostError,
+        CommandTimeoutError,
         ConfigError,
         ConflictError,
+        ControlShellError,
         DecodeError,
         DevcontainerError,
         DevcontainerNotFoundError,
         DevcontainersDisabledError,
         DevcontainerTimeoutError,
         FindingError,
+        JobNotFoundError,
         MessageTooLargeError,
         NoAgentsError,
         NotFoundError,
@@ -44,16 +49,21 @@ if TYPE_CHECKING:
         RequestTimeoutError,
         ServerError,
         ServerEventError,
+        ShellError,
         StartupError,
         StreamError,
+        TerminalError,
+        TerminalNotFoundError,
         TLSError,
         TransportError,
+        UnsupportedCallError,
         UnsupportedError,
         WorkspaceFailedError,
         WorkspaceNotFoundError,
         WorkspacePendingError,
         WorkspaceStoppedError,
     )
+    from coder_agents.jobs import CompletedCommand, Job, JobInfo, Output, OutputStream
     from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.streams import (
         AgentLog,
@@ -75,6 +85,7 @@ if TYPE_CHECKING:
         StreamOptions,
         StreamStats,
     )
+    from coder_agents.terminal import Terminal
 
 __all__ = [
     "APIError",
@@ -91,11 +102,16 @@ __all__ = [
     "Capabilities",
     "Client",
     "CoderError",
+    "CommandError",
+    "CommandLostError",
+    "CommandTimeoutError",
+    "CompletedCommand",
     "ConfigError",
     "ConflictError",
     "ContainerStarted",
     "ContainerStopped",
     "ContainersStream",
+    "ControlShellError",
     "DecodeError",
     "DevcontainerAdded",
     "DevcontainerChanged",
@@ -105,6 +121,9 @@ __all__ = [
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
     "FindingError",
+    "Job",
+    "JobInfo",
+    "JobNotFoundError",
     "LogStream",
     "MergedLogStream",
     "MessageTooLargeError",
@@ -112,6 +131,8 @@ __all__ = [
     "MetadataStream",
     "NoAgentsError",
     "NotFoundError",
+    "Output",
+    "OutputStream",
     "OwnerNotFoundError",
     "PermissionDeniedError",
     "PortClosed",
@@ -127,6 +148,7 @@ __all__ = [
     "ScriptReport",
     "ServerError",
     "ServerEventError",
+    "ShellError",
     "StartupError",
     "StartupReport",
     "StreamEnd",
@@ -134,7 +156,11 @@ __all__ = [
     "StreamOptions",
     "StreamStats",
     "TLSError",
+    "Terminal",
+    "TerminalError",
+    "TerminalNotFoundError",
     "TransportError",
+    "UnsupportedCallError",
     "UnsupportedError",
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",
@@ -151,16 +177,19 @@ __getattr__, __dir__ = exports(
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
-            "AuthenticationError BadRequestError CoderError ConfigError ConflictError "
+            "AuthenticationError BadRequestError CoderError CommandError CommandLostError "
+            "CommandTimeoutError ConfigError ConflictError ControlShellError "
             "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
-            "DevcontainerTimeoutError FindingError MessageTooLargeError NoAgentsError "
+            "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
             "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "
             "RateLimitError ReadinessError ReadyTimeoutError RequestTimeoutError "
-            "ServerError ServerEventError StartupError StreamError TLSError "
-            "TransportError UnsupportedError WorkspaceFailedError "
+            "ServerError ServerEventError ShellError StartupError StreamError TerminalError "
+            "TerminalNotFoundError TLSError TransportError UnsupportedCallError UnsupportedError "
+            "WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
         "batch": "MetadataOfAgents",
+        "jobs": "CompletedCommand Job JobInfo Output OutputStream",
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (
@@ -168,5 +197,6 @@ __getattr__, __dir__ = exports(
             "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),
+        "terminal": "Terminal",
     },
 )

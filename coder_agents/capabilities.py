@@ -13,7 +13,7 @@ from typing import Literal
 
 import attrs
 
-from coder_agents.errors import APIError, CoderError, UnsupportedError
+from coder_agents.errors import APIError, CoderError, UnsupportedCallError
 from coder_agents.errors.api import as_kind
 from coder_agents.render import escape_controls
 
@@ -91,13 +91,13 @@ class Capabilities:
         """
         Record whether the deployment has *route*, which the ``with`` block requests.
 
-        An *UnsupportedError* that passes through gets *call* and the first release with the route
+        An *UnsupportedCallError* that passes through gets *call* and the first release with the route
         into its text. *call* is by default the method that usually requests the route.
         """
         note = self.noting(route, call=call)
         try:
             yield
-        except UnsupportedError as error:
+        except UnsupportedCallError as error:
             note(error)
             raise
         note(None)
@@ -111,7 +111,7 @@ class Capabilities:
         """
 
         def note(error: CoderError | None) -> None:
-            if isinstance(error, UnsupportedError):
+            if isinstance(error, UnsupportedCallError):
                 setattr(self, route, False)
                 _name(error, attrs.evolve(_CALLS[route], name=call or _CALLS[route].name))
             elif error is None:
@@ -123,16 +123,16 @@ class Capabilities:
 @contextlib.contextmanager
 def naming(route: Route) -> Iterator[None]:
     """
-    Add the call that requests *route* to the text of an *UnsupportedError* that passes through.
+    Add the call that requests *route* to the text of an *UnsupportedCallError* that passes through.
     """
     try:
         yield
-    except UnsupportedError as error:
+    except UnsupportedCallError as error:
         _name(error, _CALLS[route])
         raise
 
 
-def agent_lacks(route: Route, error: APIError, version: str) -> UnsupportedError:
+def agent_lacks(route: Route, error: APIError, version: str) -> UnsupportedCallError:
     """
     Return the error for an agent of *version* that does not have the call for *route*.
 
@@ -145,11 +145,11 @@ def agent_lacks(route: Route, error: APIError, version: str) -> UnsupportedError
         " restart its workspace to update it"
     )
     return as_kind(
-        UnsupportedError, error, text, call=call.name, since=call.since, agent_version=version
+        UnsupportedCallError, error, text, call=call.name, since=call.since, agent_version=version
     )
 
 
-def _name(error: UnsupportedError, call: _Call) -> None:
+def _name(error: UnsupportedCallError, call: _Call) -> None:
     if not error.call:
         error.call, error.since = call.name, call.since
         error.args = (f"{error}\n\t{_sentence(call, error.version)}",)

@@ -23,7 +23,7 @@ from coder_agents.errors import (
     DevcontainerNotFoundError,
     DevcontainersDisabledError,
     DevcontainerTimeoutError,
-    UnsupportedError,
+    UnsupportedCallError,
 )
 from coder_agents.errors.api import as_kind
 from coder_agents.lookup import read_agent
@@ -68,7 +68,7 @@ class Devcontainers:
             routes.reverse()
         with naming("recreate_by_devcontainer"), self._explaining("recreate_by_devcontainer"):
             # A recorded route is only tried first: the deployment may have been updated since.
-            with contextlib.suppress(UnsupportedError):
+            with contextlib.suppress(UnsupportedCallError):
                 return routes[0](target)
             return routes[1](target)
 

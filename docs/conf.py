@@ -47,17 +47,20 @@ default_role = "py:obj"
 # Every other reference has to lead somewhere. These lead into other projects, whose inventories the
 # build would have to fetch, or are type variables, which have no page.
 _elsewhere = (
-    "abc|attrs|collections|datetime|email|enum|http|itertools|os|pathlib|pickle|pytest|re|requests|ssl"
-    "|types|typing|uuid"
+    "abc|attrs|collections|datetime|email|enum|fsspec|http|itertools|os|pathlib|pickle|pytest|re|requests|ssl"
+    "|subprocess|types|typing|uuid"
 )
 nitpick_ignore_regex = [
     (r"py:.*", rf"({_elsewhere})(\..*)?"),
     (r"py:.*", "|".join(name for name in dir(builtins) if name.isidentifier())),
     (r"py:class", r"(coder_agents\..*\.|~)?[A-Z]"),
     # Aliases that the argument's description spells out, and a name that annotations leave short.
-    (r"py:class", "Cert|File|LogLevelName|OnReconnect|Timeout|Which|timedelta"),
+    (
+        r"py:class",
+        "Cert|Command|Data|File|FilePath|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
+    ),
     # What only those who read the embedded deployment's source meet.
-    (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing\.\w+\.\w+"),
+    (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing(\.\w+){2,3}"),
 ]
 
 # An annotation such as type[T] is taken for a field of that name, of which there are several.

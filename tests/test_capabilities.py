@@ -12,7 +12,15 @@ import attrs
 import pytest
 import responses
 
-from coder_agents import Agent, Capabilities, Client, NotFoundError, UnsupportedError
+from coder_agents import (
+    Agent,
+    APIError,
+    Capabilities,
+    Client,
+    NotFoundError,
+    UnsupportedCallError,
+    UnsupportedError,
+)
 from coder_agents.capabilities import naming
 
 URL = "https://coder.example.com"
@@ -63,7 +71,7 @@ def test_capabilities_are_those_of_now(client: Client, agent: Agent) -> None:
     """
     missing(TOKENS)
     before = client.capabilities
-    with pytest.raises(UnsupportedError):
+    with pytest.raises(UnsupportedCallError):
         agent.issue_pty_signed_token("wss://proxy.example.com/pty")
     assert (before.pty_signed_token, client.capabilities.pty_signed_token) == (None, False)
     client.capabilities.pty_signed_token = True
@@ -107,7 +115,7 @@ def test_an_unsupported_call_is_told_with_the_deployments_version(
     Go client.
     """
     missing(TOKENS, version)
-    with pytest.raises(UnsupportedError) as raised:
+    with pytest.raises(UnsupportedCallError) as raised:
         agent.issue_pty_signed_token("wss://proxy.example.com/pty")
     error = raised.value
     assert str(error) == (
@@ -126,12 +134,12 @@ def test_an_unsupported_call_survives_pickling(agent: Agent) -> None:
     It keeps all that it tells, and has no token.
     """
     missing(TOKENS, "v2.31.0")
-    with pytest.raises(UnsupportedError) as raised:
+    with pytest.raises(UnsupportedCallError) as raised:
         agent.issue_pty_signed_token("wss://proxy.example.com/pty")
     pickled = pickle.dumps(raised.value)
     copy: Any = pickle.loads(pickled)
     assert TOKEN.encode() not in pickled
-    assert type(copy) is UnsupportedError
+    assert type(copy) is UnsupportedCallError
     assert (str(copy), copy.call, copy.version) == (
         str(raised.value),
         "agent.issue_pty_signed_token()",
@@ -145,18 +153,32 @@ def test_an_unsupported_error_of_ones_own_needs_nothing() -> None:
     """
     It is so with any error of this package.
     """
-    error = UnsupportedError("no such call", call="agent.fly()", since="3.0", status_code=404)
+    error = UnsupportedCallError("no such call", call="agent.fly()", since="3.0", status_code=404)
     assert (str(error), error.call, error.since) == ("no such call", "agent.fly()", "3.0")
     assert (error.version, error.status_code) == ("unknown", 404)
+    without = UnsupportedError("no shell", call="agent.run()", found="windows")
+    assert (str(without), without.call, without.found) == ("no shell", "agent.run()", "windows")
+    assert (without.version, without.since, without.agent_version) == ("unknown", "", "")
+    copy = pickle.loads(pickle.dumps(without))
+    assert (str(copy), copy.found) == ("no shell", "windows")
+
+
+def test_what_no_answer_refused_is_no_error_of_an_answer() -> None:
+    """
+    An error without a status is no `APIError`, and one handler catches both kinds.
+    """
+    assert not issubclass(UnsupportedError, APIError)
+    assert issubclass(UnsupportedCallError, UnsupportedError)
+    assert issubclass(UnsupportedCallError, APIError)
 
 
 def test_a_call_is_named_once() -> None:
     """
     The innermost knows best.
     """
-    with pytest.raises(UnsupportedError) as raised:
+    with pytest.raises(UnsupportedCallError) as raised:
         with naming("recreate_by_devcontainer"), Capabilities().requesting("delete_devcontainer"):
-            raise UnsupportedError("no")
+            raise UnsupportedCallError("no")
     assert (raised.value.call, raised.value.since) == ("agent.delete_devcontainer()", "2.30")
     assert str(raised.value) == (
         "no\n\tagent.delete_devcontainer() came with Coder 2.30,"
@@ -186,7 +208,7 @@ def test_a_deployment_without_either_route_to_recreate_is_told(
     listed()
     missing(BY_ID, "v2.20.0")
     missing(BY_CONTAINER, "v2.20.0")
-    with pytest.raises(UnsupportedError) as raised:
+    with pytest.raises(UnsupportedCallError) as raised:
         agent.recreate_devcontainer("d")
     assert str(raised.value).endswith(
         "\n\tagent.recreate_devcontainer() came with Coder 2.25,"

@@ -107,13 +107,14 @@ def test_an_interval_is_given_by_name_everywhere() -> None:
 
 def test_a_time_out_is_seconds_or_none_everywhere() -> None:
     """
-    Only the client's own can also be a pair.
+    Only the client's own can also be a pair, and the error after a time-out always has one.
     """
     found = {name: each.annotation for name, each in calls_with("timeout").items()}
     assert {"Agent.metadata", "Client.metadata", "Agent.wait_devcontainer"} <= set(found)
     assert {"LogStream.poll", "Fault.wait_struck", "EmbeddedAgent.wait_started"} <= set(found)
     for name in ("Client.__init__", "Client.from_env"):
         found.pop(name, None)
+    assert found.pop("CommandTimeoutError.__init__") == "float"
     assert set(found.values()) == {"float | None"}
 
 

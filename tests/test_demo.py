@@ -26,7 +26,8 @@ from coder_agents import demo
 from coder_agents.demo.embedded import uninterrupted
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-MARK = "CODER_AGENTS_DEMO_RUN"
+# Terminals of the embedded deployment have no variables that begin with CODER.
+MARK = "RUN_OF_THE_DEMO"
 JSON = {"Content-Type": "application/json"}
 QUICK = ("--seconds", "1.2")
 UPDATES = re.compile(r"(\d+) lines of log and (\d+) updates")
@@ -168,10 +169,11 @@ def watch(agent: EmbeddedAgent) -> int:
 
 def test_real_agent_is_watched(agent: EmbeddedAgent, capsys: pytest.CaptureFixture[str]) -> None:
     """
-    A named agent is shown as it is, without an embedded deployment.
+    A named agent is shown as it is, without an embedded deployment, and no command runs on it.
     """
     agent.push_logs(["one", "two"])
     assert watch(agent) == 0
+    assert agent.terminals.commands == []
     output = capsys.readouterr().out
     assert output.startswith(f"The agent main, {agent.id}\n")
     assert "None, or the agent cannot list its ports." in output
@@ -315,7 +317,7 @@ INTERRUPTED = ["plain terminal", "dumb terminal", "at once"]
 
 def test_pipe_gets_the_whole_story(runs: dict[str, Future[Run]]) -> None:
     """
-    The log, its end, the metadata, ports and containers as tables and a summary, and status 0.
+    The log, its end, the metadata, a command, ports and containers as tables and a summary, and status 0.
     """
     run = runs["pipe"].result()
     assert (run.status, run.errors) == (0, "")
@@ -325,6 +327,7 @@ def test_pipe_gets_the_whole_story(runs: dict[str, Future[Run]]) -> None:
         "The agent is ready.\n",
         "\nLoad: ",
         " GiB, Disk: ",
+        "\nstep 2\nstep 3\nto standard error\nThe return code is 7, after ",
         "web   nginx:1.27  running  8080 -> 80, 443\n",
         "api   /home/coder/api  stopped\n",
     ):
@@ -385,6 +388,7 @@ def test_terminal_sees_progress_and_colours(runs: dict[str, Future[Run]]) -> Non
     assert "\x1b[1mIts metadata" in output
     assert re.search(r"\x1b\[36m|\x1b\[1;36mReady to work\x1b\[0m in .*\x1b\[m\r\n", output)
     assert re.search(r"\x1b\[31m[0-9:]{8}  error  System\x1b\[m  What a script", output)
+    assert "step 3\r\n\r\x1b[K\x1b[31mto standard error\x1b[m\x1b[m\r\n" in output
 
 
 def test_no_color_is_honoured(runs: dict[str, Future[Run]]) -> None:

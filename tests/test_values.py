@@ -279,6 +279,9 @@ def samples() -> list[Any]:
         coder_agents.Capabilities(containers_watch=True),
         coder_agents.StreamEnd.CLOSED,
         coder_agents.ScriptConclusion.OK,
+        coder_agents.CompletedCommand(["make"], -9, b"out", None, duration=0.5, truncated=True),
+        coder_agents.JobInfo("id", "make", "running", None, 7, AT, 3, 0),
+        coder_agents.Output("stderr", b"\xff"),
         report,
         *report.scripts,
         agent_of(1),
@@ -310,6 +313,13 @@ COPIES: list[Callable[[Any], Any]] = [
 ]
 
 
+def content(value: Any) -> Any:
+    """
+    Return what of *value* is compared: a completed process of `subprocess` equals only itself.
+    """
+    return vars(value) if isinstance(value, coder_agents.CompletedCommand) else value
+
+
 @pytest.mark.parametrize("value", samples(), ids=lambda value: type(value).__name__)
 def test_every_result_can_be_pickled_and_copied(value: Any) -> None:
     """
@@ -317,8 +327,28 @@ def test_every_result_can_be_pickled_and_copied(value: Any) -> None:
     """
     for made in (make(value) for make in COPIES):
         assert type(made) is type(value)
-        assert made == value
+        assert content(made) == content(value)
         assert str(made) == str(value)
+
+
+COMMAND_ERRORS = [
+    coder_agents.CommandError("failed", returncode=-9, cmd=["make"], output=b"out", stderr=b"err"),
+    coder_agents.CommandTimeoutError("late", cmd="make", timeout=2.5, output="out", stderr=None),
+    coder_agents.CommandLostError("lost", job_id="id", started=True),
+    coder_agents.JobNotFoundError("gone", job_id="id"),
+]
+
+
+@pytest.mark.parametrize("error", COMMAND_ERRORS, ids=str)
+def test_an_error_of_a_command_keeps_what_it_reports(error: CoderError) -> None:
+    """
+    A copy has the text, which is that of no error of `subprocess`, and every attribute.
+    """
+    text = str(error)
+    assert text in {"failed", "late", "lost", "gone"}
+    for made in (make(error) for make in COPIES):
+        assert type(made) is type(error)
+        assert (str(made), vars(made)) == (text, vars(error))
 
 
 def test_the_results_are_all_there() -> None:
@@ -333,7 +363,8 @@ def test_the_results_are_all_there() -> None:
     classes = {each for each in public if isinstance(each, type)}
     errors = {cls for cls in classes if issubclass(cls, CoderError)}
     words = {cls for cls in classes if issubclass(cls, enum.Enum)}
-    open_ones = {Client, *(cls for cls in classes if issubclass(cls, streams.Stream))}
+    following = {cls for cls in classes if issubclass(cls, streams.Stream)}
+    open_ones = {Client, coder_agents.Job, coder_agents.Terminal, *following}
     assert classes - errors - words - open_ones == {
         type(value) for value in samples() if not isinstance(value, enum.Enum)
     }

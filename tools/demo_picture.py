@@ -3,7 +3,7 @@ Draw the demo in a terminal, as SVG.
 
     python tools/demo_picture.py docs/_static/demo.svg
 
-The script runs the demo in a pseudo-terminal and draws the log of the agent's start and the metadata.
+The script runs the demo in a pseudo-terminal and draws the log of the agent's start, the metadata and a command.
 It skips the later parts, which show the ports of this machine.
 """
 
@@ -197,7 +197,10 @@ def picture_of(output: str) -> str:
     end = text.index(LAST_PART)
     while not text[end - 1]:
         end -= 1
-    return draw(terminal.rows[:end], title="The demo in a terminal: an agent's log and metadata")
+    return draw(
+        terminal.rows[:end],
+        title="The demo in a terminal: an agent's log, its metadata and a command",
+    )
 
 
 if __name__ == "__main__":

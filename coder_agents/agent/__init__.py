@@ -4,6 +4,7 @@ The agent: one method for each operation.
 
 from __future__ import annotations
 
+from coder_agents.agent.commands import CommandMethods
 from coder_agents.agent.containers import ContainerMethods
 from coder_agents.agent.logs import LogMethods
 from coder_agents.agent.states import StateMethods
@@ -14,7 +15,7 @@ __all__ = ["Agent"]
 __dir__ = listing(__name__)
 
 
-class Agent(LogMethods, StateMethods, ContainerMethods):
+class Agent(LogMethods, StateMethods, ContainerMethods, CommandMethods):
     """
     A workspace agent.
 

@@ -87,7 +87,7 @@ class ContainerMethods(BaseAgent):
         *AmbiguousDevcontainerError* where it lists several, *ConflictError* where the devcontainer
         is already being recreated, *NotFoundError* where the deployment does not know an id,
         *DevcontainersDisabledError* where the template does not switch dev containers on,
-        *UnsupportedError* where the agent is older than 2.25 and its deployment is not: restart
+        *UnsupportedCallError* where the agent is older than 2.25 and its deployment is not: restart
         the workspace then.
         """
         return self._devcontainers().recreate(which)
@@ -97,7 +97,7 @@ class ContainerMethods(BaseAgent):
         Delete *which*, its container, and the agent in the container.
 
         *which* and the errors are those of `recreate_devcontainer`. In addition, the method raises
-        *UnsupportedError* where the deployment or the agent is older than 2.30 and does not have
+        *UnsupportedCallError* where the deployment or the agent is older than 2.30 and does not have
         the call. Where that is the agent, the error's ``agent_version`` is the agent's release.
         """
         self._devcontainers().delete(which)

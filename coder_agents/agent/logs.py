@@ -221,7 +221,7 @@ class LogMethods(BaseAgent):
         The timings list the first connection of each agent, and each run of a script that has
         ended.
 
-        Raises *ValueError* where `workspace` is not known, before any request; *UnsupportedError*
+        Raises *ValueError* where `workspace` is not known, before any request; *UnsupportedCallError*
         where the deployment does not list timings.
         """
         if self._workspace is None:

@@ -103,7 +103,7 @@ class StateMethods(BaseAgent):
         *url* is the ``ws`` or ``wss`` URL of the terminal on a workspace proxy.
 
         Raises *ValueError* or *TypeError*, before any request, for any other *url*;
-        *UnsupportedError* on open-source builds, which do not have the call.
+        *UnsupportedCallError* on open-source builds, which do not have the call.
         """
         if not isinstance(url, str):
             raise TypeError(f"url must be text, not {type(url).__name__}")

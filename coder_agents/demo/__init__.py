@@ -1,10 +1,10 @@
 """
-The demo: it follows the start-up of an agent, and shows its metadata, ports and containers.
+The demo: it follows the start-up of an agent, shows its metadata, ports and containers, and runs a command.
 
     python -m coder_agents.demo [--seconds N] [AGENT]
 
 Without AGENT, the demo starts a small deployment on this machine. With the name or the UUID of an
-agent, it shows that agent of the deployment that `Client.from_env` finds.
+agent, it shows that agent of the deployment that `Client.from_env` finds, and runs nothing there.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from coder_agents import Agent, Client, CoderError
 from coder_agents.demo import walk
-from coder_agents.demo.embedded import embedded_agent
+from coder_agents.demo.embedded import COMMAND, embedded_agent
 from coder_agents.demo.screen import Screen
 from coder_agents.references import parse_reference
 from coder_agents.render import escape_controls
@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     screen = Screen.of(sys.stdout)
     try:
         with selected_agent(options.agent, screen) as agent:
-            walk.walk(agent, screen, options.seconds)
+            # A real agent is only watched.
+            command = COMMAND if options.agent is None else None
+            walk.walk(agent, screen, options.seconds, command=command)
         show_further_reading(screen)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -60,6 +60,8 @@ df -Pk . | awk 'NR == 2 {printf "%.1f of %.1f GiB\n", $3 / 2^20, $2 / 2^20}'
 
 CLOCK = "date +%H:%M:%S"
 
+COMMAND = "for n in 1 2 3; do echo step $n; done; echo 'to standard error' >&2; exit 7"
+
 
 CONTAINER = WorkspaceAgentContainer(
     created_at=datetime(2026, 1, 1, tzinfo=UTC),

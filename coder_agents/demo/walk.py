@@ -18,13 +18,16 @@ from coder_agents.schema import (
 FIRST_STATE = 5.0  # seconds to wait for the first metadata
 
 
-def walk(agent: Agent, screen: Screen, seconds: float) -> None:
+def walk(agent: Agent, screen: Screen, seconds: float, *, command: str | None = None) -> None:
     """
-    Show the log of *agent*, its metadata for *seconds*, its ports and its containers.
+    Show the log of *agent*, its metadata for *seconds*, its ports and its containers; run *command*, if
+    there is one.
     """
     began = time.monotonic()
     lines = follow_startup(agent, screen)
     updates = watch_metadata(agent, screen, seconds)
+    if command is not None:
+        run_command(agent, command, screen)
     show_ports(agent, screen)
     show_containers(agent, screen)
     screen.heading("The end")
@@ -121,6 +124,20 @@ def show_metadata(before: dict[str, str], values: dict[str, str], screen: Screen
     changed = [f"{name}: {value}" for name, value in values.items() if before.get(name) != value]
     if changed:
         screen.line(escape_controls(", ".join(changed)))
+
+
+def run_command(agent: Agent, command: str, screen: Screen) -> None:
+    """
+    Run *command* on *agent*, and show its outputs and how it ended.
+    """
+    screen.heading("A command that runs in it")
+    screen.line(f"$ {command}")
+    done = agent.run(command, text=True)
+    for line in done.stdout.splitlines():
+        screen.line(escape_controls(line))
+    for line in done.stderr.splitlines():
+        screen.line(screen.red(escape_controls(line)))
+    screen.line(f"The return code is {done.returncode}, after {done.duration:.2f} seconds.")
 
 
 def show_ports(agent: Agent, screen: Screen) -> None:

@@ -9,6 +9,8 @@ Every exception can be pickled: its first argument is its text, and the others a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from coder_agents.errors.api import (
     AgentNotConnectedError,
     APIError,
@@ -20,8 +22,9 @@ from coder_agents.errors.api import (
     PermissionDeniedError,
     RateLimitError,
     ServerError,
-    UnsupportedError,
+    UnsupportedCallError,
 )
+from coder_agents.errors.control_shell import ControlShellError
 from coder_agents.errors.readiness import (
     AgentShutDownError,
     DevcontainerError,
@@ -47,11 +50,19 @@ from coder_agents.errors.root import (
     CoderError,
     ConfigError,
     DecodeError,
+    UnsupportedError,
 )
 from coder_agents.errors.streams import (
     MessageTooLargeError,
     ServerEventError,
     StreamError,
+)
+from coder_agents.errors.terminals import (
+    CommandLostError,
+    JobNotFoundError,
+    ShellError,
+    TerminalError,
+    TerminalNotFoundError,
 )
 from coder_agents.errors.transport import (
     ProxyError,
@@ -59,7 +70,10 @@ from coder_agents.errors.transport import (
     TLSError,
     TransportError,
 )
-from coder_agents.lazy import listing
+from coder_agents.lazy import exports
+
+if TYPE_CHECKING:
+    from coder_agents.errors.commands import CommandError, CommandTimeoutError
 
 __all__ = [
     "APIError",
@@ -71,14 +85,19 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CoderError",
+    "CommandError",
+    "CommandLostError",
+    "CommandTimeoutError",
     "ConfigError",
     "ConflictError",
+    "ControlShellError",
     "DecodeError",
     "DevcontainerError",
     "DevcontainerNotFoundError",
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
     "FindingError",
+    "JobNotFoundError",
     "MessageTooLargeError",
     "NoAgentsError",
     "NotFoundError",
@@ -91,10 +110,14 @@ __all__ = [
     "RequestTimeoutError",
     "ServerError",
     "ServerEventError",
+    "ShellError",
     "StartupError",
     "StreamError",
     "TLSError",
+    "TerminalError",
+    "TerminalNotFoundError",
     "TransportError",
+    "UnsupportedCallError",
     "UnsupportedError",
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",
@@ -102,8 +125,10 @@ __all__ = [
     "WorkspaceStoppedError",
 ]
 
-__dir__ = listing(__name__)
+# What these are built on, `subprocess`, is imported with them alone.
+__getattr__, __dir__ = exports(__name__, {"commands": "CommandError CommandTimeoutError"})
 
 # Tracebacks and pickles name each class by the module from which users import it.
 for _name in __all__:
-    globals()[_name].__module__ = __name__
+    if _name in globals():
+        globals()[_name].__module__ = __name__

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from requests.exceptions import HTTPError
 
-from coder_agents.errors.root import CoderError
+from coder_agents.errors.root import CoderError, UnsupportedError
 
 if TYPE_CHECKING:
     import requests
@@ -143,7 +143,7 @@ class ServerError(APIError):
     """
 
 
-class UnsupportedError(APIError):
+class UnsupportedCallError(UnsupportedError, APIError):
     """
     This deployment, or this agent, does not have the call.
 
@@ -151,13 +151,6 @@ class UnsupportedError(APIError):
     built without the feature. A deployment without the call answers 404 ``Route not found.``. An
     agent has the release that its deployment had when the workspace was last started: the
     deployment passes the refusal of an old agent on.
-
-    Attributes:
-        call: the method that needs the call, such as ``agent.delete_devcontainer()``.
-        since: the first release of Coder with the call, such as ``2.30``; empty where the call does
-            not depend on the release.
-        agent_version: the version of the agent's program, where the agent does not have the call;
-            empty where the deployment does not have it.
     """
 
     def __init__(
@@ -169,10 +162,11 @@ class UnsupportedError(APIError):
         agent_version: str = "",
         **answer: Any,
     ) -> None:
-        super().__init__(text, **answer)
+        APIError.__init__(self, text, **answer)
         self.call = call
         self.since = since
         self.agent_version = agent_version
+        self.found = ""
 
     @property
     def version(self) -> str:

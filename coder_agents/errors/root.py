@@ -1,5 +1,5 @@
 """
-The base class of all errors, and two errors without a family of their own.
+The base class of all errors, and three errors without a family of their own.
 """
 
 from __future__ import annotations
@@ -63,3 +63,44 @@ class DecodeError(CoderError, ValueError):
         self.path = path
         self.wanted = wanted
         self.found = found
+
+
+class UnsupportedError(CoderError):
+    """
+    The deployment, or the agent, cannot do what the method needs.
+
+    Where an answer of the deployment reports that, the error is an `UnsupportedCallError` and has the status. Otherwise
+    the agent was reached and lacks something: it has no POSIX shell, or its containers are switched off. Nothing was
+    run then.
+
+    Attributes:
+        call: the method, such as ``agent.delete_devcontainer()``.
+        since: the first release of Coder with the call, such as ``2.30``; empty where the method does
+            not depend on the release.
+        agent_version: the version of the agent's program, where the agent does not have the call;
+            empty otherwise.
+        found: what the agent has in place of what the method needs, such as ``windows``; empty where the call is
+            missing.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        call: str = "",
+        since: str = "",
+        agent_version: str = "",
+        found: str = "",
+    ) -> None:
+        super().__init__(text)
+        self.call = call
+        self.since = since
+        self.agent_version = agent_version
+        self.found = found
+
+    @property
+    def version(self) -> str:
+        """
+        The version that the deployment reports; ``unknown`` where no answer of it is the reason.
+        """
+        return "unknown"

@@ -11,7 +11,7 @@ from coder_agents.errors import (
     CoderError,
     NotFoundError,
     PermissionDeniedError,
-    UnsupportedError,
+    UnsupportedCallError,
 )
 from coder_agents.readiness.lines import WaitedAgent, name_of
 from coder_agents.readiness.runs import failed_run, likeliest_status, unfinished
@@ -34,7 +34,7 @@ def read_timings(agent: WaitedAgent) -> WorkspaceBuildTimings | None:
         return None
     try:
         return agent.build_timings()
-    except (UnsupportedError, NotFoundError, PermissionDeniedError) as error:
+    except (UnsupportedCallError, NotFoundError, PermissionDeniedError) as error:
         logger.debug("%s: the timings of its build are not available: %s", name_of(agent), error)
         return None
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from coder_agents.errors import AgentNotConnectedError, APIError, DecodeError, UnsupportedError
+from coder_agents.errors import AgentNotConnectedError, APIError, DecodeError, UnsupportedCallError
 from coder_agents.schema import WorkspaceAgentListContainersResponse, from_json
 from coder_agents.streams.changes import same_containers
 from coder_agents.streams.checks import Check
@@ -83,7 +83,7 @@ class ContainersRoutes:
         """
         Return 0, for a try over the other route at once, where this route is missing; else None.
         """
-        if isinstance(broken, UnsupportedError):
+        if isinstance(broken, UnsupportedCallError):
             return None if self.polls else 0.0
         if self.polls:
             self._forget_missing(broken)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import attrs
 
 from coder_agents import schema
-from coder_agents.errors import RequestTimeoutError, ServerEventError, UnsupportedError
+from coder_agents.errors import RequestTimeoutError, ServerEventError, UnsupportedCallError
 from coder_agents.render import escape_controls
 from coder_agents.schema import Response, WorkspaceAgentMetadata, from_json
 from coder_agents.schema.converter import from_document
@@ -79,7 +79,7 @@ class MetadataReader:
         Return 0, for a try over the other route at once, where this route is missing; else None.
         """
         # A replaced deployment may have only the other route.
-        if isinstance(broken, UnsupportedError):
+        if isinstance(broken, UnsupportedCallError):
             return 0.0 if self._routes.turn() else None
         self._routes.start_again()
         return None

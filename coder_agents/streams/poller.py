@@ -81,7 +81,9 @@ class Poller(Generic[K]):
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self.alarm = Alarm()
         self._selector = selector
-        self._selector.register(self.alarm.socket, selectors.EVENT_READ)
+        # By its number: a selector is part of a cycle, in which the socket would outlive a poller that
+        # an interrupt has left without an owner.
+        self._selector.register(self.alarm.socket.fileno(), selectors.EVENT_READ)
         self._events: dict[K, dict[int, int]] = {}
         self._owners: dict[int, K] = {}
         self._until: dict[K, float] = {}

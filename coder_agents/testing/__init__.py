@@ -14,11 +14,14 @@ from coder_agents.lazy import exports
 if TYPE_CHECKING:
     from coder_agents.testing.agent import EmbeddedAgent
     from coder_agents.testing.connections import Connections
-    from coder_agents.testing.deployment import Deployment, RecordedRequest
+    from coder_agents.testing.deployment import Deployment
     from coder_agents.testing.faults import Fault, Faults
     from coder_agents.testing.logs import PendingLogs
+    from coder_agents.testing.machine import Machine
     from coder_agents.testing.metadata import Metadata
+    from coder_agents.testing.recorded_request import RecordedRequest
     from coder_agents.testing.scripts import Script
+    from coder_agents.testing.terminals import TerminalProcess, Terminals
     from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
 
 __all__ = [
@@ -29,10 +32,13 @@ __all__ = [
     "EmbeddedWorkspace",
     "Fault",
     "Faults",
+    "Machine",
     "Metadata",
     "PendingLogs",
     "RecordedRequest",
     "Script",
+    "TerminalProcess",
+    "Terminals",
 ]
 
 # Imported on demand: a run of pytest that only names the fixtures imports no server.
@@ -41,11 +47,14 @@ __getattr__, __dir__ = exports(
     {
         "agent": "EmbeddedAgent",
         "connections": "Connections",
-        "deployment": "Deployment RecordedRequest",
+        "deployment": "Deployment",
         "faults": "Fault Faults",
         "logs": "PendingLogs",
+        "machine": "Machine",
         "metadata": "Metadata",
+        "recorded_request": "RecordedRequest",
         "scripts": "Script",
+        "terminals": "TerminalProcess Terminals",
         "workspace": "EmbeddedBuild EmbeddedWorkspace",
     },
 )

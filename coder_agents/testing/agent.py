@@ -5,9 +5,7 @@ An agent of the embedded deployment.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from coder_agents.schema import (
     LogLevel,
@@ -15,34 +13,22 @@ from coder_agents.schema import (
     WorkspaceAgentContainer,
     WorkspaceAgentDevcontainer,
     WorkspaceAgentListeningPort,
-    WorkspaceAgentScriptStatus,
 )
-from coder_agents.testing.containers import ContainerBoard
 from coder_agents.testing.description import EXTERNAL_SOURCE_ID, Facts, InstalledScript
 from coder_agents.testing.logs import PendingLogs
-from coder_agents.testing.metadata import Metadata, MetadataBoard
+from coder_agents.testing.machine import Machine
+from coder_agents.testing.metadata import Metadata
 from coder_agents.testing.ports import read_listening_ports
 from coder_agents.testing.releases import Release
-from coder_agents.testing.reported_agent import ReportedAgent
-from coder_agents.testing.scripts import Outcome, Script
-from coder_agents.testing.timings import ScriptTiming, TimingBoard
+from coder_agents.testing.running_agent import RunningAgent
+from coder_agents.testing.scripts import Script
 
 if TYPE_CHECKING:
     from coder_agents.testing.state import State
     from coder_agents.testing.workspace import EmbeddedBuild
 
-# An agent's state after a phase: all scripts succeeded, or the first failure timed out or failed.
-LIFECYCLES_AFTER = {
-    "start": ("ready", "start_timeout", "start_error"),
-    "stop": ("off", "shutdown_timeout", "shutdown_error"),
-}
 
-LEVELS = {"stdout": LogLevel.INFO, "stderr": LogLevel.ERROR}
-
-PIPES_WARNING = "WARNING: the script has ended, but a process it started still holds its output."
-
-
-class EmbeddedAgent(ReportedAgent):
+class EmbeddedAgent(RunningAgent):
     """
     An agent that runs its scripts on this machine.
 
@@ -56,9 +42,11 @@ class EmbeddedAgent(ReportedAgent):
         deleted: whether it was deleted; only a sub-agent can be.
         release: the release of its program, which may be older than the deployment.
         specification: its scripts and metadata.
+        machine: the machine that it runs on.
         containers: the containers that it reports.
         metadata: the newest value of each item.
         timings: the runs of its scripts that have ended.
+        terminals: the processes of its terminals.
         notices: notifies when the agent connects or disconnects.
     """
 
@@ -72,30 +60,25 @@ class EmbeddedAgent(ReportedAgent):
         scripts: Iterable[Script] = (),
         metadata: Iterable[Metadata] = (),
         release: Release | None = None,
+        machine: Machine | None = None,
     ) -> None:
         inherited = state.release if parent is None else parent.release
         self.release: Release = release or inherited
-        specification = (tuple(scripts), tuple(metadata))
         facts = Facts(
             state.new_id(),
             name,
             build.resource_id,
             state.now(),
-            [InstalledScript(state.new_id(), state.new_id(), each) for each in specification[0]],
+            [InstalledScript(state.new_id(), state.new_id(), each) for each in scripts],
             self.release,
+            machine or (Machine() if parent is None else parent.machine),
             None if parent is None else parent.id,
         )
-        super().__init__(state, facts)
+        super().__init__(state, facts, tuple(metadata))
         self.name = name
         self.build = build
         self.parent = parent
         self.deleted = False
-        self.specification = specification
-        self.containers = ContainerBoard(self.release)
-        self.metadata = MetadataBoard(specification[1], now=state.now)
-        self.timings = TimingBoard()
-        self._failures: dict[str, Outcome] = {}
-        self._shutting_down = False
         self._ports: tuple[WorkspaceAgentListeningPort, ...] | None = None
 
     def __repr__(self) -> str:
@@ -261,90 +244,3 @@ class EmbeddedAgent(ReportedAgent):
         build = self.build.workspace.start_build()
         build.complete()
         return next(agent for agent in build.agents if agent.name == self.name)
-
-    # Methods for its workspace.
-
-    def start(self) -> None:
-        """
-        Connect, and run the scripts.
-        """
-        self.connect()
-        self.set_lifecycle("starting")
-        for installed in self._startup_scripts:
-            self._runner.spawn(partial(self.run_script, installed))
-        if not self._startup_scripts:
-            self.set_lifecycle("ready")
-        for item in self.specification[1]:
-            if item.script:
-                self._runner.spawn(partial(self._runner.collect, item, self.metadata.set))
-
-    def stop(self) -> None:
-        """
-        Shut down: run the stop scripts, kill all other processes, and disconnect; repeatable.
-
-        The agent is ``shutting_down`` meanwhile, and then ``off``, ``shutdown_timeout`` or
-        ``shutdown_error``.
-        """
-        with self._changed:
-            again = self._shutting_down or self._runner.stopped
-            self._shutting_down = True
-        if again:
-            return
-        self.set_lifecycle("shutting_down")
-        scripts = [each for each in self._facts.scripts if each.script.run_on_stop]
-        work = [partial(self.run_script, each, "stop") for each in scripts]
-        for thread in [self._runner.spawn(each) for each in work]:
-            thread.join()
-        self.set_lifecycle(self._lifecycle_after("stop"))
-        self.kill()
-
-    def kill(self) -> None:
-        """
-        Kill its processes and disconnect, as when its machine is switched off; repeatable.
-        """
-        if not self._runner.stopped:
-            self._runner.stop()
-            self.containers.close()
-            self.disconnect()
-
-    @property
-    def _startup_scripts(self) -> list[InstalledScript]:
-        return [each for each in self._facts.scripts if each.script.run_on_start]
-
-    def run_script(self, installed: InstalledScript, phase: str = "start") -> None:
-        """
-        Run a script in the phase ``start`` or ``stop``; the end of the last start script ends the
-        start.
-        """
-        store = partial(self._store, installed.source_id)
-        began = self._state.now()
-        outcome = self._runner.run_script(installed.script, store)
-        if outcome is None:
-            return
-        if outcome.status == WorkspaceAgentScriptStatus.PIPES_LEFT_OPEN:
-            store("stderr", [PIPES_WARNING])
-        name, ended = installed.script.display_name, self._state.now()
-        self.timings.add(ScriptTiming(name, phase, began, ended, outcome))
-        self._finish(installed, outcome, phase)
-
-    def _store(self, source_id: UUID, stream: str, lines: list[str]) -> None:
-        if lines:
-            batch = [(LEVELS[stream], line) for line in lines]
-            self._state.logs.append(self.id, source_id, batch)
-
-    def _finish(self, installed: InstalledScript, outcome: Outcome, phase: str) -> None:
-        with self._changed:
-            installed.outcome = outcome
-            if outcome.error:
-                self._failures.setdefault(phase, outcome)
-            over = all(each.outcome for each in self._startup_scripts)
-            ended = self._shutting_down or self._runner.stopped
-        if over and not ended:
-            self.set_lifecycle(self._lifecycle_after("start"))
-
-    def _lifecycle_after(self, phase: str) -> str:
-        well, late, badly = LIFECYCLES_AFTER[phase]
-        outcome = self._failures.get(phase)
-        if outcome is None:
-            return well
-        return late if outcome.status == WorkspaceAgentScriptStatus.TIMED_OUT else badly

@@ -12,11 +12,12 @@ import attrs
 from coder_agents.testing.documents import message
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.http import Request, Response
-from coder_agents.testing.requirements import Refusal
+from coder_agents.testing.requirements import NO_RESOURCE, Refusal
 from coder_agents.testing.routes import PREFIX, Route, matching
 from coder_agents.testing.state import State
 
 ROUTE_NOT_FOUND = "Route not found."
+SIGNED_TOKEN = "coder_signed_app_token_23db1dde"
 NO_KEY = "API key or external proxy authentication required, but none provided"
 NO_SESSION = "You are signed out or your session has expired. Please sign in again to continue."
 
@@ -71,14 +72,24 @@ class Call:
         request = exchange.request
         if self.route is None:
             return self._without_route(request)
-        if not self.route.public and not _is_authentic(request, token):
-            return _unauthenticated(request)
+        if not (self._admits(request, state) or _is_authentic(request, token)):
+            return _unauthenticated(request, hidden=self.route.hidden)
         subject = request if self.route.protocol == "rest" else exchange
         try:
             response: Response | None = self.route.handler(state, subject, **self.parameters)
         except Refusal as refusal:
             response = refusal.response
         return response
+
+    def _admits(self, request: Request, state: State) -> bool:
+        """
+        Whether the route admits the request without the token of a session.
+        """
+        if self.route is None or not self.route.hidden:
+            return self.route is not None and self.route.public
+        # As on a workspace proxy, where nobody has a session.
+        signed = request.parameter(SIGNED_TOKEN) or ""
+        return state.signed_tokens.get(signed) == self.parameters["agent"]
 
     def _without_route(self, request: Request) -> Response:
         if self.known:
@@ -91,7 +102,9 @@ def _is_authentic(request: Request, token: str) -> bool:
     return secrets.compare_digest(given.encode(), token.encode())
 
 
-def _unauthenticated(request: Request) -> Response:
+def _unauthenticated(request: Request, *, hidden: bool) -> Response:
+    if hidden:
+        return message(404, NO_RESOURCE)
     if request.path.startswith(f"{PREFIX}/workspaceagents/"):
         return message(401, NO_KEY)
     return message(401, NO_SESSION, detail="API key is invalid.")

@@ -121,6 +121,41 @@ class Connection:
         readable = self._wait_socket(0 if self._unread else timeout)
         return readable or bool(self._unread)
 
+    def wait_ready(
+        self, timeout: float, *, reading: bool, writing: bool, pipe: int | None = None
+    ) -> bool:
+        """
+        Wait for a wake-up, *timeout* seconds, or what else is asked for.
+
+        Arguments:
+            timeout: in seconds.
+            reading: whether to wait for input.
+            writing: whether to wait until the peer can take more.
+            pipe: a descriptor to wait for until it takes more.
+
+        Returns:
+            Whether input can be received; never without *reading*.
+
+        Raises:
+            ServerStopping: the server is being stopped.
+        """
+        at_hand = reading and (bool(self._unread) or self._holds_input())
+        poll = select.poll()
+        poll.register(self._wake_reader, select.POLLIN)
+        wanted = (select.POLLIN if reading else 0) | (select.POLLOUT if writing else 0)
+        if wanted:
+            poll.register(self._socket, wanted)
+        if pipe is not None:
+            poll.register(pipe, select.POLLOUT)
+        idle = at_hand or self._stopping
+        ready = dict(poll.poll(0 if idle else math.ceil(min(timeout, DAY) * 1000)))
+        if self._wake_reader.fileno() in ready:
+            self._wake_reader.recv(RECEIVE_SIZE)
+        if self._stopping:
+            raise ServerStopping
+        events = ready.get(self._socket.fileno(), 0)
+        return at_hand or (reading and bool(events & ~select.POLLOUT))
+
     def _wait_socket(self, timeout: float | None) -> bool:
         readable = self._holds_input() or self._select(0 if self._stopping else timeout)
         if self._stopping:
@@ -199,6 +234,32 @@ class Connection:
             self._socket.sendall(data)
         except OSError:
             raise ConnectionEnded from None
+
+    def send_some(self, data: bytes | bytearray) -> int:
+        """
+        Send as much of *data* as the peer can take now.
+
+        Returns:
+            How many bytes were sent. Under TLS the same data has to be sent again after 0.
+
+        Raises:
+            ConnectionEnded: the peer has gone.
+        """
+        self._socket.setblocking(False)
+        try:
+            return self._socket.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            return 0
+        except OSError:
+            raise ConnectionEnded from None
+        finally:
+            self._socket.setblocking(True)
+
+    def limit_unsent(self, size: int) -> None:
+        """
+        Let the system hold about *size* bytes that the peer has not taken.
+        """
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
     def send_below(self, data: bytes) -> None:
         """

@@ -18,8 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import attrs
-
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.call import Call
 from coder_agents.testing.connection import Connection
@@ -27,7 +25,9 @@ from coder_agents.testing.connections import Connections
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.faults import Faults
 from coder_agents.testing.http import Request, RequestReader
+from coder_agents.testing.machine import Machine
 from coder_agents.testing.metadata import Metadata
+from coder_agents.testing.recorded_request import RecordedRequest
 from coder_agents.testing.releases import find_release
 from coder_agents.testing.routes import PROTOCOLS
 from coder_agents.testing.scripts import Script
@@ -40,26 +40,6 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 1_048_576
 MAX_REQUESTS = 10_000
-
-
-@attrs.frozen
-class RecordedRequest:
-    """
-    A request that the deployment received.
-
-    Attributes:
-        route: the name of its route; empty where it has none.
-        method: the HTTP method.
-        target: path and query as received.
-        headers: under lower-case names.
-        connection: the number of its connection; the first is 1.
-    """
-
-    route: str
-    method: str
-    target: str
-    headers: dict[str, str]
-    connection: int
 
 
 class Deployment:
@@ -190,6 +170,10 @@ class Deployment:
         timeline: Mapping[str, Any] | None = None,
         speed: float = 1.0,
         release: str | None = None,
+        shell: str = "/bin/sh",
+        directory: str | Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        operating_system: str | None = None,
     ) -> EmbeddedAgent:
         """
         Add an agent to the latest build of a workspace, and start it.
@@ -204,11 +188,18 @@ class Deployment:
             speed: how many times faster than recorded the timeline is played.
             release: the release of its program, such as ``2.24`` for an agent that was not
                 restarted since its deployment was updated; by default that of the deployment.
+            shell, directory, environment, operating_system: for its terminals; see `Machine`.
 
         Raises:
             ValueError: the workspace has an agent of that name, the timeline cannot be played,
-                or the release is unknown.
+                or the release or the operating system is unknown.
         """
+        machine = Machine(
+            shell=shell,
+            directory=None if directory is None else Path(directory).absolute(),
+            environment=dict(environment or {}),
+            **({} if operating_system is None else {"operating_system": operating_system}),
+        )
         build = self._state.workspace(workspace, owner).latest_build
         return build.add_agent(
             name,
@@ -217,6 +208,7 @@ class Deployment:
             timeline=timeline,
             speed=speed,
             release=release,
+            machine=machine,
         )
 
     def skip_log_ids(self, count: int) -> None:
@@ -337,7 +329,7 @@ class Deployment:
             headers=self._headers(),
             ping_interval=self._ping_interval,
             liveness=(self.pong_timeout, self._state.release.pong_reason),
-            faults=self.faults.claim(call.name, kept=kept),
+            faults=self.faults.claim(call.name, kept=kept, request=request),
         )
         response = exchange.begin() or call.run(exchange, self._state, self.token)
         if response is not None:

@@ -24,6 +24,7 @@ from coder_agents.schema import (
     WorkspaceAgentStatus,
 )
 from coder_agents.testing.logs import LogStore
+from coder_agents.testing.machine import Machine
 from coder_agents.testing.releases import Release
 from coder_agents.testing.scripts import Outcome, Script
 
@@ -55,6 +56,7 @@ class Facts:
 
     Attributes:
         release: the release of the agent's program.
+        machine: the machine that the agent runs on.
         times: the times of events, under the API's field names.
         external_since: when the first line came that no script wrote.
     """
@@ -65,6 +67,7 @@ class Facts:
     created_at: datetime
     scripts: Sequence[InstalledScript]
     release: Release
+    machine: Machine
     parent_id: UUID | None = None
     status: WorkspaceAgentStatus = WorkspaceAgentStatus.CONNECTING
     lifecycle: WorkspaceAgentLifecycle = WorkspaceAgentLifecycle.CREATED
@@ -77,7 +80,7 @@ def describe(facts: Facts, logs: LogStore, release: Release) -> WorkspaceAgent:
     Return the agent as a deployment of *release* describes it.
     """
     connected = "first_connected_at" in facts.times
-    home = str(Path.cwd())
+    home = str(facts.machine.directory or Path.cwd())
     return WorkspaceAgent(
         id=facts.id,
         parent_id=facts.parent_id,
@@ -93,7 +96,7 @@ def describe(facts: Facts, logs: LogStore, release: Release) -> WorkspaceAgent:
         name=facts.name,
         resource_id=facts.resource_id,
         architecture=GO_ARCHITECTURES.get(platform.machine(), platform.machine()),
-        operating_system=platform.system().lower(),
+        operating_system=facts.machine.operating_system,
         logs_length=logs.size(facts.id),
         logs_overflowed=logs.overflowed(facts.id),
         directory=home,

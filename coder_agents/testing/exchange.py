@@ -31,6 +31,8 @@ class Exchange:
             where it does not; with an empty reason pongs are not checked.
         messages: how many messages were sent: events, WebSocket messages, or a response, which
             counts as one.
+        output_bytes: how many bytes of a terminal's output were sent.
+        input_bytes: how many bytes of a terminal's input were received.
         write: sends bytes; a fault may replace it by a slower function.
         chunked: whether a body of events is sent in chunks.
         stream: the stream that answers; None where a response does.
@@ -55,7 +57,9 @@ class Exchange:
         self.write: Callable[[bytes], None] = connection.send
         self.chunked = True
         self.stream: Stream | None = None
-        self._faults = faults
+        self.output_bytes = 0
+        self.input_bytes = 0
+        self._faults = {fault: fault.moment() for fault in faults}
 
     def begin(self) -> Response | None:
         """
@@ -93,9 +97,9 @@ class Exchange:
         self.write(self._head(head))
         self._strike()
 
-    def send_message(self, data: bytes, *, head: bytes = b"") -> None:
+    def send_message(self, data: bytes, *, head: bytes = b"", output: int = 0) -> None:
         """
-        Send one message after *head*.
+        Send one message after *head*; *output* is how many bytes of a terminal it has.
         """
         self._strike()
         head = self._head(head) if head else head
@@ -104,7 +108,27 @@ class Exchange:
             data = fault.on_message(self, data, len(head))
         self.write(data)
         self.messages += 1
+        self.output_bytes += output
         self._strike()
+
+    def note_input(self, size: int) -> None:
+        """
+        Note that *size* bytes of a terminal's input have arrived.
+        """
+        self.input_bytes += size
+        self._strike()
+
+    def output_room(self, size: int) -> int:
+        """
+        How much of *size* bytes of output may be sent before a fault has to be asked.
+        """
+        return int(min([size, *(each.output_left(self) for each in self._faults.values())]))
+
+    def input_room(self, size: int) -> int:
+        """
+        How much of *size* bytes of input may be taken before a fault has to be asked.
+        """
+        return int(min([size, *(each.input_left(self) for each in self._faults.values())]))
 
     def payload(self, text: bytes) -> bytes:
         """
@@ -124,4 +148,4 @@ class Exchange:
             fault.strike(self)
 
     def _due(self) -> list[Fault]:
-        return [fault for fault in self._faults if fault.after == self.messages]
+        return [fault for fault, moment in self._faults.items() if moment.reached(self)]

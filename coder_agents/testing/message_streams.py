@@ -8,6 +8,7 @@ import abc
 import math
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import wsproto
 from wsproto import events as frames
@@ -67,11 +68,17 @@ class Stream(abc.ABC):
             self._next_ping = now + self.exchange.ping_interval
             self.ping()
         until = min(self._next_ping, self.alive_until, math.inf if deadline is None else deadline)
-        if self.exchange.connection.wait(max(0.0, until - now)):
+        if self.await_input(max(0.0, until - now)):
             self.receive()
         # Only now: the input just read may be the answer to a ping.
         if time.monotonic() >= self.alive_until:
             self.give_up()
+
+    def await_input(self, seconds: float) -> bool:
+        """
+        Wait for input or a wake-up, at most *seconds*: whether there is input.
+        """
+        return self.exchange.connection.wait(seconds)
 
     @property
     def alive_until(self) -> float:
@@ -198,9 +205,15 @@ class WebSocketStream(Stream):
         Return a text frame.
         """
         # Not as a text message: wsproto refuses to send invalid UTF-8.
-        data = bytearray(self._protocol.send(frames.BytesMessage(text)))
+        data = bytearray(self.binary_frame(text))
         data[0] = data[0] & ~OPCODE_BITS | TEXT_OPCODE
         return bytes(data)
+
+    def binary_frame(self, data: bytes) -> bytes:
+        """
+        A binary frame.
+        """
+        return self._protocol.send(frames.BytesMessage(data))
 
     @property
     def alive_until(self) -> float:
@@ -249,8 +262,14 @@ class WebSocketStream(Stream):
             self.exchange.write(self._protocol.send(event.response()))
             raise ConnectionEnded
         elif isinstance(event, frames.Message):
-            self.close(*self._unexpected)
-            raise ConnectionEnded
+            self.take_message(event)
+
+    def take_message(self, message: frames.Message[Any]) -> None:
+        """
+        Close, as the peer must not send any.
+        """
+        self.close(*self._unexpected)
+        raise ConnectionEnded
 
     def fail(self, problem: str) -> None:
         """

@@ -23,6 +23,8 @@ class Release:
         forgets_superseded: whether an agent is gone once a newer build is complete.
         pong_reason: the close reason for a WebSocket whose peer answers no ping; empty where pongs
             are not checked.
+        closes_terminals: whether a terminal whose process has ended is closed with 1000; otherwise
+            its connection ends without a close frame.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Release:
     ends_deleted: bool = False
     forgets_superseded: bool = False
     pong_reason: str = ""
+    closes_terminals: bool = False
 
     @property
     def version(self) -> str:
@@ -68,6 +71,7 @@ RELEASES = {
             line_length=1_024,
             ends_deleted=True,
             pong_reason="Ping failed",
+            closes_terminals=True,
         ),
         Release(
             "2.35",
@@ -78,6 +82,7 @@ RELEASES = {
             ends_deleted=True,
             forgets_superseded=True,
             pong_reason="liveness probe failed",
+            closes_terminals=True,
         ),
     )
 }

@@ -50,6 +50,16 @@ class ReportedAgent:
             return self._describe() if self._recorded is None else self._recorded.agent
 
     @property
+    def connected(self) -> bool:
+        """
+        Whether it is connected to the deployment.
+        """
+        with self._changed:
+            recorded = self._recorded
+            status = self._facts.status if recorded is None else recorded.agent.status
+            return status == WorkspaceAgentStatus.CONNECTED
+
+    @property
     def document(self) -> WorkspaceAgent | Document:
         """
         The JSON form of `data`. During a timeline it is the recorded document, unknown fields

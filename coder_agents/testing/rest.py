@@ -223,4 +223,5 @@ def pty_signed_token(state: State, request: Request) -> Response:
         return message(400, "Invalid URL.", detail=f"The URL must be of {path}.")
     find_agent(state, str(agent_id))
     token = secrets.token_urlsafe(48)
+    state.signed_tokens[token] = str(agent_id)
     return answer(IssueReconnectingPTYSignedTokenResponse(signed_token=token))

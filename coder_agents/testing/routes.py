@@ -15,6 +15,7 @@ import attrs
 from coder_agents.testing import rest, streaming
 from coder_agents.testing.http import Request
 from coder_agents.testing.state import State
+from coder_agents.testing.terminals.route import open_terminal
 
 PREFIX = "/api/v2"
 AGENT = "/workspaceagents/{agent}"
@@ -37,6 +38,7 @@ class Route:
         flag: a query parameter that must be present.
         public: whether it needs no token.
         licensed: whether only a licensed deployment has it.
+        hidden: whether it is not found by who has no token.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Route:
     flag: str = ""
     public: bool = False
     licensed: bool = False
+    hidden: bool = False
 
     def exists(self, state: State) -> bool:
         """
@@ -108,6 +111,7 @@ ROUTES = (
         streaming.watch_containers,
         since=(2, 25),
     ),
+    Route("pty", "websocket", "GET", AGENT + "/pty", open_terminal, hidden=True),
     Route(
         "recreate_container",
         "rest",

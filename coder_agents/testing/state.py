@@ -44,6 +44,7 @@ class State:
         workspaces: the workspaces of all users, oldest first.
         licensed: whether it has the calls of licensed deployments.
         url: its URL.
+        signed_tokens: the tokens that were issued for terminals, with the ids of their agents.
         clock_offset: how far its clock is ahead of the true time.
     """
 
@@ -55,6 +56,7 @@ class State:
         self.licensed = False
         self.url = ""
         self.clock_offset = timedelta()
+        self.signed_tokens: dict[str, str] = {}
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self.logs = LogStore(now=self.now, limit=log_limit, line_length=release.line_length)

@@ -4,12 +4,9 @@ The handlers of calls that are answered with a stream.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from functools import lru_cache
-
-import wsproto
+from functools import lru_cache, partial
 
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.testing import documents
@@ -17,7 +14,7 @@ from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.connection import ServerStopping
 from coder_agents.testing.documents import compact
 from coder_agents.testing.exchange import Exchange
-from coder_agents.testing.http import Response
+from coder_agents.testing.handshake import accept
 from coder_agents.testing.message_streams import (
     POLICY_VIOLATION,
     PROTOCOL_ERROR,
@@ -25,12 +22,7 @@ from coder_agents.testing.message_streams import (
     Stream,
     WebSocketStream,
 )
-from coder_agents.testing.requirements import (
-    Refusal,
-    find_agent,
-    find_watched_agent,
-    parse_count,
-)
+from coder_agents.testing.requirements import find_agent, find_watched_agent, parse_count
 from coder_agents.testing.state import State
 
 # After so many intervals unchanged metadata is sent again, because its age has changed.
@@ -162,22 +154,4 @@ def _accept(
     """
     Do the handshake; *unexpected* is the close code and reason that answer a message of the peer.
     """
-    for name, wanted in (("Connection", "Upgrade"), ("Upgrade", "websocket")):
-        value = exchange.request.headers.get(name.lower(), "")
-        words = [word.strip().lower() for word in value.split(",")]
-        if wanted.lower() not in words:
-            raise _refusal(426, f'{name} header "{value}" does not contain {wanted}')
-    try:
-        return WebSocketStream(exchange, unexpected=unexpected)
-    except (wsproto.utilities.RemoteProtocolError, UnicodeError) as error:
-        raise _refusal(400, str(error)) from None
-
-
-def _refusal(status: int, violation: str) -> Refusal:
-    # A real server sends the error twice, as text and as JSON, so the body is neither.
-    problem = f"WebSocket protocol violation: {violation}"
-    detail = f"failed to accept WebSocket connection: {problem}"
-    document = {"message": "Failed to accept websocket.", "detail": detail}
-    text = f"{problem}\n{json.dumps(document, indent=chr(9))}\n"
-    headers = (("Connection", "Upgrade"), ("Content-Type", "text/plain; charset=utf-8"))
-    return Refusal(Response(status, text.encode(), headers))
+    return accept(exchange, partial(WebSocketStream, unexpected=unexpected))

@@ -16,6 +16,7 @@ from coder_agents.schema import (
     WorkspaceTransition,
 )
 from coder_agents.testing.agent import EmbeddedAgent
+from coder_agents.testing.machine import Machine
 from coder_agents.testing.metadata import Metadata
 from coder_agents.testing.notices import Notices
 from coder_agents.testing.releases import find_release
@@ -151,7 +152,9 @@ class EmbeddedBuild:
             missing = self.workspace.agents_before(self)
             for agent in (each for each in missing if each.name not in present):
                 scripts, metadata = agent.specification
-                self.add_agent(agent.name, scripts=scripts, metadata=metadata)
+                self.add_agent(
+                    agent.name, scripts=scripts, metadata=metadata, machine=agent.machine
+                )
 
     def fail(self, error: str = "exit status 1", *, error_code: str = "") -> None:
         """
@@ -204,6 +207,7 @@ class EmbeddedBuild:
         timeline: Mapping[str, Any] | None = None,
         speed: float = 1.0,
         release: str | None = None,
+        machine: Machine | None = None,
     ) -> EmbeddedAgent:
         """
         Create and start an agent.
@@ -216,6 +220,11 @@ class EmbeddedBuild:
             timeline: a recorded start to play in place of scripts; see `EmbeddedAgent.replay`.
             speed: how many times faster than recorded the timeline is played.
             release: the release of its program; by default that of its parent or the deployment.
+            machine: the machine that it runs on; by default that of its parent or an ordinary one.
+
+        Raises:
+            ValueError: the build has an agent of that name, the timeline cannot be played, or
+                the release is unknown.
         """
         own = None if release is None else find_release(release)
         whole = [Script(each) if isinstance(each, str) else each for each in scripts]
@@ -230,6 +239,7 @@ class EmbeddedBuild:
                 scripts=whole,
                 metadata=metadata,
                 release=own,
+                machine=machine,
             )
             if timeline is not None:
                 # Before the agent is visible, so that no client sees it without the timeline.

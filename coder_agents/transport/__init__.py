@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.kept_request import KeptRequest
     from coder_agents.transport.pages import is_page
     from coder_agents.transport.polled import PolledSource
+    from coder_agents.transport.pty import PtySource
     from coder_agents.transport.source import Source
     from coder_agents.transport.sse import ServerSentEvent, SSESource
     from coder_agents.transport.unreached import is_final, transport_error
@@ -35,6 +36,7 @@ __all__ = [
     "KeptRequest",
     "Params",
     "PolledSource",
+    "PtySource",
     "SSESource",
     "ServerSentEvent",
     "Source",
@@ -63,6 +65,7 @@ __getattr__, __dir__ = exports(
         "kept_request": "KeptRequest",
         "pages": "is_page",
         "polled": "PolledSource",
+        "pty": "PtySource",
         "source": "Source",
         "sse": "ServerSentEvent SSESource",
         "unreached": "is_final transport_error",

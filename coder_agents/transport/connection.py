@@ -70,6 +70,13 @@ class Connection:
         """
         return self._socket is not None
 
+    @property
+    def has_output(self) -> bool:
+        """
+        Whether output waits until the peer takes more.
+        """
+        return bool(self._output)
+
     def dial(self, pool: Any, request: requests.PreparedRequest, timeout: float) -> None:
         """
         Connect to the server of *request*, as a connection of urllib3's *pool* would.

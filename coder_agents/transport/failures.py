@@ -26,7 +26,7 @@ from coder_agents.errors import (
     PermissionDeniedError,
     RateLimitError,
     ServerError,
-    UnsupportedError,
+    UnsupportedCallError,
 )
 from coder_agents.render import escape_controls
 from coder_agents.transport.decoding import JSON
@@ -148,7 +148,7 @@ def lacks_call(error: BaseException) -> bool:
 
 def _class_for(status: int, message: str) -> type[APIError]:
     if status == 404 and message == _ROUTE_NOT_FOUND:
-        return UnsupportedError
+        return UnsupportedCallError
     if status == 400 and _NOT_CONNECTED.fullmatch(message):
         return AgentNotConnectedError
     if status == 403 and message == _DISABLED:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import http.cookiejar
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +29,7 @@ from coder_agents.transport.surroundings import authorities, proxies_for
 
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
+    from coder_agents.transport.session import Closable
 
 Params = Sequence[tuple[str, str]]
 
@@ -54,6 +55,7 @@ class HTTP:
 
     Attributes:
         owns_session: whether the session is the object's own.
+        held: what is closed together with it, by keys of those who use it.
     """
 
     def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
@@ -68,12 +70,13 @@ class HTTP:
         self._proxy_is_checked = False
         self._closed = False
         self._kept: dict[int, KeptConnections] = {}
+        self.held: dict[Hashable, Closable] = {}
 
     def __repr__(self) -> str:
         return f"<HTTP {self.settings.url}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_kept": {}}
+        return {**vars(self), "_kept": {}, "held": {}}
 
     def close(self) -> None:
         """
@@ -82,6 +85,8 @@ class HTTP:
         self._closed = True
         for kept in list(self._kept.values()):
             kept.close()
+        for held in list(self.held.values()):
+            held.close()
         if self.owns_session:
             self.session.close()
 

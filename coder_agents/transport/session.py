@@ -7,13 +7,24 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
 from coder_agents.transport import fork
 
 Hooks = dict[str, list[Callable[..., Any]]]
+
+
+class Closable(Protocol):
+    """
+    An object that is closed with the client.
+    """
+
+    def close(self) -> None:
+        """
+        Free what it holds, also twice.
+        """
 
 
 def hooks_without_cookies(session: requests.Session) -> Hooks:

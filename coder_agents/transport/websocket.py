@@ -237,7 +237,9 @@ class WebSocketSource(HTTPSource[bytes]):
         """
         Send a close frame if that needs no waiting, and free the socket.
         """
-        if self._accepted:
-            with contextlib.suppress(ClosedError):
-                self._send_frame(ABNF.OPCODE_CLOSE, _NORMAL.to_bytes(2, "big"))
-        self.free()
+        try:
+            if self._accepted:
+                with contextlib.suppress(ClosedError):
+                    self._send_frame(ABNF.OPCODE_CLOSE, _NORMAL.to_bytes(2, "big"))
+        finally:
+            self.free()

@@ -24,7 +24,7 @@ from coder_agents import (
     DevcontainerNotFoundError,
     DevcontainersDisabledError,
     NotFoundError,
-    UnsupportedError,
+    UnsupportedCallError,
     WorkspaceNotFoundError,
 )
 from coder_agents.schema import (
@@ -196,8 +196,13 @@ def test_a_refusal_is_the_error_of_its_class(
 
 RAW = [
     ("agent_400_bad_uuid", "GET", "/workspaceagents/notauuid", BadRequestError),
-    ("route_404", "GET", "/nope", UnsupportedError),
-    ("signed_token_agpl", "POST", "/applications/reconnecting-pty-signed-token", UnsupportedError),
+    ("route_404", "GET", "/nope", UnsupportedCallError),
+    (
+        "signed_token_agpl",
+        "POST",
+        "/applications/reconnecting-pty-signed-token",
+        UnsupportedCallError,
+    ),
     ("workspace_by_name_404", "GET", "/users/me/workspace/nope", NotFoundError),
 ]
 
@@ -466,7 +471,7 @@ def test_an_agent_that_is_too_old_for_a_call_is_told_with_its_version(
     for each in (found, recording("2.30", "old_agent_containers"), recording("2.30", "old_agent")):
         register(replay, each)
     agent = agent_of(found, Client(URL, TOKEN, retries=0))
-    with pytest.raises(UnsupportedError) as raised:
+    with pytest.raises(UnsupportedCallError) as raised:
         agent.delete_devcontainer(devcontainer_of(found))
     error = raised.value
     assert (error.call, error.since) == ("agent.delete_devcontainer()", "2.30")

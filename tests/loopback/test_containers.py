@@ -24,7 +24,7 @@ from coder_agents import (
     NotFoundError,
     Reconnect,
     StreamOptions,
-    UnsupportedError,
+    UnsupportedCallError,
 )
 from coder_agents.schema import (
     WorkspaceAgentContainer,
@@ -331,7 +331,7 @@ def test_what_an_old_agent_cannot_do_is_told_with_its_version(
     """
     It is the agent that lacks the call: its workspace is to be restarted.
     """
-    with pytest.raises(UnsupportedError, match=r"this agent \(v2\.24\.0\)") as raised:
+    with pytest.raises(UnsupportedCallError, match=r"this agent \(v2\.24\.0\)") as raised:
         CHANGES[name](client.agent(old.id), which)
     error = raised.value
     assert (error.call, error.since) == (f"agent.{name}()", SINCE[name])

@@ -14,7 +14,7 @@ from .checkout import CHECKOUT
 pytestmark = pytest.mark.unmeasured
 
 FOLDERS = {
-    "coder_agents": ("*.py", "py.typed"),
+    "coder_agents": ("*.py", "*.sh", "py.typed"),
     "tests": ("*.py",),
     "docs": ("*.rst", "*.py", "*.svg", "*.css"),
     "benchmarks": ("*.py", "go.mod", "*.go"),

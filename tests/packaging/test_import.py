@@ -26,6 +26,7 @@ WATCH = Path(__file__).with_name("import_watch.py")
 OPTIONAL = {
     "IPython",
     "click",
+    "fsspec",
     "matplotlib",
     "msgspec",
     "pandas",
@@ -33,7 +34,7 @@ OPTIONAL = {
     "rich",
     "wsproto",
 }
-ROOMS = {f"coder_agents.{room}" for room in ("cli", "demo", "display", "testing")}
+ROOMS = {f"coder_agents.{room}" for room in ("cli", "demo", "display", "filesystem", "testing")}
 
 
 def watch_import(folder: Path) -> dict[str, Any]:

@@ -37,10 +37,11 @@ def reading_order() -> list[str]:
 
 def test_front_page_groups_every_chapter() -> None:
     """
-    Start, read, follow, when things break, test and reference; no page is forgotten.
+    Start, read, follow, run, when things break, test and reference; no page is forgotten.
     """
     captions = re.findall(r":caption: (.+)", INDEX)
-    assert captions == ["Start", "Read", "Follow", "When things break", "Test", "Reference"]
+    groups = ["Start", "Read", "Follow", "Run", "When things break", "Test", "Reference"]
+    assert captions == groups
     included = {"bench_table", "faults_table", "soak_report", "index"}
     assert sorted(reading_order()) == sorted({path.stem for path in DOCS.glob("*.rst")} - included)
 
@@ -188,7 +189,13 @@ def test_picture_of_the_documentation_is_the_demo() -> None:
     text = PICTURE.read_text(encoding="utf-8")
     image = ElementTree.fromstring(text)
     shown = " ".join(each.text or "" for each in image.iter())
-    for part in ("$ make demo", "The agent is ready.", "Load", "This is Linux on"):
+    for part in (
+        "$ make demo",
+        "The agent is ready.",
+        "Load",
+        "This is Linux on",
+        "The return code is 7",
+    ):
         assert part in shown
     assert set(re.findall(r"(?<![\w.])/\w+", shown)) == {"/usr"}
     assert re.findall(r"(?:https?:)?//(?!www\.w3\.org)", text) == []

@@ -4,6 +4,7 @@ What the built wheel holds and says of itself.
 
 from __future__ import annotations
 
+import configparser
 import re
 import zipfile
 from email.message import Message
@@ -64,8 +65,16 @@ def test_wheel_holds_nothing_but_the_package(names: list[str]) -> None:
     assert {name.split("/")[0].split("-")[0] for name in names} == {"coder_agents"}
     assert {Path(name).suffix for name in names if name.startswith("coder_agents/")} == {
         ".py",
+        ".sh",
         ".typed",
     }
+
+
+def test_wheel_holds_the_program_of_the_agent(names: list[str]) -> None:
+    """
+    The control shell is a file of the package, not of the checkout alone.
+    """
+    assert "coder_agents/jobs/control_shell.sh" in names
 
 
 def test_wheel_is_typed(names: list[str]) -> None:
@@ -150,10 +159,25 @@ def test_testing_extra_brings_the_embedded_deployment(metadata: Message) -> None
     assert {re.split("[>=]", line)[0] for line in extra} == {"cryptography", "wsproto"}
 
 
+def test_files_extra_brings_fsspec_which_finds_the_agents(wheel: Path, metadata: Message) -> None:
+    """
+    The extra for files holds fsspec alone, and the wheel registers its protocol.
+    """
+    assert {re.split("[>=]", line)[0] for line in requirements(metadata, "files")} == {"fsspec"}
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [n for n in archive.namelist() if n.endswith(".dist-info/entry_points.txt")]
+        entries = configparser.ConfigParser()
+        entries.read_string(archive.read(name).decode())
+    assert dict(entries["fsspec.specs"]) == {"coder": "coder_agents.filesystem:AgentFileSystem"}
+
+
 def test_oldest_run_pins_what_the_wheel_promises(metadata: Message) -> None:
     """
     What `make test-oldest` installs are the lower bounds of the built package.
     """
-    promised = requirements(metadata) | requirements(metadata, "testing")
-    pins = run("tools/lower_bounds.py", "testing").split()
+    extras = ("testing", "fast", "files")
+    promised = requirements(metadata).union(*(requirements(metadata, extra) for extra in extras))
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    assert f"tools/lower_bounds.py {' '.join(extras)} >" in makefile
+    pins = run("tools/lower_bounds.py", *extras).split()
     assert set(pins) == {line.replace(">=", "==") for line in promised}

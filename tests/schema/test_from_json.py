@@ -37,8 +37,10 @@ from coder_agents.schema import (
     from_json,
     scalars,
     shapes,
+    structures,
     to_json,
     validating,
+    with_msgspec,
 )
 from coder_agents.schema.fields import Age, Int64, is_identifying, json_name
 
@@ -595,3 +597,20 @@ def test_the_classes_of_answers_are_identified() -> None:
         "WorkspaceBuild": ["id"],
         "WorkspacesResponse": ["workspaces"],
     }
+
+
+def test_the_first_object_of_a_class_is_read_like_every_other_one() -> None:
+    """
+    What is built once for each class is built by the first object, and changes no result.
+    """
+    text = '{"id": 7, "output": "x", "created_at": "2026-11-22T08:36:52Z"}'
+    result = '{"age": 9223372036, "value": "x"}'
+    for built in (with_msgspec.reader, structures.structure, structures.maker):
+        built.cache_clear()
+    for _ in range(2):
+        line = from_json(text, WorkspaceAgentLog)
+        assert (line.id, line.output) == (7, "x")
+        assert from_json(result, WorkspaceAgentMetadataResult).age is None
+        assert from_json('{"workspaces": null}', WorkspacesResponse).workspaces == ()
+    with pytest.raises(DecodeError, match="64"):
+        from_json('{"id": 9223372036854775808}', WorkspaceAgentLog)

@@ -6,21 +6,18 @@ from __future__ import annotations
 
 import gc
 import itertools
-import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from effort import times
+from forked import Child
 
 from coder_agents import Agent, Client, StreamEnd, StreamError
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -31,55 +28,6 @@ pytestmark = [
     pytest.mark.unmeasured,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
 ]
-
-CHILD_SECONDS = 200
-
-
-class Child:
-    """
-    A forked process that does *work* and reports what it returns, as JSON.
-    """
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self._reader, writer = os.pipe()
-        with warnings.catch_warnings():
-            # The embedded deployment has threads; the child does not use them.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
-        if self._pid == 0:
-            self._run(work, writer)
-        os.close(writer)
-
-    def _run(self, work: Callable[[], Any], writer: int) -> None:
-        try:
-            # Whatever hangs here ends the child.
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(CHILD_SECONDS)
-            try:
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always")
-                    report = {"result": work()}
-                report["warnings"] = [str(each.message) for each in caught]
-            except BaseException:
-                report = {"error": traceback.format_exc()}
-            os.write(writer, json.dumps(report).encode())
-        finally:
-            os._exit(0)
-
-    def result(self) -> Any:
-        """
-        Wait for the child; return what the work returned.
-        """
-        told = b""
-        while data := os.read(self._reader, 65_536):
-            told += data
-        os.close(self._reader)
-        os.waitpid(self._pid, 0)
-        assert told, "the child hung or died"
-        report = json.loads(told)
-        assert "error" not in report, report["error"]
-        assert not report["warnings"], report["warnings"]
-        return report["result"]
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "tls"])

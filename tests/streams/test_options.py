@@ -145,6 +145,7 @@ def test_an_end_is_a_sentence() -> None:
         "AGENT_GONE",
         "WORKSPACE_STOPPED",
         "WORKSPACE_DELETED",
+        "JOB_ENDED",
         "ALL_ENDED",
         "GAVE_UP",
         "FAILED",

@@ -22,14 +22,19 @@ from coder_agents import (
     AuthenticationError,
     BadRequestError,
     CoderError,
+    CommandError,
+    CommandLostError,
+    CommandTimeoutError,
     ConfigError,
     ConflictError,
+    ControlShellError,
     DecodeError,
     DevcontainerError,
     DevcontainerNotFoundError,
     DevcontainersDisabledError,
     DevcontainerTimeoutError,
     FindingError,
+    JobNotFoundError,
     MessageTooLargeError,
     NoAgentsError,
     NotFoundError,
@@ -43,10 +48,14 @@ from coder_agents import (
     RequestTimeoutError,
     ServerError,
     ServerEventError,
+    ShellError,
     StartupError,
     StreamError,
+    TerminalError,
+    TerminalNotFoundError,
     TLSError,
     TransportError,
+    UnsupportedCallError,
     UnsupportedError,
     WorkspaceFailedError,
     WorkspaceNotFoundError,
@@ -90,7 +99,7 @@ ANSWERED: list[tuple[type[APIError], int, bool]] = [
     (AuthenticationError, 401, False),
     (PermissionDeniedError, 403, False),
     (NotFoundError, 404, False),
-    (UnsupportedError, 404, False),
+    (UnsupportedCallError, 404, False),
     (DevcontainersDisabledError, 403, False),
     (DevcontainersDisabledError, 404, False),
     (ConflictError, 409, False),
@@ -126,6 +135,15 @@ OTHERS: list[tuple[type[CoderError], bool]] = [
     (AgentShutDownError, False),
     (ReadyTimeoutError, False),
     (DecodeError, False),
+    (CommandError, False),
+    (CommandTimeoutError, False),
+    (CommandLostError, False),
+    (ControlShellError, False),
+    (JobNotFoundError, False),
+    (ShellError, False),
+    (TerminalError, False),
+    (TerminalNotFoundError, False),
+    (UnsupportedError, False),
     (StreamError, False),
     (MessageTooLargeError, False),
     (ServerEventError, False),
@@ -179,11 +197,7 @@ def test_each_exception_is_in_the_tables() -> None:
     A new one has to be given its place.
     """
     known = {kind for kind, _ in OTHERS} | {kind for kind, _, _ in ANSWERED}
-    defined = {
-        value
-        for value in vars(all_errors).values()
-        if isinstance(value, type) and issubclass(value, CoderError)
-    }
+    defined = {getattr(all_errors, name) for name in all_errors.__all__}
     assert known == defined
 
 

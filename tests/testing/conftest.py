@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import requests
 import websocket
+from pty_client import PtyClient
 
-from coder_agents.testing import Deployment
+from coder_agents.schema import WorkspaceAgentContainer
+from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.testing.fixtures import coder_deployment
 
 __all__ = ["coder_deployment"]
@@ -25,7 +27,7 @@ API = "/api/v2"
 
 def open_sockets() -> int:
     """
-    How many sockets this process has open.
+    How many sockets, pipes and terminals this process has open.
     """
     links = []
     for descriptor in os.listdir("/proc/self/fd"):
@@ -33,17 +35,18 @@ def open_sockets() -> int:
             links.append(os.readlink(f"/proc/self/fd/{descriptor}"))
         except FileNotFoundError:
             continue
-    return sum(link.startswith(("socket:", "pipe:", "anon_inode")) for link in links)
+    kinds = ("socket:", "pipe:", "anon_inode", "/dev/pt")
+    return sum(link.startswith(kinds) for link in links)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     """
-    Fail a test that leaves a thread, a socket or a pipe behind.
+    Fail a test that leaves a thread, a socket, a pipe or a terminal behind.
     """
     threads, sockets = threading.active_count(), open_sockets()
     yield
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of an earlier test may have ended meanwhile
     if open_sockets() > sockets:
         # An exception of a client may keep its socket in a cycle.
         gc.collect()
@@ -141,12 +144,43 @@ def calls() -> Iterator[Callable[[Deployment], Caller]]:
 
 
 @pytest.fixture
+def terminal() -> Iterator[Callable[..., PtyClient]]:
+    """
+    A function that opens a terminal; see `PtyClient`.
+    """
+    clients: list[PtyClient] = []
+
+    def make(*arguments: Any, **options: Any) -> PtyClient:
+        clients.append(PtyClient(*arguments, **options))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
 def deployment() -> Iterator[Deployment]:
     """
     A deployment of 2.31 whose pings and metadata come quickly.
     """
     with Deployment(ping_interval=0.1, metadata_interval=0.05) as made:
         yield made
+
+
+@pytest.fixture
+def agent(deployment: Deployment) -> EmbeddedAgent:
+    """
+    An agent with a container that runs, and one that does not.
+    """
+    made = deployment.add_agent()
+    made.set_containers(
+        [
+            WorkspaceAgentContainer(id="0123456789abcdef", name="web", running=True),
+            WorkspaceAgentContainer(id="fedcba9876543210", name="old"),
+        ]
+    )
+    return made
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from coder_agents import (
     RequestTimeoutError,
     ServerError,
     TransportError,
-    UnsupportedError,
+    UnsupportedCallError,
 )
 from coder_agents.transport import is_gone, quoted
 
@@ -135,7 +135,7 @@ def test_no_cookie_is_kept_and_no_netrc_is_read(
         (401, {"message": "no"}, AuthenticationError),
         (403, {"message": "no"}, PermissionDeniedError),
         (404, {"message": "no"}, NotFoundError),
-        (404, {"message": "Route not found."}, UnsupportedError),
+        (404, {"message": "Route not found."}, UnsupportedCallError),
         (409, {"message": "no"}, ConflictError),
         (429, {"message": "no"}, RateLimitError),
         (500, {"message": "no"}, ServerError),

@@ -8,14 +8,18 @@ import abc
 import random
 import threading
 from typing import Any, ClassVar
+from urllib.parse import unquote_plus
 
 from coder_agents.testing.connection import Connection, ConnectionEnded, ServerStopping
 from coder_agents.testing.exchange import Exchange
-from coder_agents.testing.http import Response
+from coder_agents.testing.faults.moment import Moment
+from coder_agents.testing.http import Request, Response
 
 # The kinds of answers of routes, and the kind of a connection before its first request.
 ANSWERS = frozenset({"rest", "events", "websocket"})
 ANYWHERE = ANSWERS | {"connection"}
+
+Position = int | range | None
 
 
 class Fault:
@@ -33,10 +37,15 @@ class Fault:
         protocols: the kinds of routes that it supports: ``rest``, ``events``, ``websocket`` and
             ``connection``.
         needs_tls: whether it needs TLS.
+        routes: the only routes that it supports; empty for all of its kinds.
         route: the name of the route on which it waits.
         after: how many messages are sent before it strikes. A response is one message.
         times: how many connections it strikes; None for all.
+        after_bytes: on a terminal, after how many bytes of output it strikes instead, or a range to
+            draw that from for each connection.
+        after_input_bytes: the same of input.
         kept: whether it strikes only requests on a connection that has served another before.
+        containing: what the path and query of a request contain that it strikes, decoded.
         struck: how many connections have met it.
         random: its own random generator.
     """
@@ -45,6 +54,7 @@ class Fault:
     combines: ClassVar[bool] = False
     protocols: ClassVar[frozenset[str]] = ANSWERS
     needs_tls: ClassVar[bool] = False
+    routes: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,
@@ -53,25 +63,48 @@ class Fault:
         after: int,
         times: int | None,
         random: random.Random,
+        after_bytes: Position = None,
+        after_input_bytes: Position = None,
         kept: bool = False,
+        containing: str = "",
     ) -> None:
         self.route = route
         self.after = after
         self.times = times
+        self.after_bytes = after_bytes
+        self.after_input_bytes = after_input_bytes
         self.kept = kept
+        self.containing = containing
         self.random = random
         self.struck = 0
         self._released = False
         self._held: list[Connection] = []
         self._changed = threading.Condition()
 
-    def claim(self, route: str, *, kept: bool) -> bool:
+    def moment(self) -> Moment:
+        """
+        When it strikes a connection that it has just met.
+        """
+        return Moment(self.after, self._draw(self.after_bytes), self._draw(self.after_input_bytes))
+
+    def _draw(self, position: Position) -> int | None:
+        return self.random.choice(position) if isinstance(position, range) else position
+
+    def concerns(self, request: Request) -> bool:
+        """
+        Whether it can strike *request*.
+        """
+        return self.containing in unquote_plus(request.target)
+
+    def claim(self, route: str, *, kept: bool, request: Request | None = None) -> bool:
         """
         Take a connection of *route*; return False where the fault has another route, or has struck
         often enough.
         """
         with self._changed:
             if route != self.route or (self.kept and not kept):
+                return False
+            if request is not None and not self.concerns(request):
                 return False
             if self.times is not None and self.struck >= self.times:
                 return False
@@ -166,7 +199,7 @@ class RequestFault(Fault):
 
     def __init__(self, **common: Any) -> None:
         super().__init__(**common)
-        if self.after:
+        if self.after or self.after_bytes or self.after_input_bytes:
             raise ValueError(f"{self.kind} strikes before any message: after must be 0")
 
 

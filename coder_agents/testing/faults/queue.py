@@ -30,9 +30,22 @@ from coder_agents.testing.faults.messages import (
     Split,
 )
 from coder_agents.testing.faults.pace import Delay, Drip, Unchunked
+from coder_agents.testing.faults.terminals import (
+    IgnoredContainer,
+    LostCommand,
+    LostTail,
+    NeverAttached,
+    SlowReader,
+    Stall,
+    Vanish,
+)
+from coder_agents.testing.http import Request
 
 # The route of a connection before its first request.
 CONNECTION = "connection"
+
+TERMINAL = "pty"
+BYTES = ("after_bytes", "after_input_bytes")
 
 KINDS: Mapping[str, type[Fault]] = {
     fault.kind: fault
@@ -44,8 +57,12 @@ KINDS: Mapping[str, type[Fault]] = {
         Drop,
         ErrorEvent,
         Html,
+        IgnoredContainer,
         InvalidJson,
         InvalidUtf8,
+        LostCommand,
+        LostTail,
+        NeverAttached,
         NotConnected,
         Oversize,
         Redirect,
@@ -54,9 +71,12 @@ KINDS: Mapping[str, type[Fault]] = {
         Reset,
         RollingRestart,
         Silence,
+        SlowReader,
         Split,
+        Stall,
         BrokenTLS,
         Unchunked,
+        Vanish,
     )
 }
 
@@ -93,7 +113,11 @@ class Faults:
             after: how many messages a connection gets before the fault strikes.
             times: how many connections it strikes; None for all from now on.
             options: the options of the kind. Each kind accepts ``kept=True``, for a fault that
-                strikes only requests on a connection that has served another before.
+                strikes only requests on a connection that has served another before, and
+                ``containing="text"``, for a fault that strikes only requests with that text in path
+                and query. On the route ``pty`` each kind accepts ``after_bytes`` or
+                ``after_input_bytes`` in place of *after*: a number of bytes of output or input, or
+                a range to draw the number from for each connection.
 
         Returns:
             The fault, which counts its strikes and can release held connections.
@@ -114,6 +138,13 @@ class Faults:
             raise ValueError("for the route connection, after must be 0 and kept False")
         if after < 0 or (times is not None and times < 0):
             raise ValueError("after and times must not be negative")
+        places = _places(options)
+        if places and (after or len(places) > 1):
+            raise ValueError(f"only one of after, {' and '.join(BYTES)} can be given")
+        if places and route != TERMINAL:
+            raise ValueError(f"{places[0]} needs the route {TERMINAL}, not {route}")
+        if KINDS[kind].routes and route not in KINDS[kind].routes:
+            raise ValueError(f"{kind} needs the route {TERMINAL}, not {route}")
         with self._lock:
             chance = random.Random(f"{self._seed}/{self._added}")
             fault = KINDS[kind](route=route, after=after, times=times, random=chance, **options)
@@ -137,16 +168,34 @@ class Faults:
         for fault in waiting:
             fault.release()
 
-    def claim(self, route: str, *, kept: bool = False) -> list[Fault]:
+    def claim(
+        self, route: str, *, kept: bool = False, request: Request | None = None
+    ) -> list[Fault]:
         """
         Return the faults that the next connection of *route* meets.
 
-        *kept* is whether the connection has served another request before.
+        *kept* is whether the connection has served another request before *request*.
         """
         met: list[Fault] = []
         with self._lock:
             for fault in self._waiting:
                 alone = any(not other.combines for other in met)
-                if (fault.combines or not alone) and fault.claim(route, kept=kept):
+                if (fault.combines or not alone) and fault.claim(route, kept=kept, request=request):
                     met.append(fault)
         return met
+
+
+def _places(options: Mapping[str, Any]) -> list[str]:
+    """
+    The names of those *options* that are a number of bytes.
+
+    Raises:
+        ValueError: a number is negative, or there is none.
+    """
+    given = [name for name in BYTES if options.get(name) is not None]
+    for name in given:
+        value = options[name]
+        least = min(value, default=-1) if isinstance(value, range) else value
+        if least < 0:
+            raise ValueError(f"{name} must be a number of bytes or a range of them")
+    return given

@@ -1,0 +1,44 @@
+"""
+How bytes are written into a request: as a format of the shell's printf, or as base64.
+"""
+
+from __future__ import annotations
+
+import base64
+
+# What is sent as it is. No space, no backslash, no percent sign, no semicolon, nothing that a shell
+# expands, and no hyphen: printf would take it for an option.
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+:,@=")
+_ESCAPES = tuple(chr(byte) if byte in _PLAIN else f"\\{byte:03o}" for byte in range(256))
+
+# Above so many bytes a payload follows its request as base64, where the agent has base64: the
+# shell's own read takes a byte at a time.
+MAX_INLINE = 1500
+
+
+def to_bytes(text: str | bytes) -> bytes:
+    """
+    Return *text* as the agent's bytes: UTF-8, where surrogates stand for bytes that are not.
+    """
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+
+
+def escaped(text: str | bytes) -> bytes:
+    """
+    Return *text* as one word: an equals sign and a format of printf that contains only ASCII.
+    """
+    return b"=" + "".join([_ESCAPES[byte] for byte in to_bytes(text)]).encode("ascii")
+
+
+def payload(data: bytes, *, base64_available: bool) -> tuple[bytes, bytes]:
+    """
+    Return the words for *data* at the end of a request, and what follows the request's line.
+
+    ``p =FORMAT`` for what is short, and for all where the agent has no base64. Otherwise ``b
+    LENGTH``, and after the line so many bytes of base64 in one line, its newline included: each
+    newline would be two characters of JSON.
+    """
+    if len(data) <= MAX_INLINE or not base64_available:
+        return b"p " + escaped(data), b""
+    following = base64.b64encode(data) + b"\n"
+    return b"b %d" % len(following), following

@@ -1,0 +1,183 @@
+"""
+Spare supervisors: started in advance, one for each control shell.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from coder_agents.jobs.protocol import Quit, Remove
+
+from .conftest import Opener
+from .shells import MAX_SILENCE, ControlShell
+
+
+def spare_of(control: ControlShell, spool: Path) -> int:
+    """
+    Make *control* start a spare supervisor; return its number.
+    """
+    control.run("true")
+    for job in spool.glob("[!.]*"):
+        control.ask(Remove(job.name, later=True))
+    return int(waiting(spool, ".spare-*/spare.*").suffix[1:])
+
+
+def waiting(spool: Path, pattern: str) -> Path:
+    """
+    Return the one path of *pattern*, once it is there.
+    """
+    deadline = time.monotonic() + MAX_SILENCE
+    while not (found := list(spool.glob(pattern))):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    [path] = found
+    return path
+
+
+def is_taken(spool: Path, job: str, spare: int) -> bool:
+    """
+    Return whether the supervisor *spare* has run *job*.
+    """
+    return [int(path.suffix[1:]) for path in spool.glob(f"{job}/by.*")] == [spare]
+
+
+@pytest.mark.parametrize(
+    ("streams", "expected"),
+    [
+        ({}, (b"out\n", b"err\n")),
+        ({"stdout": "null"}, (b"", b"err\n")),
+        ({"stderr": "null"}, (b"out\n", b"")),
+        ({"stderr": "out"}, (b"out\nerr\n", b"")),
+    ],
+)
+def test_a_spare_supervisor_runs_the_next_job(
+    control: ControlShell,
+    spool: Path,
+    tmp_path: Path,
+    streams: dict[str, str],
+    expected: tuple[bytes, bytes],
+) -> None:
+    """
+    Its outputs, its folder, its environment and its exit code are as those of any job, and it
+    leads a group of its own.
+    """
+    spare = spare_of(control, spool)
+    place = tmp_path / "a $place"
+    place.mkdir()
+    command = "echo $$ $PWD $(env | grep -c ca[0-9]) $A >here; cat; echo out; echo err >&2; exit 7"
+    control.start(command, job="j", cwd=str(place), env={"A": "b c"}, wait=5, **streams)
+    done = control.finish("j")
+    assert (done.returncode, done.stdout, done.stderr) == (7, *expected)
+    assert (place / "here").read_text() == f"{done.pid} {place} 0 b c\n"
+    assert is_taken(spool, "j", spare)
+    control.start("kill -KILL 0", job="k", wait=5)
+    assert control.finish("k").returncode == -signal.SIGKILL
+
+
+def test_a_long_command_gets_the_spare_supervisor(control: ControlShell, spool: Path) -> None:
+    """
+    A command that follows its request as base64 is run, and its output of several pieces is exact.
+    """
+    spare = spare_of(control, spool)
+    control.start(f"seq 100000; true {'x' * 3000}", job="j", wait=5)
+    expected = b"".join(b"%d\n" % number for number in range(1, 100001))
+    assert control.finish("j").stdout == expected
+    assert is_taken(spool, "j", spare)
+
+
+@pytest.mark.parametrize(
+    "options", [{"timeout": 60}, {"stdin": "followed"}, {"cwd": "it's"}], ids=str
+)
+def test_other_jobs_leave_it_alone(
+    control: ControlShell, spool: Path, home: Path, options: dict[str, object]
+) -> None:
+    """
+    A job with a time-out, with input, or in a folder whose name has a quote gets a supervisor of its own.
+    """
+    spare = spare_of(control, spool)
+    (home / "it's").mkdir()
+    control.start("echo out", job="j", wait=5, **options)
+    assert control.finish("j").stdout == b"out\n"
+    assert not is_taken(spool, "j", spare)
+    control.start("true", job="k", wait=5)
+    control.finish("k")
+    assert is_taken(spool, "k", spare)
+
+
+def test_one_that_was_killed_is_not_waited_for(control: ControlShell, spool: Path) -> None:
+    """
+    The next job gets a supervisor of its own.
+    """
+    spare = spare_of(control, spool)
+    os.killpg(spare, signal.SIGKILL)
+    deadline = time.monotonic() + MAX_SILENCE
+    while Path(f"/proc/{spare}").exists():  # until its parent has noticed, too
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    control.start("exit 3", job="j", wait=5)
+    assert control.finish("j").returncode == 3
+    assert not is_taken(spool, "j", spare)
+
+
+def test_somebody_else_starts_the_same_job_in_that_moment(
+    opened: Opener, environment: dict[str, str], spool: Path, home: Path
+) -> None:
+    """
+    Where the folder of the job appears before that of the spare one is renamed, the job runs once.
+    """
+    shadow = home / "shadow"
+    shadow.mkdir()
+    (shadow / "mv").write_text('#!/bin/sh\nmkdir "$2"\nPATH=${PATH#*:}\nexec mv "$@"\n')
+    (shadow / "mv").chmod(0o755)
+    control = opened(PATH=f"{shadow}:{environment['PATH']}")
+    spare = spare_of(control, spool)
+    control.start("echo run >>count; exit 4", job="j", wait=5)
+    assert control.finish("j").returncode == 4
+    assert (home / "count").read_text() == "run\n"
+    assert not is_taken(spool, "j", spare)
+
+
+@pytest.mark.parametrize("how", ["quit", "hang up"])
+def test_it_ends_with_its_control_shell(control: ControlShell, spool: Path, how: str) -> None:
+    """
+    Neither a process nor a folder is left.
+    """
+    spare = spare_of(control, spool)
+    if how == "quit":
+        control.ask(Quit())
+    control.close()
+    deadline = time.monotonic() + MAX_SILENCE
+    while list(spool.glob(".spare-*")) or _lives(spare):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_without_pipes_there_is_none(
+    opened: Opener, environment: dict[str, str], spool: Path, home: Path
+) -> None:
+    """
+    Where no pipe with a name can be made, jobs run as before, and no folder of a spare one is left.
+    """
+    shadow = home / "shadow"
+    shadow.mkdir()
+    (shadow / "mkfifo").write_text("#!/bin/sh\nexit 1\n")
+    (shadow / "mkfifo").chmod(0o755)
+    control = opened(PATH=f"{shadow}:{environment['PATH']}")
+    for _ in range(2):
+        assert control.run("echo out").stdout == b"out\n"
+        for job in spool.glob("[!.]*"):
+            control.ask(Remove(job.name))
+    assert list(spool.glob(".spare-*")) == []
