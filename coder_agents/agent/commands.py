@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
 from coder_agents.errors import UnsupportedError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from coder_agents.jobs.shells import Shells
     from coder_agents.jobs.sinks import Target
     from coder_agents.terminal import Terminal
+    from coder_agents.terminal.route import Route
 
 
 class CommandMethods(BaseAgent):
@@ -201,6 +203,7 @@ class CommandMethods(BaseAgent):
         container: str | None = None,
         container_user: str | None = None,
         reconnect_id: uuid.UUID | str | None = None,
+        workspace_proxy: str | None = None,
     ) -> Terminal:
         """
         Return a terminal in which *command* runs, or the login shell where that is empty.
@@ -209,17 +212,25 @@ class CommandMethods(BaseAgent):
         attaches again to a terminal that runs, and replays the end of its output. *container* is a container on the
         agent's machine.
 
+        *workspace_proxy* is the URL of a workspace proxy, over which the terminal is attached: it may be
+        nearer to the agent. The proxy gets a token for this terminal only, and neither the session token nor
+        the client's *headers*. Licensed deployments have workspace proxies.
+
         Raises *TerminalNotFoundError* where no terminal of that id runs, *TerminalError* where the agent can
         start none, *UnsupportedError* where the agent has no POSIX shell or the command would not run in the
         container, *CoderError* where the deployment refuses, *ValueError* for a *command* that is too long or one
         beside *reconnect_id*.
         """
+        from coder_agents.terminal.route import Direct, Proxied
         from coder_agents.terminal.terminal import open_terminal
 
         self._check_posix(container, container_user, call="agent.terminal()")
+        route: Route = Direct(self._http, self.id)
+        if workspace_proxy is not None:
+            sign = self.issue_pty_signed_token
+            route = Proxied.of(self._http, self.id, workspace_proxy, sign)
         return open_terminal(
-            self._http,
-            self.id,
+            route,
             what=self._label_or_id,
             command=command,
             size=size,
@@ -228,6 +239,25 @@ class CommandMethods(BaseAgent):
             reconnect_id=reconnect_id,
             reconnect=self._stream_options.reconnect,
         )
+
+    def issue_pty_signed_token(self, url: str) -> str:
+        """
+        Return a token that opens the agent's terminal at *url*, once.
+
+        *url* is the ``ws`` or ``wss`` URL of the terminal on a workspace proxy.
+
+        Raises *ValueError* or *TypeError*, before any request, for any other *url*;
+        *UnsupportedCallError* on open-source builds, which do not have the call.
+        """
+        if not isinstance(url, str):
+            raise TypeError(f"url must be text, not {type(url).__name__}")
+        if not url.lower().startswith(("wss://", "ws://")):
+            raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
+        request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
+        path = "/applications/reconnecting-pty-signed-token"
+        with self._capabilities.requesting("pty_signed_token"):
+            kind = schema.IssueReconnectingPTYSignedTokenResponse
+            return self._http.read(kind, "POST", path, body=schema.to_json(request)).signed_token
 
     @property
     def _label_or_id(self) -> str:

@@ -1,5 +1,5 @@
 """
-The metadata of an agent, its ports, and tokens for its terminals.
+The metadata of an agent and its ports.
 """
 
 from __future__ import annotations
@@ -95,22 +95,3 @@ class StateMethods(BaseAgent):
         """
         kind = schema.WorkspaceAgentListeningPortsResponse
         return list(self._http.read(kind, "GET", self._path("listening-ports")).ports)
-
-    def issue_pty_signed_token(self, url: str) -> str:
-        """
-        Return a token that opens the agent's terminal at *url*, once.
-
-        *url* is the ``ws`` or ``wss`` URL of the terminal on a workspace proxy.
-
-        Raises *ValueError* or *TypeError*, before any request, for any other *url*;
-        *UnsupportedCallError* on open-source builds, which do not have the call.
-        """
-        if not isinstance(url, str):
-            raise TypeError(f"url must be text, not {type(url).__name__}")
-        if not url.lower().startswith(("wss://", "ws://")):
-            raise ValueError(f"url must begin with wss:// or ws://, but it is {url!r}")
-        request = schema.IssueReconnectingPTYSignedTokenRequest(url=url, agent_id=self.id)
-        path = "/applications/reconnecting-pty-signed-token"
-        with self._capabilities.requesting("pty_signed_token"):
-            kind = schema.IssueReconnectingPTYSignedTokenResponse
-            return self._http.read(kind, "POST", path, body=schema.to_json(request)).signed_token

@@ -17,14 +17,15 @@ import attrs
 
 from coder_agents.config import seconds_or_none
 from coder_agents.streams.reconnect import Reconnect
-from coder_agents.terminal.attachment import Attachment, TerminalRequest
+from coder_agents.terminal.attachment import TerminalRequest
 from coder_agents.terminal.buffers import LIMITS, Limits
 from coder_agents.terminal.kill import kill
 from coder_agents.terminal.session import Session
 from coder_agents.terminal.start import attaching, beginning_of, killing, starting
 
 if TYPE_CHECKING:
-    from coder_agents.transport import HTTP
+    from coder_agents.terminal.attachment import Attachment
+    from coder_agents.terminal.route import Route
 
 MAX_SIZE = 65_535
 """
@@ -216,8 +217,7 @@ def check_id(reconnect_id: uuid.UUID | str | None) -> uuid.UUID | None:
 
 
 def open_terminal(
-    http: HTTP,
-    agent_id: uuid.UUID,
+    route: Route,
     *,
     what: str,
     command: str = "",
@@ -229,7 +229,7 @@ def open_terminal(
     limits: Limits = LIMITS,
 ) -> Terminal:
     """
-    Return a terminal, attached: a new one, or the one of *reconnect_id*.
+    Return a terminal over *route*, attached: a new one, or the one of *reconnect_id*.
 
     Raises *CoderError* where that fails, *ValueError* for a *command* that is too long or one beside
     *reconnect_id*, *TypeError* for arguments of another type.
@@ -255,11 +255,11 @@ def open_terminal(
     within = f"{what}, container {container!r}" if container else what
 
     def attach(starts: bool) -> Attachment:
-        return Attachment(http, agent_id, attrs.evolve(request, command=programs[starts]))
+        return route.attachment(attrs.evolve(request, command=programs[starts]))
 
     def attach_killer() -> Attachment:
         another = attrs.evolve(request, reconnect_id=uuid.uuid4(), command=killing(chosen))
-        return Attachment(http, agent_id, another)
+        return route.attachment(another)
 
     session = Session(
         attach,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.unreached import is_final, transport_error
     from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
     from coder_agents.transport.websocket import WebSocketSource
+    from coder_agents.transport.workspace_proxy import WorkspaceProxyHTTP
 
 __all__ = [
     "HTTP",
@@ -41,6 +42,7 @@ __all__ = [
     "ServerSentEvent",
     "Source",
     "WebSocketSource",
+    "WorkspaceProxyHTTP",
     "decoded",
     "is_final",
     "is_gone",
@@ -71,5 +73,6 @@ __getattr__, __dir__ = exports(
         "unreached": "is_final transport_error",
         "waiting": "ClosedError DroppedError Interest",
         "websocket": "WebSocketSource",
+        "workspace_proxy": "WorkspaceProxyHTTP",
     },
 )

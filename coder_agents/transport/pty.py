@@ -12,6 +12,9 @@ from websocket import ABNF
 from coder_agents.errors import CoderError
 from coder_agents.transport.websocket import WebSocketSource
 
+# Coder's own name for it; the suffix keeps it apart from the parameters of users' programs.
+_SIGNED_TOKEN = "coder_signed_app_token_23db1dde"
+
 
 class PtySource(WebSocketSource):
     """
@@ -20,6 +23,12 @@ class PtySource(WebSocketSource):
     The agent reads a stream of JSON objects, whose borders need not be those of the messages. Their
     text is UTF-8: no other byte can be typed.
     """
+
+    def sign(self, token: str) -> None:
+        """
+        Send *token* with the request: it admits to a workspace proxy, where no session token is valid.
+        """
+        self._params = [*self._params, (_SIGNED_TOKEN, token)]
 
     def write(self, text: str) -> None:
         """

@@ -18,6 +18,7 @@ from pty_client import RAW as RAW
 from coder_agents import Agent, Client, Reconnect, StreamOptions
 from coder_agents.terminal import Terminal
 from coder_agents.terminal.buffers import Limits
+from coder_agents.terminal.route import Direct
 from coder_agents.terminal.terminal import open_terminal
 from coder_agents.testing import Deployment, EmbeddedAgent
 
@@ -87,8 +88,7 @@ class Place:
         Return a terminal with other waits than those of the users.
         """
         return open_terminal(
-            self.agent._http,
-            self.agent.id,
+            Direct(self.agent._http, self.agent.id),
             what="dev",
             command=command,
             reconnect=reconnect,
