@@ -115,7 +115,7 @@ def test_recreating_passes_through_starting(agent: EmbeddedAgent, call: Any) -> 
     """
     The dev container loses its container, a second call conflicts, then all is back.
     """
-    agent.containers.recreate_seconds = 0.2
+    agent.containers.recreate_seconds = 1.0  # in which a slow machine sends the second call
     path = f"/workspaceagents/{agent.id}/containers/devcontainers/{DEVCONTAINER.id}/recreate"
     watch = call.websocket(f"/workspaceagents/{agent.id}/containers/watch")
     watch.recv()
