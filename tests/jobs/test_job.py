@@ -30,7 +30,7 @@ from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.launch import kill
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-from .test_run import LIMIT, eventually, job_folders
+from .test_run import LIMIT, job_folders, until
 from .test_running import alive
 
 
@@ -92,7 +92,7 @@ def test_another_client_finds_a_job_again(deployment: Deployment, agent: Agent) 
         again = other.agent(str(agent.id)).job(job.id)
         assert again.args is None
         assert again.poll() is None
-        eventually(lambda: again.poll() is None and "running" in repr(again))
+        until(lambda: again.poll() is None and "running" in repr(again))
         out, err = again.communicate(b"x\n", LIMIT)
         assert (out.split()[1], err) == (b"got", b"")
         assert again.pid == int(out.split()[0])
@@ -265,7 +265,7 @@ def test_a_job_survives_a_restart_of_the_agent(
         before = list(embedded.terminals.running.values())
         embedded.disconnect()
         embedded.terminals.hang_up()
-        eventually(lambda: not any(is_running(each.pid) for each in before))
+        until(lambda: not any(is_running(each.pid) for each in before))
         assert not embedded.terminals.running
         embedded.connect()
         with deployment.client() as other:

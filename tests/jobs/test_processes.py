@@ -18,7 +18,7 @@ from coder_agents import Agent, Client
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.testing.terminals.leftovers import find_leftovers
 
-from .test_run import LIMIT, eventually, job_folders
+from .test_run import LIMIT, job_folders, until
 
 
 def streams(deployment: Deployment) -> int:
@@ -43,13 +43,11 @@ def test_a_thousand_runs_leave_nothing(
         agent.run(["cat"], input=bytes(2_000_000))
         agent.write_file(f"{home}/file", b"x")
         (home / "file").unlink()
-    eventually(lambda: job_folders(home) == [])
+    until(lambda: job_folders(home) == [])
     # Whether awk reports signals is found out once; the folders are there for the next run.
-    eventually(
-        lambda: {each.name for each in home.rglob("*") if each.is_file()} <= {".awk0", ".awk1"}
-    )
+    until(lambda: {each.name for each in home.rglob("*") if each.is_file()} <= {".awk0", ".awk1"})
     embedded.terminals.hang_up()
-    eventually(lambda: not find_leftovers(f"HOME={home}"))
+    until(lambda: not find_leftovers(f"HOME={home}"))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
@@ -99,7 +97,7 @@ def test_a_program_that_ends_closes_what_is_open(
     command = [sys.executable, "-c", ENDS, deployment.url, deployment.token, str(embedded.id)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    eventually(lambda: streams(deployment) == 0)
+    until(lambda: streams(deployment) == 0)
     job = agent.job(done.stdout.strip())
     assert job.poll() is None
     job.kill()
@@ -150,7 +148,7 @@ def test_a_client_that_is_closed_meanwhile(
     assert (done.returncode, codes) == (0, [5])
     with pytest.raises(RuntimeError, match="closed"):
         agent.run("true")
-    eventually(lambda: deployment.connections.open == 0)
+    until(lambda: deployment.connections.open == 0)
 
 
 def close(client: Client, home: Path) -> None:

@@ -8,7 +8,6 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -21,7 +20,7 @@ from coder_agents.schema import WorkspaceAgentContainer
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.transport import ClosedError, DroppedError
 
-from .test_run import LIMIT
+from .test_run import LIMIT, until
 
 
 def made(agent: Agent, *, give_up_after: float = 10, waits: Waits | None = None) -> Shells:
@@ -30,16 +29,6 @@ def made(agent: Agent, *, give_up_after: float = 10, waits: Waits | None = None)
     """
     place = Place(http=agent._http, agent_id=agent.id, what="the agent")
     return Shells(place, give_up_after=give_up_after, waits=waits or Waits())
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """
-    Wait for *condition*.
-    """
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_an_idle_control_shell_is_closed(agent: Agent) -> None:
@@ -57,15 +46,18 @@ def test_an_idle_control_shell_is_closed(agent: Agent) -> None:
 
 def test_one_that_is_used_again_and_again_stays(agent: Agent) -> None:
     """
-    Only what is idle is closed.
+    Only what is idle is closed: each request begins the time anew.
     """
-    shells = made(agent, waits=Waits(idle=0.9))
+    shells = made(agent, waits=Waits(idle=600))
     shells.call(Nop())
     [first] = shells._kept
-    for _ in range(6):
-        time.sleep(0.3)
-        shells.call(Nop())
+    first.idle_since -= 1000
+    shells.call(Nop())
+    assert shells.close_idle()
     assert shells._kept == [first]
+    first.idle_since -= 1000
+    assert not shells.close_idle()
+    assert shells._kept == []
     shells.close()
 
 
