@@ -13,8 +13,18 @@ from .checkout import CHECKOUT, run
 
 PARTS = ("coder_agents", "setup.cfg", "setup.py", "README.md", "LICENSE")
 
-# What a checkout may have beside the project: environments, caches, what was built.
-MADE = (".git", ".venv*", "_build", "_generated", "__pycache__", ".*cache", ".hypothesis")
+# What a checkout may have beside the project: environments, caches, what was built, and the files
+# of processes that are measured, which come and go.
+MADE = (
+    ".git",
+    ".venv*",
+    "_build",
+    "_generated",
+    "__pycache__",
+    ".*cache",
+    ".hypothesis",
+    ".coverage*",
+)
 MADE_ABOVE = ("build", "dist", "coder_agents.egg-info")
 
 
