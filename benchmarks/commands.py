@@ -296,8 +296,8 @@ def table(rows: Sequence[Row]) -> str:
         ("what", "figure", "measured", "bound"),
         *[(row.title, row.figure, row.ratio, row.bound) for row in rows],
     ]:
-        lines += [f"   {'-' if n else '* -'} {cell}".rstrip() for n, cell in enumerate(cells)]
-    return "\n".join(lines).replace("\n   - ", "\n     - ").replace("\n   -\n", "\n     -\n") + "\n"
+        lines += [f"   {' ' if n else '*'} - {cell}".rstrip() for n, cell in enumerate(cells)]
+    return "\n".join(lines) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:
