@@ -27,6 +27,7 @@ from coder_agents import (
     ShellError,
 )
 from coder_agents.jobs.handle import JobHandle
+from coder_agents.jobs.launch import kill
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .test_run import LIMIT, job_folders, until
@@ -52,6 +53,18 @@ def test_a_job_ends_with_its_code_and_keeps_its_output(agent: Agent, home: Path)
     assert caught.value.job_id == job.id
     with pytest.raises(TypeError, match="id is text, not int"):
         agent.job(5)  # type: ignore[arg-type]
+
+
+def test_killing_waits_until_the_job_has_ended(agent: Agent) -> None:
+    """
+    The end of a job may come later than its death: here somebody else holds its output open.
+    """
+    job = agent.start_job("setsid sleep 30 & echo $!; exec sleep 60")
+    with job.output() as stream:
+        holder = int(next(stream).data)
+    kill(JobHandle(shells=agent._shells(None, None), id=job.id))
+    assert job.poll() == -signal.SIGKILL
+    os.kill(holder, signal.SIGKILL)
 
 
 def test_a_folder_that_cannot_be_deleted_is_an_error_with_the_reason() -> None:
