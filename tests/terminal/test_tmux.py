@@ -107,7 +107,7 @@ def test_a_person_in_a_terminal_emulator(newest: Place, emulator: Emulator, tmp_
     emulator.tmux("resize-window", "-x", "101", "-y", "31")
     emulator.type("clear; stty size", "Enter")
     emulator.see("31 101")
-    emulator.type("echo BEGUN; sleep 600", "Enter")
+    emulator.type("sh -c 'echo BEGUN; exec sleep 600'", "Enter")
     emulator.see("BEGUN")
     emulator.type("", "C-c")
     emulator.type("clear; echo $((6*8))", "Enter")
