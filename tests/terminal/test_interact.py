@@ -86,7 +86,7 @@ def test_a_person_types_resizes_interrupts_and_leaves(newest: Place, person: Per
             person.see(b"# ")
             person.press("echo Zürich\r".encode())
             person.see("\r\nZürich\r\n".encode())
-            person.press(b"echo BEGUN; sleep 600\r")
+            person.press(b"sh -c 'echo BEGUN; exec sleep 600'\r")
             person.see(b"\r\nBEGUN\r\n")
             person.press(b"\x03")
             person.see(b"# ")

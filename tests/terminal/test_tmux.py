@@ -41,7 +41,6 @@ class Emulator:
         self._socket = str(folder / "tmux")
         self._environment = environment
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "sh")
-        self.see("local$")
 
     def tmux(self, *arguments: str) -> str:
         """
@@ -83,8 +82,11 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ENV": str(tmp_path / "env")}
     environment |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
     made = Emulator(tmp_path, {**environment, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"})
-    yield made
-    made.tmux("kill-server")
+    try:
+        made.see("local$")
+        yield made
+    finally:
+        made.tmux("kill-server")
 
 
 def test_a_person_in_a_terminal_emulator(newest: Place, emulator: Emulator, tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_a_person_in_a_terminal_emulator(newest: Place, emulator: Emulator, tmp_
     emulator.tmux("resize-window", "-x", "101", "-y", "31")
     emulator.type("clear; stty size", "Enter")
     emulator.see("31 101")
-    emulator.type("echo BEGUN; sleep 600", "Enter")
+    emulator.type("sh -c 'echo BEGUN; exec sleep 600'", "Enter")
     emulator.see("BEGUN")
     emulator.type("", "C-c")
     emulator.type("clear; echo $((6*8))", "Enter")
