@@ -214,10 +214,12 @@ class Buffers:
         )
         if has_room:
             return
-        self.discarded += 1
         with self._lock:
+            before = len(self._output)
             while self._unread > self._limits.unread // 2 and len(self._output) > 1:
                 self._unread -= len(self._output.popleft())
+            # Nothing is discarded where a user has read meanwhile.
+            self.discarded += len(self._output) < before
 
     def pause(self, seconds: float) -> None:
         """

@@ -163,6 +163,20 @@ def test_in_a_child_everything_is_over(newest: Place) -> None:
     assert Buffers("dev", LIMITS).read(0) is None
 
 
+def test_a_gap_is_counted_where_output_is_missing() -> None:
+    """
+    Output that waits too long for its user, but was not discarded, is no gap.
+    """
+    buffers = Buffers("dev", Limits(unread=10, full=0.0))
+    buffers.add(b"x" * 20)
+    buffers.wait_for_room()
+    assert buffers.discarded == 0
+    buffers.add(b"y" * 20)
+    buffers.wait_for_room()
+    assert buffers.discarded == 1
+    assert buffers.read(0) == b"y" * 20
+
+
 def test_a_command_that_ends_before_its_report_came_does_not_run_again() -> None:
     """
     The connection that starts it may break at once: the next one reports that the command has ended.
