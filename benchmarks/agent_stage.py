@@ -5,7 +5,6 @@ A deployment with one agent in a process of its own, and what is measured there.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import multiprocessing.connection
 import os
 import threading
@@ -14,6 +13,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from stage import RemoteScene, answer_calls, running
 
 from coder_agents import Agent, Client
 from coder_agents.terminal.attachment import Attachment, TerminalRequest
@@ -105,14 +106,10 @@ def _cpu_seconds(process: Path) -> float:
 
 def _run(pipe: multiprocessing.connection.Connection) -> None:
     with Deployment() as deployment:
-        scene = AgentScene(deployment)
-        with contextlib.suppress(EOFError):
-            while True:
-                name, arguments = pipe.recv()
-                pipe.send(getattr(scene, name)(*arguments))
+        answer_calls(pipe, AgentScene(deployment))
 
 
-class AgentStage:
+class AgentStage(RemoteScene):
     """
     A scene in another process, a client of its deployment, and bare terminals.
 
@@ -121,17 +118,10 @@ class AgentStage:
     """
 
     def __init__(self, pipe: multiprocessing.connection.Connection) -> None:
-        self._pipe = pipe
+        super().__init__(pipe)
         self._url, self._token, self._id = self.call("where")
         self._client = Client(self._url, self._token)
         self.agent = self._client.agent(self._id)
-
-    def call(self, name: str, *arguments: Any) -> Any:
-        """
-        Call the scene's method *name* and return the result.
-        """
-        self._pipe.send((name, arguments))
-        return self._pipe.recv()
 
     @contextlib.contextmanager
     def client_of_its_own(self) -> Iterator[Agent]:
@@ -177,18 +167,5 @@ def agent_staged() -> Iterator[AgentStage]:
     """
     Run a deployment with one agent in a process of its own.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        stage = AgentStage(ours)
-        try:
-            yield stage
-        finally:
-            stage.close()
-    finally:
-        ours.close()
-        process.join(20)
-        process.terminate()
+    with running(_run) as pipe, contextlib.closing(AgentStage(pipe)) as stage:
+        yield stage

@@ -12,7 +12,7 @@ import multiprocessing.connection
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -133,22 +133,26 @@ def _run(pipe: multiprocessing.connection.Connection, settings: dict[str, Any]) 
     with Deployment(**settings) as deployment:
         for name, value in attributes.items():
             setattr(deployment, name, value)
-        scene = Scene(deployment)
-        with contextlib.suppress(EOFError):
-            while True:
-                name, arguments = pipe.recv()
-                pipe.send(getattr(scene, name)(*arguments))
+        answer_calls(pipe, Scene(deployment))
 
 
-class Stage:
+def answer_calls(pipe: multiprocessing.connection.Connection, scene: object) -> None:
     """
-    A scene in another process, and a client of its deployment.
+    Call the methods of *scene* that *pipe* names, until its other end is closed.
+    """
+    with contextlib.suppress(EOFError):
+        while True:
+            name, arguments = pipe.recv()
+            pipe.send(getattr(scene, name)(*arguments))
+
+
+class RemoteScene:
+    """
+    A scene in another process.
     """
 
     def __init__(self, pipe: multiprocessing.connection.Connection) -> None:
         self._pipe = pipe
-        self.url, self.token, self.agent_id = self.call("where")
-        self.client = Client(self.url, self.token)
 
     def call(self, name: str, *arguments: Any) -> Any:
         """
@@ -158,18 +162,40 @@ class Stage:
         return self._pipe.recv()
 
 
+class Stage(RemoteScene):
+    """
+    A scene in another process, and a client of its deployment.
+    """
+
+    def __init__(self, pipe: multiprocessing.connection.Connection) -> None:
+        super().__init__(pipe)
+        self.url, self.token, self.agent_id = self.call("where")
+        self.client = Client(self.url, self.token)
+
+
 @contextlib.contextmanager
 def staged(**settings: Any) -> Iterator[Stage]:
     """
     Run a deployment with *settings* in a process of its own.
     """
+    with running(_run, settings) as pipe:
+        yield Stage(pipe)
+
+
+@contextlib.contextmanager
+def running(
+    work: Callable[..., None], *arguments: object
+) -> Iterator[multiprocessing.connection.Connection]:
+    """
+    Run *work* in a process of its own, with one end of a pipe and *arguments*; yield the other end.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(theirs, settings), daemon=True)
+    process = context.Process(target=work, args=(theirs, *arguments), daemon=True)
     process.start()
     theirs.close()
     try:
-        yield Stage(ours)
+        yield ours
     finally:
         ours.close()
         process.join(20)

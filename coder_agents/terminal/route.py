@@ -72,9 +72,10 @@ class Proxied:
 
         Raises *TypeError* or *ConfigError* for a *url* that is none.
         """
-        key = "workspace proxy", deployment_url(url)
+        checked = deployment_url(url)
+        key = "workspace proxy", checked
         if key not in http.held:
-            http.held.setdefault(key, WorkspaceProxyHTTP(http.settings, url))
+            http.held.setdefault(key, WorkspaceProxyHTTP(http.settings, checked))
         return cls(cast("WorkspaceProxyHTTP", http.held[key]), agent_id, sign)
 
     def attachment(self, request: TerminalRequest) -> Attachment:

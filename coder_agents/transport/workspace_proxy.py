@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import attrs
 
-from coder_agents.config import TOKEN_HEADER, Settings, deployment_url
+from coder_agents.config import TOKEN_HEADER, Settings
 from coder_agents.transport.http import HTTP
 
 
@@ -19,13 +19,11 @@ class WorkspaceProxyHTTP(HTTP):
 
     Args:
         settings: the deployment's.
-        url: the proxy.
-
-    Raises *TypeError* or *ConfigError* for a *url* that is none.
+        url: the proxy, as `deployment_url` returns it.
     """
 
     def __init__(self, settings: Settings, url: str) -> None:
-        super().__init__(attrs.evolve(settings, url=deployment_url(url), headers={}))
+        super().__init__(attrs.evolve(settings, url=url, headers={}))
 
     def request_headers(self) -> dict[str, str]:
         """

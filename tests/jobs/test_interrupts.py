@@ -7,8 +7,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import sys
-import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +14,8 @@ from typing import Any
 
 import pytest
 from effort import times
+from holding import holds_within
+from tracing import BytecodeTracer
 
 import coder_agents
 from coder_agents import Agent, Client
@@ -38,7 +38,7 @@ class EnoughError(Exception):
     """
 
 
-class Tracer:
+class Tracer(BytecodeTracer):
     """
     Sees each bytecode of the folders in this thread, and interrupts at one of them.
 
@@ -74,16 +74,6 @@ class Tracer:
         """
         self.interrupted = True
 
-    def __enter__(self) -> Tracer:
-        self._old = sys.gettrace()
-        # Python 3.12 decides when tracing begins whether there are events for bytecodes.
-        sys._getframe().f_trace_opcodes = True
-        sys.settrace(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(self._old)
-
 
 def is_freeing(frame: types.FrameType | None) -> bool:
     """
@@ -94,18 +84,6 @@ def is_freeing(frame: types.FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def eventually(holds: Callable[[], object]) -> bool:
-    """
-    Wait until *holds* is true; return whether it is.
-    """
-    until = time.monotonic() + LONG
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def is_alive(group: int) -> bool:
@@ -240,15 +218,15 @@ def test_an_interrupt_at_any_bytecode_leaves_nothing(
             where = f"{at}: {error!r}"
             if tracer.interrupted and not isinstance(error, EnoughError):
                 assert isinstance(error, KeyboardInterrupt), where
-            assert eventually(lambda: deployment.connections.open <= connections), where  # noqa: B023
+            assert holds_within(LONG, lambda: deployment.connections.open <= connections), where  # noqa: B023
             groups = [int(line) for line in ran.read_text().split()] if ran.exists() else []
             assert len(groups) <= 1, where
             if call is not use_terminal:
                 assert not any(map(is_alive, groups)), where
                 # A run does not wait until its folder is deleted.
-                assert eventually(lambda: folders(ran) == [job.id]), where  # noqa: B023
+                assert holds_within(LONG, lambda: folders(ran) == [job.id]), where  # noqa: B023
             del error
-            assert eventually(lambda: sockets() <= before), where  # noqa: B023
+            assert holds_within(LONG, lambda: sockets() <= before), where  # noqa: B023
         job.kill()
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import attrs
+from holding import holds_within
 from paced import PacedOptions
 
 from coder_agents import Agent, Client, Reconnect
@@ -69,12 +70,7 @@ def eventually(holds: Callable[[], object], timeout: float = LONG) -> bool:
     """
     Wait until *holds* is true; return whether it is.
     """
-    until = time.monotonic() + timeout
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
+    return holds_within(timeout, holds)
 
 
 def poll_until(stream: Any, holds: Callable[[], object], timeout: float = LONG) -> list[Any]:

@@ -27,6 +27,7 @@ from typing import Any
 import pytest
 from driving import asleep, reached, signalled_when_waiting
 from effort import times
+from tracing import BytecodeTracer
 
 import coder_agents
 from coder_agents import Client, StreamEnd
@@ -527,7 +528,7 @@ def test_nothing_runs_between_taking_an_item_and_returning_it() -> None:
 # What a signal handler sees.
 
 
-class Spy:
+class Spy(BytecodeTracer):
     """
     Looks at a stream before every bytecode of this package.
     """
@@ -547,16 +548,6 @@ class Spy:
             self.checks += 1
             self._check(frame)
         return self
-
-    def __enter__(self) -> Spy:
-        self._old = sys.gettrace()
-        # Python 3.12 decides when tracing begins whether there are events for bytecodes.
-        sys._getframe().f_trace_opcodes = True
-        sys.settrace(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(self._old)
 
 
 def states(stream: Any) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
+from holding import holds_within
 from pty_client import RAW as RAW
 
 from coder_agents import Agent, Client, Reconnect, StreamOptions
@@ -35,10 +36,7 @@ def eventually(holds: Callable[[], object]) -> None:
     """
     Wait until *holds* is true.
     """
-    until = time.monotonic() + LONG
-    while not holds():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.01)
+    assert holds_within(LONG, holds), "it did not happen"
 
 
 def read_until(terminal: Terminal, wanted: bytes) -> bytes:
