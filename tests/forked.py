@@ -50,13 +50,13 @@ class Child:
         """
         Wait for the child; return what the work returned.
         """
-        told = b""
+        sent = b""
         while data := os.read(self._reader, 65_536):
-            told += data
+            sent += data
         os.close(self._reader)
         os.waitpid(self._pid, 0)
-        assert told, "the child hung or died"
-        report = json.loads(told)
+        assert sent, "the child hung or died"
+        report = json.loads(sent)
         assert "error" not in report, report["error"]
         assert not report["warnings"], report["warnings"]
         return report["result"]

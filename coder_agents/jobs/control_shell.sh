@@ -329,8 +329,8 @@ fi
 case $3 in
 spooled) ca_in=in ;;
 followed)
-    # cat goes on where the last one stopped, since all have the same open file. The end is
-    # looked for before, so that nothing is behind it.
+    # cat continues where the last one stopped, since all have the same open file. The end is
+    # checked before, so that nothing comes after it.
     mkfifo p0
     ca_in=p0
     {

@@ -111,7 +111,7 @@ class OutputEngine:
 
     def open(self) -> None:
         """
-        Read what is there.
+        Read the output that has come so far.
 
         Raises *CoderError* where that fails, *ClosedError* when woken.
         """

@@ -147,7 +147,7 @@ class ControlShell:
 
     def open(self, deadline: float = math.inf) -> None:
         """
-        Attach and start the program; go on with that where an earlier call was late.
+        Attach and start the program; continue where an earlier call stopped at its deadline.
 
         Raises *LateError* at *deadline*, *CoderError* where the deployment refuses, *DroppedError* where the
         terminal does not begin in time, *UnsupportedError* where the agent has no POSIX shell,

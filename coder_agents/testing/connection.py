@@ -125,7 +125,7 @@ class Connection:
         self, timeout: float, *, reading: bool, writing: bool, pipe: int | None = None
     ) -> bool:
         """
-        Wait for a wake-up, *timeout* seconds, or what else is asked for.
+        Wait for a wake-up, *timeout* seconds, or what else is requested.
 
         Arguments:
             timeout: in seconds.

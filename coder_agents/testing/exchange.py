@@ -120,13 +120,13 @@ class Exchange:
 
     def output_room(self, size: int) -> int:
         """
-        How much of *size* bytes of output may be sent before a fault has to be asked.
+        How much of *size* bytes of output may be sent before a fault has to be checked.
         """
         return int(min([size, *(each.output_left(self) for each in self._faults.values())]))
 
     def input_room(self, size: int) -> int:
         """
-        How much of *size* bytes of input may be taken before a fault has to be asked.
+        How much of *size* bytes of input may be taken before a fault has to be checked.
         """
         return int(min([size, *(each.input_left(self) for each in self._faults.values())]))
 

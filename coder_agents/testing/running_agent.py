@@ -39,7 +39,7 @@ class RunningAgent(ReportedAgent):
     Attributes:
         specification: the scripts and metadata it was made with.
         machine: what it runs on.
-        containers: what it tells of containers.
+        containers: what it reports of containers.
         metadata: the newest value of each item.
         timings: the runs of its scripts that have ended.
         terminals: the processes of its terminals.

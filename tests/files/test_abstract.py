@@ -1,5 +1,5 @@
 """
-The tests that fsspec has for every file system, on a real machine behind the embedded deployment.
+The tests that fsspec has for every file system, on a real machine, reached through the embedded deployment.
 """
 
 from __future__ import annotations

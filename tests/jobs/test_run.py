@@ -1,5 +1,5 @@
 """
-Commands over the embedded deployment's terminals: exact, once, and told when they cannot be.
+Commands over the embedded deployment's terminals: exact, once, and an error where that cannot be.
 """
 
 from __future__ import annotations

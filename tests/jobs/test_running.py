@@ -385,12 +385,12 @@ def test_the_next_request_ends_a_wait(control: ControlShell) -> None:
 
 def test_quit_and_hang_up_end_the_shell(opened: Opener) -> None:
     """
-    The control shell ends when it is told to, on a hang-up, and after its idle seconds.
+    The control shell ends when that is requested, on a hang-up, and after its idle seconds.
     """
     from coder_agents.jobs.program import Limits
 
-    told = opened()
-    told.ask(Quit())
-    assert told.process.wait(30) == 0
+    ending = opened()
+    ending.ask(Quit())
+    assert ending.process.wait(30) == 0
     opened().close()
     assert opened(Limits(idle=0.5)).process.wait(30) == 0

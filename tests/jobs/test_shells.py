@@ -46,7 +46,7 @@ def test_an_idle_control_shell_is_closed(agent: Agent) -> None:
 
 def test_one_that_is_used_again_and_again_stays(agent: Agent) -> None:
     """
-    Only what is idle is closed: each request begins the time anew.
+    Only what is idle is closed: with each request the time begins again.
     """
     shells = made(agent, waits=Waits(idle=600))
     shells.call(Nop())
@@ -133,9 +133,9 @@ def test_it_gives_up_and_says_whether_the_request_was_sent(
     assert also.value.was_sent in (True, False)
 
 
-def test_a_loan_is_late_and_goes_on(embedded: EmbeddedAgent, agent: Agent) -> None:
+def test_a_loan_is_late_and_continues(embedded: EmbeddedAgent, agent: Agent) -> None:
     """
-    A call that is late leaves its tries in the loan, and the next one goes on with them.
+    A call that is late leaves its tries in the loan, and the next one continues with them.
     """
     shells = made(agent)
     loan = Loan()
