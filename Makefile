@@ -92,7 +92,7 @@ test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg; fails
 	@python=$$(sh tools/pythons.sh every | sed -n '1s/^[^ ]* //p') && \
 	python=$$(sh tools/pythons.sh one "$$python") && \
 	mkdir -p .venv-oldest && \
-	"$$python" tools/lower_bounds.py testing fast files > .venv-oldest/pins && \
+	"$$python" tools/lower_bounds.py cli data fast files notebook testing > .venv-oldest/pins && \
 	$(MAKE) --no-print-directory coverage VENV=.venv-oldest PYTHON="$$python" \
 	    PIP_ARGS="--constraint .venv-oldest/pins"
 

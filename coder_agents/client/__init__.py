@@ -1,0 +1,12 @@
+"""
+The client: one method for each request to a deployment.
+"""
+
+from __future__ import annotations
+
+from coder_agents.client.client import Client
+from coder_agents.lazy import listing
+
+__all__ = ["Client"]
+
+__dir__ = listing(__name__)
