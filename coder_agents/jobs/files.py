@@ -245,7 +245,7 @@ class Upload:
         self._parents = parents
         self._temporary = beside(path)
         self._is_begun = False
-        self._size = PieceSize()
+        self._size = PieceSize(MAX_PIECE)
 
     def append(self, data: bytes) -> None:
         """
@@ -303,7 +303,8 @@ def _pieces_of(data: Data) -> Iterator[bytes]:
     source: Any = data
     if not hasattr(data, "read"):
         try:
-            source = io.BytesIO(memoryview(data))
+            # Bytes are shared, anything else is copied.
+            source = io.BytesIO(data if isinstance(data, bytes) else memoryview(data))
         except TypeError:
             kind = type(data).__name__
             raise TypeError(f"data must be bytes, text or a binary file, not {kind}") from None
