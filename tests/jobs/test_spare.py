@@ -124,7 +124,7 @@ def test_one_that_was_killed_is_not_waited_for(control: ControlShell, spool: Pat
     assert not is_taken(spool, "j", spare)
 
 
-MV = "#!/bin/sh\n{}\nPATH=${{PATH#*:}}\nexec mv \"$@\"\n"
+MV = '#!/bin/sh\n{}\nPATH=${{PATH#*:}}\nexec mv "$@"\n'
 
 
 def shadowed(environment: dict[str, str], home: Path, name: str, text: str) -> str:
@@ -154,7 +154,7 @@ def test_a_folder_that_was_not_renamed_is_found(
     else:
         assert Progress.read(control.answer()).state == "exited"
     other = opened()
-    [answer] = other.ask(start("echo run >>count; exit 4", job="j", wait=5), repeated=True)
+    other.ask(start("echo run >>count; exit 4", job="j", wait=5), repeated=True)
     assert other.finish("j").returncode == 4
     assert (home / "count").read_text() == "run\n"
     assert is_taken(spool, "j", spare)
