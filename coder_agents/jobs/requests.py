@@ -17,6 +17,10 @@ _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _CONTAINER = re.compile(r"[A-Za-z0-9_.-]{0,128}", re.ASCII)
 _SIGNALS = range(65)
 
+Removal = Literal["now", "later", "for ever"]
+
+_REMOVALS: tuple[Removal, ...] = ("now", "later", "for ever")
+
 
 def check_job(request: object, field: object, job: str) -> None:
     """
@@ -254,16 +258,21 @@ class Remove(Request):
     """
     Delete the folder of a job that has ended or never started. An unknown job is ``OK``.
 
-    A job that runs is an error: signal it before. With *later* the answer comes before the folder
-    is deleted, which is before the next request over the same control shell.
+    A job that runs is an error: signal it before.
+
+    Attributes:
+        job: the job's id.
+        how: ``now``; or ``later``, where the answer comes before the folder is deleted, which is
+            before the next request over the same control shell; or ``for ever``, after which a
+            `Start` of an unknown job that is still on its way starts nothing.
     """
 
     operation = "REMOVE"
     job: str = attrs.field(validator=check_job)
-    later: bool = False
+    how: Removal = "now"
 
     def _fields(self) -> list[bytes]:
-        return [self.job.encode(), b"1" if self.later else b"0"]
+        return [self.job.encode(), b"%d" % _REMOVALS.index(self.how)]
 
 
 def _tenths(seconds: float) -> bytes:

@@ -32,7 +32,7 @@ def spare_of(control: ControlShell, spool: Path) -> int:
     """
     control.run("true")
     for job in spool.glob("[!.]*"):
-        control.ask(Remove(job.name, later=True))
+        control.ask(Remove(job.name, "later"))
     return int(waiting(spool, ".spare-*/spare.*").suffix[1:])
 
 
