@@ -108,6 +108,7 @@ def test_jobs_are_listed(agent: Agent) -> None:
     first = agent.start_job(["printf", "%s", "a b"])
     first.wait(LIMIT)
     second = agent.start_job("sleep 100")
+    assert second.pid is not None  # it runs
     third = agent.start_job("kill -9 $$")
     third.wait(LIMIT)
     found = {each.id: each for each in agent.jobs()}
