@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         CommandTimeoutError,
         ConfigError,
         ConflictError,
+        ContainerNotFoundError,
         ControlShellError,
         DecodeError,
         DevcontainerError,
@@ -108,6 +109,7 @@ __all__ = [
     "CompletedCommand",
     "ConfigError",
     "ConflictError",
+    "ContainerNotFoundError",
     "ContainerStarted",
     "ContainerStopped",
     "ContainersStream",
@@ -178,7 +180,7 @@ __getattr__, __dir__ = exports(
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
             "AuthenticationError BadRequestError CoderError CommandError CommandLostError "
-            "CommandTimeoutError ConfigError ConflictError ControlShellError "
+            "CommandTimeoutError ConfigError ConflictError ContainerNotFoundError ControlShellError "
             "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
             "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
             "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "

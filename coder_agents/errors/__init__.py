@@ -59,6 +59,7 @@ from coder_agents.errors.streams import (
 )
 from coder_agents.errors.terminals import (
     CommandLostError,
+    ContainerNotFoundError,
     JobNotFoundError,
     ShellError,
     TerminalError,
@@ -90,6 +91,7 @@ __all__ = [
     "CommandTimeoutError",
     "ConfigError",
     "ConflictError",
+    "ContainerNotFoundError",
     "ControlShellError",
     "DecodeError",
     "DevcontainerError",

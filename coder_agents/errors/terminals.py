@@ -4,6 +4,8 @@ Terminals and jobs that are gone, and commands that cannot be reached any more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from coder_agents.errors.resolve import FindingError
 from coder_agents.errors.root import CoderError
 
@@ -31,6 +33,19 @@ class JobNotFoundError(FindingError):
     def __init__(self, text: str = "", *, job_id: str = "") -> None:
         super().__init__(text)
         self.job_id = job_id
+
+
+class ContainerNotFoundError(FindingError):
+    """
+    The agent lists no such container, or the container does not run.
+
+    Attributes:
+        containers: the names of the containers that the agent lists.
+    """
+
+    def __init__(self, text: str = "", *, containers: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.containers = tuple(containers)
 
 
 class CommandLostError(CoderError):

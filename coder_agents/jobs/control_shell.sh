@@ -481,7 +481,7 @@ folder() {
 adopt() {
     set +f
     for ca_each in "$ca_base"/.spare-*/"id.$1"; do
-        [ -e "$ca_each" ] && mv "${ca_each%/*}" "$ca_folder"
+        [ -e "$ca_each" ] && [ ! -e "$ca_folder" ] && mv "${ca_each%/*}" "$ca_folder"
     done
     set -f
 }
@@ -509,6 +509,7 @@ state() {
             ca_tag=${ca_tag##*.}
             ;;
         exit.*) ca_state=exited ca_code=${ca_file##*.} ;;
+        removed.*) ca_state=new && break ;;
         signal.*) ca_state=signaled ca_code=${ca_file##*.} ;;
         pid.*)
             ca_pid=${ca_file##*.}
@@ -803,6 +804,7 @@ progress() {
     [ $ca_n2 -lt 0 ] && ca_n2=0
     [ $ca_n1 -gt "$3" ] && ca_n1=$3
     [ $ca_n2 -gt $(($3 - ca_n1)) ] && ca_n2=$(($3 - ca_n1))
+    [ -p "$ca_folder/p0" ] && ca_flags=$ca_flags,piped
     [ -e "$ca_folder/timeout" ] && ca_flags=$ca_flags,timeout
     [ -e "$ca_folder/cut1" ] && ca_flags=$ca_flags,cut1
     [ -e "$ca_folder/cut2" ] && ca_flags=$ca_flags,cut2
@@ -888,6 +890,13 @@ do_LIST() {
 do_REMOVE() {
     folder "$1"
     state
+    if [ "$2" = 1 ] && [ $ca_state = new ]; then
+        if bury "$1"; then
+            ok
+            return
+        fi
+        state
+    fi
     lost
     case $ca_state in
     starting | running) fail 'the job runs: Device or resource busy' ;;
@@ -896,6 +905,18 @@ do_REMOVE() {
         spare
         ;;
     esac
+}
+
+# bury JOB: takes the claim and the guard of a job that was not started, so that a start that is still on
+# its way does nothing; false where that start was faster. The folder is deleted as those of old jobs are.
+bury() {
+    [ ! -e "$ca_folder/removed.0" ] || return 0
+    claim || adopt "$1"
+    [ -d "$ca_folder" ] || mkdir "$ca_folder"
+    (set -C; printf '' >"$ca_folder/go") && printf '' >"$ca_folder/removed.0" || return
+    set +f
+    rm -f "$ca_folder"/run.* "$ca_folder"/command.* "$ca_folder"/both.* "$ca_folder"/in* </dev/null
+    set -f
 }
 
 # run COMMAND...: answers with OK, or with its message

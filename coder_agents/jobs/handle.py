@@ -21,7 +21,14 @@ from coder_agents.errors import (
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.piece_size import FIRST_PIECE
-from coder_agents.jobs.requests import Read, Remove, Request, Signal, Start, WriteInput
+from coder_agents.jobs.requests import (
+    Read,
+    Remove,
+    Request,
+    Signal,
+    Start,
+    WriteInput,
+)
 from coder_agents.jobs.results import Progress, numbers_of
 from coder_agents.jobs.shells import Shells, UnreachableError
 
@@ -49,14 +56,16 @@ class JobHandle:
         within = f": job {self.id}" if self.id else ""
         return f"{self.shells.place.what}{within}"
 
-    def start(self, request: Start) -> Progress:
+    def start(self, request: Start, loan: Loan | None = None) -> Progress:
         """
         Start the job, once however often the request is sent.
+
+        *loan* knows, where an exception ends the call, whether the request was sent and not answered.
 
         Raises *CommandLostError* where the agent cannot be reached, *ShellError* where it cannot
         start anything, *CoderError* where the deployment refuses.
         """
-        answer = self._call(request, request.wait, started=None)
+        answer = self._call(request, request.wait, started=None, loan=loan)
         return _checked(Progress.read(answer), (0, 0), request.max_bytes)
 
     def read(
@@ -112,12 +121,14 @@ class JobHandle:
             raise JobNotFoundError(f"{self.what}: the agent has no such job", job_id=self.id)
         return progress
 
-    def write(self, offset: int, data: bytes, *, end: bool) -> int:
+    def write(self, offset: int, data: bytes, *, end: bool, started: bool = True) -> int:
         """
         Write *data* into the job's stdin at *offset*; return how many bytes it has now.
+
+        *started* is whether the job has started, for errors.
         """
         request = WriteInput(job=self.id, offset=offset, data=data, end=end)
-        return numbers_of(self._call(request, 0, started=None))[0]
+        return numbers_of(self._call(request, 0, started=started))[0]
 
     def signal(self, number: int) -> bool:
         """
@@ -126,14 +137,14 @@ class JobHandle:
         request = Signal(job=self.id, signal=number, token=secrets.token_hex(8))
         return numbers_of(self._call(request, 2))[0] == 1
 
-    def remove(self) -> None:
+    def remove(self, *, final: bool = False) -> None:
         """
-        Delete the job's folder.
+        Delete the job's folder; with *final* a start that is still on its way does nothing.
 
         Raises *ShellError* while the job runs.
         """
         try:
-            self._call(Remove(self.id), 0)
+            self._call(Remove(self.id, final), 0)
         except ShellError as error:
             if getattr(error.__cause__, "errno", None) != errno.EBUSY:
                 raise

@@ -30,6 +30,8 @@ from coder_agents.jobs.shell import LateError
 from coder_agents.jobs.shells import Shells
 from coder_agents.streams.stream import opened
 
+_BEGINNING = 5.0  # seconds in which the process of a job that was started has begun
+
 _PAUSES = (0.05, 1.0)  # seconds between two reads of a job that writes all the time: first and most
 
 
@@ -108,9 +110,21 @@ class Job:
     @property
     def pid(self) -> int | None:
         """
-        The id of the process, and of its group, on the agent; None where it is not known yet.
+        The id of the process, and of its group, on the agent.
+
+        Right after the start it waits until the process has begun, some milliseconds; None where that
+        takes more than 5 seconds, or where the machine has lost the job.
+
+        Raises *CommandLostError* where the agent cannot be reached.
         """
+        self._wait_begun()
         return self._progress.pid or None
+
+    def _wait_begun(self) -> None:
+        until = time.monotonic() + _BEGINNING
+        while self._progress.state == "starting" and time.monotonic() < until:
+            time.sleep(_PAUSES[0])
+            self._progress = self._handle.state()
 
     @property
     def returncode(self) -> int | None:
@@ -201,8 +215,9 @@ class Job:
 
         After a *CommandTimeoutError* it may be called again; the outputs are whole then, too.
 
-        Raises *ValueError* for *input* where the job was not started with ``stdin=subprocess.PIPE``, or
-        where its input is over; *CommandTimeoutError* after *timeout* seconds; otherwise as `wait` does.
+        Raises *ValueError* for *input* where the job was not started with ``stdin=subprocess.PIPE``,
+        where its input is over, or where it was found by its id and has ended; *CommandTimeoutError*
+        after *timeout* seconds; otherwise as `wait` does.
         """
         seconds = seconds_or_none("timeout", timeout)
         deadline = math.inf if seconds is None else time.monotonic() + seconds
@@ -224,8 +239,13 @@ class Job:
         read = launch.check_input(input)
         if read is None and not self._takes_input:
             return
-        if self._takes_input is False:
-            raise ValueError("the job takes no input: start it with stdin=subprocess.PIPE")
+        if self._takes_input is None:
+            self._wait_begun()
+            self._takes_input = self._handle.state().piped
+        if not self._takes_input:
+            raise ValueError(
+                "the job takes no input: it has ended, or was not started with stdin=subprocess.PIPE"
+            )
         if self._is_input_over:
             if read is not None:
                 raise ValueError("the job's input is over: communicate has written it before")
@@ -298,10 +318,10 @@ def start_job(
         timeout=timeout,
         wait=0,
     )
-    with launch.abandoned_on_error(handle):
+    with launch.abandoned_on_error(handle) as loan:
         if read is not None:
             launch.write_input(handle, read)
-        return Job(handle, handle.start(request), command, takes_input=takes_input)
+        return Job(handle, handle.start(request, loan), command, takes_input=takes_input)
 
 
 def found(shells: Shells, id: str) -> Job:

@@ -21,6 +21,7 @@ import attrs
 from coder_agents.config import seconds_or_none
 from coder_agents.errors import CoderError, ControlShellError, JobNotFoundError, ShellError
 from coder_agents.jobs.handle import JobHandle
+from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.piece_size import PieceSize
 from coder_agents.jobs.requests import Start
 from coder_agents.jobs.run_text import Command, command_text, run_text
@@ -210,7 +211,7 @@ def write_input(job: JobHandle, read: Callable[[int], bytes], *, ends: bool = Fa
     size = PieceSize()
     for piece in iter(lambda: read(size.bytes), b""):
         began = time.monotonic()
-        job.write(offset, piece, end=False)
+        job.write(offset, piece, end=False, started=ends)
         size.passed(len(piece), time.monotonic() - began)
         offset += len(piece)
     if ends:
@@ -218,33 +219,49 @@ def write_input(job: JobHandle, read: Callable[[int], bytes], *, ends: bool = Fa
 
 
 @contextlib.contextmanager
-def abandoned_on_error(job: JobHandle) -> Iterator[None]:
+def abandoned_on_error(job: JobHandle) -> Iterator[Loan]:
     """
     Kill and delete *job* where the block ends by an exception, as far as that can be done soon.
 
-    Nothing can be done where the agent cannot be reached, or the deployment refuses.
+    The loan is for its start, which may still be on its way over a slow connection. Nothing can be done
+    where the agent cannot be reached, or the deployment refuses.
     """
+    loan = Loan()
     try:
-        yield
+        yield loan
     except CoderError as error:
         if isinstance(error, (ShellError, ControlShellError)):
-            _abandon(job)
+            _abandon(job, loan)
         raise
     except BaseException:
-        _abandon(job)
+        _abandon(job, loan)
         raise
 
 
-def _abandon(job: JobHandle) -> None:
+def _abandon(job: JobHandle, loan: Loan) -> None:
     brief = job.shells.brief()
     job = attrs.evolve(job, shells=brief)
     try:
         with contextlib.suppress(CoderError):
             with contextlib.suppress(JobNotFoundError):
                 kill(job)
-            job.remove()
+            if loan.was_sent:
+                _prevent(job)
+            else:
+                job.remove()
     finally:
         brief.close()
+
+
+def _prevent(job: JobHandle) -> None:
+    """
+    Delete *job*, and let a start that is still on its way do nothing.
+    """
+    try:
+        job.remove(final=True)
+    except ShellError:  # it was faster, and the job runs
+        kill(job)
+        job.remove()
 
 
 def kill(job: JobHandle) -> None:

@@ -91,6 +91,7 @@ class Progress:
         timed_out: whether the time-out's watchdog ended the group.
         cut: the outputs of which bytes were lost, as the disk was full: 1, 2.
         shrunk: whether a spooled output is shorter than the requested offset.
+        piped: whether the job runs and reads its stdin from `WriteInput`.
     """
 
     state: State
@@ -102,6 +103,7 @@ class Progress:
     timed_out: bool
     cut: frozenset[int]
     shrunk: bool
+    piped: bool = False
 
     @property
     def returncode(self) -> int | None:
@@ -131,6 +133,7 @@ class Progress:
                 timed_out="timeout" in marks,
                 cut=frozenset(n for n in (1, 2) if f"cut{n}" in marks),
                 shrunk="shrunk" in marks,
+                piped="piped" in marks,
             )
 
         return _parsed(answer, parse)

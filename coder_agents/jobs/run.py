@@ -145,11 +145,11 @@ def run(
         wait=min(_FIRST_WAIT, shells.max_wait),
     )
     began = time.monotonic()
-    with launch.abandoned_on_error(job):
+    with launch.abandoned_on_error(job) as loan:
         if read is not None:
             launch.write_input(job, read)
         give_up_at = math.inf if timeout is None else time.monotonic() + timeout + _WATCHDOG
-        progress = _followed(job, job.start(request), sinks, give_up_at)
+        progress = _followed(job, job.start(request, loan), sinks, give_up_at)
         if progress.returncode is None:
             launch.kill(job)
         duration = time.monotonic() - began

@@ -73,12 +73,23 @@ def _execution(command: Command, shell: str | None) -> list[str]:
 
 def _presence(program: str) -> str:
     """
-    Return the line that checks whether *program* is there: in the shell's own message about a missing
-    one, the name of this file would come first.
+    Return the lines that check whether *program* is there and can run: in the shell's own messages,
+    the name of this file would come first.
     """
     name = _quoted(program)
-    check = f"[ -e {name} ]" if "/" in program else f"command -v {name} >/dev/null"
-    return f"{check} || {{ printf '%s: not found\\n' {name} >&2; exit 127; }}"
+    found, can_run = f"[ -e {name} ]", f"[ -x {name} ] && [ ! -d {name} ]"
+    if "/" not in program:
+        return _otherwise(f"command -v {name} >/dev/null", name, "not found", 127)
+    return "\n".join(
+        [
+            _otherwise(found, name, "not found", 127),
+            _otherwise(can_run, name, "Permission denied", 126),
+        ]
+    )
+
+
+def _otherwise(check: str, name: str, reason: str, code: int) -> str:
+    return f"{check} || {{ printf '%s: {reason}\\n' {name} >&2; exit {code}; }}"
 
 
 def _checked(env: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ import attrs
 
 from coder_agents.errors import CoderError, ControlShellError, UnsupportedError
 from coder_agents.jobs.answers import Answer
+from coder_agents.jobs.container import check_container
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.requests import Inside, Request
 from coder_agents.jobs.results import error_of, facts_of
@@ -61,6 +62,7 @@ class Shells:
         self._give_up_after = give_up_after
         self._waits = waits.within(give_up_after)
         self._inside = Inside(place.container)
+        self._was_inside = False
         self._machine: Shells | None = None
         self._kept: list[ControlShell] = []
         self._owed: list[Request] = []  # posted, and not known to be executed
@@ -76,6 +78,14 @@ class Shells:
         Seconds that an agent may be left to wait for something before it answers.
         """
         return self._waits.answer
+
+    @property
+    def is_connected(self) -> bool:
+        """
+        Whether a control shell is kept whose connection stands, as far as is known without a request.
+        """
+        with self._lock:
+            return any(shell.is_usable for shell in self._kept)
 
     def call(
         self,
@@ -193,10 +203,21 @@ class Shells:
     def _lend(self, loan: Loan, deadline: float) -> ControlShell:
         shell = loan.shell or self._taken(loan) or self._new(loan)
         if not shell.is_open:
-            shell.open(deadline)
-            if self.place.container:
-                self._check_inside(shell)
+            self._open(shell, deadline)
         return shell
+
+    def _open(self, shell: ControlShell, deadline: float) -> None:
+        place = self.place
+        try:
+            shell.open(deadline)
+        except DroppedError:
+            # Once a container was there, its absence is an outage like others.
+            if place.container and not self._was_inside:
+                check_container(place.http, place.agent_id, place.container, what=place.what)
+            raise
+        if place.container:
+            self._check_inside(shell)
+            self._was_inside = True
 
     def _new(self, loan: Loan) -> ControlShell:
         since = time.monotonic() if loan.outage is None else loan.outage.since

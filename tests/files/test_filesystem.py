@@ -521,6 +521,29 @@ def test_out_of_reach_is_not_missing() -> None:
                     call("dev/tmp")
 
 
+def test_a_restarted_workspace_is_resolved_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A file system reaches the agent of the next build, and resolves nothing again while it is connected.
+    """
+    monkeypatch.setattr("coder_agents.filesystem.places._FRESH", 0)
+    (tmp_path / "file").write_bytes(DATA)
+    with Deployment() as deployment:
+        first = deployment.add_agent(workspace="dev")
+        with deployment.client() as client:
+            fs = AgentFileSystem(client=client)
+            assert fs.cat_file(f"dev{tmp_path}/file") == DATA
+            asked = len(deployment.requests)
+            assert fs.cat_file(f"dev{tmp_path}/file") == DATA
+            assert len(deployment.requests) == asked
+            deployment.workspace("dev").start_build().complete()
+            first.disconnect()
+            for connection in deployment.connections.snapshot().values():
+                connection.abort()
+            assert fs.cat_file(f"dev{tmp_path}/file") == DATA
+
+
 @pytest.mark.usefixtures("environment")
 def test_the_token_is_in_no_text(kept_deployment: Deployment, kept_client: Client) -> None:
     """

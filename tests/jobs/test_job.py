@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
 from pty_client import is_running
 
@@ -107,6 +108,7 @@ def test_jobs_are_listed(agent: Agent) -> None:
     first = agent.start_job(["printf", "%s", "a b"])
     first.wait(LIMIT)
     second = agent.start_job("sleep 100")
+    assert second.pid is not None  # it runs
     third = agent.start_job("kill -9 $$")
     third.wait(LIMIT)
     found = {each.id: each for each in agent.jobs()}
@@ -188,6 +190,31 @@ def test_input_is_written_once_and_ended(agent: Agent) -> None:
     assert agent.start_job("cat", input=b"spooled").communicate() == (b"spooled", b"")
     with pytest.raises(ValueError, match="takes no input"):
         agent.start_job("cat").communicate(b"x")
+
+
+def test_input_of_a_job_that_was_found(agent: Agent) -> None:
+    """
+    Input for a job that reads none, or has ended, is an error, and otherwise it reaches the job.
+    """
+    job = agent.start_job("cat", stdin=subprocess.PIPE)
+    assert agent.job(job.id).communicate(b"x", LIMIT) == (b"x", b"")
+    with pytest.raises(ValueError, match="takes no input: it has ended"):
+        agent.job(job.id).communicate(b"y")
+    for options in ({}, {"input": b"spooled"}):
+        other = agent.start_job("cat; exec sleep 600", **options)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="takes no input"):
+            agent.job(other.id).communicate(b"x")
+        other.kill()
+
+
+def test_a_job_has_a_number_right_after_its_start(agent: Agent) -> None:
+    """
+    Whoever asks for the pid waits until the process has begun.
+    """
+    job = agent.start_job("echo $$; exec sleep 600")
+    job._progress = attrs.evolve(job._progress, state="starting", pid=0)
+    assert next(job.lines()) == str(job.pid)
+    job.kill()
 
 
 def test_outputs_are_merged_and_discarded(agent: Agent) -> None:

@@ -201,7 +201,8 @@ def test_the_forms_of_requests() -> None:
         (Read(job="a-b", stdout=3, wait=1.26), b"5 READ 1 a-b 3 0 1048576 13 ;\n"),
         (Signal(job="a", signal=9), b"5 SIGNAL 1 a 9 - ;\n"),
         (Inside("ab"), b"5 INSIDE 1 =ab ;\n"),
-        (Remove("a"), b"5 REMOVE 1 a ;\n"),
+        (Remove("a"), b"5 REMOVE 1 a 0 ;\n"),
+        (Remove("a", final=True), b"5 REMOVE 1 a 1 ;\n"),
         (GetChecksum("a"), b"5 CKSUM 1 =a ;\n"),
         (MakeDirectory("a", parents=True), b"5 MKDIR 1 =a 1 ;\n"),
         (RemovePath("a"), b"5 RM 1 =a 0 ;\n"),
@@ -289,11 +290,11 @@ def test_progress_is_read() -> None:
     fields = ("signaled", "9", "12", "5", "6", "2", "-,timeout,cut2")
     progress = Progress.read(answer(*fields, body=b"abcde"))
     assert attrs.astuple(progress) == (
-        "signaled", 9, 12, (5, 6), b"ab", b"cde", True, frozenset({2}), False,
+        "signaled", 9, 12, (5, 6), b"ab", b"cde", True, frozenset({2}), False, False,
     )  # fmt: skip
     assert progress.returncode == -9
-    running = Progress.read(answer("running", "0", "0", "0", "0", "0", "-,shrunk"))
-    assert (running.returncode, running.shrunk) == (None, True)
+    running = Progress.read(answer("running", "0", "0", "0", "0", "0", "-,shrunk,piped"))
+    assert (running.returncode, running.shrunk, running.piped) == (None, True, True)
 
 
 def test_lists_are_read() -> None:
@@ -433,6 +434,8 @@ def test_what_becomes_the_process() -> None:
     assert run_text("a b", shell="/bin/zsh", env={"A": "x y"}, umask=0o22) == (
         b"export A='x y'\numask 022\n"
         b"[ -e /bin/zsh ] || { printf '%s: not found\\n' /bin/zsh >&2; exit 127; }\n"
+        b"[ -x /bin/zsh ] && [ ! -d /bin/zsh ] ||"
+        b" { printf '%s: Permission denied\\n' /bin/zsh >&2; exit 126; }\n"
         b"exec /bin/zsh -c 'a b'\n"
     )
     assert run_text("a b") == b"exec /bin/sh -c 'a b'\n"

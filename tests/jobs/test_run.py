@@ -26,10 +26,13 @@ from coder_agents import (
     CommandLostError,
     CommandTimeoutError,
     CompletedCommand,
+    ContainerNotFoundError,
     ControlShellError,
     ShellError,
     UnsupportedError,
 )
+from coder_agents.jobs import launch
+from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.program import bootstrap
 from coder_agents.jobs.sinks import Sink
 from coder_agents.schema import WorkspaceAgentContainer
@@ -42,9 +45,10 @@ LIMIT = 60  # seconds after which a test has failed
 
 def job_folders(home: Path) -> list[Path]:
     """
-    Return the folders of jobs that are left.
+    Return the folders of jobs that are left, but for those that only keep a late start from running.
     """
-    return sorted((home / ".local/state/coder-agents/jobs").glob("[!.]*"))
+    found = sorted((home / ".local/state/coder-agents/jobs").glob("[!.]*"))
+    return [each for each in found if not (each / "removed.0").exists()]
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -453,6 +457,67 @@ def test_a_start_without_an_answer_is_not_known(
     assert caught.value.started in (None, False)
 
 
+def test_a_command_whose_input_did_not_arrive_has_not_started(
+    deployment: Deployment, embedded: EmbeddedAgent
+) -> None:
+    """
+    Where a piece of the input was sent and no answer came, the command had certainly not started.
+    """
+    with deployment.client(timeout=0.5) as client:
+        agent = client.agent(str(embedded.id))
+        deployment.faults.add("stall", route="pty", after_bytes=100, times=None)
+        with pytest.raises(CommandLostError, match="had not started") as caught:
+            agent.run("cat", input=b"x")
+    assert caught.value.started is False
+
+
+def test_a_start_that_arrives_after_an_interrupt_starts_nothing(agent: Agent, home: Path) -> None:
+    """
+    A start that was sent, and reaches the agent after its job was abandoned, is refused there.
+    """
+    handle = JobHandle(shells=agent._shells(None, None), id=launch.new_id())
+    streams: dict[str, Any] = {"stdin": "none", "stdout": None, "stderr": None}
+    request = launch.start_request(
+        handle.id, "touch ~/ran", **streams, cwd=None, env=None, shell=None, timeout=None, wait=0
+    )
+    with pytest.raises(KeyboardInterrupt), launch.abandoned_on_error(handle) as loan:
+        loan.was_sent = True
+        raise KeyboardInterrupt
+    assert handle.start(request).state == "new"
+    assert (job_folders(home), agent.jobs()) == ([], [])
+    assert not (home / "ran").exists()
+
+
+def test_a_start_that_was_faster_than_its_removal_is_killed(
+    agent: Agent, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A command that starts while its job is abandoned is ended, and its folder is deleted.
+    """
+    handle = JobHandle(shells=agent._shells(None, None), id=launch.new_id())
+    streams: dict[str, Any] = {"stdin": "none", "stdout": None, "stderr": None}
+    request = launch.start_request(
+        handle.id, "sleep 600", **streams, cwd=None, env=None, shell=None, timeout=None, wait=0
+    )
+    kill, kills = launch.kill, []
+
+    def kill_and_start(job: JobHandle) -> None:
+        kills.append(job.id)
+        try:
+            kill(job)
+        finally:
+            if len(kills) == 1:
+                handle.start(request)
+
+    monkeypatch.setattr(launch, "kill", kill_and_start)
+    with pytest.raises(KeyboardInterrupt), launch.abandoned_on_error(handle) as loan:
+        loan.was_sent = True
+        raise KeyboardInterrupt
+    assert len(kills) == 2
+    assert agent.jobs() == []
+    until(lambda: job_folders(home) == [])
+
+
 def test_refusals_are_those_of_the_deployment(deployment: Deployment, agent: Agent) -> None:
     """
     A refusal is the typed error of REST calls, and is not tried again.
@@ -491,8 +556,7 @@ def test_an_interrupt_between_two_lines_leaves_no_process(
     """
     Wherever the interrupt comes, it passes and neither a process nor a folder is left.
     """
-    from coder_agents.jobs import launch, run
-    from coder_agents.jobs.handle import JobHandle
+    from coder_agents.jobs import run
 
     place = {"write_input": launch, "start": JobHandle}.get(point, run)
     true = getattr(place, point)
@@ -628,12 +692,53 @@ def test_a_container_is_verified_before_anything_runs(
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_unknown_container_is_named_in_the_error(
+def test_an_unknown_container_is_an_error_at_once(embedded: EmbeddedAgent, agent: Agent) -> None:
+    """
+    The error for a container that is missing, or does not run, names those that the agent has.
+    """
+    old = WorkspaceAgentContainer(id="abcdef0123456789", name="old", status="exited")
+    embedded.set_containers([old])
+    calls: list[Callable[[str], object]] = [
+        lambda name: agent.run("true", container=name),
+        lambda name: agent.start_job("true", container=name),
+        lambda name: agent.job("abc", container=name),
+        lambda name: agent.jobs(container=name),
+        lambda name: agent.read_file("/etc/passwd", container=name),
+    ]
+    for call in calls:
+        with pytest.raises(ContainerNotFoundError, match="no container 'missing'") as caught:
+            call("missing")
+        assert caught.value.containers == ("old",)
+    for name in ("old", "abcdef"):
+        with pytest.raises(ContainerNotFoundError, match=rf"'{name}' does not run \(exited\)"):
+            agent.run("true", container=name)
+
+
+def test_a_container_that_vanishes_is_an_outage(
     deployment: Deployment, embedded: EmbeddedAgent
 ) -> None:
     """
-    Where a container cannot be reached, the error names the container and reports that nothing has started.
+    A container in which commands ran is waited for, and one that does not come back is named.
     """
+    web = WorkspaceAgentContainer(id="abcdef0123456789", name="web", running=True)
+    embedded.set_containers([web])
+    with deployment.client(timeout=0.5) as client:
+        agent = client.agent(str(embedded.id))
+        assert agent.run("true", container="web").returncode == 0
+        embedded.set_containers([])
+        for connection in deployment.connections.snapshot().values():
+            connection.abort()
+        with pytest.raises(CommandLostError, match=r"the container 'web' of the agent"):
+            agent.run("true", container="web")
+
+
+def test_a_container_that_no_list_confirms_is_tried(
+    deployment: Deployment, embedded: EmbeddedAgent
+) -> None:
+    """
+    Where the containers cannot be listed, the error names the container and reports that nothing has started.
+    """
+    deployment.faults.add("refuse", route="containers", status=503, times=None)
     with deployment.client(timeout=0.5) as client:
         agent = client.agent(str(embedded.id))
         with pytest.raises(

@@ -62,6 +62,48 @@ def test_a_missing_program_is_the_code_127(control: ControlShell) -> None:
             assert (end.returncode, end.stderr) == (127, f"{path}: not found\n".encode())
 
 
+def test_a_program_that_cannot_run_is_the_code_126(control: ControlShell, home: Path) -> None:
+    """
+    The message names the program as the caller did, and no file of ours.
+    """
+    (home / "text").write_text("")
+    for path in (f"{home}/text", str(home)):
+        for end in (control.run([path, "x"]), control.run("x", shell=path)):
+            assert (end.returncode, end.stderr) == (126, f"{path}: Permission denied\n".encode())
+
+
+def test_a_start_after_its_removal_starts_nothing(
+    control: ControlShell, home: Path, spool: Path
+) -> None:
+    """
+    A start that was on its way while its caller gave up finds the guard taken, and no job is known.
+    """
+    control.ask(WriteInput(job="j", offset=0, data=b"secret"))
+    for repeated in (False, True):
+        control.ask(Remove("j", final=True), repeated=repeated)
+    for command in ("touch started", "touch started #" + "x" * 3000):
+        assert control.start(command, job="j", stdin="spooled").state == "new"
+    assert control.read("j").state == "new"
+    assert read_jobs(control.ask(ListJobs())) == []
+    assert sorted(path.name for path in (spool / "j").iterdir()) == ["go", "removed.0"]
+    assert not (home / "started").exists()
+    control.ask(Remove("j"))
+    assert not (spool / "j").exists()
+
+
+def test_a_job_that_runs_is_not_removed_for_ever(control: ControlShell) -> None:
+    """
+    Where the start was faster than the removal, the job runs and has to be ended first.
+    """
+    control.start(["sleep", "1000"], job="j")
+    with pytest.raises(OSError, match="busy"):
+        control.ask(Remove("j", final=True))
+    control.ask(Signal(job="j", signal=signal.SIGKILL))
+    control.finish("j")
+    control.ask(Remove("j", final=True))
+    assert control.read("j").state == "new"
+
+
 def test_each_death_by_signal_is_exact(control: ControlShell) -> None:
     """
     A death by signal is no exit code: its return code is negative, as in subprocess.

@@ -759,11 +759,14 @@ def test_an_end_that_was_none_is_forgotten(serve: Serve) -> None:
     """
     Where the last look finds the stream alive, it goes on.
     """
+    has_come = threading.Event()
 
     def alive(conversation: Conversation) -> None:
         conversation.accept_websocket()
         conversation.text(logs(5))
         conversation.text(logs(6))
+        # A reset discards what was not read yet.
+        assert has_come.wait(60)
         conversation.reset()
 
     agent = serve(
@@ -771,7 +774,9 @@ def test_an_end_that_was_none_is_forgotten(serve: Serve) -> None:
     )
     stream = agent.follow_logs()
     with pytest.raises(AuthenticationError):
-        list(stream)
+        for log in stream:
+            if log.id == 6:
+                has_come.set()
     assert stream.end is StreamEnd.FAILED
     assert stream.last_id == 6
 

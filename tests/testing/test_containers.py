@@ -115,7 +115,7 @@ def test_recreating_passes_through_starting(agent: EmbeddedAgent, call: Any) -> 
     """
     The dev container loses its container, a second call conflicts, then all is back.
     """
-    agent.containers.recreate_seconds = 1.5  # in which two more requests have to be answered
+    agent.containers.recreate_seconds = 600
     path = f"/workspaceagents/{agent.id}/containers/devcontainers/{DEVCONTAINER.id}/recreate"
     watch = call.websocket(f"/workspaceagents/{agent.id}/containers/watch")
     watch.recv()
@@ -127,6 +127,8 @@ def test_recreating_passes_through_starting(agent: EmbeddedAgent, call: Any) -> 
     (starting,) = json.loads(watch.recv())["devcontainers"]
     assert (starting["status"], "container" in starting) == ("starting", False)
     assert call("POST", path).status_code == 409
+    (timer,) = agent.containers._timers
+    timer.function(*timer.args)  # the seconds are over
     (running,) = json.loads(watch.recv())["devcontainers"]
     assert (running["status"], running["container"]["id"]) == ("running", "abc")
 
