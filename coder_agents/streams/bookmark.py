@@ -8,6 +8,9 @@ full stop shows that the text is complete.
 
 from __future__ import annotations
 
+import bisect
+import heapq
+import operator
 import re
 import uuid
 from collections.abc import Iterable, Iterator
@@ -79,6 +82,18 @@ class Bookmark:
             raise ValueError(f"the bookmark is damaged: no id is as large as {floor}")
         return cls(agent_id, floor, tuple(_read_ranges(found[3], floor)))
 
+    @classmethod
+    def read_any(cls, text: str) -> Bookmark:
+        """
+        Return the bookmark that *text* holds, of whichever agent.
+
+        Raises *ValueError* where *text* is no bookmark.
+        """
+        found = _FORM.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text[:80]!r} is no bookmark")
+        return cls.read(text, uuid.UUID(found[1]))
+
     def __str__(self) -> str:
         parts = (
             f"{first - self.floor}"
@@ -87,6 +102,25 @@ class Bookmark:
             for first, last in self.ranges
         )
         return f"1:{self.agent_id}:{self.floor}:{','.join(parts)}."
+
+    def __contains__(self, number: int) -> bool:
+        if number <= self.floor:
+            return True
+        at = bisect.bisect_right(self.ranges, number, key=operator.itemgetter(0))
+        return at > 0 and number <= self.ranges[at - 1][1]
+
+    def union(self, other: Bookmark) -> Bookmark:
+        """
+        Return the bookmark of all ids that this bookmark or *other*, of the same agent, covers.
+        """
+        floor = max(self.floor, other.floor)
+        ranges: list[tuple[int, int]] = []
+        for first, last in heapq.merge(self.ranges, other.ranges):
+            if ranges and first <= ranges[-1][1] + 1:
+                ranges[-1] = ranges[-1][0], max(last, ranges[-1][1])
+            elif last > floor:
+                ranges.append((max(first, floor + 1), last))
+        return Bookmark(self.agent_id, floor, tuple(ranges))
 
     def ids(self) -> Iterator[int]:
         """
