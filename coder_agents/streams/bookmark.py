@@ -1,8 +1,8 @@
 """
-The bookmark of one agent's log: text with which another process continues the stream.
+The bookmark of the log of one agent or one build: text with which another process continues the stream.
 
 For instance ``1:6ba7b810-9dad-11d1-80b4-00c04fd430c8:1042:3-17,20.``: the version of the format,
-the agent's id, the floor, and the ids yielded above the floor, counted from the floor. The final
+the agent's or the build's id, the floor, and the ids yielded above the floor, counted from the floor. The final
 full stop shows that the text is complete.
 """
 
@@ -52,30 +52,32 @@ class Bookmark:
         return cls(agent_id, floor, tuple(_ranges(ascending)))
 
     @classmethod
-    def begin(cls, after: int | str, agent_id: uuid.UUID) -> Bookmark:
+    def begin(cls, after: int | str, agent_id: uuid.UUID, *, owner: str = "agent") -> Bookmark:
         """
         Return the bookmark of a log that is read *after* an id or the text of a bookmark.
 
+        *owner* is the kind of object that has the log, for messages.
+
         Raises *ValueError* or *TypeError* where *after* is neither, or is the bookmark of another
-        agent.
+        log.
         """
         if isinstance(after, str):
-            return cls.read(after, agent_id)
+            return cls.read(after, agent_id, owner=owner)
         return cls(agent_id, whole_number("after", after, least=0), ())
 
     @classmethod
-    def read(cls, text: str, agent_id: uuid.UUID) -> Bookmark:
+    def read(cls, text: str, agent_id: uuid.UUID, *, owner: str = "agent") -> Bookmark:
         """
         Return the bookmark that *text* holds.
 
-        Raises *ValueError* where *text* is no bookmark, or is the bookmark of another agent.
+        Raises *ValueError* where *text* is no bookmark, or is the bookmark of another log.
         """
         found = _FORM.fullmatch(text)
         if found is None:
             raise ValueError(f"{text[:80]!r} is neither a bookmark nor an id")
         if found[1] != str(agent_id):
             raise ValueError(
-                f"the bookmark belongs to agent {found[1]}, but this is agent {agent_id}"
+                f"the bookmark belongs to {owner} {found[1]}, but this is {owner} {agent_id}"
             )
         floor = int(found[2])
         if floor > _MAX_ID:
