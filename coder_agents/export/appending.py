@@ -20,7 +20,7 @@ from coder_agents.export.columns import Chunk
 from coder_agents.export.formats import LINE_FORMATS, LineFormat
 from coder_agents.export.paths import Target
 from coder_agents.export.positions import Position, position_path
-from coder_agents.streams import LogStream, MergedLogStream
+from coder_agents.streams import BuildLogStream, LogStream, MergedLogStream
 from coder_agents.streams.bookmark import Bookmark
 
 try:
@@ -28,7 +28,12 @@ try:
 except ImportError:  # pragma: no cover (Windows)
     flock = None  # type: ignore[assignment]
 
+LogStreams = LogStream | BuildLogStream | MergedLogStream[Any]
 Bookmarks = Mapping[uuid.UUID, Bookmark]
+IsNew = Callable[[uuid.UUID, int], bool]
+"""
+Whether a line, by the id of its agent or build and its own id, is not in the file yet.
+"""
 Step = tuple[Sequence[Chunk], Bookmarks]
 """
 Rows that are written together, and the bookmarks after them.
@@ -48,15 +53,17 @@ def append_rows(objects: Any, target: Target) -> int:
         raise ValueError(
             "a Parquet file cannot grow: append to .jsonl, and write the Parquet file from it"
         )
-    tracked = isinstance(objects, LogStream | MergedLogStream)
     with _opened(target.path) as file:
-        position = _begin(file, target, tracked=tracked)
-        growing = GrowingFile(file, target, position)
-        with growing:
-            steps = _of_stream(objects, growing.is_new) if tracked else _of_objects(objects)
+        if isinstance(objects, LogStream | BuildLogStream | MergedLogStream):
+            position = _begin(file, target, is_stream=True)
+            steps = _of_stream(objects, lambda *line: not position.covers(*line))
+        else:
+            position = _begin(file, target, is_stream=False)
+            steps = _of_objects(objects)
+        with GrowingFile(file, target, position) as growing:
             for chunks, bookmarks in steps:
                 growing.commit(chunks, bookmarks)
-    return growing.count
+        return growing.count
 
 
 @contextlib.contextmanager
@@ -76,7 +83,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _begin(file: BinaryIO, target: Target, *, tracked: bool) -> Position:
+def _begin(file: BinaryIO, target: Target, *, is_stream: bool) -> Position:
     """
     Return the position to continue at, and cut off what a crash left after it.
     """
@@ -90,11 +97,11 @@ def _begin(file: BinaryIO, target: Target, *, tracked: bool) -> Position:
             f"{name} has {size} bytes, but {beside} counts {position.length}: to write the log from"
             f" its beginning, delete {beside}"
         )
-    if tracked and position.length and not position.bookmarks:
+    if is_stream and position.length and not position.bookmarks:
         raise ValueError(
             f"{beside} does not say which lines {name} has: append the stream to a new file"
         )
-    if position.bookmarks and not tracked:
+    if position.bookmarks and not is_stream:
         raise ValueError(
             f"a stream of logs was appended to {name}: append only streams to it, as lines could be"
             " repeated"
@@ -131,12 +138,6 @@ class GrowingFile:
     def __exit__(self, *_: object) -> None:
         # What an interrupt left is half a commit.
         self._file.truncate(self._position.length)
-
-    def is_new(self, agent_id: uuid.UUID, number: int) -> bool:
-        """
-        Whether the line *number* of the agent is not in the file.
-        """
-        return not self._position.covers(agent_id, number)
 
     def commit(self, chunks: Sequence[Chunk], bookmarks: Bookmarks) -> None:
         """
@@ -192,27 +193,39 @@ class GrowingFile:
             raise ValueError(f"{self._target.path.name} has other columns in its first line")
 
 
-def _of_stream(
-    stream: LogStream | MergedLogStream[Any], is_new: Callable[[uuid.UUID, int], bool]
-) -> Iterator[Step]:
+def _of_stream(stream: LogStreams, is_new: IsNew) -> Iterator[Step]:
     """
     Yield the lines of *stream* that are new, as they arrive.
     """
-    yield [chunk_of_stream(stream, [])], _bookmarks(stream)
-    for batch in stream.batches():
-        bookmarks = _bookmarks(stream)
-        if isinstance(stream, MergedLogStream):
-            new = [line for line in batch if is_new(line.agent.id, line.log.id)]
-        else:
-            [agent_id] = bookmarks
-            new = [line for line in batch if is_new(agent_id, line.id)]
-        yield [chunk_of_stream(stream, new)], bookmarks
+    yield [chunk_of_stream(stream, ())], _bookmarks(stream)
+    if isinstance(stream, MergedLogStream):
+        yield from _of_merged_stream(stream, is_new)
+    else:
+        yield from _of_one_log(stream, is_new)
     yield [], _bookmarks(stream)
 
 
-def _bookmarks(stream: LogStream | MergedLogStream[Any]) -> Bookmarks:
-    is_merged = isinstance(stream, MergedLogStream)
-    texts = stream.bookmarks.values() if is_merged else [stream.bookmark]
+def _of_one_log(stream: LogStream | BuildLogStream, is_new: IsNew) -> Iterator[Step]:
+    batches: Iterator[list[Any]] = stream.batches()
+    for batch in batches:
+        # The next build of a workspace has another agent, and each batch is of one agent.
+        bookmark = Bookmark.read_any(stream.bookmark)
+        new = [line for line in batch if is_new(bookmark.agent_id, line.id)]
+        yield [chunk_of_stream(stream, new)], {bookmark.agent_id: bookmark}
+
+
+def _of_merged_stream(stream: MergedLogStream[Any], is_new: IsNew) -> Iterator[Step]:
+    for batch in stream.batches():
+        new = [line for line in batch if is_new(line.agent.id, line.log.id)]
+        yield [chunk_of_stream(stream, new)], _bookmarks(stream)
+
+
+def _bookmarks(stream: LogStreams) -> Bookmarks:
+    texts = (
+        list(stream.bookmarks.values())
+        if isinstance(stream, MergedLogStream)
+        else [stream.bookmark]
+    )
     return {each.agent_id: each for each in map(Bookmark.read_any, texts)}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coder_agents.export.columns import Column, Table, Type, Values
 from coder_agents.export.gathered import escaped_surrogates, gathered, without_surrogates
-from coder_agents.export.optional import required
+from coder_agents.export.optional import needed
 
 if TYPE_CHECKING:
     import pyarrow
@@ -24,7 +24,8 @@ def to_arrow(objects: Any) -> pyarrow.Table:
 
     Raises *ImportError* where pyarrow is not installed, and what `records` raises.
     """
-    required("pyarrow", "export.to_arrow")
+    with needed("export.to_arrow"):
+        import pyarrow  # noqa: F401
     found = gathered(objects)
     return arrow_table(found.table, found.values)
 

@@ -16,6 +16,7 @@ from coder_agents.batch import MetadataOfAgents
 from coder_agents.export import command_rows, log_rows, start_rows, state_rows, workspace_rows
 from coder_agents.export.columns import NOBODY, Chunk, Kind, Owner, Table
 from coder_agents.schema import (
+    ProvisionerJobLog,
     WorkspaceAgentListContainersResponse,
     WorkspaceAgentListeningPort,
     WorkspaceAgentLog,
@@ -23,6 +24,7 @@ from coder_agents.schema import (
 )
 from coder_agents.streams import (
     AgentLog,
+    BuildLogStream,
     ContainersStream,
     LogStream,
     MergedLogStream,
@@ -44,6 +46,7 @@ KINDS: Mapping[type, Kind] = {
 # What holds objects of one class only, which is known also where there are none.
 _CLASSES_IN: Mapping[type, type] = {
     LogStream: WorkspaceAgentLog,
+    BuildLogStream: ProvisionerJobLog,
     MergedLogStream: AgentLog,
     MetadataStream: WorkspaceAgentMetadata,
     PortsStream: WorkspaceAgentListeningPort,
@@ -75,18 +78,23 @@ def many_at_once(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 @cache
-def kind_of(cls: type) -> Kind | None:
+def kind_of(cls: Any) -> Kind | None:
     """
     Return the kind of *cls*; None where objects of *cls* have no rows.
     """
     return next((KINDS[base] for base in cls.__mro__ if base in KINDS), None)
 
 
+def _kind_of(objects: Any) -> Kind | None:
+    cls: Any = type(objects)
+    return kind_of(cls)
+
+
 def check(objects: Any) -> None:
     """
     Raise *TypeError* where *objects* can have no rows, as far as this is seen without taking any.
     """
-    if kind_of(type(objects)) is None and not _is_iterable(objects):
+    if _kind_of(objects) is None and not _is_iterable(objects):
         raise _no_rows(objects)
     if isinstance(objects, Mapping):
         for key in objects:
@@ -121,7 +129,7 @@ def chunks(objects: Any, pieces: Pieces, owner: Owner = NOBODY) -> Iterator[Chun
     held = next((_CLASSES_IN[base] for base in type(objects).__mro__ if base in _CLASSES_IN), None)
     if held is not None:
         yield Chunk(KINDS[held], ())
-    kind = kind_of(type(objects))
+    kind = _kind_of(objects)
     if kind is not None:
         yield Chunk(kind, [objects], owner)
     elif isinstance(objects, Mapping):
@@ -161,13 +169,12 @@ def owner_of(key: Any) -> Owner:
     return Owner(label, label)
 
 
-def chunk_of_stream(stream: LogStream | MergedLogStream[Any], lines: Sequence[Any]) -> Chunk:
+def chunk_of_stream(stream: Stream[Any], lines: Sequence[Any]) -> Chunk:
     """
-    Return the chunk of *lines*, which *stream* has just yielded.
+    Return the chunk of *lines*, which *stream*, of logs, has just yielded.
     """
-    if isinstance(stream, MergedLogStream):
-        return Chunk(KINDS[AgentLog], lines)
-    return Chunk(KINDS[WorkspaceAgentLog], lines, _owner_of_stream(stream))
+    owner = _owner_of_stream(stream) if isinstance(stream, LogStream) else NOBODY
+    return Chunk(KINDS[_CLASSES_IN[type(stream)]], lines, owner)
 
 
 def _owner_of_stream(stream: LogStream) -> Owner:

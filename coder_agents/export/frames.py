@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from coder_agents.export.columns import Column, Type, Values
 from coder_agents.export.gathered import gathered, is_utf8, without_surrogates
-from coder_agents.export.optional import required
+from coder_agents.export.optional import needed
 
 if TYPE_CHECKING:
     import pandas
@@ -25,22 +25,24 @@ def to_frame(objects: Any) -> pandas.DataFrame:
 
     Raises *ImportError* where pandas is not installed, and what `records` raises.
     """
-    pandas = required("pandas", "export.to_frame")
+    with needed("export.to_frame"):
+        import pandas
     found = gathered(objects)
-    arrays = {column.name: _array(pandas, column, values) for column, values in found.columns()}
-    frame: pandas.DataFrame = pandas.DataFrame(arrays, copy=False)
-    return frame
+    arrays = {column.name: _array(column, values) for column, values in found.columns()}
+    return pandas.DataFrame(arrays, copy=False)
 
 
-def _array(pandas: Any, column: Column, values: Values) -> Any:
+def _array(column: Column, values: Values) -> Any:
+    import pandas
+
     if column.type is Type.CATEGORY:
-        return _category(pandas, column, values)
+        return _category(column, values)
     if column.type is Type.TEXT:
-        return _text(pandas, values)
+        return _text(values)
     return pandas.array(list(values), dtype=_dtype(column))
 
 
-def _dtype(column: Column) -> str:
+def _dtype(column: Column) -> Any:
     if column.type is Type.INTEGER:
         return "int64" if column.is_required else "Int64"
     if column.type is Type.BOOLEAN:
@@ -50,23 +52,29 @@ def _dtype(column: Column) -> str:
     return "datetime64[us, UTC]" if column.type is Type.TIME else "object"
 
 
-def _text(pandas: Any, values: Values) -> Any:
+def _text(values: Values) -> Any:
+    import pandas
+
     try:
-        return pandas.array(list(values), dtype=_text_dtype(pandas))
+        return pandas.array(list(values), dtype=_text_dtype())
     except UnicodeEncodeError:
-        return pandas.array(without_surrogates(values), dtype=_text_dtype(pandas))
+        return pandas.array(without_surrogates(values), dtype=_text_dtype())
 
 
-def _text_dtype(pandas: Any) -> Any:
+def _text_dtype() -> Any:
+    import pandas
+
     # The type that this release of pandas has for texts: str from 3.0 on, object before.
     return pandas.Series([""]).dtype
 
 
-def _category(pandas: Any, column: Column, values: Values) -> Any:
+def _category(column: Column, values: Values) -> Any:
+    import pandas
+
     distinct = dict.fromkeys(values)
     distinct.pop(None, None)
     if not is_utf8(distinct):
-        return _category(pandas, column, without_surrogates(values))
+        return _category(column, without_surrogates(values))
     # Values that a newer deployment sends come after the known ones, as in a filter by level.
     unknown = [value for value in distinct if value not in column.order]
     categories = [*column.order, *unknown]
@@ -74,6 +82,6 @@ def _category(pandas: Any, column: Column, values: Values) -> Any:
     codes[None] = -1
     return pandas.Categorical.from_codes(
         list(map(codes.__getitem__, values)),
-        categories=pandas.Index(categories, dtype=_text_dtype(pandas)),
+        categories=pandas.Index(categories, dtype=_text_dtype()),
         ordered=bool(column.order),
     )

@@ -18,8 +18,9 @@ from coder_agents.export.columns import (
     integer,
     moment,
     text,
+    transposed,
 )
-from coder_agents.schema import LogLevel, WorkspaceAgentLog
+from coder_agents.schema import LogLevel, ProvisionerJobLog, WorkspaceAgentLog
 from coder_agents.schema.source_names import names_of_sources
 from coder_agents.streams import AgentLog
 
@@ -36,6 +37,18 @@ LOGS = Table(
     ),
 )
 
+BUILD_LOGS = Table(
+    "lines of build logs",
+    (
+        integer("id", is_required=True),
+        moment("created_at"),
+        category("log_source"),
+        category("log_level", list(LogLevel)),
+        category("stage"),
+        text("output"),
+    ),
+)
+
 
 def logs() -> dict[type, Kind]:
     """
@@ -44,6 +57,7 @@ def logs() -> dict[type, Kind]:
     return {
         WorkspaceAgentLog: Kind(LOGS, _read_logs, _lines_of_logs),
         AgentLog: Kind(LOGS, _read_agent_logs, _lines_of_agent_logs),
+        ProvisionerJobLog: Kind(BUILD_LOGS, _read_build_logs, _lines_of_build_logs),
     }
 
 
@@ -85,6 +99,25 @@ def _read_agent_logs(lines: Sequence[AgentLog[Any]], owner: Owner) -> Sequence[V
 def _lines_of_agent_logs(lines: Sequence[AgentLog[Any]], owner: Owner) -> list[str]:
     label_of = _labels()
     return [line.log.text(label_of(line.agent)) for line in lines]
+
+
+def _read_build_logs(lines: Sequence[ProvisionerJobLog], owner: Owner) -> Sequence[Values]:
+    rows = [
+        (
+            line.id,
+            line.created_at,
+            line.log_source.value,
+            line.log_level.value,
+            line.stage,
+            line.output,
+        )
+        for line in lines
+    ]
+    return transposed(BUILD_LOGS, rows)
+
+
+def _lines_of_build_logs(lines: Sequence[ProvisionerJobLog], owner: Owner) -> list[str]:
+    return [line.text() for line in lines]
 
 
 def _labels() -> Callable[[Any], str]:

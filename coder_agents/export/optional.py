@@ -4,20 +4,21 @@ The libraries of the extra ``data``.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+import contextlib
+from collections.abc import Iterator
 
 
-def required(module: str, call: str) -> Any:
+@contextlib.contextmanager
+def needed(call: str) -> Iterator[None]:
     """
-    Return *module*, which *call* needs.
+    Import in the block what *call* needs.
 
-    Raises *ImportError*, with the name of the extra, where *module* is not installed.
+    Raises *ImportError*, with the name of the extra, where a library is not installed.
     """
     try:
-        return import_module(module)
+        yield
     except ImportError as error:
-        library = module.partition(".")[0]
+        library = (error.name or "").partition(".")[0]
         raise ImportError(
             f"{call} needs {library}: pip install 'coder-agents[data]'", name=library
         ) from error

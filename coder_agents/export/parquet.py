@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from coder_agents.export.arrow import arrow_schema, arrow_table
 from coder_agents.export.columns import Chunk, Table, Values
 from coder_agents.export.gathered import NO_TABLE
-from coder_agents.export.optional import required
+from coder_agents.export.optional import needed
 
 _GROUP = 100_000  # rows that are held in memory, and written together
 
@@ -22,7 +22,8 @@ def write_parquet(chunks: Iterable[Chunk], file: BinaryIO) -> int:
 
     Raises *ImportError* where pyarrow is not installed.
     """
-    parquet = required("pyarrow.parquet", "a Parquet file")
+    with needed("a Parquet file"):
+        from pyarrow import parquet
     rest = iter(chunks)
     first = list(itertools.islice(rest, 1))
     table = first[0].kind.table if first else NO_TABLE

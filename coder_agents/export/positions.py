@@ -42,7 +42,8 @@ def bookmarks(path: PathLike) -> dict[uuid.UUID, str]:
     position beside the file is damaged.
     """
     position = Position.read(Path(os.path.realpath(path)))
-    return {} if position is None else {id: str(each) for id, each in position.bookmarks.items()}
+    found = {} if position is None else position.bookmarks
+    return {agent_id: str(bookmark) for agent_id, bookmark in found.items()}
 
 
 @attrs.frozen(kw_only=True)
@@ -103,24 +104,24 @@ class Position:
             "format": self.format,
             "table": self.table,
             "length": self.length,
-            "bookmarks": {str(id): str(each) for id, each in self.bookmarks.items()},
+            "bookmarks": {str(each.agent_id): str(each) for each in self.bookmarks.values()},
         }
         with replaced(position_path(path)) as file:
             file.write(json.dumps(document, indent=1).encode())
 
-    def covers(self, agent_id: uuid.UUID, number: int) -> bool:
+    def covers(self, log_id: uuid.UUID, number: int) -> bool:
         """
-        Whether the line *number* of the agent was written before.
+        Whether the line *number* of the log of the agent or build *log_id* is in the file.
         """
-        bookmark = self.bookmarks.get(agent_id)
+        bookmark = self.bookmarks.get(log_id)
         return bookmark is not None and number in bookmark
 
-    def joined(self, others: Mapping[uuid.UUID, Bookmark]) -> Mapping[uuid.UUID, Bookmark]:
+    def joined(self, others: Mapping[uuid.UUID, Bookmark]) -> dict[uuid.UUID, Bookmark]:
         """
         Return the bookmarks together with *others*, of a stream that may have begun before them.
         """
-        earlier = self.bookmarks
-        newer = {
-            id: earlier[id].union(each) if id in earlier else each for id, each in others.items()
-        }
-        return {**earlier, **newer}
+        joined = dict(self.bookmarks)
+        for agent_id, bookmark in others.items():
+            before = joined.get(agent_id)
+            joined[agent_id] = bookmark if before is None else before.union(bookmark)
+        return joined

@@ -42,16 +42,13 @@ class HasSource:
         source_id: UUID
 
 
-_set_own = HasSource.__dict__["_own_names"].__set__  # it works for a frozen line, too
 _id = attrgetter("source_id.int")
-
-# Whether any line of the process has own names: most processes have none, and need not check.
-_some_have_own = False
+_set_own = HasSource.__dict__["_own_names"].__set__  # it works for a frozen line, too
+_with_own_names: set[bool] = set()  # not empty once any line of the process has own names
 
 
 def _give(line: HasSource, names: Mapping[UUID, str]) -> None:
-    global _some_have_own
-    _some_have_own = True
+    _with_own_names.add(True)
     _set_own(line, names)
 
 
@@ -106,7 +103,7 @@ def names_of_sources(lines: Sequence[HasSource]) -> list[str]:
     """
     Return for each of *lines* the name of its source, as ``source_name`` has it.
     """
-    if _some_have_own:
+    if _with_own_names:
         return [name_of_source(line, line.source_id) for line in lines]
     # A UUID has a slow hash, and a log has few sources.
     ids = list(map(_id, lines))
