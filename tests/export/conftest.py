@@ -4,15 +4,18 @@ What the tests of exports share: a deployment on loopback with a workspace that 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from paced import paced
 
 from coder_agents import Agent, Client
 from coder_agents.schema import (
+    NIL_UUID,
     WorkspaceAgentContainer,
     WorkspaceAgentContainerPort,
     WorkspaceAgentDevcontainer,
@@ -20,6 +23,17 @@ from coder_agents.schema import (
     WorkspaceAgentListeningPort,
 )
 from coder_agents.testing import Deployment, EmbeddedAgent, Script
+
+
+@attrs.frozen
+class Labelled:
+    """
+    An agent as far as a log line knows it.
+    """
+
+    label: str
+    id: uuid.UUID = NIL_UUID
+
 
 GONE = '{"message": "Agent doesn\'t exist with that id, or you do not have access to it."}'
 
@@ -91,6 +105,7 @@ def ending(deployment: Deployment) -> Callable[[], None]:
 
     def end() -> None:
         headers = {"Content-Type": "application/json"}
+        deployment.faults.clear()
         for _ in range(3):
             deployment.faults.add("close", route="logs_follow", after=1)
             deployment.faults.add(

@@ -17,13 +17,14 @@ pyarrow = pytest.importorskip("pyarrow")
 
 from coder_agents import Agent, AgentLog, Client, MetadataOfAgents, export  # noqa: E402
 from coder_agents.export.chunks import KINDS  # noqa: E402
-from coder_agents.export.columns import Owner  # noqa: E402
 from coder_agents.schema import (  # noqa: E402
     LogLevel,
     WorkspaceAgentContainer,
     WorkspaceAgentListContainersResponse,
     WorkspaceAgentLog,
 )
+
+from .conftest import Labelled  # noqa: E402
 
 AT = datetime(2026, 11, 22, 8, 36, 52, 123_456, tzinfo=UTC)
 TEXT = str(pandas.Series([""]).dtype)
@@ -175,8 +176,8 @@ def test_half_a_surrogate_pair_is_shown_by_its_code(make: Callable[[Any], Any]) 
     Text that UTF-8 cannot encode is in a frame and in a table, also in a category and a mapping.
     """
     agents = [
-        AgentLog(Owner(HALF), log(1, output=HALF)),
-        AgentLog(Owner(SHOWN), log(2, output="")),
+        AgentLog(Labelled(HALF), log(1, output=HALF)),
+        AgentLog(Labelled(SHOWN), log(2, output="")),
     ]
     made = make(agents)
     assert [str(each) for each in made["agent"]] == [SHOWN, SHOWN]

@@ -16,7 +16,7 @@ import pytest
 from coder_agents import Agent, AgentLog, Client, CompletedCommand, JobInfo
 from coder_agents.export import records
 from coder_agents.export.chunks import KINDS
-from coder_agents.export.columns import Chunk, Owner, Type
+from coder_agents.export.columns import Chunk, Type
 from coder_agents.readiness.report import report_startup
 from coder_agents.schema import (
     LogLevel,
@@ -34,7 +34,7 @@ from coder_agents.schema import (
 )
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-from .conftest import only
+from .conftest import Labelled, only
 
 AT = datetime(2026, 11, 22, 8, 36, 52, 120_000, tzinfo=UTC)
 SOURCE = uuid.uuid5(uuid.NAMESPACE_URL, "source")
@@ -322,7 +322,7 @@ def of_each_kind() -> list[Any]:
     """
     of_schema = [cls() for cls in KINDS if cls.__module__.startswith("coder_agents.schema.")]
     job = JobInfo("id", "true", "exited", 0, 1, AT, 0, 0)
-    return [*of_schema, job, AgentLog(Owner("label"), LOG), CompletedCommand("true", 0)]
+    return [*of_schema, job, AgentLog(Labelled("label"), LOG), CompletedCommand("true", 0)]
 
 
 @pytest.mark.parametrize("thing", of_each_kind(), ids=lambda thing: type(thing).__name__)

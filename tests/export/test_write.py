@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from coder_agents import Agent, AgentLog, Client, export
-from coder_agents.export.columns import Owner
 from coder_agents.schema import (
     LogLevel,
     ProvisionerJobLog,
@@ -26,7 +25,7 @@ from coder_agents.schema import (
     WorkspaceAgentLog,
 )
 
-from .conftest import names
+from .conftest import Labelled, names
 
 AT = datetime(2026, 11, 22, 8, 36, 52, 123_456, tzinfo=UTC)
 LOGS = [
@@ -46,7 +45,7 @@ def test_text_is_that_of_the_deployment(agent: Agent, tmp_path: Path) -> None:
     assert path.read_text() == TEXT
     export.write({"main": LOGS[0]}, path)
     assert path.read_text() == "2026-11-22T08:36:52Z [info] [agent.main] one\n"
-    export.write([AgentLog(Owner("dev.main"), LOGS[0])], path)
+    export.write([AgentLog(Labelled("dev.main"), LOGS[0])], path)
     assert path.read_text() == "2026-11-22T08:36:52Z [info] [agent.dev.main] one\n"
 
 
@@ -167,12 +166,15 @@ def test_a_wrong_format_is_an_error_before_anything_is_read(
     The error says what would be right, and neither reads the objects nor touches the file.
     """
 
+    taken: list[int] = []
+
     def objects() -> Iterator[WorkspaceAgentLog]:
-        pytest.fail("an object was taken")
+        taken.append(1)
         yield LOGS[0]
 
     with pytest.raises(ValueError, match=reason):
         export.write(objects(), tmp_path / name, **options)
+    assert taken == []
     assert names(tmp_path) == []
 
 
