@@ -118,7 +118,7 @@ def test_a_crash_at_any_byte_loses_and_repeats_nothing(
     append: Callable[..., int], embedded: EmbeddedAgent, path: Path
 ) -> None:
     """
-    Whatever part of a commit a crash left in the file, the next stream gives the same file.
+    The next stream gives the same file after any part of a commit that a crash has left.
     """
     append(path)
     before, position = path.read_bytes(), position_path(path).read_bytes()
