@@ -94,7 +94,7 @@ def read_metadata(
     """
     seconds_or_none("timeout", timeout)
     whole_number("workers", workers, least=1)
-    distinct = _distinct(several(agents))
+    each = distinct(several(agents))
     connections = _Connections()
 
     def read(agent: Agent) -> list[WorkspaceAgentMetadata] | CoderError:
@@ -103,11 +103,14 @@ def read_metadata(
         except CoderError as error:
             return error
 
-    answers = _of_each(distinct, read, connections.wake, workers)
-    return MetadataOfAgents(zip(distinct, answers, strict=True))
+    answers = _of_each(each, read, connections.wake, workers)
+    return MetadataOfAgents(zip(each, answers, strict=True))
 
 
-def _distinct(agents: Iterable[Agent]) -> list[Agent]:
+def distinct(agents: Iterable[Agent]) -> list[Agent]:
+    """
+    Return *agents*, each once.
+    """
     found: dict[uuid.UUID, Agent] = {}
     for agent in agents:
         found.setdefault(agent.id, agent)

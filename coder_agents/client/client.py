@@ -14,7 +14,7 @@ import attrs
 
 from coder_agents import schema
 from coder_agents.agent import Agent
-from coder_agents.base_client import BaseClient
+from coder_agents.client.displays import DisplayMethods
 from coder_agents.config import function_or_none
 from coder_agents.streams.options import choose_options
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import MergedLogStream, StreamOptions
 
 
-class Client(BaseClient):
+class Client(DisplayMethods):
     """
     A client of a Coder deployment, with the rights of one token.
 

@@ -76,6 +76,17 @@ class Number:
         ratio = self.value / whole
         return ratio if math.isfinite(ratio) else None
 
+    def to(self, unit: str) -> Number | None:
+        """
+        Return the same number in *unit*; None where its own unit cannot be converted.
+
+        Units of size can be converted, as from ``MiB`` to ``GiB``.
+        """
+        scale = _scale(self.unit, unit)
+        if scale is None:
+            return None
+        return Number(self.value * scale, None if self.of is None else self.of * scale, unit)
+
     def __str__(self) -> str:
         of = "" if self.of is None else f"/{_shortest(self.of)}"
         space = " " if self.unit not in ("", "%") else ""
