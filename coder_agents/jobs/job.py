@@ -28,13 +28,14 @@ from coder_agents.jobs.run import lost
 from coder_agents.jobs.run_text import Command
 from coder_agents.jobs.shell import LateError
 from coder_agents.jobs.shells import Shells
+from coder_agents.representation import Represented, ResultList
 from coder_agents.streams.stream import opened
 
 _PAUSES = (0.05, 1.0)  # seconds between two reads of a job that writes all the time: first and most
 
 
-@attrs.frozen
-class JobInfo:
+@attrs.frozen(repr=False)
+class JobInfo(Represented):
     """
     A job as the agent lists it.
 
@@ -312,9 +313,10 @@ def found(shells: Shells, id: str) -> Job:
     return Job(handle, handle.read((0, 0), max_bytes=0))
 
 
-def listed(shells: Shells) -> list[JobInfo]:
+def listed(shells: Shells) -> ResultList[JobInfo]:
     """
     Return the jobs of an agent, as it lists them.
     """
     handle = JobHandle(shells=shells, id="")
-    return [JobInfo.of(record) for record in read_jobs(handle.answers(ListJobs()))]
+    records = read_jobs(handle.answers(ListJobs()))
+    return ResultList(JobInfo.of(record) for record in records)

@@ -18,6 +18,7 @@ from coder_agents.errors import DecodeError
 from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.shell import LateError
+from coder_agents.representation.objects import Represented
 from coder_agents.streams.engine import Counts, EndedError
 from coder_agents.streams.options import StreamEnd
 from coder_agents.streams.position import Position
@@ -28,8 +29,8 @@ Name = Literal["stdout", "stderr"]
 _BOOKMARK = re.compile(r"job:([A-Za-z0-9_-]{1,64}):(\d{1,15}):(\d{1,15})", re.ASCII)
 
 
-@attrs.frozen
-class Output:
+@attrs.frozen(repr=False)
+class Output(Represented):
     """
     A piece of a job's output.
 

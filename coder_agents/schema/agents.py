@@ -10,6 +10,7 @@ from uuid import UUID
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.apps import WorkspaceApp
 from coder_agents.schema.enumerations import (
     AgentSubsystem,
@@ -23,8 +24,8 @@ from coder_agents.schema.fields import NIL_UUID, empty_map, identifying, maybe_a
 from coder_agents.schema.logs import WorkspaceAgentLogSource
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentHealth:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentHealth(Represented):
     """
     Whether an agent is healthy.
 
@@ -37,8 +38,8 @@ class WorkspaceAgentHealth:
     reason: str = maybe_absent("")
 
 
-@attrs.frozen(kw_only=True)
-class DERPRegion:
+@attrs.frozen(kw_only=True, repr=False)
+class DERPRegion(Represented):
     """
     A relay between an agent and its clients (DERP is Tailscale's protocol for relays).
 
@@ -51,8 +52,8 @@ class DERPRegion:
     latency_ms: float = 0.0
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentScript:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentScript(Represented):
     """
     A script of the template, which an agent runs.
 
@@ -86,8 +87,8 @@ class WorkspaceAgentScript:
     status: WorkspaceAgentScriptStatus | None = maybe_absent(None)
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgent:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgent(Represented):
     """
     An agent: the program that makes a machine or a container a workspace.
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import (
     WorkspaceAppHealth,
     WorkspaceAppOpenIn,
@@ -18,8 +19,8 @@ from coder_agents.schema.enumerations import (
 from coder_agents.schema.fields import NIL_UUID, maybe_absent
 
 
-@attrs.frozen(kw_only=True)
-class Healthcheck:
+@attrs.frozen(kw_only=True, repr=False)
+class Healthcheck(Represented):
     """
     The health check of an app, which the agent runs.
 
@@ -34,8 +35,8 @@ class Healthcheck:
     threshold: int = 0
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAppStatus:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAppStatus(Represented):
     """
     A report of an app on its work.
 
@@ -64,8 +65,8 @@ class WorkspaceAppStatus:
     needs_user_attention: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceApp:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceApp(Represented):
     """
     An app that an agent serves, or a link of the template.
 

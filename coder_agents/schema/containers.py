@@ -10,12 +10,13 @@ from uuid import UUID
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import WorkspaceAgentDevcontainerStatus
 from coder_agents.schema.fields import NIL_UUID, empty_map, identifying, maybe_absent
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentContainerPort:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentContainerPort(Represented):
     """
     A port that a container exposes.
 
@@ -32,8 +33,8 @@ class WorkspaceAgentContainerPort:
     host_port: int = maybe_absent(0)
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentContainer:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentContainer(Represented):
     """
     A container on the machine of an agent, running or not.
 
@@ -66,8 +67,8 @@ class WorkspaceAgentContainer:
         return id_or_name in (self.id, self.name)
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentDevcontainerAgent:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentDevcontainerAgent(Represented):
     """
     The agent that runs inside a dev container.
 
@@ -82,8 +83,8 @@ class WorkspaceAgentDevcontainerAgent:
     directory: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentDevcontainer:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentDevcontainer(Represented):
     """
     A dev container: a definition in the workspace, and its container.
 
@@ -113,8 +114,8 @@ class WorkspaceAgentDevcontainer:
     error: str = maybe_absent("")
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentListContainersResponse:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentListContainersResponse(Represented):
     """
     The containers and dev containers that an agent lists.
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.render.escape import escape_controls, last_state, terminal_safe
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import LogLevel
 from coder_agents.schema.fields import NIL_UUID, Int64
 from coder_agents.schema.source_names import HasSource, name_of_source, restore_name
@@ -20,8 +21,8 @@ _MAX_OUTPUT = 1024  # code points
 _NAME = "source_name"  # the key in the state of a pickled or copied line
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentLog(HasSource):
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentLog(Represented, HasSource):
     """
     One line that a script of an agent printed.
 
@@ -95,8 +96,8 @@ class WorkspaceAgentLog(HasSource):
         return line if raw else escape_controls(line)
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentLogSource:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentLogSource(Represented):
     """
     A source of log lines: a script, or a part of the agent itself.
 
@@ -115,8 +116,8 @@ class WorkspaceAgentLogSource:
     icon: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class LogLineID:
+@attrs.frozen(kw_only=True, repr=False)
+class LogLineID(Represented):
     """
     The id of a log line, without the other fields of the line.
     """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.fields import Age
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 _MIN_STALE_AGE = 5
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentMetadataResult:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentMetadataResult(Represented):
     """
     The result of the last run of a metadata script.
 
@@ -36,8 +37,8 @@ class WorkspaceAgentMetadataResult:
     error: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentMetadataDescription:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentMetadataDescription(Represented):
     """
     The template's definition of one item of metadata.
 
@@ -56,8 +57,8 @@ class WorkspaceAgentMetadataDescription:
     timeout: int = 0
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentMetadata:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentMetadata(Represented):
     """
     One item of metadata: its description and its last result.
     """

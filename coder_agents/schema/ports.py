@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.fields import identifying
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentListeningPort:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentListeningPort(Represented):
     """
     A port on which a process listens.
 
@@ -25,8 +26,8 @@ class WorkspaceAgentListeningPort:
     port: int = 0
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentListeningPortsResponse:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentListeningPortsResponse(Represented):
     """
     The ports that an agent lists.
 

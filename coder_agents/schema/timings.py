@@ -9,6 +9,7 @@ from uuid import UUID
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import WorkspaceAgentScriptStatus
 from coder_agents.schema.fields import NIL_UUID
 from coder_agents.schema.open_enumeration import OpenEnumeration
@@ -29,8 +30,8 @@ class TimingStage(OpenEnumeration):
     CONNECT = "connect"
 
 
-@attrs.frozen(kw_only=True)
-class _Timing:
+@attrs.frozen(kw_only=True, repr=False)
+class _Timing(Represented):
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -44,7 +45,7 @@ class _Timing:
         return self.ended_at - self.started_at
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ProvisionerTiming(_Timing):
     """
     One step of the provisioner.
@@ -66,7 +67,7 @@ class ProvisionerTiming(_Timing):
     resource: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class AgentScriptTiming(_Timing):
     """
     One run of an agent's script that has ended.
@@ -91,7 +92,7 @@ class AgentScriptTiming(_Timing):
     workspace_agent_name: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class AgentConnectionTiming(_Timing):
     """
     How long an agent took to connect for the first time.
@@ -109,8 +110,8 @@ class AgentConnectionTiming(_Timing):
     workspace_agent_name: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceBuildTimings:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceBuildTimings(Represented):
     """
     The timings of a build: of its steps, and of its agents and their scripts.
 

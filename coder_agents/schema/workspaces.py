@@ -11,6 +11,7 @@ from uuid import UUID
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.agents import WorkspaceAgent
 from coder_agents.schema.enumerations import (
     BuildReason,
@@ -22,8 +23,8 @@ from coder_agents.schema.enumerations import (
 from coder_agents.schema.fields import NIL_UUID, identifying, maybe_absent
 
 
-@attrs.frozen(kw_only=True)
-class ProvisionerJob:
+@attrs.frozen(kw_only=True, repr=False)
+class ProvisionerJob(Represented):
     """
     The job of a provisioner that does a build.
 
@@ -44,8 +45,8 @@ class ProvisionerJob:
     status: ProvisionerJobStatus = ProvisionerJobStatus("")
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceResource:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceResource(Represented):
     """
     A resource that a build created, such as a machine or a volume.
 
@@ -62,8 +63,8 @@ class WorkspaceResource:
     agents: tuple[WorkspaceAgent, ...] = maybe_absent(())
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceBuild:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceBuild(Represented):
     """
     One start, stop or deletion of a workspace.
 
@@ -99,8 +100,8 @@ class WorkspaceBuild:
         return tuple(agent for resource in self.resources for agent in resource.agents)
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceHealth:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceHealth(Represented):
     """
     Whether the agents of a workspace are healthy.
 
@@ -113,8 +114,8 @@ class WorkspaceHealth:
     failing_agents: tuple[UUID, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
-class Workspace:
+@attrs.frozen(kw_only=True, repr=False)
+class Workspace(Represented):
     """
     A workspace, with its latest build.
 
@@ -145,8 +146,8 @@ class Workspace:
     health: WorkspaceHealth = WorkspaceHealth()
 
 
-@attrs.frozen(kw_only=True)
-class WorkspacesResponse:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspacesResponse(Represented):
     """
     A page of workspaces.
 

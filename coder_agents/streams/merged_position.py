@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.position import LogPosition, Position
 
@@ -34,8 +35,8 @@ class Labelled(Protocol):
 A = TypeVar("A", bound=Labelled)
 
 
-@attrs.frozen
-class AgentLog(Generic[A]):
+@attrs.frozen(repr=False)
+class AgentLog(Represented, Generic[A]):
     """
     One log line, with the agent that it belongs to.
 

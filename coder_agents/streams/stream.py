@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from coder_agents.config import seconds_or_none
+from coder_agents.representation import ResultList
 from coder_agents.streams.core import Core
 from coder_agents.streams.engine import Engine
 from coder_agents.streams.options import StreamEnd, StreamStats
@@ -109,7 +110,7 @@ class Stream(Generator[T, None, None]):
             self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
 
-    def batches(self) -> Iterator[list[T]]:
+    def batches(self) -> Iterator[ResultList[T]]:
         """
         Return an iterator over lists of items that arrived together.
 
@@ -179,7 +180,7 @@ class Stream(Generator[T, None, None]):
             core.forget(repr(self))
 
 
-class Batches(Iterator[list[T]], Generic[T]):
+class Batches(Iterator[ResultList[T]], Generic[T]):
     """
     The items of a stream, in lists of items that arrived together.
     """
@@ -189,14 +190,14 @@ class Batches(Iterator[list[T]], Generic[T]):
     def __init__(self, stream: Stream[T]) -> None:
         self._stream = stream
 
-    def __next__(self) -> list[T]:
+    def __next__(self) -> ResultList[T]:
         core = self._stream._core
         try:
             while True:
                 position = core.position
                 pending = position.pending
                 if pending and not core.closed:
-                    batch, taken = list(pending), position.taken()
+                    batch, taken = ResultList(pending), position.taken()
                     # As in `Stream.__next__`, unless another thread took an item meanwhile.
                     if pending and pending[0] is batch[0]:
                         core.position = taken
