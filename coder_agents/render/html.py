@@ -8,6 +8,7 @@ page, and lines and dots have colours that can be seen in light and dark themes.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -17,6 +18,7 @@ from coder_agents.render.escape import escape_controls, last_state
 
 MAX_LENGTH = 1000  # characters of a cell that are shown
 _SHORT = 32  # characters that stay on one line
+_TAG = re.compile("<[^>]*>")
 
 _LINE = "1px solid rgba(128,128,128,.35)"
 # Themes of notebooks set the layout and the margins of tables.
@@ -97,16 +99,16 @@ def render_html_card(
     return f'<div style="{_BOX}">{heading}{table}{below or ""}{_noted(note)}</div>'
 
 
-def render_html_output(lines: Sequence[str], *, first: int, last: int) -> Markup:
+def render_html_output(lines: Iterable[str], *, skipped: tuple[int, int] | None = None) -> Markup:
     """
-    Return *lines* of output with their colours: the *first* and the *last* ones, where there are more.
+    Return *lines* of output with their colours.
+
+    *skipped* is as in `render_html_table`.
     """
-    count = len(lines) - first - last
-    if count > 0:
-        more = f'<span style="{_MUTED}">… {count:,} more lines …</span>'
-        shown = [*map(_output, lines[:first]), more, *map(_output, lines[len(lines) - last :])]
-    else:
-        shown = list(map(_output, lines))
+    shown = list(map(_output, lines))
+    if skipped is not None:
+        at, count = skipped
+        shown.insert(at, f'<span style="{_MUTED}">… {count:,} more lines …</span>')
     return Markup(f'<pre style="{_OUTPUT}">{chr(10).join(shown)}</pre>')
 
 
@@ -148,7 +150,7 @@ def _row(columns: Sequence[str], row: Sequence[object]) -> str:
 def _cell(cell: object) -> str:
     is_number = isinstance(cell, (int, float)) and not isinstance(cell, bool)
     shown = _shown(cell)
-    is_short = isinstance(cell, Markup) or len(shown) <= _SHORT
+    is_short = len(_TAG.sub("", shown)) <= _SHORT
     wrapping = "white-space:nowrap" if is_short else "min-width:12em;overflow-wrap:anywhere"
     if isinstance(cell, (list, tuple)):
         wrapping = "min-width:12em"
@@ -162,7 +164,7 @@ def _shown(cell: object) -> str:
     if isinstance(cell, Markup):
         return str(cell)
     if isinstance(cell, (list, tuple)):
-        return str(render_html_output(cell, first=len(cell), last=0))
+        return str(render_html_output(cell))
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, datetime):

@@ -50,11 +50,19 @@ def table(items: Sequence[object]) -> Table:
     """
     kinds = {type(item) for item in items}
     kind: Any = kinds.pop() if len(kinds) == 1 else None
-    if getattr(kind, "_columns", ()):
-        return kind._columns, [item._cells() for item in items]  # type: ignore[attr-defined]
+    if kind is not None and (columns := getattr(items[0], "_columns", ())):
+        return _without_empty(columns, [item._cells() for item in items])  # type: ignore[attr-defined]
     if kind is not None and issubclass(kind, Represented):
         return _by_fields(items)
     return ("",), [(_whole(item),) for item in items]
+
+
+def _without_empty(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """
+    Return the table without the columns that are empty in every row.
+    """
+    kept = [at for at in range(len(columns)) if any(row[at] not in (None, "") for row in rows)]
+    return [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
 
 
 def _by_fields(items: Sequence[Any]) -> Table:

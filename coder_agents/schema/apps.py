@@ -4,11 +4,13 @@ Apps of an agent, for which the dashboard has buttons.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import attrs
 
+from coder_agents.representation.cells import status
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import (
     WorkspaceAppHealth,
@@ -107,3 +109,13 @@ class WorkspaceApp(Represented):
     open_in: WorkspaceAppOpenIn = WorkspaceAppOpenIn("")
     statuses: tuple[WorkspaceAppStatus, ...] = ()
     tooltip: str = maybe_absent("")
+
+    _first_fields = ("display_name", "slug", "health")
+    _columns = ("App", "Slug", "Health", "Shared with", "Command")
+
+    def _cells(self) -> Sequence[object]:
+        health = "" if self.health == WorkspaceAppHealth.DISABLED else self.health
+        return self.display_name, self.slug, status(health), self.sharing_level, self.command
+
+    def _title(self) -> str:
+        return self.display_name or self.slug

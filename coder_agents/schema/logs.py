@@ -4,6 +4,7 @@ Log lines of an agent, and their sources.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.render.escape import escape_controls, last_state, terminal_safe
+from coder_agents.representation.cells import level
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import LogLevel
 from coder_agents.schema.fields import NIL_UUID, Int64
@@ -44,6 +46,14 @@ class WorkspaceAgentLog(Represented, HasSource):
     output: str = ""
     level: LogLevel = LogLevel("")
     source_id: UUID = NIL_UUID
+
+    _columns = ("Time", "Level", "Source", "Output")
+
+    def _cells(self) -> Sequence[object]:
+        return self.created_at, level(self.level), self.source_name, [self.output]
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return (("Id", str(self.id)), *zip(self._columns, self._cells(), strict=True))
 
     @property
     def source_name(self) -> str:
@@ -114,6 +124,12 @@ class WorkspaceAgentLogSource(Represented):
     created_at: datetime | None = None
     display_name: str = ""
     icon: str = ""
+
+    _first_fields = ("display_name",)
+    _columns = ("Source", "Id", "Created")
+
+    def _cells(self) -> Sequence[object]:
+        return self.display_name, self.id, self.created_at
 
 
 @attrs.frozen(kw_only=True, repr=False)

@@ -4,11 +4,14 @@ Metadata of an agent: small values that scripts of the template collect at inter
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import attrs
 
+from coder_agents.render.html import dot
+from coder_agents.representation.cells import output, problem, status
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.fields import Age
 
@@ -65,6 +68,32 @@ class WorkspaceAgentMetadata(Represented):
 
     result: WorkspaceAgentMetadataResult = WorkspaceAgentMetadataResult()
     description: WorkspaceAgentMetadataDescription = WorkspaceAgentMetadataDescription()
+
+    _first_fields = ("description",)
+    _columns = ("Name", "Value", "Age", "Error")
+
+    def _cells(self) -> Sequence[object]:
+        name = self.description.display_name or self.description.key
+        return name, output(self.result.value.strip()), self._age(), problem(self.result.error)
+
+    def _age(self) -> object:
+        if self.pending:
+            return status("pending")
+        age = f"{self.result.age:,} s"
+        return dot(f"{age}, stale", "busy") if self.stale else age
+
+    def _title(self) -> str:
+        return self.description.display_name or self.description.key
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        description = self.description
+        _, *shown = zip(self._columns, self._cells(), strict=True)
+        return (
+            *shown,
+            ("Collected", self.result.collected_at),
+            ("Key", description.key),
+            ("Interval", f"{description.interval:,} s" if description.interval else "once"),
+        )
 
     @property
     def stale(self) -> bool:

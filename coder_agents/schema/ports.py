@@ -4,8 +4,12 @@ Ports on which processes in a workspace listen.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import attrs
 
+from coder_agents.render.html import Markup
+from coder_agents.representation.cells import inner_table
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.fields import identifying
 
@@ -25,6 +29,11 @@ class WorkspaceAgentListeningPort(Represented):
     network: str = ""
     port: int = 0
 
+    _columns = ("Port", "Network", "Process")
+
+    def _cells(self) -> Sequence[object]:
+        return self.port, self.network, self.process_name
+
 
 @attrs.frozen(kw_only=True, repr=False)
 class WorkspaceAgentListeningPortsResponse(Represented):
@@ -36,3 +45,9 @@ class WorkspaceAgentListeningPortsResponse(Represented):
     """
 
     ports: tuple[WorkspaceAgentListeningPort, ...] = identifying(())
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return ()
+
+    def _below(self) -> Markup:
+        return inner_table(self.ports)

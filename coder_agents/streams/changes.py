@@ -20,8 +20,24 @@ from coder_agents.schema import (
 )
 
 
+class Change(Represented):
+    """
+    A change, which a table shows as its sentence.
+    """
+
+    __slots__ = ()
+
+    _columns = ("Change",)
+
+    def _cells(self) -> Sequence[object]:
+        return (str(self),)
+
+    def _title(self) -> str:
+        return str(self)
+
+
 @attrs.frozen(repr=False)
-class PortOpened(Represented):
+class PortOpened(Change):
     """
     A process began to listen on a port.
 
@@ -36,7 +52,7 @@ class PortOpened(Represented):
 
 
 @attrs.frozen(repr=False)
-class PortClosed(Represented):
+class PortClosed(Change):
     """
     A process no longer listens on a port.
 
@@ -51,7 +67,7 @@ class PortClosed(Represented):
 
 
 @attrs.frozen(repr=False)
-class ContainerStarted(Represented):
+class ContainerStarted(Change):
     """
     A container runs that did not run, or did not exist, before.
 
@@ -66,7 +82,7 @@ class ContainerStarted(Represented):
 
 
 @attrs.frozen(repr=False)
-class ContainerStopped(Represented):
+class ContainerStopped(Change):
     """
     A container no longer runs.
 
@@ -81,7 +97,7 @@ class ContainerStopped(Represented):
 
 
 @attrs.frozen(repr=False)
-class DevcontainerAdded(Represented):
+class DevcontainerAdded(Change):
     """
     A devcontainer was added, in any status.
 
@@ -96,7 +112,7 @@ class DevcontainerAdded(Represented):
 
 
 @attrs.frozen(repr=False)
-class DevcontainerChanged(Represented):
+class DevcontainerChanged(Change):
     """
     A devcontainer changed, most often in its status.
 
@@ -113,7 +129,7 @@ class DevcontainerChanged(Represented):
 
 
 @attrs.frozen(repr=False)
-class DevcontainerRemoved(Represented):
+class DevcontainerRemoved(Change):
     """
     A devcontainer was removed.
 

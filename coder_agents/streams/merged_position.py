@@ -8,7 +8,7 @@ import collections
 import itertools
 import operator
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import attrs
@@ -50,6 +50,14 @@ class AgentLog(Represented, Generic[A]):
 
     agent: A
     log: WorkspaceAgentLog
+
+    _columns = ("Agent", *WorkspaceAgentLog._columns)
+
+    def _cells(self) -> Sequence[object]:
+        return self.agent.label, *self.log._cells()
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return zip(self._columns, self._cells(), strict=True)
 
     def __str__(self) -> str:
         return f"{self.agent.label} | {self.log}"

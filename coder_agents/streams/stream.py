@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from coder_agents.config import seconds_or_none
+from coder_agents.render.html import render_html_card
 from coder_agents.representation import ResultList
 from coder_agents.streams.core import Core
 from coder_agents.streams.engine import Engine
@@ -39,8 +40,24 @@ class Stream(Generator[T, None, None]):
 
     def __repr__(self) -> str:
         core = self._core
-        state = "open" if core.end is None else f"ended: {core.end}"
-        return f"<{type(self).__name__} of {core.engine.what}, {state}>"
+        count = core.position.count
+        items = "1 item" if count == 1 else f"{count:,} items"
+        return f"<{type(self).__name__} of {core.engine.what}, {items}, {_state(core)}>"
+
+    def _repr_html_(self) -> str:
+        core = self._core
+        stats = core.stats()
+        facts = (
+            ("State", _state(core)),
+            ("Items", f"{stats.items:,}"),
+            ("Received", f"{stats.bytes:,} B"),
+            ("Reconnects", stats.reconnects or None),
+            ("Late", stats.late or None),
+            ("Log", "full" if stats.overflowed else None),
+            ("Since", stats.since),
+        )
+        shown = [fact for fact in facts if fact[1] is not None]
+        return render_html_card(f"{type(self).__name__} of {core.engine.what}", shown)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(
@@ -211,6 +228,10 @@ class Batches(Iterator[ResultList[T]], Generic[T]):
             self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
         raise StopIteration
+
+
+def _state(core: Core[Any]) -> str:
+    return "open" if core.end is None else f"ended: {core.end}"
 
 
 def _deadline(timeout: float | None) -> float:
