@@ -5,7 +5,6 @@ The live view of one agent's log.
 from __future__ import annotations
 
 import collections
-import html
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -14,14 +13,14 @@ from coder_agents.config import whole_number
 from coder_agents.display.canvas import Canvas
 from coder_agents.display.cells import MAX_NAME, short
 from coder_agents.display.live import LiveView, bullet_heading, checked_canvas
-from coder_agents.render import escape_controls
+from coder_agents.render import escape_controls, last_state
+from coder_agents.render.html import render_html_card, render_html_output
 from coder_agents.schema import LogLevel, WorkspaceAgentLog
 from coder_agents.streams import LogStream, StreamOptions
 from coder_agents.streams.options import choose_options
 
 _MAX_LINE = 1_024  # characters of a line's output, as in a deployment's database
 _MAX_AT_ONCE = 1_000  # lines between two looks at the clock
-_LINES = "margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; text-align: left"
 
 
 class LogsContent:
@@ -61,9 +60,10 @@ class LogsContent:
         """
         Return the lines below the heading.
         """
-        lines = "\n".join(map(_html_line, self.logs))
-        heading = html.escape(self._heading())
-        return f'<div><strong>{heading}</strong><pre style="{_LINES}">{lines}</pre></div>'
+        lines = render_html_output(
+            f"{_begin(log)}{_cut(last_state(log.output))}" for log in self.logs
+        )
+        return render_html_card(self._heading(), (), below=lines)
 
     def changes(self) -> Sequence[str]:
         """
@@ -86,16 +86,10 @@ def _begin(log: WorkspaceAgentLog) -> str:
 
 
 def _line(log: WorkspaceAgentLog) -> str:
-    return f"{_begin(log)}{_output(log)}"
+    return f"{_begin(log)}{_cut(str(log))}"
 
 
-def _html_line(log: WorkspaceAgentLog) -> str:
-    text = html.escape(f"{_begin(log)}{escape_controls(_output(log))}")
-    return f"<strong>{text}</strong>" if log.level == LogLevel.ERROR else text
-
-
-def _output(log: WorkspaceAgentLog) -> str:
-    line = str(log)
+def _cut(line: str) -> str:
     return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}…"
 
 

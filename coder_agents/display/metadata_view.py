@@ -15,6 +15,7 @@ from coder_agents.display.watch import Items
 from coder_agents.display.watch_feed import MetadataFeed
 from coder_agents.render import escape_controls, render_table
 from coder_agents.render.html import render_html_table
+from coder_agents.representation.cells import problem
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams import StreamOptions
 
@@ -48,7 +49,8 @@ class MetadataContent:
         """
         Return the table, with the heading as its caption.
         """
-        return render_html_table(_COLUMNS, map(_cells, self.items), caption=self._heading())
+        rows = ((*cells[:-1], problem(cells[-1])) for cells in map(_cells, self.items))
+        return render_html_table(_COLUMNS, rows, caption=self._heading())
 
     def changes(self) -> Sequence[str]:
         """
@@ -66,7 +68,7 @@ class MetadataContent:
         return bullet_heading([f"Metadata of {self._label}", self.status])
 
 
-def _cells(item: WorkspaceAgentMetadata) -> tuple[object, ...]:
+def _cells(item: WorkspaceAgentMetadata) -> tuple[str, str, str | None, str]:
     return name_of(item), value_of(item), age_of(item), problem_of(item)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from coder_agents.display.timeline_steps import (
 )
 from coder_agents.errors import NotFoundError, PermissionDeniedError, UnsupportedCallError
 from coder_agents.render import render_table
-from coder_agents.render.html import render_html_table
+from coder_agents.render.html import Markup, dot, render_html_output, render_html_table
 from coder_agents.schema import WorkspaceBuildTimings
 from coder_agents.transport import quoted
 
@@ -43,9 +43,25 @@ _BAR = 24  # columns of a bar over the whole time
 _MAX_NAME = 40  # columns
 _MAX_ROWS = 60
 _WHOLES = (StepKind.BUILD,)
+_TONES = {StepStatus.OK: "good", StepStatus.RUNNING: "busy", StepStatus.PENDING: "busy"}
 
 
-@attrs.frozen(kw_only=True)
+def status_text(step: TimelineStep) -> str:
+    """
+    Return the status of *step*, with the exit code of a script that failed.
+    """
+    return f"{step.status} (exit code {step.exit_code})" if step.exit_code else str(step.status)
+
+
+def status_cell(step: TimelineStep) -> Markup:
+    """
+    Return the status of *step* after a dot in the colour of its meaning.
+    """
+    tone = "bad" if step.status.is_bad else _TONES.get(step.status, "idle")
+    return dot(status_text(step), tone)
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class Timeline:
     """
     The steps of a workspace's latest build, and of the start of its agents.
@@ -123,7 +139,7 @@ class Timeline:
         return "\n".join([self._heading(), *render_table(_COLUMNS, self._rows())])
 
     def _repr_html_(self) -> str:
-        rows = ([*row[:-1], [row[-1]]] for row in self._rows())  # a list is in a fixed-width font
+        rows = ([*row[:-1], render_html_output([str(row[-1])])] for row in self._rows(status_cell))
         return render_html_table(_COLUMNS, rows, caption=self._heading())
 
     def _heading(self) -> str:
@@ -143,19 +159,22 @@ class Timeline:
         for step in bad or [step for step in self.steps if step.status.is_bad]:
             yield f"{step.status}: {label_of(step, _MAX_NAME)}"
 
-    def _rows(self) -> list[tuple[object, ...]]:
+    def _rows(
+        self, shown_status: Callable[[TimelineStep], object] = status_text
+    ) -> list[tuple[object, ...]]:
         began = self.began_at
-        rows = [self._row(step, began) for step in self.steps[:_MAX_ROWS]]
+        rows = [self._row(step, shown_status(step), began) for step in self.steps[:_MAX_ROWS]]
         if len(self.steps) > _MAX_ROWS:
             rows.append((f"… {len(self.steps) - _MAX_ROWS} more steps", *[None] * 3, ""))
         return rows
 
-    def _row(self, step: TimelineStep, began: datetime | None) -> tuple[object, ...]:
+    def _row(
+        self, step: TimelineStep, status: object, began: datetime | None
+    ) -> tuple[object, ...]:
         started, is_timed = step.started_at, self.end_of(step) is not None
-        code = f" ({step.exit_code})" if step.exit_code else ""
         return (
             label_of(step, _MAX_NAME),
-            f"{step.status}{code}",
+            status,
             None if started is None or began is None else _seconds(started - began),
             _seconds(self.length_of(step)) if is_timed and started is not None else None,
             self._bar(step),

@@ -22,6 +22,7 @@ from coder_agents.display.watch_feed import WatchFeed
 from coder_agents.errors import CoderError
 from coder_agents.render import render_table
 from coder_agents.render.html import render_html_table
+from coder_agents.representation.cells import status
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams import ByAgent
 
@@ -112,7 +113,10 @@ class TopContent:
         """
         rows = self.rows()
         names = _frequent_names(rows)
-        return [self._heading(rows), *render_table(_columns(names), _cells(rows, names))]
+        return [
+            self._heading(rows),
+            *render_table(_columns(names), _cells(rows, names, _first_cells)),
+        ]
 
     def html(self) -> str:
         """
@@ -121,7 +125,8 @@ class TopContent:
         rows = self.rows()
         names = _frequent_names(rows)
         caption = self._heading(rows)
-        return render_html_table(_columns(names), _cells(rows, names), caption=caption)
+        cells = _cells(rows, names, _first_html_cells)
+        return render_html_table(_columns(names), cells, caption=caption)
 
     def changes(self) -> Sequence[str]:
         """
@@ -160,10 +165,19 @@ def _first_cells(row: _Row) -> tuple[str, str, str]:
     )
 
 
-def _cells(rows: Iterable[_Row], names: Sequence[str]) -> Iterable[tuple[object, ...]]:
+def _first_html_cells(row: _Row) -> tuple[object, ...]:
+    label, *states = _first_cells(row)
+    return label, *map(status, states)
+
+
+def _cells(
+    rows: Iterable[_Row],
+    names: Sequence[str],
+    first_cells: Callable[[_Row], tuple[object, ...]],
+) -> Iterable[tuple[object, ...]]:
     for row in rows:
         found = {name_of(item): _value(item) for item in row.items}
-        yield (*_first_cells(row), *(found.get(name) for name in names), _problem(row))
+        yield (*first_cells(row), *(found.get(name) for name in names), _problem(row))
 
 
 def _value(item: WorkspaceAgentMetadata) -> str:
