@@ -25,7 +25,7 @@ from coder_agents.schema import (
 from coder_agents.testing import Deployment, EmbeddedAgent, Script
 
 
-@attrs.frozen
+@attrs.define
 class Labelled:
     """
     An agent as far as a log line knows it.

@@ -8,6 +8,7 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -412,3 +413,13 @@ def test_an_agent_without_a_known_workspace_has_its_name(
     """
     with client.agent(embedded.id).follow_logs() as stream:
         assert next(records(stream))["agent"] == "main"
+
+
+def test_the_page_lists_the_columns_of_each_table() -> None:
+    """
+    The documentation of exports has all columns of all tables, in their order.
+    """
+    page = (Path(__file__).parents[2] / "docs" / "exporting.rst").read_text(encoding="utf-8")
+    words = " ".join(page.split())
+    for kind in KINDS.values():
+        assert ", ".join(f"``{name}``" for name in kind.table.names) in words, kind.table.name
