@@ -6,10 +6,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # has no parameters before click 8.4
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(rf"(?:\d+(?:\.\d+)?[{''.join(_UNITS)}])+")
@@ -17,7 +22,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)([a-z])")
 _MAX_SECONDS = 1e9  # some 30 years
 
 
-class Reference(click.ParamType):
+class Reference(ParamType):
     """
     The name or the UUID of an agent or of a workspace; the shell completes it.
     """
@@ -25,9 +30,7 @@ class Reference(click.ParamType):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """
         Return *value*, which is checked before any request.
         """
@@ -57,7 +60,7 @@ AGENT = Reference("agent")
 WORKSPACE = Reference("workspace")
 
 
-class Duration(click.ParamType):
+class Duration(ParamType):
     """
     A number of seconds: ``90``, ``1.5``, or with units: ``90s``, ``10m``, ``2h30m``, ``1d``, ``2w``.
     """
@@ -76,7 +79,7 @@ class Duration(click.ParamType):
         return seconds
 
 
-class Moment(click.ParamType):
+class Moment(ParamType):
     """
     A moment: a duration before now, such as ``10m``, or a time of ISO 8601.
     """

@@ -199,7 +199,8 @@ class Copy:
     def _get(self, entry: Entry, path: str, advance: Advance) -> None:
         assert isinstance(self.source, AgentFiles)
         is_new = not os.path.exists(path)
-        self.source.system.get_file(entry.source, path, callback=_callback(advance))
+        callback: Any = _Callback(advance)
+        self.source.system.get_file(entry.source, path, callback=callback)
         if is_new and entry.mode:
             os.chmod(path, stat.S_IMODE(entry.mode) & 0o777 & ~_umask())
 
@@ -241,21 +242,21 @@ def entries(files: Files, top: Entry, skipped: Callable[[Entry], object]) -> Ite
             pending += reversed(list(files.below(entry)))
 
 
-def _callback(advance: Advance) -> Any:
-    from fsspec.callbacks import Callback
+class _Callback:
+    """
+    What the file system uses of a callback of fsspec.
 
-    class Advancing(Callback):  # type: ignore[misc]
+    Attributes:
+        relative_update: called with the bytes that were copied.
+    """
+
+    def __init__(self, advance: Advance) -> None:
+        self.relative_update = advance
+
+    def set_size(self, size: int) -> None:
         """
-        Passes the bytes of fsspec's callback on.
+        The sizes of all files are known before.
         """
-
-        def relative_update(self, inc: int = 1) -> None:
-            """
-            Note that *inc* bytes were copied.
-            """
-            advance(inc)
-
-    return Advancing()
 
 
 class _Counted:

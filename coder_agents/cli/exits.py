@@ -46,7 +46,12 @@ def leave(status: int) -> NoReturn:
     shows the same code then, and a loop in a script ends, too.
     """
     number = status - BY_SIGNAL
-    if os.name == "posix" and number in (signal.SIGINT, signal.SIGPIPE, signal.SIGTERM, signal.SIGHUP):
+    if os.name == "posix" and number in (
+        signal.SIGINT,
+        signal.SIGPIPE,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):
         signal.signal(number, signal.SIG_DFL)  # pragma: no cover (the process ends here)
         os.kill(os.getpid(), number)  # pragma: no cover (the process ends here)
     sys.exit(status)

@@ -44,7 +44,8 @@ class LogWriter:
         self._has_agents = len(labels) > 1
         self._width = min(max(map(len, labels), default=0), _MAX_NAME)
         self._colours = {
-            label: _AGENT_COLOURS[number % len(_AGENT_COLOURS)] for number, label in enumerate(labels)
+            label: _AGENT_COLOURS[number % len(_AGENT_COLOURS)]
+            for number, label in enumerate(labels)
         }
 
     def write(self, agent: Agent, log: WorkspaceAgentLog) -> None:
@@ -79,4 +80,4 @@ def shortened(line: Any) -> str:
     text = str(line)
     if len(text) <= MAX_LINE:
         return text
-    return f"{text[:MAX_LINE]}… ({len(text) - MAX_LINE} more characters)"
+    return f"{text[:MAX_LINE]}… ({len(text) - MAX_LINE:,} more characters)"

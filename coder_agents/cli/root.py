@@ -55,7 +55,13 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
 The first line of the help of each command, in chapters.
 """
 
-MODULES = {"list": "listing", "wait": "waiting", "start": "builds", "stop": "builds", "restart": "builds"}
+MODULES = {
+    "list": "listing",
+    "wait": "waiting",
+    "start": "builds",
+    "stop": "builds",
+    "restart": "builds",
+}
 """
 The modules of commands that are not called as the command is.
 """

@@ -64,6 +64,13 @@ class Screen:
         )
 
     @property
+    def encoding(self) -> str:
+        """
+        The encoding of the stream.
+        """
+        return self.out.encoding or "utf-8"
+
+    @property
     def width(self) -> int:
         """
         The columns of the terminal.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -24,21 +24,26 @@ Cell = str | int | float | datetime | None
 Row = Sequence[Cell]
 
 _MAX_CELL = 400  # characters of a cell on a terminal
-_MIN_WIDTH = 10  # columns that a cell keeps before a less important column is dropped
+_MIN_WIDTH = 8  # columns that a cell keeps before its column is dropped
 _GAP = 2
 
+_GOOD = "running connected ready ok exited"
+_UNDER_WAY = (
+    "starting stopping pending connecting created start_timeout canceling deleting shutting_down"
+    " shutdown_timeout"
+)
+_BAD = "failed start_error shutdown_error disconnected timeout lost error signaled"
+_AWAY = "stopped off canceled deleted -"
+
 STYLES = {
-    **dict.fromkeys(["running", "connected", "ready", "ok", "exited 0", "tcp"], "green"),
-    **dict.fromkeys(
-        ["starting", "stopping", "pending", "connecting", "created", "start_timeout", "skipped"]
-        + ["canceling", "shutting_down", "shutdown_timeout", "deleting"],
-        "yellow",
-    ),
-    **dict.fromkeys(
-        ["failed", "start_error", "shutdown_error", "disconnected", "timeout", "lost", "error"],
-        "red",
-    ),
-    **dict.fromkeys(["stopped", "off", "canceled", "deleted", "-"], "bright_black"),
+    word: style
+    for words, style in (
+        (_GOOD, "green"),
+        (_UNDER_WAY, "yellow"),
+        (_BAD, "red"),
+        (_AWAY, "bright_black"),
+    )
+    for word in words.split()
 }
 """
 The colours of states.
@@ -55,12 +60,14 @@ class Column:
         rank: how soon it is dropped on a narrow terminal: the highest rank first, 0 never.
         is_state: whether its cells are states, which have colours.
         right: whether its cells are aligned to the right.
+        is_long: whether its cells are cut before another column is dropped.
     """
 
     name: str
     rank: int = 0
     is_state: bool = False
     right: bool = False
+    is_long: bool = False
 
 
 def write_rows(screen: Screen, columns: Sequence[Column], rows: Iterable[Row]) -> None:
@@ -86,45 +93,64 @@ def drawn(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Table:
     """
     Return the table of *rows*, for a terminal of *width* columns.
 
-    On a narrow terminal the less important columns are dropped, and then cells are cut.
+    On a narrow terminal the less important columns are dropped, and cells are cut.
     """
     from rich.table import Table
 
-    texts = [[_shown(cell, column) for cell, column in zip(row, columns, strict=True)] for row in rows]
-    kept = _fitting(columns, texts, width)
+    texts = [
+        [_shown(cell, column) for cell, column in zip(row, columns, strict=True)] for row in rows
+    ]
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-    for at in kept:
-        column = columns[at]
+    widths = fitted(columns, _wanted(columns, texts), width)
+    for at, wide in widths.items():
+        justify: Literal["left", "right"] = "right" if columns[at].right else "left"
         table.add_column(
-            column.name.upper(),
-            no_wrap=True,
-            overflow="ellipsis",
-            justify="right" if column.right else "left",
+            columns[at].name, no_wrap=True, overflow="ellipsis", justify=justify, width=wide
         )
     for row in texts:
-        table.add_row(*(row[at] for at in kept))
+        table.add_row(*(row[at] for at in widths))
     return table
 
 
-def _fitting(columns: Sequence[Column], texts: Sequence[Sequence[Text]], width: int) -> list[int]:
+def _wanted(columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> list[int]:
     """
-    Return the numbers of the columns that fit into *width*.
+    Return how wide each column would be without a limit.
     """
-    widths = [
+    return [
         max([len(column.name), *(row[at].cell_len for row in texts)])
         for at, column in enumerate(columns)
     ]
-    kept = list(range(len(columns)))
 
-    def needed() -> int:
-        return sum(min(widths[at], _MIN_WIDTH if columns[at].rank else widths[at]) + _GAP for at in kept)
 
-    while needed() - _GAP > width:
-        last = max(kept, key=lambda at: columns[at].rank)
-        if not columns[last].rank:
-            break
-        kept.remove(last)
-    return kept
+def fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> dict[int, int]:
+    """
+    Return the widths of the columns that fit into *width*, by their numbers.
+
+    Columns with the highest rank are made narrower first, then they are dropped. Of the columns that are
+    never dropped, the widest is made narrower.
+    """
+    widths = dict(enumerate(wanted))
+
+    def excess() -> int:
+        return sum(widths.values()) + _GAP * (len(widths) - 1) - width
+
+    ranked = sorted(
+        (at for at in widths if columns[at].rank), key=lambda at: columns[at].rank, reverse=True
+    )
+    long = [at for at in widths if columns[at].is_long]
+    for at in ranked:
+        widths[at] -= max(0, min(excess(), widths[at] - _MIN_WIDTH))
+    for at in long:
+        widths[at] -= max(0, min(excess(), widths[at] - 2 * _MIN_WIDTH))
+    for at in ranked:
+        if excess() > 0:
+            del widths[at]
+    # What was made narrower before a column was dropped may be wide again.
+    for at in [*long, *(at for at in reversed(ranked) if at in widths)]:
+        widths[at] += max(0, min(-excess(), wanted[at] - widths[at]))
+    while excess() > 0 and max(widths.values()) > 1:
+        widths[max(widths, key=lambda at: widths[at])] -= 1
+    return widths
 
 
 def _shown(cell: Cell, column: Column) -> Text:

@@ -5,7 +5,7 @@ The commands ``start``, ``stop`` and ``restart``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,90 +14,69 @@ from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from coder_agents import Client
     from coder_agents.schema import WorkspaceBuild
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def _build_command(name: str, help: str) -> Callable[[Callable[..., WorkspaceBuild]], click.Command]:
+
+def build_options(function: F) -> F:
     """
-    Return a decorator that makes a function, which requests a build, the command *name*.
+    Add the argument and the options that the three commands share.
     """
-
-    def decorate(request: Callable[..., WorkspaceBuild]) -> click.Command:
-        def run(
-            settings: Settings, ref: str, no_wait: bool, timeout: float | None, quiet: bool
-        ) -> None:
-            _run(request, settings.client(), ref, no_wait=no_wait, timeout=timeout, quiet=quiet)
-
-        for decorator in (
-            settings_of,
-            click.option(
-                "-q", "--quiet", is_flag=True, help="Do not print the log of the build."
-            ),
-            click.option(
-                "--timeout", type=DURATION, help="Do not wait longer than this, such as 90s or 10m."
-            ),
-            click.option("--no-wait", is_flag=True, help="Do not wait for the build."),
-            workspace_argument,
-        ):
-            run = decorator(run)
-        return command(name, help=help)(run)
-
-    return decorate
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Do not print the log of the build.")
+    timeout = click.option(
+        "--timeout", type=DURATION, help="Do not wait longer than this, such as 90s or 10m."
+    )
+    no_wait = click.option("--no-wait", is_flag=True, help="Do not wait for the build.")
+    return workspace_argument(no_wait(timeout(quiet(settings_of(function)))))
 
 
-_LAST_LINES = """
-At the end the command prints the name of the workspace, the transition, the number of the build and the status
-of its job, separated by tabs. The log of the build is printed on standard error.
-
-The exit code is 124 after the time limit; the build continues then.
-"""
-
-
-@_build_command(
-    "start",
-    f"""
+@command("start")
+@build_options
+def start_command(settings: Settings, ref: str, **options: Any) -> None:
+    """
     Start a workspace.
 
-    A workspace that is running already is not started again.
-    {_LAST_LINES}""",
-)
-def start_command(client: Client, ref: str, **options: Any) -> WorkspaceBuild:
+    A workspace that runs already is not started again; a build that is under way is waited for. The log of the
+    build is printed on standard error. At the end the command prints the name of the workspace, the transition,
+    the number of the build and the status of its job, separated by tabs.
+
+    The exit code is 124 after the time limit; the build continues then.
     """
-    Return the build that starts the workspace *ref*.
-    """
-    return client.start_workspace(ref, **options)
+    _run(settings.client().start_workspace, ref, **options)
 
 
-@_build_command(
-    "stop",
-    f"""
+@command("stop")
+@build_options
+def stop_command(settings: Settings, ref: str, **options: Any) -> None:
+    """
     Stop a workspace.
-    {_LAST_LINES}""",
-)
-def stop_command(client: Client, ref: str, **options: Any) -> WorkspaceBuild:
+
+    The log of the build is printed on standard error. At the end the command prints the name of the workspace,
+    the transition, the number of the build and the status of its job, separated by tabs.
+
+    The exit code is 124 after the time limit; the build continues then.
     """
-    Return the build that stops the workspace *ref*.
-    """
-    return client.stop_workspace(ref, **options)
+    _run(settings.client().stop_workspace, ref, **options)
 
 
-@_build_command(
-    "restart",
-    f"""
+@command("restart")
+@build_options
+def restart_command(settings: Settings, ref: str, **options: Any) -> None:
+    """
     Stop a workspace and start it again.
-    {_LAST_LINES}""",
-)
-def restart_command(client: Client, ref: str, **options: Any) -> WorkspaceBuild:
+
+    The stop is always waited for. The logs of the builds are printed on standard error. At the end the command
+    prints the name of the workspace, the transition, the number of the last build and the status of its job,
+    separated by tabs.
+
+    The exit code is 124 after the time limit; the build continues then.
     """
-    Return the build that starts the workspace *ref* again.
-    """
-    return client.restart_workspace(ref, **options)
+    _run(settings.client().restart_workspace, ref, **options)
 
 
 def _run(
     request: Callable[..., WorkspaceBuild],
-    client: Client,
     ref: str,
     *,
     no_wait: bool,
@@ -110,8 +89,6 @@ def _run(
 
     with waiting(f"{ref}: waiting for the build") as progress:
         on_build_log = None if quiet else progress.write_build
-        build = request(
-            client, ref, wait=not no_wait, timeout=timeout, on_build_log=on_build_log
-        )
+        build = request(ref, wait=not no_wait, timeout=timeout, on_build_log=on_build_log)
     row = build.workspace_name, str(build.transition), build.build_number, str(build.job.status)
     output().line(tab_separated(row))

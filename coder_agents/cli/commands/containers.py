@@ -61,16 +61,20 @@ def _columns() -> list[Column]:
     from coder_agents.cli.tables import Column
 
     return [
-        Column("Kind", rank=3),
-        Column("Name"),
-        Column("Status", is_state=True),
-        Column("Image or folder", rank=1),
-        Column("Ports", rank=2),
+        Column("KIND", rank=3),
+        Column("NAME"),
+        Column("STATUS", is_state=True),
+        Column("IMAGE OR FOLDER", rank=1),
+        Column("PORTS", rank=2),
     ]
 
 
 def _rows(found: WorkspaceAgentListContainersResponse) -> list[Row]:
-    return [_row(each) for each in (*found.devcontainers, *found.containers)]
+    return [_row(each) for each in _all(found)]
+
+
+def _all(found: WorkspaceAgentListContainersResponse) -> list[Container]:
+    return [*found.devcontainers, *found.containers]
 
 
 def _row(container: Container) -> Row:
@@ -133,6 +137,4 @@ def _changes(
 
 
 def _by_id(found: WorkspaceAgentListContainersResponse) -> dict[str, Container]:
-    return {
-        str(each.id or each.name): each for each in (*found.devcontainers, *found.containers)
-    }
+    return {str(each.id or each.name): each for each in _all(found)}

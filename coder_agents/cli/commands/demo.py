@@ -12,7 +12,9 @@ from coder_agents.cli.root import command
 
 @command("demo")
 @click.argument("ref", metavar="[AGENT]", type=AGENT, required=False)
-@click.option("--seconds", type=click.FloatRange(0), default=8.0, help="How long the metadata is watched (8).")
+@click.option(
+    "--seconds", type=click.FloatRange(0), default=8.0, help="How long the metadata is watched (8)."
+)
 def demo_command(ref: str | None, seconds: float) -> int:
     """
     Show what the library does, on this machine only.

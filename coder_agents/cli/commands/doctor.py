@@ -4,12 +4,18 @@ The command ``doctor``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import AGENT
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from coder_agents.cli.doctor import Finding
+    from coder_agents.cli.screen import Screen
 
 _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 
@@ -30,20 +36,33 @@ def doctor_command(settings: Settings, ref: str | None) -> int:
     """
     from coder_agents.cli.doctor import check
     from coder_agents.cli.screen import output
-    from coder_agents.cli.tables import tab_separated
-    from coder_agents.render import escape_controls
 
     screen, status = output(), exits.DONE
     for finding in check(settings, ref):
         status = exits.FAILED if finding.state == "failed" else status
-        if not screen.is_terminal:
-            screen.line(
-                tab_separated((finding.state, finding.name, finding.text, finding.advice))
-            )
-            continue
-        state = screen.styled(f"{finding.state:<8}", _COLOURS[finding.state])
-        screen.line(f"{state}{finding.name:<13}{escape_controls(finding.text)}")
-        if finding.advice:
-            screen.line(f"{'':21}{screen.styled(finding.advice, 'bold')}")
-        screen.flush()
+        _write(screen, finding)
+        screen.flush()  # the next check may take seconds
     return status
+
+
+def _write(screen: Screen, finding: Finding) -> None:
+    from coder_agents.cli.tables import tab_separated
+
+    row = finding.state, finding.name, finding.text, finding.advice
+    if not screen.is_terminal:
+        screen.line(tab_separated(row))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from coder_agents.render import escape_controls
+
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(width=7)
+    table.add_column(width=12)
+    table.add_column(overflow="fold")
+    state = Text(finding.state, style=_COLOURS[finding.state])
+    table.add_row(state, finding.name, Text(escape_controls(finding.text)))
+    if finding.advice:
+        table.add_row("", "", Text(escape_controls(finding.advice), style="bold"))
+    screen.console.print(table)

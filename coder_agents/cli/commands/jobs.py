@@ -20,10 +20,20 @@ if TYPE_CHECKING:
 
 @command("jobs")
 @agent_argument
-@click.option("-o", "--output", "output_of", metavar="ID", help="Write the outputs of a job, until it ends; the exit code is that of the job.")
+@click.option(
+    "-o",
+    "--output",
+    "output_of",
+    metavar="ID",
+    help="Write the outputs of a job, until it ends; the exit code is that of the job.",
+)
 @click.option("--kill", "killed", metavar="ID", help="Kill a job.")
-@click.option("--remove", "removed", metavar="ID", help="Delete a job that has ended, with its outputs.")
-@click.option("--container", metavar="NAME", help="The jobs in this container of the agent's machine.")
+@click.option(
+    "--remove", "removed", metavar="ID", help="Delete a job that has ended, with its outputs."
+)
+@click.option(
+    "--container", metavar="NAME", help="The jobs in this container of the agent's machine."
+)
 @json_option
 @settings_of
 def jobs_command(
@@ -71,13 +81,13 @@ def _list(agent: Agent, container: str | None, *, as_json: bool) -> None:
         write_json(screen, jobs)
         return
     columns = [
-        Column("Id"),
-        Column("State", is_state=True),
-        Column("Exit", rank=1, right=True),
-        Column("Started", rank=3),
-        Column("Out", rank=4, right=True),
-        Column("Err", rank=5, right=True),
-        Column("Command", rank=2),
+        Column("ID"),
+        Column("STATE", is_state=True),
+        Column("EXIT", rank=1, right=True),
+        Column("STARTED", rank=3),
+        Column("OUT", rank=4, right=True),
+        Column("ERR", rank=5, right=True),
+        Column("COMMAND", is_long=True),
     ]
     rows: list[Row] = [
         (

@@ -51,12 +51,12 @@ def list_command(settings: Settings, query: str | None, is_all: bool, as_json: b
         write_json(screen, workspaces)
         return
     columns = [
-        Column("Name"),
-        Column("Workspace", is_state=True),
-        Column("Agent", rank=1, is_state=True),
-        Column("Lifecycle", rank=2, is_state=True),
-        Column("Template", rank=4),
-        Column("Last used", rank=3),
+        Column("NAME"),
+        Column("WORKSPACE", is_state=True),
+        Column("AGENT", rank=1, is_state=True),
+        Column("LIFECYCLE", rank=2, is_state=True),
+        Column("TEMPLATE", rank=4),
+        Column("LAST USED", rank=3),
     ]
     rows = _rows(workspaces, with_owner=is_all or query is not None)
     write_rows(screen, columns, rows)

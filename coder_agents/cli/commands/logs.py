@@ -24,10 +24,25 @@ LEVELS = ("trace", "debug", "info", "warn", "error")
 
 @command("logs")
 @agents_argument
-@click.option("-f", "--follow", is_flag=True, help="Continue with new lines, until the log ends or Ctrl-C.")
-@click.option("-n", "--tail", metavar="N", type=click.IntRange(0), help="Begin with the newest N lines of each agent.")
-@click.option("--since", type=MOMENT, help="Lines since a time, or since a duration ago such as 10m.")
-@click.option("--source", multiple=True, metavar="NAME", help="Lines of this source, such as a script; repeatable.")
+@click.option(
+    "-f", "--follow", is_flag=True, help="Continue with new lines, until the log ends or Ctrl-C."
+)
+@click.option(
+    "-n",
+    "--tail",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Begin with the newest N lines of each agent.",
+)
+@click.option(
+    "--since", type=MOMENT, help="Lines since a time, or since a duration ago such as 10m."
+)
+@click.option(
+    "--source",
+    multiple=True,
+    metavar="NAME",
+    help="Lines of this source, such as a script; repeatable.",
+)
 @click.option("--level", type=click.Choice(LEVELS), help="Lines of this level and above.")
 @click.option("--grep", metavar="TEXT", help="Lines that contain TEXT.")
 @click.option(
@@ -36,7 +51,9 @@ LEVELS = ("trace", "debug", "info", "warn", "error")
     help="With -f and one agent: continue with the workspace's next build.",
 )
 @json_option
-@click.option("--text", "as_text", is_flag=True, help="Print lines as in a pipe, also on a terminal.")
+@click.option(
+    "--text", "as_text", is_flag=True, help="Print lines as in a pipe, also on a terminal."
+)
 @settings_of
 def logs_command(
     settings: Settings,
@@ -148,15 +165,17 @@ def _followed_across_builds(
 
     current = [agent]
     on_build = current.append if across_builds else None
-    with agent.follow_logs(
-        across_builds=across_builds, on_build=on_build, **filters
-    ) as stream:
+    with agent.follow_logs(across_builds=across_builds, on_build=on_build, **filters) as stream:
         for batch in stream.batches():
             yield [AgentLog(current[-1], log) for log in batch]
 
 
 def _write(
-    agents: list[Agent], batches: Generator[list[AgentLog[Agent]], None, None], *, as_json: bool, as_text: bool
+    agents: list[Agent],
+    batches: Generator[list[AgentLog[Agent]], None, None],
+    *,
+    as_json: bool,
+    as_text: bool,
 ) -> None:
     from coder_agents.cli.json_lines import write_json
     from coder_agents.cli.log_lines import LogWriter

@@ -30,9 +30,7 @@ _POLL = 0.25  # seconds between two polls of the streams of several agents
 @watch_option
 @json_option
 @settings_of
-def metadata_command(
-    settings: Settings, refs: tuple[str, ...], watch: bool, as_json: bool
-) -> int:
+def metadata_command(settings: Settings, refs: tuple[str, ...], watch: bool, as_json: bool) -> int:
     """
     Print the metadata of agents, and watch it.
 
@@ -87,12 +85,12 @@ def _columns() -> list[Column]:
     from coder_agents.cli.tables import Column
 
     return [
-        Column("Agent", rank=2),
-        Column("Key", rank=4),
-        Column("Name"),
-        Column("Value"),
-        Column("Age", rank=1, right=True),
-        Column("Error", rank=3),
+        Column("AGENT", rank=1),
+        Column("KEY", rank=4),
+        Column("NAME"),
+        Column("VALUE", is_long=True),
+        Column("AGE", rank=2, right=True),
+        Column("ERROR", rank=3),
     ]
 
 

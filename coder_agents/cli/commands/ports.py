@@ -54,7 +54,7 @@ def ports_command(settings: Settings, ref: str, watch: bool, as_json: bool) -> N
 def _columns() -> list[Column]:
     from coder_agents.cli.tables import Column
 
-    return [Column("Port", right=True), Column("Network", rank=1), Column("Process")]
+    return [Column("PORT", right=True), Column("NETWORK", rank=1), Column("PROCESS")]
 
 
 def _rows(ports: Sequence[WorkspaceAgentListeningPort]) -> list[Row]:

@@ -25,12 +25,24 @@ if TYPE_CHECKING:
 @agent_argument
 @click.argument("words", metavar="COMMAND...", nargs=-1, required=True)
 @click.option("-C", "--cwd", metavar="FOLDER", help="The folder in which the command runs.")
-@click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Set a variable; without a value, to its value here. Repeatable.")
-@click.option("--timeout", type=DURATION, help="End the command after this time, such as 90s or 10m.")
+@click.option(
+    "-e",
+    "--env",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="Set a variable; without a value, to its value here. Repeatable.",
+)
+@click.option(
+    "--timeout", type=DURATION, help="End the command after this time, such as 90s or 10m."
+)
 @click.option("--container", metavar="NAME", help="Run in this container of the agent's machine.")
 @click.option("--container-user", metavar="USER", help="As this user in the container.")
-@click.option("-n", "--no-stdin", is_flag=True, help="Pass no input, as in a loop that reads standard input.")
-@click.option("-d", "--detach", is_flag=True, help="Start a job, print its id, and do not wait for it.")
+@click.option(
+    "-n", "--no-stdin", is_flag=True, help="Pass no input, as in a loop that reads standard input."
+)
+@click.option(
+    "-d", "--detach", is_flag=True, help="Start a job, print its id, and do not wait for it."
+)
 @settings_of
 def run_command(
     settings: Settings,

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @command("show")
 @agent_argument
-@click.option("-s", "--startup", is_flag=True, help="Show the scripts of the start, and how they ended.")
+@click.option(
+    "-s", "--startup", is_flag=True, help="Show the scripts of the start, and how they ended."
+)
 @json_option
 @settings_of
 def show_command(settings: Settings, ref: str, startup: bool, as_json: bool) -> None:
@@ -36,7 +38,7 @@ def show_command(settings: Settings, ref: str, startup: bool, as_json: bool) -> 
 
     agent, screen = settings.agent(ref), output()
     if as_json:
-        write_json(screen, agent.startup_report() if startup else [agent])
+        write_json(screen, {agent: [agent.startup_report()]} if startup else [agent])
     elif startup:
         _write_scripts(screen, agent.startup_report())
     else:
@@ -46,7 +48,7 @@ def show_command(settings: Settings, ref: str, startup: bool, as_json: bool) -> 
 def _write_agent(screen: Screen, agent: Agent) -> None:
     from coder_agents.cli.tables import Column, write_rows
 
-    write_rows(screen, [Column("Agent"), Column(agent.label, is_state=True)], _facts(agent))
+    write_rows(screen, [Column("AGENT"), Column(agent.label, is_state=True)], _facts(agent))
 
 
 def _facts(agent: Agent) -> list[Row]:
@@ -82,12 +84,12 @@ def _write_scripts(screen: Screen, report: StartupReport) -> None:
     from coder_agents.cli.tables import Column, write_rows
 
     columns = [
-        Column("Script"),
-        Column("Stage", rank=3),
-        Column("Conclusion", is_state=True),
-        Column("Exit", rank=1, right=True),
-        Column("Blocks login", rank=4),
-        Column("Seconds", rank=2, right=True),
+        Column("SCRIPT"),
+        Column("STAGE", rank=3),
+        Column("CONCLUSION", is_state=True),
+        Column("EXIT", rank=1, right=True),
+        Column("BLOCKS LOGIN", rank=4),
+        Column("SECONDS", rank=2, right=True),
     ]
     rows: list[Row] = [
         (

@@ -43,7 +43,9 @@ def terminal_command(
     if container_user and not container:
         raise click.UsageError("--container-user needs --container")
     if words and attach:
-        raise click.UsageError("COMMAND cannot be given with --attach: something runs there already")
+        raise click.UsageError(
+            "COMMAND cannot be given with --attach: something runs there already"
+        )
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TerminalError(
             "a terminal needs a terminal here, too: standard input or output is none;"

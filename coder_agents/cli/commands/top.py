@@ -15,7 +15,12 @@ from coder_agents.cli.settings import Settings
 
 @command("top")
 @click.argument("refs", metavar="[AGENT]...", type=AGENT, nargs=-1)
-@click.option("-q", "--query", metavar="QUERY", help="The workspaces that this search finds, such as 'owner:me status:running'.")
+@click.option(
+    "-q",
+    "--query",
+    metavar="QUERY",
+    help="The workspaces that this search finds, such as 'owner:me status:running'.",
+)
 @settings_of
 def top_command(settings: Settings, refs: tuple[str, ...], query: str | None) -> int:
     """
@@ -35,7 +40,5 @@ def top_command(settings: Settings, refs: tuple[str, ...], query: str | None) ->
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "textual":
             raise
-        raise ImportError(
-            "the dashboard needs textual: pip install 'coder-agents[cli]'"
-        ) from None
+        raise ImportError("the dashboard needs textual: pip install 'coder-agents[cli]'") from None
     return run(settings.client(), query, refs=refs)

@@ -19,9 +19,20 @@ if TYPE_CHECKING:
 @command("wait")
 @agent_argument
 @click.option("--start", is_flag=True, help="Start the workspace if it is stopped.")
-@click.option("--timeout", type=DURATION, default=600.0, help="Give up after this time, such as 90s or 10m (10m).")
+@click.option(
+    "--timeout",
+    type=DURATION,
+    default=600.0,
+    help="Give up after this time, such as 90s or 10m (10m).",
+)
 @click.option("--strict", is_flag=True, help="Fail if a startup script failed or took too long.")
-@click.option("-l", "--log", "with_log", is_flag=True, help="Print the logs of the build and the start on standard error.")
+@click.option(
+    "-l",
+    "--log",
+    "with_log",
+    is_flag=True,
+    help="Print the logs of the build and the start on standard error.",
+)
 @settings_of
 def wait_command(
     settings: Settings, ref: str, start: bool, timeout: float, strict: bool, with_log: bool

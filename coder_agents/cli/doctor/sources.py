@@ -29,9 +29,7 @@ def check_sources(settings: Settings, variables: Mapping[str, str]) -> Iterator[
         yield ok("url", f"{url}, from {place}")
     except ConfigError as error:
         yield failed("url", one_line(error), _NO_URL)
-    place = source(
-        settings.token_file, "--token-file", variables, "CODER_SESSION_TOKEN", "session"
-    )
+    place = source(settings.token_file, "--token-file", variables, "CODER_SESSION_TOKEN", "session")
     try:
         settings.token() or environment.token()
         yield ok("token", f"from {place}")
