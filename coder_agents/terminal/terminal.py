@@ -71,6 +71,13 @@ class Terminal:
         return "ended" if self._buffers.is_read else "open"
 
     @property
+    def has_ended(self) -> bool:
+        """
+        Whether what runs in it has ended, as far as this program has seen it; after `close`, until then.
+        """
+        return self._buffers.has_ended
+
+    @property
     def reconnects(self) -> int:
         """
         How many times the connection was replaced.
