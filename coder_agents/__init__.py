@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         APIError,
         AuthenticationError,
         BadRequestError,
+        BuildEndedError,
+        BuildTimeoutError,
         CoderError,
         CommandError,
         CommandLostError,
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.streams import (
         AgentLog,
+        BuildLogStream,
         ByAgent,
         ContainersStream,
         ContainerStarted,
@@ -98,6 +101,9 @@ __all__ = [
     "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
+    "BuildEndedError",
+    "BuildLogStream",
+    "BuildTimeoutError",
     "ByAgent",
     "Capabilities",
     "Client",
@@ -177,7 +183,8 @@ __getattr__, __dir__ = exports(
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
-            "AuthenticationError BadRequestError CoderError CommandError CommandLostError "
+            "AuthenticationError BadRequestError BuildEndedError BuildTimeoutError CoderError "
+            "CommandError CommandLostError "
             "CommandTimeoutError ConfigError ConflictError ControlShellError "
             "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
             "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
@@ -193,7 +200,7 @@ __getattr__, __dir__ = exports(
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (
-            "AgentLog ByAgent ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
+            "AgentLog BuildLogStream ByAgent ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
             "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),

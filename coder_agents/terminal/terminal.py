@@ -60,6 +60,13 @@ class Terminal:
         return f"<{type(self).__name__} {self.reconnect_id}, {state}>"
 
     @property
+    def has_ended(self) -> bool:
+        """
+        Whether what runs in it has ended, as far as this program has seen it; after `close`, until then.
+        """
+        return self._buffers.has_ended
+
+    @property
     def reconnects(self) -> int:
         """
         How many times the connection was replaced.

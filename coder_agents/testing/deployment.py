@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -282,10 +283,15 @@ class Deployment:
         self._closed.set()
         with self._changing:
             self._server.stop()
-        for agent in self.agents:
-            agent.kill()
+        self._kill_agents()
+        self._state.builds.stop()
+        self._kill_agents()  # those of a build that has ended meanwhile
         if self._folder is not None:
             self._folder.cleanup()
+
+    def _kill_agents(self) -> None:
+        for agent in self.agents:
+            agent.kill()
 
     def _start_server(self, listener: socket.socket | None = None) -> Server:
         return Server(
@@ -338,4 +344,8 @@ class Deployment:
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
         cookie = f"csrf_token={secrets.token_urlsafe(32)}; Path=/; HttpOnly; SameSite=Lax"
-        return (("Set-Cookie", cookie), ("X-Coder-Build-Version", self._state.release.version))
+        return (
+            ("Date", format_datetime(self._state.now(), usegmt=True)),
+            ("Set-Cookie", cookie),
+            ("X-Coder-Build-Version", self._state.release.version),
+        )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.unreached import is_final, transport_error
     from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
     from coder_agents.transport.wakeable import WakeableHTTP
-    from coder_agents.transport.websocket import WebSocketSource
+    from coder_agents.transport.websocket import WebSocketSource, blocks_websockets
     from coder_agents.transport.workspace_proxy import WorkspaceProxyHTTP
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "WebSocketSource",
     "WokenTogether",
     "WorkspaceProxyHTTP",
+    "blocks_websockets",
     "decoded",
     "is_final",
     "is_gone",
@@ -78,7 +79,7 @@ __getattr__, __dir__ = exports(
         "unreached": "is_final transport_error",
         "waiting": "ClosedError DroppedError Interest",
         "wakeable": "WakeableHTTP",
-        "websocket": "WebSocketSource",
+        "websocket": "WebSocketSource blocks_websockets",
         "workspace_proxy": "WorkspaceProxyHTTP",
     },
 )

@@ -1,0 +1,3 @@
+"""
+The commands, each a module that is imported when the command runs.
+"""
