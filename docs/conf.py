@@ -21,7 +21,8 @@ release = version = __version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "myst_parser",
+    "myst_nb",  # includes myst_parser
+    "sphinx_copybutton",
     "attrs_signatures",
     "docstring_sections",
     "exception_links",
@@ -34,6 +35,18 @@ html_title = f"coder_agents {release}"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
+
+# The copy button copies input: neither prompts, nor what an example prints.
+copybutton_selector = ":not(.highlight-none):not(.output) > div.highlight > pre"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# Each notebook is run, and a cell that raises, or writes to standard error, fails the build.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_output_stderr = "error"
+nb_merge_streams = True
 
 # Docstrings keep the order of the source and write arguments in *asterisks*.
 autodoc_member_order = "bysource"
