@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import matplotlib
@@ -60,7 +61,7 @@ def test_a_notebook_is_read_as_cells() -> None:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
+def shell(tmp_path: Path) -> Iterator[Any]:
     """
     IPython in this process, in an environment without the settings of Coder's command.
     """
@@ -69,7 +70,8 @@ def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("CODER_")}
     with mock.patch.dict(os.environ, clean | {"CODER_CONFIG_DIR": str(tmp_path)}, clear=True):
         made = InteractiveShell.instance(ipython_dir=str(tmp_path), config=config)
-        made.display_pub = CapturingDisplayPublisher()
+        publisher: Any = CapturingDisplayPublisher
+        made.display_pub = publisher()
         yield made
         InteractiveShell.clear_instance()
         pyplot.close("all")
@@ -77,7 +79,7 @@ def shell(tmp_path: Path) -> Iterator[InteractiveShell]:
 
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
 def test_each_cell_runs_without_a_warning_and_leaves_nothing_open(
-    path: Path, shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+    path: Path, shell: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """
     The cells run in their order, with warnings as errors; at the end no connection is in use.
