@@ -12,6 +12,8 @@ import re
 
 import attrs
 
+from coder_agents.representation.objects import Represented
+
 _MAX_LENGTH = 80  # characters; a longer text is no number for people
 _SIZE = r"[kKMGTPE](?:iB|i|B)?|B"
 _UNIT = (
@@ -29,8 +31,8 @@ _SIZES = re.compile(_SIZE)
 _PREFIXES = "KMGTPE"
 
 
-@attrs.frozen
-class Number:
+@attrs.frozen(repr=False)
+class Number(Represented):
     """
     A number that a script printed.
 

@@ -424,7 +424,7 @@ def test_a_search_that_is_not_understood_is_a_bad_request(
     found["request"]["path"] += "&limit=100&offset=0"
     register(replay, found)
     with pytest.raises(BadRequestError) as raised:
-        next(Client(URL, TOKEN, retries=0).workspaces("bogus:me"))
+        Client(URL, TOKEN, retries=0).workspaces("bogus:me")
     assert raised.value.validations == (("bogus", '"bogus" is not a valid query param'),)
 
 
