@@ -19,6 +19,8 @@ from coder_agents.representation.tables import MAX_ROWS, table
 from coder_agents.transport import HTTP
 
 if TYPE_CHECKING:
+    import pandas
+
     from coder_agents.agent import Agent
     from coder_agents.schema import Workspace, WorkspaceAgent
 
@@ -35,6 +37,16 @@ class SearchResults(Sequence[T]):
     What was read is kept. An error of a request leaves the sequence whole: the next use sends the
     request again. Showing the sequence requests nothing.
     """
+
+    def to_frame(self) -> pandas.DataFrame:
+        """
+        Read all pages, and return a data frame of pandas: see `coder_agents.export.to_frame`.
+
+        Raises *ImportError* where pandas is not installed.
+        """
+        from coder_agents.export import to_frame
+
+        return to_frame(self)
 
     def __bool__(self) -> bool:
         return any(True for _ in self)
@@ -104,7 +116,8 @@ class Workspaces(SearchResults["Workspace"]):
         if isinstance(index, slice):
             positions = range(self._count)[index]
             self._read(sorted(positions))
-            return ResultList(self._found[each] for each in positions if each in self._found)
+            found = (self._found[each] for each in positions if each in self._found)
+            return ResultList(found, of=schema.Workspace)
         position = operator.index(index)
         if position < 0:
             position += self._count
