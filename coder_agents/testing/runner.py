@@ -48,8 +48,9 @@ class Runner:
         Run *work* in a new thread, and return the thread.
         """
         thread = threading.Thread(target=work, name=f"deployment-{self._name}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._lock:  # so that `stop` joins no thread that has not started
+            self._threads.append(thread)
+            thread.start()
         return thread
 
     def pause(self, seconds: float) -> bool:
@@ -67,10 +68,10 @@ class Runner:
         """
         with self._lock:
             self._stopped.set()
-            runs = list(self._runs)
+            runs, threads = list(self._runs), list(self._threads)
         for run in runs:
             run.kill()
-        for thread in self._threads:
+        for thread in threads:
             thread.join()
         for run in runs:
             run.close()
