@@ -48,9 +48,12 @@ class Runner:
         Run *work* in a new thread, and return the thread.
         """
         thread = threading.Thread(target=work, name=f"deployment-{self._name}", daemon=True)
-        with self._lock:  # so that `stop` joins no thread that has not started
+        thread.start()
+        with self._lock:  # only now: `stop` joins these threads, in another thread
             self._threads.append(thread)
-            thread.start()
+            missed = self._stopped.is_set()
+        if missed:
+            thread.join()
         return thread
 
     def pause(self, seconds: float) -> bool:

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 from driving import LIMIT, InThread, reached
+from effort import times
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from paced import paced
 from peer import Conversation, Peer
 
@@ -597,3 +600,34 @@ def test_a_slow_loop_is_no_surprise(
         assert texts(stream) == [ALL[-1]]
         assert stream.stats.reconnects == 1
     assert not [record for record in caplog.records if "connecting again" in record.getMessage()]
+
+
+BREAKS = ["drop", "reset", "cut", "rolling_restart"]
+
+
+@settings(max_examples=times(8, 100))
+@given(
+    st.lists(st.tuples(st.sampled_from(BREAKS), st.integers(1, 5)), max_size=5),
+    st.booleans(),
+    st.integers(0, 5),
+)
+def test_whatever_breaks_each_line_comes_once(
+    breaks: list[tuple[str, int]], blocked: bool, taken: int
+) -> None:
+    """
+    Through any chain of breaks, in either way of reading, and across a bookmark.
+    """
+    with Deployment() as deployment, deployment.client(stream_options=OPTIONS) as client:
+        build = deployment.workspace().start_build()
+        build.begin()
+        build.push_logs(LINES)
+        for kind, after in breaks:
+            deployment.faults.add(kind, route="build_logs_follow", after=after)
+        if blocked:
+            deployment.faults.add("html", route="build_logs_follow", status=403, times=None)
+        with client.follow_build_logs("dev") as stream:
+            lines = [str(next(stream)) for _ in range(taken)]
+        with client.follow_build_logs("dev", after=stream.bookmark) as again:
+            build.complete()
+            assert [*lines, *texts(again)] == ALL
+            assert again.end is StreamEnd.BUILD_ENDED
