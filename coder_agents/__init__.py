@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coder_agents.agent import Agent
     from coder_agents.batch import MetadataOfAgents
     from coder_agents.capabilities import Capabilities
-    from coder_agents.client import Agents, Client, Workspaces
+    from coder_agents.client import AgentSequence, Client, WorkspaceSequence
     from coder_agents.errors import (
         AgentNotConnectedError,
         AgentNotFoundError,
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         APIError,
         AuthenticationError,
         BadRequestError,
+        BuildEndedError,
+        BuildTimeoutError,
         CoderError,
         CommandError,
         CommandLostError,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from coder_agents.representation import ResultList
     from coder_agents.streams import (
         AgentLog,
+        BuildLogStream,
         ByAgent,
         ContainersStream,
         ContainerStarted,
@@ -94,12 +97,15 @@ __all__ = [
     "AgentLog",
     "AgentNotConnectedError",
     "AgentNotFoundError",
+    "AgentSequence",
     "AgentShutDownError",
-    "Agents",
     "AmbiguousAgentError",
     "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
+    "BuildEndedError",
+    "BuildLogStream",
+    "BuildTimeoutError",
     "ByAgent",
     "Capabilities",
     "Client",
@@ -168,8 +174,8 @@ __all__ = [
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",
     "WorkspacePendingError",
+    "WorkspaceSequence",
     "WorkspaceStoppedError",
-    "Workspaces",
     "__version__",
 ]
 
@@ -177,11 +183,12 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agent": "Agent",
-        "client": "Agents Client Workspaces",
+        "client": "AgentSequence Client WorkspaceSequence",
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
-            "AuthenticationError BadRequestError CoderError CommandError CommandLostError "
+            "AuthenticationError BadRequestError BuildEndedError BuildTimeoutError CoderError "
+            "CommandError CommandLostError "
             "CommandTimeoutError ConfigError ConflictError ControlShellError "
             "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
             "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
@@ -198,7 +205,7 @@ __getattr__, __dir__ = exports(
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (
-            "AgentLog ByAgent ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
+            "AgentLog BuildLogStream ByAgent ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
             "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),

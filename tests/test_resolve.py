@@ -55,7 +55,7 @@ FORMS = (
 )
 LONG = "a" * 32
 JSON = "application/json"
-START = "start it with: coder start tester/dev"
+START = "start it: pass start=True to client.wait_ready, or run: coder start tester/dev"
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ UNCLEAR = [
     ),
     state(
         WorkspaceStoppedError,
-        r"workspace x; y\x1b/dev is stopped; start it with: coder start 'x; y\x1b/dev'",
+        r"workspace x; y\x1b/dev is stopped; start it: pass start=True to client.wait_ready, or run: coder start 'x; y\x1b/dev'",
         owner="x; y\x1b",
         status="stopped",
     ),

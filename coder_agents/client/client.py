@@ -14,8 +14,8 @@ import attrs
 
 from coder_agents import schema
 from coder_agents.agent import Agent
-from coder_agents.base_client import BaseClient
-from coder_agents.client.searches import Agents, Workspaces
+from coder_agents.client.searches import AgentSequence, WorkspaceSequence
+from coder_agents.client.workspaces import WorkspaceMethods
 from coder_agents.config import function_or_none
 from coder_agents.streams.options import choose_options
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         BuildInfoResponse,
         LogLevel,
         LogLevelName,
+        ProvisionerJobLog,
         User,
         Workspace,
         WorkspaceAgent,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import MergedLogStream, StreamOptions
 
 
-class Client(BaseClient):
+class Client(WorkspaceMethods):
     """
     A client of a Coder deployment, with the rights of one token.
 
@@ -98,6 +99,8 @@ class Client(BaseClient):
         on_state: Callable[[Agent], object] | None = None,
         blocking_only: bool = True,
         strict: bool = False,
+        start: bool = False,
+        on_build_log: Callable[[ProvisionerJobLog], object] | None = None,
     ) -> Agent:
         """
         Wait until the agent that *ref* names can be used, and return it.
@@ -107,11 +110,18 @@ class Client(BaseClient):
         stopping, and for 10 seconds after that, the method expects the next start, as a restart
         brings it. That holds also for a restart that begins while the method waits for the agent.
 
+        With *start*, a workspace that is stopped, or whose last build failed, is started as
+        `start_workspace` does it; the id of an agent starts nothing, as it names no workspace.
+        *on_build_log* is called with each line of the builds that are waited for.
+
         Raises what `agent` raises, except *WorkspacePendingError* for a build that starts or stops
-        the workspace; and what `Agent.wait_ready` raises.
+        the workspace; and what `Agent.wait_ready` raises. With *start*, *WorkspaceFailedError* is
+        raised for the build of that start, with the last lines of its log.
         """
         from coder_agents.readiness.builds import wait_named
         from coder_agents.readiness.options import Deadline, WaitOptions
+        from coder_agents.workspaces.before_agents import BeforeAgents
+        from coder_agents.workspaces.options import BuildOptions
 
         options = WaitOptions(
             timeout=timeout,
@@ -121,16 +131,21 @@ class Client(BaseClient):
             strict=strict,
             pauses=self._stream_options._pauses,
         )
-        return wait_named(lambda: self.agent(ref), options, Deadline(timeout))
+        deadline = Deadline(timeout)
+        of_builds = BuildOptions(
+            wait=True, timeout=timeout, on_build_log=on_build_log, deadline=deadline
+        )
+        before = BeforeAgents(self._workspaces, of_builds, start=start)
+        return wait_named(lambda: self.agent(ref), options, deadline, before.advance)
 
-    def agents(self, query: str | None = None) -> Agents:
+    def agents(self, query: str | None = None) -> AgentSequence:
         """
         Return all agents of the workspaces that *query* finds, as a sequence.
 
         `workspaces` describes *query*, and when requests are sent. The deployment does not report the
         number of agents, so ``len`` reads all pages.
         """
-        return Agents(self.workspaces(query), self._agent)
+        return AgentSequence(self.workspaces(query), self._agent)
 
     def metadata(
         self,
@@ -222,24 +237,7 @@ class Client(BaseClient):
         for unknown in set(after) - met:
             raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
 
-    def workspace(self, ref: uuid.UUID | str) -> Workspace:
-        """
-        Return the workspace that *ref* names: ``[owner/]workspace``, or its UUID; one request.
-
-        Raises *WorkspaceNotFoundError*; *ValueError* or *TypeError* as `agent` does.
-        """
-        from coder_agents.references import parse_reference
-        from coder_agents.resolve import resolve_workspace
-
-        reference = parse_reference(ref)
-        if reference.agent:
-            raise ValueError(
-                f"{ref!r} names an agent; without .{reference.agent}, it names the workspace:"
-                f" {reference.owner}/{reference.workspace}"
-            )
-        return resolve_workspace(self._http, reference)
-
-    def workspaces(self, query: str | None = None) -> Workspaces:
+    def workspaces(self, query: str | None = None) -> WorkspaceSequence:
         """
         Return the workspaces that *query* finds, as a sequence; None finds your own.
 
@@ -251,7 +249,7 @@ class Client(BaseClient):
         Raises *BadRequestError* for a query that the deployment does not understand, and *TypeError*,
         before any request, for a *query* that is not text.
         """
-        return Workspaces(self._http, query)
+        return WorkspaceSequence(self._http, query)
 
     def _agent(self, data: WorkspaceAgent, workspace: Workspace | None) -> Agent:
         return Agent(

@@ -19,6 +19,8 @@ from coder_agents.representation.tables import MAX_ROWS, table
 from coder_agents.transport import HTTP
 
 if TYPE_CHECKING:
+    import pandas
+
     from coder_agents.agent import Agent
     from coder_agents.schema import Workspace, WorkspaceAgent
 
@@ -35,6 +37,14 @@ class SearchResults(Sequence[T]):
     What was read is kept. An error of a request leaves the sequence whole: the next use sends the
     request again. Showing the sequence requests nothing.
     """
+
+    def to_frame(self) -> pandas.DataFrame:
+        """
+        Read all pages, and return a data frame of pandas; see `coder_agents.export.to_frame`.
+
+        Raises *ImportError* where pandas is not installed, and what `coder_agents.export.records` raises.
+        """
+        return ResultList(self).to_frame()
 
     def __bool__(self) -> bool:
         return any(True for _ in self)
@@ -61,7 +71,7 @@ class SearchResults(Sequence[T]):
         """
 
 
-class Workspaces(SearchResults["Workspace"]):
+class WorkspaceSequence(SearchResults["Workspace"]):
     """
     The workspaces that a search finds, as a sequence that requests its pages when they are needed.
 
@@ -142,7 +152,7 @@ class Workspaces(SearchResults["Workspace"]):
         return f"{counted(self._count, 'workspace')} of {render_value(self._query)}"
 
 
-class Agents(SearchResults["Agent"]):
+class AgentSequence(SearchResults["Agent"]):
     """
     The agents of the workspaces that a search finds, as a sequence that requests pages when needed.
 
@@ -154,7 +164,7 @@ class Agents(SearchResults["Agent"]):
     """
 
     def __init__(
-        self, workspaces: Workspaces, agent_of: Callable[[WorkspaceAgent, Workspace], Agent]
+        self, workspaces: WorkspaceSequence, agent_of: Callable[[WorkspaceAgent, Workspace], Agent]
     ) -> None:
         self._workspaces = workspaces
         self._agent_of = agent_of

@@ -5,10 +5,13 @@ Lists that show themselves as tables.
 from __future__ import annotations
 
 import reprlib
-from typing import Any, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from coder_agents.render.line import render_items
 from coder_agents.representation.tables import table_of_list
+
+if TYPE_CHECKING:
+    import pandas
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -24,6 +27,16 @@ class ResultList(list[T]):
     """
 
     __slots__ = ()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """
+        Return the items as a data frame of pandas; see `coder_agents.export.to_frame`.
+
+        Raises *ImportError* where pandas is not installed, and what `coder_agents.export.records` raises.
+        """
+        from coder_agents.export import to_frame
+
+        return to_frame(self)
 
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> T: ...

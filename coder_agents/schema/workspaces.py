@@ -33,19 +33,43 @@ class ProvisionerJob(Represented):
 
     Attributes:
         id: the job's id.
+        created_at: when the job was requested.
         started_at: when a provisioner started the job; None before.
         completed_at: when the job ended, with or without an error; None before.
+        canceled_at: when its cancellation was requested; None where it was not.
         error: why the job failed, or empty.
         error_code: the code for that error, or empty.
         status: the state of the job.
+        queue_position: how many jobs are before this one while it is pending.
+        queue_size: how many jobs are pending.
     """
 
     id: UUID = NIL_UUID
+    created_at: datetime | None = None
     started_at: datetime | None = maybe_absent(None)
     completed_at: datetime | None = maybe_absent(None)
+    canceled_at: datetime | None = maybe_absent(None)
     error: str = maybe_absent("")
     error_code: JobErrorCode = maybe_absent(JobErrorCode(""))
     status: ProvisionerJobStatus = ProvisionerJobStatus("")
+    queue_position: int = 0
+    queue_size: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """
+        Whether the job has ended, with or without an error.
+        """
+        return self.completed_at is not None or self.status in _ENDED
+
+
+_ENDED = frozenset(
+    {
+        ProvisionerJobStatus.SUCCEEDED,
+        ProvisionerJobStatus.FAILED,
+        ProvisionerJobStatus.CANCELED,
+    }
+)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -80,25 +104,39 @@ class WorkspaceBuild(Represented):
     Attributes:
         id: the build's id.
         created_at: when the build was requested.
+        updated_at: when its data last changed.
         workspace_id: the id of the workspace.
         workspace_name: the name of the workspace.
+        workspace_owner_name: the name of the workspace's owner.
+        template_version_id: the id of the version of the template.
+        template_version_name: the name of the version; empty while the build is being requested.
         build_number: 1 for the workspace's first build, and so on.
         transition: the change that the build makes.
+        initiator_id: the id of the user who requested the build.
+        initiator_name: the name of that user.
         job: the provisioner's job for the build.
         reason: the reason for the build.
         resources: the resources that the build created; empty until its job has ended.
+        deadline: when the workspace will be stopped automatically; None for never.
         status: the state of the workspace by this build.
     """
 
     id: UUID = identifying(NIL_UUID)
     created_at: datetime | None = None
+    updated_at: datetime | None = None
     workspace_id: UUID = NIL_UUID
     workspace_name: str = ""
+    workspace_owner_name: str = ""
+    template_version_id: UUID = NIL_UUID
+    template_version_name: str = ""
     build_number: int = 0
     transition: WorkspaceTransition = WorkspaceTransition("")
+    initiator_id: UUID = NIL_UUID
+    initiator_name: str = ""
     job: ProvisionerJob = ProvisionerJob()
     reason: BuildReason = BuildReason("")
     resources: tuple[WorkspaceResource, ...] = ()
+    deadline: datetime | None = None
     status: WorkspaceStatus = WorkspaceStatus("")
 
     _first_fields = ("workspace_name", "build_number", "transition", "status", "id")

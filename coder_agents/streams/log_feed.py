@@ -92,6 +92,13 @@ class LogFeed:
         """
         return self._log.what
 
+    @property
+    def agent(self) -> Any:
+        """
+        The agent whose log is read now, as users know it.
+        """
+        return self._log.agent
+
     def position(self) -> LogPosition:
         """
         Return the position before the first line.

@@ -36,6 +36,7 @@ class StreamEnd(enum.Enum):
     WORKSPACE_STOPPED = "the workspace was stopped, and nobody started it again"
     WORKSPACE_DELETED = "the workspace was deleted"
     JOB_ENDED = "the job has ended"
+    BUILD_ENDED = "the build has ended"
     ALL_ENDED = "the log of every agent has ended"
     GAVE_UP = "could not connect again in time, and an error was raised"
     FAILED = "broke off, and an error was raised"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.sse import ServerSentEvent, SSESource
     from coder_agents.transport.unreached import is_final, transport_error
     from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
-    from coder_agents.transport.websocket import WebSocketSource
+    from coder_agents.transport.websocket import WebSocketSource, blocks_websockets
     from coder_agents.transport.workspace_proxy import WorkspaceProxyHTTP
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Source",
     "WebSocketSource",
     "WorkspaceProxyHTTP",
+    "blocks_websockets",
     "decoded",
     "is_final",
     "is_gone",
@@ -72,7 +73,7 @@ __getattr__, __dir__ = exports(
         "sse": "ServerSentEvent SSESource",
         "unreached": "is_final transport_error",
         "waiting": "ClosedError DroppedError Interest",
-        "websocket": "WebSocketSource",
+        "websocket": "WebSocketSource blocks_websockets",
         "workspace_proxy": "WorkspaceProxyHTTP",
     },
 )
