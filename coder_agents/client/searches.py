@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -118,7 +119,8 @@ class WorkspaceSequence(SearchResults["Workspace"]):
         position = operator.index(index)
         if position < 0:
             position += self._count
-        self._read(range(max(0, position - position % _PAGE), position + 1))
+        if 0 <= position < self._count:
+            self._read(range(position - position % _PAGE, position + 1))
         if position not in self._found:
             raise IndexError(f"the search found {self._count:,} workspaces: no index {index}")
         return self._found[position]
@@ -184,7 +186,7 @@ class AgentSequence(SearchResults["Agent"]):
         if isinstance(index, slice):
             return ResultList(itertools.islice(self, _stop(index)))[index]
         position = operator.index(index)
-        if position < 0:
+        if not 0 <= position <= sys.maxsize:
             return list(self)[position]
         for agent in itertools.islice(self, position, None):
             return agent
