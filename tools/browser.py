@@ -50,7 +50,9 @@ COUNT = "print('open:', deployment.connections.open - deployment.connections.idl
 # Each returns a part of the notebook that is shown.
 CELLS = "jupyterapp.shell.currentWidget.content.widgets"
 IS_OPEN = f"() => window.jupyterapp?.shell?.currentWidget?.content?.widgets?.length > 1"
-IS_CONNECTED = "() => jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'"
+IS_CONNECTED = (
+    "() => jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'"
+)
 IS_DONE = f"""() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle' && {CELLS}
     .every(cell => cell.model.type !== 'code' || cell.model.executionState !== 'running')"""
 OUTPUTS = f"() => {CELLS}.flatMap(cell => cell.model.outputs?.toJSON() ?? [])"
@@ -151,7 +153,9 @@ class Lab:
         """
         Wait until the last cell runs, and for a second of its output.
         """
-        busy = "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
+        busy = (
+            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
+        )
         self._wait_for(busy)
         self.page.wait_for_timeout(1.0 * MILLISECONDS)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -73,7 +74,7 @@ class SearchResults(Sequence[T]):
         """
 
 
-class Workspaces(SearchResults["Workspace"]):
+class WorkspaceSequence(SearchResults["Workspace"]):
     """
     The workspaces that a search finds, as a sequence that requests its pages when they are needed.
 
@@ -121,7 +122,8 @@ class Workspaces(SearchResults["Workspace"]):
         position = operator.index(index)
         if position < 0:
             position += self._count
-        self._read(range(max(0, position - position % _PAGE), position + 1))
+        if 0 <= position < self._count:
+            self._read(range(position - position % _PAGE, position + 1))
         if position not in self._found:
             raise IndexError(f"the search found {self._count:,} workspaces: no index {index}")
         return self._found[position]
@@ -155,7 +157,7 @@ class Workspaces(SearchResults["Workspace"]):
         return f"{counted(self._count, 'workspace')} of {render_value(self._query)}"
 
 
-class Agents(SearchResults["Agent"]):
+class AgentSequence(SearchResults["Agent"]):
     """
     The agents of the workspaces that a search finds, as a sequence that requests pages when needed.
 
@@ -167,7 +169,7 @@ class Agents(SearchResults["Agent"]):
     """
 
     def __init__(
-        self, workspaces: Workspaces, agent_of: Callable[[WorkspaceAgent, Workspace], Agent]
+        self, workspaces: WorkspaceSequence, agent_of: Callable[[WorkspaceAgent, Workspace], Agent]
     ) -> None:
         self._workspaces = workspaces
         self._agent_of = agent_of
@@ -187,7 +189,7 @@ class Agents(SearchResults["Agent"]):
         if isinstance(index, slice):
             return ResultList(itertools.islice(self, _stop(index)))[index]
         position = operator.index(index)
-        if position < 0:
+        if not 0 <= position <= sys.maxsize:
             return list(self)[position]
         for agent in itertools.islice(self, position, None):
             return agent
