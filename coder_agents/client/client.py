@@ -18,6 +18,7 @@ from coder_agents.client.displays import DisplayMethods
 from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.client.workspaces import WorkspaceMethods
 from coder_agents.config import function_or_none
+from coder_agents.progress import waiting
 from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
@@ -137,7 +138,17 @@ class Client(WorkspaceMethods, DisplayMethods):
             wait=True, timeout=timeout, on_build_log=on_build_log, deadline=deadline
         )
         before = BeforeAgents(self._workspaces, of_builds, start=start)
-        return wait_named(lambda: self.agent(ref), options, deadline, before.advance)
+        found: list[Agent] = []
+
+        def find() -> Agent:
+            found[:] = [self.agent(ref)]
+            return found[0]
+
+        def describe() -> str:
+            return found[0]._describe() if found else f"{ref}: no agent yet"
+
+        with waiting(describe, on_log, on_state, on_build_log):
+            return wait_named(find, options, deadline, before.advance)
 
     def agents(self, query: str | None = None) -> AgentSequence:
         """

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from coder_agents.agent import Agent
     from coder_agents.client import Client
     from coder_agents.display import MetadataRecorder, Timeline, TopView
+    from coder_agents.schema import Workspace
     from coder_agents.streams import StreamOptions
 
 
@@ -75,7 +76,7 @@ class DisplayMethods(BaseClient):
             raise ValueError("there are no agents to record")
         return record(recorded, seconds=seconds, options=options)
 
-    def timeline(self, ref: uuid.UUID | str) -> Timeline:
+    def timeline(self, ref: uuid.UUID | str | Workspace) -> Timeline:
         """
         Return the time line of the latest build of the workspace that *ref* names.
 

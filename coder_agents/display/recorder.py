@@ -203,21 +203,22 @@ def record(
     """
     seconds_or_none("seconds", seconds)
     recording = Recording(agents)
-    # The error of a single agent is raised here, as by the stream itself.
-    first = agents[0].watch_metadata(options=options) if len(agents) == 1 else None
     watch = MetadataWatch(on_items=recording.add, on_failure=recording.fail, options=options)
     recorder = MetadataRecorder(recording, watch)
     try:
+        # The error of a single agent is raised here, as by the stream itself.
+        first = agents[0].watch_metadata(options=options) if len(agents) == 1 else None
         for agent in agents:
             watch.add(agent, first)
         if seconds is None:
             return recorder
         recording.wait(seconds)
     except KeyboardInterrupt:
-        # What is recorded so far is what the person who pressed stop wants.
+        recorder.close()
         if seconds is None:
-            recorder.close()
             raise
+        # What is recorded so far is what the person who pressed stop wants.
+        return recorder
     except BaseException:
         recorder.close()
         raise

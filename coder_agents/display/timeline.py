@@ -17,7 +17,6 @@ from coder_agents.display.cells import short
 from coder_agents.display.extras import from_extra
 from coder_agents.display.live import bullet_heading
 from coder_agents.display.timeline_steps import (
-    BuildLog,
     StepKind,
     StepStatus,
     TimelineStep,
@@ -26,13 +25,14 @@ from coder_agents.display.timeline_steps import (
 from coder_agents.errors import NotFoundError, PermissionDeniedError, UnsupportedCallError
 from coder_agents.render import render_table
 from coder_agents.render.html import Markup, dot, render_html_output, render_html_table
-from coder_agents.schema import WorkspaceBuildTimings
+from coder_agents.schema import ProvisionerJobLog, WorkspaceBuild, WorkspaceBuildTimings
 from coder_agents.transport import quoted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from coder_agents.client import Client
+    from coder_agents.schema import Workspace
 
 logger = logging.getLogger("coder_agents")
 
@@ -219,7 +219,7 @@ def _seconds(duration: timedelta) -> str:
     return f"{minutes} min {left:02} s"
 
 
-def read_timeline(client: Client, ref: uuid.UUID | str) -> Timeline:
+def read_timeline(client: Client, ref: uuid.UUID | str | Workspace) -> Timeline:
     """
     Read the time line of the workspace *ref*; see `Client.timeline`.
     """
@@ -230,7 +230,7 @@ def read_timeline(client: Client, ref: uuid.UUID | str) -> Timeline:
         workspace=short(workspace.name, _MAX_NAME),
         build_number=build.build_number,
         transition=short(build.transition, _MAX_NAME),
-        steps=tuple(steps_of(build, timings, _optional_logs(client, workspace.id))),
+        steps=tuple(steps_of(build, timings, _optional_logs(client, build))),
         read_at=datetime.now(UTC),
     )
 
@@ -247,13 +247,9 @@ def _optional_timings(client: Client, build_id: uuid.UUID) -> WorkspaceBuildTimi
         return None
 
 
-def _optional_logs(client: Client, workspace_id: uuid.UUID) -> Sequence[BuildLog]:
-    read = getattr(client, "build_logs", None)
-    if read is None:
-        return ()
+def _optional_logs(client: Client, build: WorkspaceBuild) -> Sequence[ProvisionerJobLog]:
     try:
-        logs: Sequence[BuildLog] = read(workspace_id)
-        return logs
+        return client.build_logs(build)
     except _MISSING as error:
         logger.debug("the log of the build is not available: %s", error)
         return ()

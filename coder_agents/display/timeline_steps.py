@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import attrs
 
@@ -20,6 +19,7 @@ from coder_agents.readiness.runs import ended_runs, scripts_of, unfinished
 from coder_agents.schema import (
     AgentConnectionTiming,
     AgentScriptTiming,
+    ProvisionerJobLog,
     ProvisionerJobStatus,
     ProvisionerTiming,
     TimingStage,
@@ -108,15 +108,6 @@ class TimelineStep:
         return self.ended_at - self.started_at
 
 
-class BuildLog(Protocol):
-    """
-    A line of a build's log.
-    """
-
-    created_at: datetime | None
-    stage: str
-
-
 _JOB = {
     ProvisionerJobStatus.SUCCEEDED: StepStatus.OK,
     ProvisionerJobStatus.FAILED: StepStatus.FAILED,
@@ -148,7 +139,7 @@ _LIFECYCLE = {
 def steps_of(
     build: WorkspaceBuild,
     timings: WorkspaceBuildTimings | None,
-    logs: Sequence[BuildLog],
+    logs: Sequence[ProvisionerJobLog],
 ) -> list[TimelineStep]:
     """
     Return the steps of *build* in the order in which they usually begin.
@@ -187,7 +178,7 @@ def _job_steps(build: WorkspaceBuild) -> Iterator[TimelineStep]:
         )
 
 
-def _stages(build: WorkspaceBuild, logs: Sequence[BuildLog]) -> Iterator[TimelineStep]:
+def _stages(build: WorkspaceBuild, logs: Sequence[ProvisionerJobLog]) -> Iterator[TimelineStep]:
     """
     Yield the stages of the log: each lasts until the next one begins, the last one until the job's end.
     """

@@ -53,6 +53,13 @@ def recorded(agent: Agent, *items: WorkspaceAgentMetadata) -> MetadataRecorder:
     return recorder
 
 
+def points_of(line: Any) -> tuple[list[Any], list[float]]:
+    """
+    Return the times and the values of *line*.
+    """
+    return list(line.get_xdata()), list(line.get_ydata())
+
+
 def legend_of(axes: Axes) -> list[str]:
     """
     Return the texts of the legend.
@@ -94,9 +101,8 @@ def test_each_number_has_a_line_with_its_unit(other: Agent) -> None:
         item("main", 0, key="branch", name="Branch"),
     ).plot()
     cpu, memory = axes.get_lines()
-    assert list(cpu.get_ydata()) == [28.0, 30.0]
-    assert list(memory.get_ydata()) == [3.0]
-    assert list(cpu.get_xdata()) == [NOON, NOON + timedelta(seconds=10)]
+    assert points_of(cpu) == ([NOON, NOON + timedelta(seconds=10)], [28.0, 30.0])
+    assert points_of(memory) == ([NOON], [3.0])
     assert legend_of(axes) == ["CPU (%)", "Memory (GiB)"]
     assert axes.get_xlabel() == "time (UTC)"
     assert axes.get_ylabel() == ""
@@ -115,7 +121,7 @@ def test_a_line_breaks_where_readings_are_missing(other: Agent) -> None:
     """
     axes = recorded(other, item("1", 0), item("2", 10), item("3", 300), item("4", 310)).plot()
     [line] = axes.get_lines()
-    values: list[float] = list(line.get_ydata())
+    _, values = points_of(line)
     assert [values[at] for at in (0, 1, 3, 4)] == [1.0, 2.0, 3.0, 4.0]
     assert math.isnan(values[2])
 
@@ -128,8 +134,8 @@ def test_errors_break_the_line_and_are_marked(other: Agent) -> None:
         other, item("1", 0), item("1", 10, error="x"), item("1", 20, error="x"), item("1", 30)
     ).plot()
     line, marks = axes.get_lines()
-    assert [math.isnan(value) for value in line.get_ydata()] == [False, True, True, False]
-    assert len(marks.get_xdata()) == 2
+    assert [math.isnan(value) for value in points_of(line)[1]] == [False, True, True, False]
+    assert len(points_of(marks)[0]) == 2
     assert marks.get_color() == line.get_color()
     assert legend_of(axes) == ["CPU, 2 errors (x)"]
     assert legend_of(recorded(other, item("1"), item("1", 9, error="x")).plot()) == [

@@ -24,6 +24,7 @@ from coder_agents.display import Timeline, TimelineStep
 from coder_agents.display.timeline_steps import StepKind, StepStatus, steps_of
 from coder_agents.schema import (
     ProvisionerJob,
+    ProvisionerJobLog,
     ProvisionerJobStatus,
     ProvisionerTiming,
     TimingStage,
@@ -60,14 +61,11 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-@attrs.frozen
-class Line:
+def line(seconds: float | None, stage: str) -> ProvisionerJobLog:
     """
-    A line of a build's log.
+    Return a line of a build's log, so many *seconds* after noon; None is a line without a time.
     """
-
-    created_at: datetime | None
-    stage: str
+    return ProvisionerJobLog(created_at=None if seconds is None else at(seconds), stage=stage)
 
 
 def agent(**facts: Any) -> WorkspaceAgent:
@@ -320,12 +318,12 @@ def test_stages_of_the_log_follow_each_other() -> None:
     time are none.
     """
     lines = [
-        Line(at(1), "Setting up"),
-        Line(at(2), "Planning"),
-        Line(at(3), ""),
-        Line(None, "Odd"),
-        Line(at(4), "Planning"),
-        Line(at(5), "Starting"),
+        line(1, "Setting up"),
+        line(2, "Planning"),
+        line(3, ""),
+        line(None, "Odd"),
+        line(4, "Planning"),
+        line(5, "Starting"),
     ]
     steps = [s for s in steps_of(build(), None, lines) if s.kind is StepKind.STAGE]
     assert facts(steps, "name", "started_at", "ended_at") == [
@@ -445,7 +443,7 @@ def test_hostile_names_do_no_harm() -> None:
     They are cut and escaped in text, HTML and plots.
     """
     own = agent(name=HOSTILE * 50, scripts=(script(HOSTILE * 1000),))
-    shown = timeline(*steps_of(build(own), WorkspaceBuildTimings(), [Line(at(2), HOSTILE)]))
+    shown = timeline(*steps_of(build(own), WorkspaceBuildTimings(), [line(2, HOSTILE)]))
     text, markup = str(shown), shown._repr_html_()
     assert "\x1b" not in text + markup
     assert "\u202e" not in text + markup
