@@ -4,6 +4,7 @@ Processes of the command line, piped and in a pseudo-terminal.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -14,13 +15,22 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-SECONDS = 60.0  # that nothing may take
+SECONDS = 40.0  # that nothing may take
 PROGRAM = (sys.executable, "-m", "coder_agents")
+
+# The first terminal that the leader of a session opens is the one whose Ctrl-C it gets.
+_AT_TERMINAL = """
+import os
+os.close(os.open(os.ttyname(0), os.O_RDWR))
+from coder_agents.cli import main
+main()
+"""
 _MOVES = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]")
 
 
@@ -32,7 +42,7 @@ class Ended:
     Attributes:
         status: its exit code; the negative number of the signal that ended it.
         out: what it wrote to standard output, and in a terminal to both.
-        err: what it wrote to standard error; empty in a terminal.
+        err: what it wrote to standard error, each byte as a character; empty in a terminal.
     """
 
     status: int
@@ -53,6 +63,7 @@ def piped(environment: Mapping[str, str], *arguments: str, input: bytes | None =
     """
     ended = subprocess.run(
         [*PROGRAM, *arguments],
+        check=False,
         input=input,
         stdin=subprocess.DEVNULL if input is None else None,
         capture_output=True,
@@ -62,7 +73,7 @@ def piped(environment: Mapping[str, str], *arguments: str, input: bytes | None =
     return Ended(
         ended.returncode,
         ended.stdout.decode("utf-8", "backslashreplace"),
-        ended.stderr.decode(),
+        ended.stderr.decode("latin-1"),
     )
 
 
@@ -82,17 +93,16 @@ def in_terminal(
     keyboard, screen = pty.openpty()
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
-        [*PROGRAM, *arguments],
+        [sys.executable, "-c", _AT_TERMINAL, *arguments],
         stdin=screen,
         stdout=screen,
         stderr=screen,
         env=environment,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(screen)
     output = b""
-    with process:
+    with _killed(process):
         for data in _read(keyboard):
             output += data
             if typed and after.encode() in output:
@@ -105,9 +115,26 @@ def in_terminal(
     return Ended(process.returncode, output.decode("utf-8", "backslashreplace"))
 
 
-def _read(descriptor: int):  # type: ignore[no-untyped-def]
+@contextlib.contextmanager
+def _killed(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """
+    Wait for the end of *process* after the block; kill it where it does not end in time.
+    """
+    killer = threading.Timer(SECONDS, process.kill)
+    killer.start()
+    try:
+        with process:
+            yield
+    finally:
+        killer.cancel()
+
+
+def _read(descriptor: int) -> Iterator[bytes]:
+    """
+    Yield what is written to the terminal, until nobody has it open.
+    """
     deadline = time.monotonic() + SECONDS
-    while select.select([descriptor], [], [], deadline - time.monotonic())[0]:
+    while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
         try:
             data = os.read(descriptor, 65_536)
         except OSError:  # nobody has the terminal open any more
@@ -134,7 +161,7 @@ def interrupted(
         stderr=subprocess.PIPE,
         env=environment,
     )
-    with process:
+    with _killed(process):
         assert process.stdout is not None
         assert process.stderr is not None
         output = b""
