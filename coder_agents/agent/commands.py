@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from coder_agents.jobs.run_text import Command
     from coder_agents.jobs.shells import Shells
     from coder_agents.jobs.sinks import Target
+    from coder_agents.representation import ResultList
     from coder_agents.terminal import Terminal
     from coder_agents.terminal.route import Route
 
@@ -149,7 +150,7 @@ class CommandMethods(BaseAgent):
 
     def jobs(
         self, *, container: str | None = None, container_user: str | None = None
-    ) -> list[JobInfo]:
+    ) -> ResultList[JobInfo]:
         """
         Return the jobs of the agent whose folders are there.
 

@@ -14,6 +14,7 @@ from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
 from coder_agents.config import function_or_none
 from coder_agents.errors import CoderError
+from coder_agents.representation import ResultList
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.sources import after as after_params
 from coder_agents.transport import decoded, quoted
@@ -50,7 +51,7 @@ class LogMethods(BaseAgent):
         source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
         level: LogLevel | LogLevelName | None = None,
         grep: str | re.Pattern[str] | None = None,
-    ) -> list[WorkspaceAgentLog]:
+    ) -> ResultList[WorkspaceAgentLog]:
         """
         Return the lines of the log after *after*, in the order of their ids.
 
@@ -83,7 +84,7 @@ class LogMethods(BaseAgent):
         )
         self._source_names.learn(self._data.log_sources)
         self._source_names.give(logs)
-        return logs
+        return ResultList(logs)
 
     def follow_logs(
         self,

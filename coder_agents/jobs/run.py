@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, BinaryIO
 
 from coder_agents.config import whole_number
@@ -28,6 +29,9 @@ from coder_agents.jobs.results import Progress
 from coder_agents.jobs.run_text import Command
 from coder_agents.jobs.shells import Shells
 from coder_agents.jobs.sinks import Sink, Target
+from coder_agents.render.html import render_html_card
+from coder_agents.render.line import render_line, render_value
+from coder_agents.representation.cells import output, problem, status
 
 MAX_OUTPUT = 64 * 2**20
 """
@@ -72,6 +76,24 @@ class CompletedCommand(subprocess.CompletedProcess[Any]):
         super().__init__(args, returncode, stdout, stderr)
         self.duration = duration
         self.truncated = truncated
+
+    def __repr__(self) -> str:
+        outputs = {"stdout": self.stdout, "stderr": self.stderr}
+        captured = ((name, value) for name, value in outputs.items() if value is not None)
+        fields = (("args", self.args), ("returncode", self.returncode), *captured)
+        return render_line(type(self).__name__, fields)
+
+    def _repr_html_(self) -> str:
+        facts = (
+            ("Ended", status("ok") if not self.returncode else problem(ended_by(self.returncode))),
+            ("Took", timedelta(seconds=self.duration)),
+            ("Truncated", "yes" if self.truncated else None),
+            ("Stdout", output(self.stdout or "")),
+            ("Stderr", output(self.stderr or "")),
+        )
+        return render_html_card(
+            render_value(self.args), [fact for fact in facts if fact[1] is not None]
+        )
 
     def check_returncode(self) -> None:
         """

@@ -1,0 +1,55 @@
+"""
+Lists that show themselves as tables.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any, SupportsIndex, TypeVar, overload
+
+from coder_agents.render.line import render_items
+from coder_agents.representation.tables import table_of_list
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class ResultList(list[T]):
+    """
+    A list of what a call returns, which a notebook shows as a table.
+
+    It is a `list` in every respect: it is equal to a list with the same items, and it can be changed
+    and pickled. Its slices, its copies and its sums are of the same class. Its `repr` has the first
+    items and the number of the others; ``list(result)`` has the usual one.
+    """
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> T: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> ResultList[T]: ...
+    def __getitem__(self, index: Any, /) -> Any:
+        found = super().__getitem__(index)
+        return ResultList(found) if isinstance(index, slice) else found
+
+    @overload
+    def __add__(self, other: list[T], /) -> ResultList[T]: ...
+    @overload
+    def __add__(self, other: list[S], /) -> ResultList[T | S]: ...
+    def __add__(self, other: list[Any], /) -> ResultList[Any]:
+        total = super().__add__(other)
+        return ResultList(total)
+
+    def copy(self) -> ResultList[T]:
+        """
+        Return a list of the same items.
+        """
+        return ResultList(self)
+
+    @reprlib.recursive_repr("ResultList([…])")
+    def __repr__(self) -> str:
+        return render_items(type(self).__name__, self)
+
+    def _repr_html_(self) -> str:
+        return table_of_list(self)
