@@ -4,6 +4,7 @@ The settings of a client, from arguments or from the environment of Coder's comm
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 from collections.abc import Mapping
@@ -126,6 +127,17 @@ class BaseClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _wakeable(self) -> Self:
+        """
+        Return a client with these settings whose calls and streams all end when it is closed.
+        """
+        from coder_agents.transport import WakeableHTTP
+
+        self._http.check_open()
+        twin = copy.copy(self)
+        twin._http = WakeableHTTP.like(self._http)
+        return twin
 
     def close(self) -> None:
         """

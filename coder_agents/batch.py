@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ from coder_agents.render.html import render_html_table
 from coder_agents.representation.tables import MAX_ROWS
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams.by_agent import ByAgent
-from coder_agents.transport import Source
+from coder_agents.transport import WokenTogether
 
 T = TypeVar("T")
 
@@ -68,37 +67,6 @@ class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
         return table + (self.failures._repr_html_() if self.failures else "")
 
 
-class _Connections:
-    """
-    Connections that are woken together, including those that are opened later.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._held: weakref.WeakSet[Source[Any]] = weakref.WeakSet()
-        self._woken = False
-
-    def add(self, source: Source[Any]) -> None:
-        """
-        Wake *source* together with the others; at once where they were woken already.
-        """
-        with self._lock:
-            self._held.add(source)
-            woken = self._woken
-        if woken:
-            source.wake()
-
-    def wake(self) -> None:
-        """
-        Stop every thread that opens or reads one of the connections.
-        """
-        with self._lock:
-            self._woken = True
-            held = list(self._held)
-        for source in held:
-            source.wake()
-
-
 def read_metadata(
     agents: Iterable[Agent], *, timeout: float | None, workers: int
 ) -> MetadataOfAgents:
@@ -108,7 +76,7 @@ def read_metadata(
     seconds_or_none("timeout", timeout)
     whole_number("workers", workers, least=1)
     each = distinct(several(agents))
-    connections = _Connections()
+    connections = WokenTogether()
 
     def read(agent: Agent) -> list[WorkspaceAgentMetadata] | CoderError:
         try:
