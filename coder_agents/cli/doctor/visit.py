@@ -85,7 +85,10 @@ class _Visit:
         else:
             yield self._websocket(agent)
             yield self._metadata(agent)
-            yield self._commands(agent)
+            if finding.state == "failed":
+                yield skipped("commands", "the agent is not connected")
+            else:
+                yield self._commands(agent)
         yield self._capabilities()
 
     def _proxy(self) -> Finding:
