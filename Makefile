@@ -23,7 +23,7 @@ METADATA := setup.cfg setup.py
 # Two installations at the same time would break their environment.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint format docs picture faults soak bench bench-check test-oldest test-all build setup clean
+.PHONY: help demo test coverage lint format docs browser picture faults soak bench bench-check test-oldest test-all build setup clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ docs: $(VENV)/.with-docs  ## build the documentation, run its examples and check
 	@sed -n '/^Doctest summary/,$$p' docs/_build/doctest/output.txt
 	@echo "==> checking the types of the examples"
 	@$(BIN)/python tools/typed_examples.py docs/_build/examples
+
+browser: $(VENV)/.with-browser  ## run the notebooks in JupyterLab in a real browser, with pictures; needs Chromium
+	@$(BIN)/python tools/browser.py docs/_build/browser
 
 picture: $(VENV)/.with-testing  ## draw the demo in a terminal, for the documentation
 	@$(BIN)/python tools/demo_picture.py docs/_static/demo.svg

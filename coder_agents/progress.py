@@ -4,8 +4,8 @@ Bars that show a person that a call is working: tqdm's, where it is installed.
 A library must not print into the output of a script. So bars are shown only where a person is watching: in
 a notebook, and in an interactive session on a terminal; in a script on a terminal where
 ``CODER_AGENTS_PROGRESS`` is 1. They are never shown in a pipe or a file, never where it is 0, and only for
-calls of the main thread that take longer than a second. They are written to the standard error, and
-disappear at the end of the call.
+calls of the main thread that take longer than a second. They are written to the standard error, in a
+notebook to the output of the cell, and disappear at the end of the call.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from coder_agents.render import cut_to_width, escape_controls
+from coder_agents.render.html import render_html_output
 
 VARIABLE = "CODER_AGENTS_PROGRESS"
 
@@ -120,16 +121,55 @@ def transfer(text: str, size: int | None = None) -> Iterator[Callable[[int], obj
 
 def bar_class() -> Any:
     """
-    Return the class of tqdm's bars for a notebook or a terminal; None where tqdm is not installed.
+    Return what creates one of tqdm's bars for a notebook or a terminal; None where tqdm is not installed.
     """
     with warnings.catch_warnings():
         # Without ipywidgets, a notebook gets bars of text, which are good enough to say nothing.
         warnings.simplefilter("ignore")
         try:
+            from tqdm.asyncio import tqdm as text_bar
             from tqdm.auto import tqdm
         except ImportError:
             return None
-    return tqdm
+    return _cell_bar if in_notebook() and tqdm is text_bar else tqdm
+
+
+def _cell_bar(**options: Any) -> Any:
+    from tqdm.std import tqdm
+
+    return tqdm(file=CellText(), **options)
+
+
+class CellText:
+    """
+    A line of text below a notebook's cell, as the file that a bar is written to.
+
+    On the standard error, a bar that was cleared would leave a coloured block.
+    """
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def write(self, text: str) -> None:
+        """
+        Show the line after the last carriage return of *text*; other text does not change the line.
+        """
+        _, found, line = text.rpartition("\r")
+        if not found:
+            return
+        shown = line.rstrip()
+        bundle = {"text/plain": shown, "text/html": render_html_output([shown]) if shown else ""}
+        if self._handle is not None:
+            self._handle.update(bundle, raw=True)
+        elif shown:
+            from IPython.display import display
+
+            self._handle = display(bundle, raw=True, display_id=True)
+
+    def flush(self) -> None:
+        """
+        Do nothing: each text is shown at once.
+        """
 
 
 def byte_options(text: str) -> dict[str, Any]:

@@ -18,7 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jupyter_lab import running_lab, write_notebooks
+from jupyter_lab import running_lab, write_notebook, write_notebooks
+from myst_notebooks import NOTEBOOKS, Cell, read_cells
 from playwright.sync_api import Page, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -26,6 +27,8 @@ MISSING = (
     "make browser needs Chromium or Chrome. Install it, for example with: apt-get install chromium\n"
     "Or set CHROMIUM to the path of the program."
 )
+
+METADATA = NOTEBOOKS / "metadata.md"
 
 MAX_TRACEBACK = 15  # lines
 SECONDS = 120
@@ -36,6 +39,13 @@ MAX_HEIGHT = 12_000
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 STOP_BUTTON = "[data-command='notebook:interrupt-kernel'] >> visible=true"
+
+# The cells before them: no command, whose control shell would stay connected for some seconds.
+PREPARED = """\
+from coder_agents import Client
+
+client = Client.from_env()
+agent = client.wait_ready("dev")"""
 
 # Cells that run until the stop button is pressed.
 ENDLESS = {
@@ -49,7 +59,7 @@ COUNT = "print('open:', deployment.connections.open - deployment.connections.idl
 
 # Each returns a part of the notebook that is shown.
 CELLS = "jupyterapp.shell.currentWidget.content.widgets"
-IS_OPEN = f"() => window.jupyterapp?.shell?.currentWidget?.content?.widgets?.length > 1"
+IS_OPEN = "() => window.jupyterapp?.shell?.currentWidget?.content?.widgets?.length > 1"
 IS_CONNECTED = (
     "() => jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'"
 )
@@ -57,16 +67,16 @@ IS_DONE = f"""() => jupyterapp.shell.currentWidget.sessionContext.session.kernel
     .every(cell => cell.model.type !== 'code' || cell.model.executionState !== 'running')"""
 OUTPUTS = f"() => {CELLS}.flatMap(cell => cell.model.outputs?.toJSON() ?? [])"
 LAST_OUTPUTS = f"() => {CELLS}.at(-1).model.outputs.toJSON()"
-HEIGHT = "() => document.querySelector('.jp-WindowedPanel-inner, .jp-Notebook').scrollHeight"
+HEIGHT = f"() => {CELLS}.reduce((sum, cell) => sum + cell.node.getBoundingClientRect().height + 10, 0)"
 COMMAND = "([name, options]) => jupyterapp.commands.execute(name, options)"
-ADD_CELL = f"""async source => {{
+ADD_CELL = """async source => {
     const content = jupyterapp.shell.currentWidget.content;
     content.activeCellIndex = content.widgets.length - 1;
     await jupyterapp.commands.execute('notebook:insert-cell-below');
     content.activeCell.model.sharedModel.setSource(source);
     content.activeCell.node.scrollIntoView();
     jupyterapp.commands.execute('notebook:run-cell');
-}}"""
+}"""
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -173,7 +183,7 @@ class Lab:
         self.command("apputils:change-theme", theme=THEMES[theme])
         self.page.set_viewport_size({"width": width, "height": 900})
         self.page.wait_for_timeout(MILLISECONDS)
-        height = min(MAX_HEIGHT, self.page.evaluate(HEIGHT) + 250)
+        height = min(MAX_HEIGHT, round(self.page.evaluate(HEIGHT)) + 250)
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.wait_for_timeout(MILLISECONDS)
         self.page.screenshot(path=path)
@@ -200,6 +210,11 @@ def check_stop_button(lab: Lab, folder: Path, checks: Checks) -> None:
     """
     Press the stop button while each endless cell runs.
     """
+    first = next(each for each in read_cells(METADATA.read_text("utf-8")) if each.is_code)
+    name = "stop_button.ipynb"
+    write_notebook(folder / "notebooks" / name, [first, Cell(PREPARED, is_code=True, line=0)])
+    lab.open(name)
+    lab.run_all()
     before = lab.run(COUNT)
     for name, source in ENDLESS.items():
         lab.begin(source)
@@ -229,8 +244,6 @@ def run_checks(browser: str, folder: Path) -> bool:
         lab = Lab(chromium.new_page(), url, token)
         for name in names:
             check_notebook(lab, name, folder, checks)
-        lab.open("metadata.ipynb")
-        lab.run_all()
         check_stop_button(lab, folder, checks)
         chromium.close()
     return checks.failed

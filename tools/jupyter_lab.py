@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -15,12 +16,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from myst_notebooks import CHECKOUT, Cell, notebook_paths, read_cells
 
 START_SECONDS = 120
+
+_ROLE = re.compile(r"\{\w+\}`\.?([^`]+)`")  # a reference in MyST, which JupyterLab does not know
 
 SETTINGS = {
     # Cells outside of the window are drawn, too: a picture shows all of them.
@@ -39,24 +42,30 @@ def write_notebooks(folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     names = []
     for path in notebook_paths():
-        cells = [_cell(each) for each in read_cells(path.read_text(encoding="utf-8"))]
-        kernel = {"name": "python3", "display_name": "Python 3"}
-        document = {
-            "nbformat": 4,
-            "nbformat_minor": 4,
-            "metadata": {"kernelspec": kernel},
-            "cells": cells,
-        }
         names.append(f"{path.stem}.ipynb")
-        (folder / names[-1]).write_text(json.dumps(document), encoding="utf-8")
+        write_notebook(folder / names[-1], read_cells(path.read_text(encoding="utf-8")))
     return names
+
+
+def write_notebook(path: Path, cells: Iterable[Cell]) -> None:
+    """
+    Write *cells* to *path* as a notebook of Jupyter.
+    """
+    document = {
+        "nbformat": 4,
+        "nbformat_minor": 4,
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "cells": [_cell(each) for each in cells],
+    }
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def _cell(cell: Cell) -> dict[str, object]:
     if cell.is_code:
         parts: dict[str, object] = {"execution_count": None, "outputs": []}
         return {"cell_type": "code", "metadata": {}, "source": cell.source, **parts}
-    return {"cell_type": "markdown", "metadata": {}, "source": cell.source}
+    source = _ROLE.sub(r"`\1`", cell.source)
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
 
 
 @contextlib.contextmanager

@@ -296,3 +296,36 @@ def test_transfers_of_the_file_system_show_their_bytes(
     files.get_file(remote, str(tmp_path / "again"), callback=counted)
     assert counted.value == 2**20
     assert screen.getvalue() == ""
+
+
+def test_a_notebook_shows_a_bar_below_its_cell_and_clears_it(
+    published: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """
+    Nothing goes to the standard error, where a cleared bar would leave an empty block.
+    """
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(progress, "_DELAY", 0.0)
+    monkeypatch.setattr(progress, "_TICK", 0.01)
+    with waiting(lambda: "<b>first</b>"):
+        reached(lambda: "first" in str(published))
+    shown = [each["data"] for each in published]
+    assert any("<b>first</b> [00:" in each["text/plain"] for each in shown)
+    assert any("&lt;b&gt;first&lt;/b&gt; [00:" in each["text/html"] for each in shown)
+    assert not any("<b>" in each["text/html"] for each in shown)
+    assert shown[-1] == {"text/plain": "", "text/html": ""}
+    assert {each["transient"]["display_id"] for each in published} == {
+        published[0]["transient"]["display_id"]
+    }
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_that_was_never_drawn_shows_nothing(published: list[dict[str, Any]]) -> None:
+    """
+    Moves of the cursor and cleared lines are no output.
+    """
+    text = progress.CellText()
+    for written in ("", "\n", "\r", "\r    \r"):
+        text.write(written)
+        text.flush()
+    assert published == []
