@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from coder_agents import schema
 from coder_agents.render.html import render_html_table
+from coder_agents.render.line import counted, render_value
 from coder_agents.representation import ResultList
 from coder_agents.representation.tables import MAX_ROWS, table
 from coder_agents.transport import HTTP
 
 if TYPE_CHECKING:
+    import pandas
+
     from coder_agents.agent import Agent
     from coder_agents.schema import Workspace, WorkspaceAgent
 
@@ -35,6 +38,16 @@ class SearchResults(Sequence[T]):
     request again. Showing the sequence requests nothing.
     """
 
+    def to_frame(self) -> pandas.DataFrame:
+        """
+        Read all pages, and return a data frame of pandas: see `coder_agents.export.to_frame`.
+
+        Raises *ImportError* where pandas is not installed.
+        """
+        from coder_agents.export import to_frame
+
+        return to_frame(self)
+
     def __bool__(self) -> bool:
         return any(True for _ in self)
 
@@ -44,7 +57,7 @@ class SearchResults(Sequence[T]):
     def _repr_html_(self) -> str:
         known = self._known()
         columns, rows = table(known[:MAX_ROWS]) if known else ((), [])
-        note = f"first {MAX_ROWS}" if len(known) > MAX_ROWS else ""
+        note = f"first {MAX_ROWS} …" if len(known) > MAX_ROWS else ""
         return render_html_table(columns, rows, caption=self._summary(), note=note)
 
     @abstractmethod
@@ -103,7 +116,8 @@ class Workspaces(SearchResults["Workspace"]):
         if isinstance(index, slice):
             positions = range(self._count)[index]
             self._read(sorted(positions))
-            return ResultList(self._found[each] for each in positions if each in self._found)
+            found = (self._found[each] for each in positions if each in self._found)
+            return ResultList(found, of=schema.Workspace)
         position = operator.index(index)
         if position < 0:
             position += self._count
@@ -135,8 +149,10 @@ class Workspaces(SearchResults["Workspace"]):
 
     def _summary(self) -> str:
         known = len(self._known())
-        read = "" if known >= self._count else f", {known:,} read"
-        return f"{self._count:,} workspaces of {self._query!r}{read}"
+        return self._total() + (f", {known:,} read" if known < self._count else "")
+
+    def _total(self) -> str:
+        return f"{counted(self._count, 'workspace')} of {render_value(self._query)}"
 
 
 class Agents(SearchResults["Agent"]):
@@ -191,8 +207,8 @@ class Agents(SearchResults["Agent"]):
     def _summary(self) -> str:
         workspaces = self._workspaces
         known = len(workspaces._known())
-        of = f"{known:,} of " if known < len(workspaces) else ""
-        return f"{len(self._known()):,} agents in {of}{workspaces._summary().split(',')[0]}"
+        within = f"{known:,} of " if known < len(workspaces) else ""
+        return f"{counted(len(self._known()), 'agent')} in {within}{workspaces._total()}"
 
 
 def _stop(index: slice) -> int | None:

@@ -85,9 +85,9 @@ def level(word: str) -> Markup | str:
 
 def problem(text: str) -> Markup | None:
     """
-    Return *text*, an error, after a red dot; None for an empty one.
+    Return *text*, an error, on one line after a red dot; None for an empty one.
     """
-    return dot(text, "bad") if text else None
+    return dot(" ".join(text.split()), "bad") if text else None
 
 
 def output(text: str | bytes) -> Markup | None:
@@ -115,11 +115,8 @@ def size(count: int) -> str:
     return f"{count:,} B"
 
 
-def inner_table(items: Sequence[object], caption: str = "") -> Markup:
+def tables(*lists: Sequence[object]) -> list[Markup]:
     """
-    Return the table of *items* for a card; empty for no items.
+    Return the table of each of *lists* that is not empty, for a card.
     """
-    if not items:
-        return Markup("")
-    columns, rows = table(items)
-    return Markup(render_html_table(columns, rows, caption=caption))
+    return [render_html_table(*table(items)) for items in lists if items]

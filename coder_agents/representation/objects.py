@@ -54,13 +54,13 @@ class Represented:
         """
         Return the names and the values that the card shows.
         """
-        return ((name.replace("_", " "), fact(value)) for name, value in self._fields())
+        return ((label(name), fact(value)) for name, value in self._fields())
 
-    def _below(self) -> Markup | None:
+    def _below(self) -> Iterable[Markup]:
         """
-        Return what the card shows below its facts.
+        Return the tables below the facts.
         """
-        return None
+        return ()
 
     def _line(self, limit: int) -> str:
         fields = ((name, _nested(value)) for name, value in self._fields())
@@ -94,6 +94,13 @@ def _default(field: attrs.Attribute[Any]) -> object:
 
 def _nested(value: object) -> object:
     return Rendered(value._line(_MAX_NESTED)) if isinstance(value, Represented) else value
+
+
+def label(field: str) -> str:
+    """
+    Return the name of *field* for people.
+    """
+    return field.replace("_", " ").capitalize()
 
 
 def fact(value: object) -> object:

@@ -11,7 +11,7 @@ from typing import Any
 
 from coder_agents.render.html import render_html_table
 from coder_agents.render.line import render_value
-from coder_agents.representation.objects import Represented, fact
+from coder_agents.representation.objects import Represented, fact, label
 
 MAX_ROWS = 20
 """
@@ -51,15 +51,15 @@ def table(items: Sequence[object]) -> Table:
     kinds = {type(item) for item in items}
     kind: Any = kinds.pop() if len(kinds) == 1 else None
     if kind is not None and (columns := getattr(items[0], "_columns", ())):
-        return _without_empty(columns, [item._cells() for item in items])  # type: ignore[attr-defined]
+        return without_empty(columns, [item._cells() for item in items])  # type: ignore[attr-defined]
     if kind is not None and issubclass(kind, Represented):
         return _by_fields(items)
     return ("",), [(_whole(item),) for item in items]
 
 
-def _without_empty(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+def without_empty(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """
-    Return the table without the columns that are empty in every row.
+    Return *columns* and *rows* without the columns that are empty in every row.
     """
     kept = [at for at in range(len(columns)) if any(row[at] not in (None, "") for row in rows)]
     return [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
@@ -68,7 +68,7 @@ def _without_empty(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> 
 def _by_fields(items: Sequence[Any]) -> Table:
     rows = [dict(item._fields()) for item in items]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = [name.replace("_", " ") for name in names]
+    columns = [label(name) for name in names]
     return columns, [[fact(row.get(name)) for name in names] for row in rows]
 
 
