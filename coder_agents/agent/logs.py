@@ -84,7 +84,7 @@ class LogMethods(BaseAgent):
         )
         self._source_names.learn(self._data.log_sources)
         self._source_names.give(logs)
-        return ResultList(logs)
+        return ResultList(logs, of=schema.WorkspaceAgentLog)
 
     def follow_logs(
         self,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from coder_agents import schema
+from coder_agents.agent import Agent
 from coder_agents.render.html import render_html_table
 from coder_agents.render.line import counted, render_value
 from coder_agents.representation import ResultList
@@ -22,7 +23,6 @@ from coder_agents.transport import HTTP
 if TYPE_CHECKING:
     import pandas
 
-    from coder_agents.agent import Agent
     from coder_agents.schema import Workspace, WorkspaceAgent
 
 T = TypeVar("T")
@@ -41,11 +41,13 @@ class SearchResults(Sequence[T]):
 
     def to_frame(self) -> pandas.DataFrame:
         """
-        Read all pages, and return a data frame of pandas; see `coder_agents.export.to_frame`.
+        Read all pages, and return a data frame of pandas: see `coder_agents.export.to_frame`.
 
-        Raises *ImportError* where pandas is not installed, and what `coder_agents.export.records` raises.
+        Raises *ImportError* where pandas is not installed.
         """
-        return ResultList(self).to_frame()
+        from coder_agents.export import to_frame
+
+        return to_frame(self)
 
     def __bool__(self) -> bool:
         return any(True for _ in self)
@@ -115,7 +117,8 @@ class WorkspaceSequence(SearchResults["Workspace"]):
         if isinstance(index, slice):
             positions = range(self._count)[index]
             self._read(sorted(positions))
-            return ResultList(self._found[each] for each in positions if each in self._found)
+            found = (self._found[each] for each in positions if each in self._found)
+            return ResultList(found, of=schema.Workspace)
         position = operator.index(index)
         if position < 0:
             position += self._count
@@ -184,7 +187,7 @@ class AgentSequence(SearchResults["Agent"]):
     def __getitem__(self, index: slice) -> ResultList[Agent]: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return ResultList(itertools.islice(self, _stop(index)))[index]
+            return ResultList(itertools.islice(self, _stop(index)), of=Agent)[index]
         position = operator.index(index)
         if not 0 <= position <= sys.maxsize:
             return list(self)[position]

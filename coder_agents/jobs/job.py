@@ -284,4 +284,4 @@ def listed(shells: Shells) -> ResultList[JobInfo]:
     """
     handle = JobHandle(shells=shells, id="")
     records = read_jobs(handle.answers(ListJobs()))
-    return ResultList(JobInfo.of(record) for record in records)
+    return ResultList((JobInfo.of(record) for record in records), of=JobInfo)

@@ -282,10 +282,15 @@ class Deployment:
         self._closed.set()
         with self._changing:
             self._server.stop()
-        for agent in self.agents:
-            agent.kill()
+        self._kill_agents()
+        self._state.builds.stop()
+        self._kill_agents()  # those of a build that has ended meanwhile
         if self._folder is not None:
             self._folder.cleanup()
+
+    def _kill_agents(self) -> None:
+        for agent in self.agents:
+            agent.kill()
 
     def _start_server(self, listener: socket.socket | None = None) -> Server:
         return Server(

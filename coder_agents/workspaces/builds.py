@@ -67,7 +67,8 @@ def read_build_log(
     path = quoted("workspacebuilds", build_id, "logs")
     body = http.call("GET", path, params=after(floor))
     read = partial(from_json, cls=list[ProvisionerJobLog])
-    return ResultList(decoded(body, read, "GET", http.url(path)))
+    logs = decoded(body, read, "GET", http.url(path))
+    return ResultList(logs, of=ProvisionerJobLog)
 
 
 def cancel_build(http: HTTP, build_id: uuid.UUID) -> WorkspaceBuild:
@@ -99,16 +100,16 @@ def _canceled_before(http: HTTP, build_id: uuid.UUID, trouble: CoderError) -> Wo
     has ended.
     """
     build = read_build(http, build_id)
+    if build.job.status in _CANCELED:
+        return build
     if isinstance(trouble, BadRequestError) and build.job.ended:
         raise as_kind(BuildEndedError, trouble, _ended(build, trouble), build=build)
-    if build.job.status not in _CANCELED:
-        raise trouble
-    return build
+    raise trouble
 
 
 def _ended(build: WorkspaceBuild, trouble: BadRequestError) -> str:
-    text = f"{description(build)} cannot be canceled: {trouble.message} It is {build.job.status}"
-    return escape_controls(text)
+    text = f"cannot be canceled: {trouble.message} ({build.job.status})"
+    return f"{description(build)} {escape_controls(text)}"
 
 
 def description(build: WorkspaceBuild) -> str:
