@@ -15,7 +15,7 @@ import attrs
 from coder_agents import schema
 from coder_agents.agent import Agent
 from coder_agents.client.displays import DisplayMethods
-from coder_agents.client.searches import Agents, Workspaces
+from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.client.workspaces import WorkspaceMethods
 from coder_agents.config import function_or_none
 from coder_agents.progress import waiting
@@ -150,14 +150,14 @@ class Client(WorkspaceMethods, DisplayMethods):
         with waiting(describe, on_log, on_state, on_build_log):
             return wait_named(find, options, deadline, before.advance)
 
-    def agents(self, query: str | None = None) -> Agents:
+    def agents(self, query: str | None = None) -> AgentSequence:
         """
         Return all agents of the workspaces that *query* finds, as a sequence.
 
         `workspaces` describes *query*, and when requests are sent. The deployment does not report the
         number of agents, so ``len`` reads all pages.
         """
-        return Agents(self.workspaces(query), self._agent)
+        return AgentSequence(self.workspaces(query), self._agent)
 
     def metadata(
         self,
@@ -249,7 +249,7 @@ class Client(WorkspaceMethods, DisplayMethods):
         for unknown in set(after) - met:
             raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
 
-    def workspaces(self, query: str | None = None) -> Workspaces:
+    def workspaces(self, query: str | None = None) -> WorkspaceSequence:
         """
         Return the workspaces that *query* finds, as a sequence; None finds your own.
 
@@ -261,7 +261,7 @@ class Client(WorkspaceMethods, DisplayMethods):
         Raises *BadRequestError* for a query that the deployment does not understand, and *TypeError*,
         before any request, for a *query* that is not text.
         """
-        return Workspaces(self._http, query)
+        return WorkspaceSequence(self._http, query)
 
     def _agent(self, data: WorkspaceAgent, workspace: Workspace | None) -> Agent:
         return Agent(
