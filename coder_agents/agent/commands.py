@@ -78,7 +78,8 @@ class CommandMethods(BaseAgent):
         POSIX shell or is not in the container, *CoderError* where the deployment refuses. *ValueError*,
         *TypeError* and *LookupError* for bad arguments, before anything is sent.
         """
-        from coder_agents.jobs.run import run, shown_command
+        from coder_agents.jobs.run import run
+        from coder_agents.jobs.run_text import shown_command
 
         shells = self._shells(container, container_user)
         own = [None if isinstance(each, int) and each < 0 else each for each in (stdout, stderr)]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from coder_agents import schema
+from coder_agents.agent import Agent
 from coder_agents.render.html import render_html_table
 from coder_agents.render.line import counted, render_value
 from coder_agents.representation import ResultList
@@ -22,7 +23,6 @@ from coder_agents.transport import HTTP
 if TYPE_CHECKING:
     import pandas
 
-    from coder_agents.agent import Agent
     from coder_agents.schema import Workspace, WorkspaceAgent
 
 T = TypeVar("T")
@@ -187,7 +187,7 @@ class AgentSequence(SearchResults["Agent"]):
     def __getitem__(self, index: slice) -> ResultList[Agent]: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return ResultList(itertools.islice(self, _stop(index)))[index]
+            return ResultList(itertools.islice(self, _stop(index)), of=Agent)[index]
         position = operator.index(index)
         if not 0 <= position <= sys.maxsize:
             return list(self)[position]

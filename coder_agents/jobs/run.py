@@ -118,14 +118,6 @@ def ended_by(returncode: int) -> str:
     return f"was ended by the signal {-returncode}{name}"
 
 
-def shown_command(command: object) -> str:
-    """
-    Return *command* for messages, cut.
-    """
-    text = repr(command)
-    return text if len(text) <= 200 else f"{text[:200]}…"
-
-
 def run(
     shells: Shells,
     command: Command,

@@ -67,7 +67,8 @@ def read_build_log(
     path = quoted("workspacebuilds", build_id, "logs")
     body = http.call("GET", path, params=after(floor))
     read = partial(from_json, cls=list[ProvisionerJobLog])
-    return ResultList(decoded(body, read, "GET", http.url(path)))
+    logs = decoded(body, read, "GET", http.url(path))
+    return ResultList(logs, of=ProvisionerJobLog)
 
 
 def cancel_build(http: HTTP, build_id: uuid.UUID) -> WorkspaceBuild:

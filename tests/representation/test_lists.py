@@ -158,6 +158,10 @@ def test_an_empty_list_says_that_it_is_empty() -> None:
     An empty list of ports need not mean that there are none.
     """
     assert checked(ResultList()._repr_html_()).text == "empty list"
+    ports: ResultList[Any] = ResultList([1], of=WorkspaceAgentListeningPort)
+    for empty in (ports[1:], (ports[1:] + []).copy(), pickle.loads(pickle.dumps(ports))[1:]):  # noqa: RUF005
+        text = checked(empty._repr_html_()).text
+        assert text == "empty list of WorkspaceAgentListeningPort"
 
 
 def test_a_list_becomes_a_data_frame() -> None:
