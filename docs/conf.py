@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.doctest",
     "myst_parser",
     "attrs_signatures",
+    "command_line",
     "docstring_sections",
     "exception_links",
     "public_names",
