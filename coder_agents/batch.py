@@ -17,7 +17,8 @@ from coder_agents.agent import Agent
 from coder_agents.config import seconds_or_none, whole_number
 from coder_agents.errors import CoderError
 from coder_agents.render.html import render_html_table
-from coder_agents.representation.tables import MAX_ROWS
+from coder_agents.render.line import counted
+from coder_agents.representation.tables import MAX_ROWS, without_empty
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams.by_agent import ByAgent
 from coder_agents.transport import WokenTogether
@@ -59,9 +60,8 @@ class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
         rows = [(agent.label, *item._cells()) for agent, items in self.items() for item in items]
         hidden = len(rows) - MAX_ROWS
         table = render_html_table(
-            ("Agent", *WorkspaceAgentMetadata._columns),
-            rows[:MAX_ROWS],
-            caption=f"{len(rows):,} items of {len(self):,} agents",
+            *without_empty(("Agent", *WorkspaceAgentMetadata._columns), rows[:MAX_ROWS]),
+            caption=f"{counted(len(rows), 'item')} of {counted(len(self), 'agent')}",
             skipped=(MAX_ROWS, hidden) if hidden > 0 else None,
         )
         return table + (self.failures._repr_html_() if self.failures else "")

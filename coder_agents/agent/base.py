@@ -66,7 +66,8 @@ class BaseAgent:
     def __repr__(self) -> str:
         data = self._data
         words = (self._full_name, str(self.id), data.status, data.lifecycle_state)
-        return f"<Agent {' '.join(escape_controls(word[:_MAX_WORD]) for word in words)}>"
+        shown = (escape_controls(word[:_MAX_WORD]) for word in words if word)
+        return f"<Agent {' '.join(shown)}>"
 
     def _repr_html_(self) -> str:
         return render_html_card(self._full_name, self._data._facts(), below=self._data._below())

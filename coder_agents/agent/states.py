@@ -95,4 +95,5 @@ class StateMethods(BaseAgent):
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
         kind = schema.WorkspaceAgentListeningPortsResponse
-        return ResultList(self._http.read(kind, "GET", self._path("listening-ports")).ports)
+        ports = self._http.read(kind, "GET", self._path("listening-ports")).ports
+        return ResultList(ports, of=schema.WorkspaceAgentListeningPort)

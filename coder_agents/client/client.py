@@ -15,9 +15,10 @@ import attrs
 from coder_agents import schema
 from coder_agents.agent import Agent
 from coder_agents.client.displays import DisplayMethods
-from coder_agents.client.searches import Agents, Workspaces
+from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.client.workspaces import WorkspaceMethods
 from coder_agents.config import function_or_none
+from coder_agents.progress import waiting
 from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
@@ -137,16 +138,26 @@ class Client(WorkspaceMethods, DisplayMethods):
             wait=True, timeout=timeout, on_build_log=on_build_log, deadline=deadline
         )
         before = BeforeAgents(self._workspaces, of_builds, start=start)
-        return wait_named(lambda: self.agent(ref), options, deadline, before.advance)
+        found: list[Agent] = []
 
-    def agents(self, query: str | None = None) -> Agents:
+        def find() -> Agent:
+            found[:] = [self.agent(ref)]
+            return found[0]
+
+        def describe() -> str:
+            return found[0]._describe() if found else f"{ref}: no agent yet"
+
+        with waiting(describe, on_log, on_state, on_build_log):
+            return wait_named(find, options, deadline, before.advance)
+
+    def agents(self, query: str | None = None) -> AgentSequence:
         """
         Return all agents of the workspaces that *query* finds, as a sequence.
 
         `workspaces` describes *query*, and when requests are sent. The deployment does not report the
         number of agents, so ``len`` reads all pages.
         """
-        return Agents(self.workspaces(query), self._agent)
+        return AgentSequence(self.workspaces(query), self._agent)
 
     def metadata(
         self,
@@ -238,7 +249,7 @@ class Client(WorkspaceMethods, DisplayMethods):
         for unknown in set(after) - met:
             raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
 
-    def workspaces(self, query: str | None = None) -> Workspaces:
+    def workspaces(self, query: str | None = None) -> WorkspaceSequence:
         """
         Return the workspaces that *query* finds, as a sequence; None finds your own.
 
@@ -250,7 +261,7 @@ class Client(WorkspaceMethods, DisplayMethods):
         Raises *BadRequestError* for a query that the deployment does not understand, and *TypeError*,
         before any request, for a *query* that is not text.
         """
-        return Workspaces(self._http, query)
+        return WorkspaceSequence(self._http, query)
 
     def _agent(self, data: WorkspaceAgent, workspace: Workspace | None) -> Agent:
         return Agent(

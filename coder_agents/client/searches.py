@@ -6,19 +6,23 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from coder_agents import schema
+from coder_agents.agent import Agent
 from coder_agents.render.html import render_html_table
+from coder_agents.render.line import counted, render_value
 from coder_agents.representation import ResultList
 from coder_agents.representation.tables import MAX_ROWS, table
 from coder_agents.transport import HTTP
 
 if TYPE_CHECKING:
-    from coder_agents.agent import Agent
+    import pandas
+
     from coder_agents.schema import Workspace, WorkspaceAgent
 
 T = TypeVar("T")
@@ -35,6 +39,16 @@ class SearchResults(Sequence[T]):
     request again. Showing the sequence requests nothing.
     """
 
+    def to_frame(self) -> pandas.DataFrame:
+        """
+        Read all pages, and return a data frame of pandas: see `coder_agents.export.to_frame`.
+
+        Raises *ImportError* where pandas is not installed.
+        """
+        from coder_agents.export import to_frame
+
+        return to_frame(self)
+
     def __bool__(self) -> bool:
         return any(True for _ in self)
 
@@ -44,7 +58,7 @@ class SearchResults(Sequence[T]):
     def _repr_html_(self) -> str:
         known = self._known()
         columns, rows = table(known[:MAX_ROWS]) if known else ((), [])
-        note = f"first {MAX_ROWS}" if len(known) > MAX_ROWS else ""
+        note = f"first {MAX_ROWS} …" if len(known) > MAX_ROWS else ""
         return render_html_table(columns, rows, caption=self._summary(), note=note)
 
     @abstractmethod
@@ -60,7 +74,7 @@ class SearchResults(Sequence[T]):
         """
 
 
-class Workspaces(SearchResults["Workspace"]):
+class WorkspaceSequence(SearchResults["Workspace"]):
     """
     The workspaces that a search finds, as a sequence that requests its pages when they are needed.
 
@@ -103,11 +117,13 @@ class Workspaces(SearchResults["Workspace"]):
         if isinstance(index, slice):
             positions = range(self._count)[index]
             self._read(sorted(positions))
-            return ResultList(self._found[each] for each in positions if each in self._found)
+            found = (self._found[each] for each in positions if each in self._found)
+            return ResultList(found, of=schema.Workspace)
         position = operator.index(index)
         if position < 0:
             position += self._count
-        self._read(range(max(0, position - position % _PAGE), position + 1))
+        if 0 <= position < self._count:
+            self._read(range(position - position % _PAGE, position + 1))
         if position not in self._found:
             raise IndexError(f"the search found {self._count:,} workspaces: no index {index}")
         return self._found[position]
@@ -135,11 +151,13 @@ class Workspaces(SearchResults["Workspace"]):
 
     def _summary(self) -> str:
         known = len(self._known())
-        read = "" if known >= self._count else f", {known:,} read"
-        return f"{self._count:,} workspaces of {self._query!r}{read}"
+        return self._total() + (f", {known:,} read" if known < self._count else "")
+
+    def _total(self) -> str:
+        return f"{counted(self._count, 'workspace')} of {render_value(self._query)}"
 
 
-class Agents(SearchResults["Agent"]):
+class AgentSequence(SearchResults["Agent"]):
     """
     The agents of the workspaces that a search finds, as a sequence that requests pages when needed.
 
@@ -151,7 +169,7 @@ class Agents(SearchResults["Agent"]):
     """
 
     def __init__(
-        self, workspaces: Workspaces, agent_of: Callable[[WorkspaceAgent, Workspace], Agent]
+        self, workspaces: WorkspaceSequence, agent_of: Callable[[WorkspaceAgent, Workspace], Agent]
     ) -> None:
         self._workspaces = workspaces
         self._agent_of = agent_of
@@ -169,9 +187,9 @@ class Agents(SearchResults["Agent"]):
     def __getitem__(self, index: slice) -> ResultList[Agent]: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return ResultList(itertools.islice(self, _stop(index)))[index]
+            return ResultList(itertools.islice(self, _stop(index)), of=Agent)[index]
         position = operator.index(index)
-        if position < 0:
+        if not 0 <= position <= sys.maxsize:
             return list(self)[position]
         for agent in itertools.islice(self, position, None):
             return agent
@@ -191,8 +209,8 @@ class Agents(SearchResults["Agent"]):
     def _summary(self) -> str:
         workspaces = self._workspaces
         known = len(workspaces._known())
-        of = f"{known:,} of " if known < len(workspaces) else ""
-        return f"{len(self._known()):,} agents in {of}{workspaces._summary().split(',')[0]}"
+        within = f"{known:,} of " if known < len(workspaces) else ""
+        return f"{counted(len(self._known()), 'agent')} in {within}{workspaces._total()}"
 
 
 def _stop(index: slice) -> int | None:

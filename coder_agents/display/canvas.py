@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TextIO
 
+from coder_agents.progress import in_notebook
 from coder_agents.render import cut_to_width, without_colours
 
 _UP = "\x1b[{}A"  # cursor up (ECMA-48, 8.3.22)
@@ -158,21 +159,6 @@ def show(bundle: Mapping[str, str], **options: Any) -> Any:
 
     shown: Callable[..., Any] = display
     return shown(bundle, raw=True, **options)
-
-
-def in_notebook() -> bool:
-    """
-    Whether this process is the kernel of a notebook, or another program that shows IPython's displays.
-
-    IPython in a terminal shows them as text that cannot be updated, so it counts as a terminal.
-    """
-    # A process that runs IPython has imported it.
-    module = sys.modules.get("IPython")
-    shell = None if module is None else module.get_ipython()
-    if shell is None:
-        return False
-    terminal = sys.modules.get("IPython.terminal.interactiveshell")
-    return terminal is None or not isinstance(shell, terminal.TerminalInteractiveShell)
 
 
 def _at_most(lines: list[str], count: int) -> list[str]:

@@ -66,10 +66,9 @@ def _dtype(column: Column) -> Any:
 def _text(values: Values) -> Any:
     import pandas
 
-    try:
-        return pandas.array(list(values), dtype=_text_dtype())
-    except UnicodeEncodeError:
-        return pandas.array(without_surrogates(values), dtype=_text_dtype())
+    # pandas 3 refuses half surrogate pairs, and earlier releases keep them.
+    texts = values if is_utf8(filter(None, values)) else without_surrogates(values)
+    return pandas.array(list(texts), dtype=_text_dtype())
 
 
 def _text_dtype() -> Any:

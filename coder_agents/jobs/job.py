@@ -16,20 +16,18 @@ from coder_agents.config import seconds_or_none
 from coder_agents.errors import CommandTimeoutError
 from coder_agents.jobs import launch
 from coder_agents.jobs.handle import JobHandle
-from coder_agents.jobs.job_info import JobInfo
+from coder_agents.jobs.job_info import JobInfo, state_of
 from coder_agents.jobs.launch import Input
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.output import OutputEngine, OutputStream, lines_of, offsets_of
 from coder_agents.jobs.requests import ListJobs
 from coder_agents.jobs.results import Progress, read_jobs
 from coder_agents.jobs.run import lost
-from coder_agents.jobs.run_text import Command
+from coder_agents.jobs.run_text import Command, shown_command
 from coder_agents.jobs.shell import LateError
 from coder_agents.jobs.shells import Shells
 from coder_agents.render.html import render_html_card
-from coder_agents.render.line import render_value
 from coder_agents.representation import ResultList
-from coder_agents.representation.cells import status
 from coder_agents.streams.stream import opened
 
 _PAUSES = (0.05, 1.0)  # seconds between two reads of a job that writes all the time: first and most
@@ -66,8 +64,8 @@ class Job:
 
     def _repr_html_(self) -> str:
         facts = (
-            ("Command", None if self.args is None else render_value(self.args)),
-            ("State", status(self._progress.state)),
+            ("Command", None if self.args is None else shown_command(self.args)),
+            ("State", state_of(self._progress.state, self.returncode)),
             ("Return code", self.returncode),
             ("Pid", self.pid),
         )
@@ -286,4 +284,4 @@ def listed(shells: Shells) -> ResultList[JobInfo]:
     """
     handle = JobHandle(shells=shells, id="")
     records = read_jobs(handle.answers(ListJobs()))
-    return ResultList(JobInfo.of(record) for record in records)
+    return ResultList((JobInfo.of(record) for record in records), of=JobInfo)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import attrs
 
 from coder_agents.jobs.results import JobRecord, State
+from coder_agents.render.html import Markup, dot
 from coder_agents.representation import Represented
 from coder_agents.representation.cells import size, status
 
@@ -39,18 +40,17 @@ class JobInfo(Represented):
     stdout_size: int
     stderr_size: int
 
-    _columns = ("Job", "State", "Return code", "Started", "Stdout", "Stderr", "Pid", "Command")
+    _columns = ("Job", "State", "Return code", "Command", "Started", "Stdout", "Stderr")
 
     def _cells(self) -> Sequence[object]:
         return (
             self.id,
-            status(self.state),
+            state_of(self.state, self.returncode),
             self.returncode,
+            self.command,
             self.started_at,
             size(self.stdout_size),
             size(self.stderr_size),
-            self.pid,
-            self.command,
         )
 
     def _title(self) -> str:
@@ -75,3 +75,12 @@ class JobInfo(Represented):
             None if started is None else datetime.fromtimestamp(started, UTC),
             *record.sizes,
         )
+
+
+def state_of(state: str, returncode: int | None) -> Markup | None:
+    """
+    Return the *state* of a job with a dot that shows whether the job succeeded.
+    """
+    if returncode is None:
+        return status(state)
+    return dot(state, "bad" if returncode else "good")

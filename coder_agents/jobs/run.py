@@ -26,11 +26,11 @@ from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.launch import Input, TextForm
 from coder_agents.jobs.piece_size import PieceSize
 from coder_agents.jobs.results import Progress
-from coder_agents.jobs.run_text import Command
+from coder_agents.jobs.run_text import Command, shown_command
 from coder_agents.jobs.shells import Shells
 from coder_agents.jobs.sinks import Sink, Target
 from coder_agents.render.html import render_html_card
-from coder_agents.render.line import render_line, render_value
+from coder_agents.render.line import render_line
 from coder_agents.representation.cells import output, problem, status
 
 MAX_OUTPUT = 64 * 2**20
@@ -91,9 +91,7 @@ class CompletedCommand(subprocess.CompletedProcess[Any]):
             ("Stdout", output(self.stdout or "")),
             ("Stderr", output(self.stderr or "")),
         )
-        return render_html_card(
-            render_value(self.args), [fact for fact in facts if fact[1] is not None]
-        )
+        return render_html_card(shown_command(self.args), facts)
 
     def check_returncode(self) -> None:
         """
@@ -101,7 +99,7 @@ class CompletedCommand(subprocess.CompletedProcess[Any]):
         """
         if self.returncode:
             raise CommandError(
-                f"{_shown(self.args)} {ended_by(self.returncode)}",
+                f"{shown_command(self.args)} {ended_by(self.returncode)}",
                 returncode=self.returncode,
                 cmd=self.args,
                 output=self.stdout,
@@ -120,11 +118,6 @@ def ended_by(returncode: int) -> str:
     except ValueError:
         name = ""
     return f"was ended by the signal {-returncode}{name}"
-
-
-def _shown(command: object) -> str:
-    text = repr(command)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def run(
@@ -222,7 +215,7 @@ def _timed_out(
         for sink in sinks
     ]
     return CommandTimeoutError(
-        f"{_shown(command)} took longer than {timeout:g} seconds and was ended",
+        f"{shown_command(command)} took longer than {timeout:g} seconds and was ended",
         cmd=command,
         timeout=timeout,
         output=outputs[0],

@@ -30,7 +30,9 @@ from coder_agents.render import (
     text_width,
 )
 from coder_agents.render.html import render_html_table
-from coder_agents.representation.objects import Represented
+from coder_agents.representation import Represented
+from coder_agents.representation.cells import status
+from coder_agents.representation.tables import without_empty
 from coder_agents.schema import (
     TimingStage,
     WorkspaceAgent,
@@ -118,8 +120,8 @@ class StartupReport(Represented):
 
     def _repr_html_(self) -> str:
         columns = self._headers("Blocks login", "Last lines")
-        rows = ((*_cells(each), _states(each.last_lines)) for each in self._all)
-        return render_html_table(columns, rows, caption=self._heading())
+        rows = [_html_cells(each) for each in self._all]
+        return render_html_table(*without_empty(columns, rows), caption=self._heading())
 
     @property
     def _all(self) -> tuple[ScriptReport, ...]:
@@ -157,6 +159,11 @@ def _cells(report: ScriptReport) -> tuple[object, ...]:
         "yes" if report.blocks_login else "no",
         seconds,
     )
+
+
+def _html_cells(report: ScriptReport) -> tuple[object, ...]:
+    name, conclusion, *others = _cells(report)
+    return name, status(str(conclusion)), *others, _states(report.last_lines)
 
 
 def _last_line(report: ScriptReport, room: int) -> str:

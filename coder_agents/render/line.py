@@ -56,6 +56,13 @@ def render_value(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
+def counted(count: int, noun: str) -> str:
+    """
+    Return *count* and the *noun*, which takes an s for any other number than 1.
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def render_items(name: str, items: Sequence[object]) -> str:
     """
     Return ``name([item, item, item, … 97 more])`` with at most three of *items*, and at least one.
@@ -115,5 +122,6 @@ def _collection(items: Collection[object], brackets: str, texts: Iterator[str]) 
         kind = "entries" if isinstance(items, Mapping) else type(first[0]).__name__
         return f"<{len(items):,} {kind}>"
     more = [CUT] if len(items) > _MAX_ITEMS else []
-    parts = [*itertools.islice(texts, _MAX_ITEMS), *more]
-    return f"{brackets[0]}{_joined(parts, _MAX_TEXT)}{brackets[1]}"
+    shown = _joined([*itertools.islice(texts, _MAX_ITEMS), *more], _MAX_TEXT)
+    comma = "," if brackets == "()" and len(items) == 1 else ""
+    return f"{brackets[0]}{shown}{comma}{brackets[1]}"

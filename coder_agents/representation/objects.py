@@ -36,7 +36,9 @@ class Represented:
         return self._line(MAX_LINE)
 
     def _repr_html_(self) -> str:
-        return render_html_card(self._title(), self._facts(), below=self._below())
+        return render_html_card(
+            self._title() or type(self).__name__, self._facts(), below=self._below()
+        )
 
     def _cells(self) -> Sequence[object]:
         """
@@ -46,7 +48,7 @@ class Represented:
 
     def _title(self) -> str:
         """
-        Return the title of the card.
+        Return the title of the card; the name of the class takes the place of an empty one.
         """
         return type(self).__name__
 
@@ -54,13 +56,13 @@ class Represented:
         """
         Return the names and the values that the card shows.
         """
-        return ((name.replace("_", " "), fact(value)) for name, value in self._fields())
+        return ((label(name), fact(value)) for name, value in self._fields())
 
-    def _below(self) -> Markup | None:
+    def _below(self) -> Iterable[Markup]:
         """
-        Return what the card shows below its facts.
+        Return the tables below the facts.
         """
-        return None
+        return ()
 
     def _line(self, limit: int) -> str:
         fields = ((name, _nested(value)) for name, value in self._fields())
@@ -94,6 +96,13 @@ def _default(field: attrs.Attribute[Any]) -> object:
 
 def _nested(value: object) -> object:
     return Rendered(value._line(_MAX_NESTED)) if isinstance(value, Represented) else value
+
+
+def label(field: str) -> str:
+    """
+    Return the name of *field* for people.
+    """
+    return field.replace("_", " ").capitalize()
 
 
 def fact(value: object) -> object:

@@ -11,7 +11,7 @@ from typing import Any
 
 from coder_agents.render.html import render_html_table
 from coder_agents.render.line import render_value
-from coder_agents.representation.objects import Represented, fact
+from coder_agents.representation.objects import Represented, fact, label
 
 MAX_ROWS = 20
 """
@@ -24,12 +24,15 @@ The columns and the rows of a table.
 """
 
 
-def table_of_list(items: Sequence[object]) -> str:
+def table_of_list(items: Sequence[object], of: type | None = None) -> str:
     """
     Return the table of *items*: of the first ten and the last ten, where there are more than twenty.
+
+    *of* is the class of the items, if it is known.
     """
     if not items:
-        return render_html_table((), (), caption="empty list")
+        kind = "" if of is None else f" of {of.__name__}"
+        return render_html_table((), (), caption=f"empty list{kind}")
     half, hidden = MAX_ROWS // 2, len(items) - MAX_ROWS
     shown = [*items[:half], *items[-half:]] if hidden > 0 else list(items)
     columns, rows = table(shown)
@@ -51,15 +54,15 @@ def table(items: Sequence[object]) -> Table:
     kinds = {type(item) for item in items}
     kind: Any = kinds.pop() if len(kinds) == 1 else None
     if kind is not None and (columns := getattr(items[0], "_columns", ())):
-        return _without_empty(columns, [item._cells() for item in items])  # type: ignore[attr-defined]
+        return without_empty(columns, [item._cells() for item in items])  # type: ignore[attr-defined]
     if kind is not None and issubclass(kind, Represented):
         return _by_fields(items)
     return ("",), [(_whole(item),) for item in items]
 
 
-def _without_empty(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+def without_empty(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """
-    Return the table without the columns that are empty in every row.
+    Return *columns* and *rows* without the columns that are empty in every row.
     """
     kept = [at for at in range(len(columns)) if any(row[at] not in (None, "") for row in rows)]
     return [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
@@ -68,7 +71,7 @@ def _without_empty(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> 
 def _by_fields(items: Sequence[Any]) -> Table:
     rows = [dict(item._fields()) for item in items]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = [name.replace("_", " ") for name in names]
+    columns = [label(name) for name in names]
     return columns, [[fact(row.get(name)) for name in names] for row in rows]
 
 

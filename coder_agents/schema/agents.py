@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.render.html import Markup
-from coder_agents.representation.cells import inner_table, problem, size, status
+from coder_agents.representation.cells import problem, size, status, tables
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.apps import WorkspaceApp
 from coder_agents.schema.enumerations import (
@@ -103,7 +103,7 @@ class WorkspaceAgentScript(Represented):
         )
 
     def _title(self) -> str:
-        return self.display_name or type(self).__name__
+        return self.display_name
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -188,7 +188,7 @@ class WorkspaceAgent(Represented):
     )
 
     _first_fields = ("name", "status", "lifecycle_state", "id")
-    _columns = ("Agent", "Status", "Lifecycle", "Health", "System", "Version", "Id")
+    _columns = ("Agent", "Status", "Lifecycle", "Health", "System", "Version")
 
     def _cells(self) -> Sequence[object]:
         return (
@@ -198,7 +198,6 @@ class WorkspaceAgent(Represented):
             problem(self.health.reason),
             "/".join(filter(None, (self.operating_system, self.architecture))),
             self.version,
-            self.id,
         )
 
     def _title(self) -> str:
@@ -206,14 +205,15 @@ class WorkspaceAgent(Represented):
 
     def _facts(self) -> Iterable[tuple[str, object]]:
         _, *cells = zip(self._columns, self._cells(), strict=True)
-        yield from (cell for cell in cells if cell[1] not in (None, ""))
+        yield from cells
         yield "Directory", self.expanded_directory or self.directory
         yield "Started", self.started_at
         yield "Ready", self.ready_at
         yield "Last connected", self.last_connected_at
+        yield "Id", self.id
         if self.logs_length:
             yield "Log", size(self.logs_length) + ", full" * self.logs_overflowed
 
-    def _below(self) -> Markup:
+    def _below(self) -> Iterable[Markup]:
         apps = [app for app in self.apps if not app.hidden]
-        return Markup(inner_table(self.scripts) + inner_table(apps))
+        return tables(self.scripts, apps)

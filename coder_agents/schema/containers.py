@@ -11,7 +11,8 @@ from uuid import UUID
 import attrs
 
 from coder_agents.render.html import Markup
-from coder_agents.representation.cells import inner_table, problem, status
+from coder_agents.render.line import counted
+from coder_agents.representation.cells import names, problem, status, tables
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import WorkspaceAgentDevcontainerStatus
 from coder_agents.schema.fields import NIL_UUID, empty_map, identifying, maybe_absent
@@ -70,7 +71,7 @@ class WorkspaceAgentContainer(Represented):
     _columns = ("Container", "Status", "Image", "Ports", "Created")
 
     def _cells(self) -> Sequence[object]:
-        ports = ", ".join(port._mapping() for port in self.ports)
+        ports = names([port._mapping() for port in self.ports])
         return self.name, status(self.status), self.image, ports, self.created_at
 
     def _title(self) -> str:
@@ -163,10 +164,11 @@ class WorkspaceAgentListContainersResponse(Represented):
     warnings: tuple[str, ...] = maybe_absent(())
 
     def _title(self) -> str:
-        return f"{len(self.devcontainers):,} dev containers, {len(self.containers):,} containers"
+        inside = counted(len(self.devcontainers), "dev container")
+        return f"{inside}, {counted(len(self.containers), 'container')}"
 
     def _facts(self) -> Iterable[tuple[str, object]]:
         return (("Warning", problem(text)) for text in self.warnings)
 
-    def _below(self) -> Markup:
-        return Markup(inner_table(self.devcontainers) + inner_table(self.containers))
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.devcontainers, self.containers)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from coder_agents.render.html import Markup
-from coder_agents.representation.cells import inner_table
+from coder_agents.representation.cells import tables
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.fields import identifying
 
@@ -49,5 +49,5 @@ class WorkspaceAgentListeningPortsResponse(Represented):
     def _facts(self) -> Iterable[tuple[str, object]]:
         return ()
 
-    def _below(self) -> Markup:
-        return inner_table(self.ports)
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.ports)

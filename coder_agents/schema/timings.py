@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.render.html import Markup
-from coder_agents.representation.cells import inner_table, status
+from coder_agents.representation.cells import status, tables
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import WorkspaceAgentScriptStatus
 from coder_agents.schema.fields import NIL_UUID
@@ -160,6 +160,7 @@ class WorkspaceBuildTimings(Represented):
     def _facts(self) -> Iterable[tuple[str, object]]:
         return ()
 
-    def _below(self) -> Markup:
-        parts = (self.provisioner_timings, self.agent_connection_timings, self.agent_script_timings)
-        return Markup("".join(map(inner_table, parts)))
+    def _below(self) -> Iterable[Markup]:
+        return tables(
+            self.provisioner_timings, self.agent_connection_timings, self.agent_script_timings
+        )

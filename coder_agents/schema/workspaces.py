@@ -13,7 +13,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.render.html import Markup
-from coder_agents.representation.cells import inner_table, problem, status
+from coder_agents.representation.cells import names, problem, status, tables
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.agents import WorkspaceAgent
 from coder_agents.schema.enumerations import (
@@ -93,7 +93,7 @@ class WorkspaceResource(Represented):
     _columns = ("Type", "Resource", "Agents")
 
     def _cells(self) -> Sequence[object]:
-        return self.type, self.name, ", ".join(agent.name for agent in self.agents)
+        return self.type, self.name, names([agent.name for agent in self.agents])
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -158,12 +158,12 @@ class WorkspaceBuild(Represented):
 
     def _facts(self) -> Iterable[tuple[str, object]]:
         _, _, *cells = zip(self._columns, self._cells(), strict=True)
-        yield from (cell for cell in cells if cell[1])
+        yield from cells
         yield "Job", status(self.job.status)
         yield "Id", self.id
 
-    def _below(self) -> Markup:
-        return Markup(inner_table(self.resources) + inner_table(self.agents))
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.resources, self.agents)
 
     @property
     def agents(self) -> tuple[WorkspaceAgent, ...]:
@@ -226,7 +226,7 @@ class Workspace(Represented):
         return (
             self._title(),
             status(build.status),
-            ", ".join(agent.name for agent in build.agents),
+            names([agent.name for agent in build.agents]),
             self.template_name,
             build.build_number,
             self.last_used_at,
@@ -240,15 +240,14 @@ class Workspace(Represented):
         build = self.latest_build
         yield "Status", status(build.status)
         yield "Build", f"{build.build_number:,} ({build.transition}, {build.reason})"
-        if build.job.error:
-            yield "Error", problem(build.job.error)
+        yield "Error", problem(build.job.error)
         yield "Template", self.template_name + ", outdated" * self.outdated
         yield "Created", self.created_at
         yield "Last used", self.last_used_at
         yield "Id", self.id
 
-    def _below(self) -> Markup:
-        return inner_table(self.latest_build.agents)
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.latest_build.agents)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -267,5 +266,5 @@ class WorkspacesResponse(Represented):
     def _facts(self) -> Iterable[tuple[str, object]]:
         return (("Count", self.count),)
 
-    def _below(self) -> Markup:
-        return inner_table(self.workspaces)
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.workspaces)

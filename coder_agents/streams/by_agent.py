@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from coder_agents.errors import CoderError
 from coder_agents.render.html import render_html_table
-from coder_agents.render.line import render_value
+from coder_agents.render.line import counted, render_value
 from coder_agents.representation.cells import problem
 from coder_agents.representation.tables import MAX_ROWS
 from coder_agents.streams.merged_position import A
@@ -54,7 +54,7 @@ class ByAgent(Mapping[A, V]):
         return render_html_table(
             ("Agent", "Value"),
             [(agent.label, _cell(value)) for agent, value in pairs[:MAX_ROWS]],
-            caption=f"{len(pairs):,} agents",
+            caption=counted(len(pairs), "agent"),
             skipped=(MAX_ROWS, hidden) if hidden > 0 else None,
         )
 

@@ -69,7 +69,7 @@ class MetadataReader:
             raise self._failure(_read(event, Response))
         if kind != "data":
             return None
-        return ResultList(_read(event, list[WorkspaceAgentMetadata]))
+        return ResultList(_read(event, list[WorkspaceAgentMetadata]), of=WorkspaceAgentMetadata)
 
     def are_same(self, before: Items, after: Items) -> bool:
         """

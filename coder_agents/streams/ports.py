@@ -54,7 +54,8 @@ class PortsReader:
         """
         Return the ports that *message* lists.
         """
-        return ResultList(from_json(message, WorkspaceAgentListeningPortsResponse).ports)
+        ports = from_json(message, WorkspaceAgentListeningPortsResponse).ports
+        return ResultList(ports, of=WorkspaceAgentListeningPort)
 
     def are_same(self, before: Ports, after: Ports) -> bool:
         """

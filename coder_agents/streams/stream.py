@@ -12,6 +12,7 @@ from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from coder_agents.config import seconds_or_none
 from coder_agents.render.html import render_html_card
+from coder_agents.render.line import counted
 from coder_agents.representation import ResultList
 from coder_agents.streams.core import Core
 from coder_agents.streams.engine import Engine
@@ -40,8 +41,7 @@ class Stream(Generator[T, None, None]):
 
     def __repr__(self) -> str:
         core = self._core
-        count = core.position.count
-        items = "1 item" if count == 1 else f"{count:,} items"
+        items = counted(core.position.count, "item")
         return f"<{type(self).__name__} of {core.engine.what}, {items}, {_state(core)}>"
 
     def _repr_html_(self) -> str:
@@ -56,8 +56,7 @@ class Stream(Generator[T, None, None]):
             ("Log", "full" if stats.overflowed else None),
             ("Since", stats.since),
         )
-        shown = [fact for fact in facts if fact[1] is not None]
-        return render_html_card(f"{type(self).__name__} of {core.engine.what}", shown)
+        return render_html_card(f"{type(self).__name__} of {core.engine.what}", facts)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(

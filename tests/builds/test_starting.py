@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import responses
 from driving import LIMIT, InThread, reached
 
 from coder_agents import (
@@ -18,6 +19,7 @@ from coder_agents import (
     BuildTimeoutError,
     Client,
     ConflictError,
+    DecodeError,
     NoAgentsError,
     NotFoundError,
     PermissionDeniedError,
@@ -31,7 +33,7 @@ from coder_agents import (
 )
 from coder_agents.schema import ProvisionerJobLog, WorkspaceTransition
 from coder_agents.testing import BuildPlan, Deployment, EmbeddedBuild, EmbeddedWorkspace
-from coder_agents.workspaces.builds import create_build
+from coder_agents.workspaces.builds import create_build, read_build
 
 from .conftest import OPTIONS, QUICK
 
@@ -528,6 +530,41 @@ def test_a_stream_that_gives_up_is_opened_again_after_its_last_line(
     assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
     warnings = [record for record in caplog.records if "cannot be read now" in record.getMessage()]
     assert warnings
+
+
+def test_a_log_that_cannot_be_followed_is_read_at_the_end(
+    deployment: Deployment, workspace: EmbeddedWorkspace
+) -> None:
+    """
+    The function gets every line, also where no stream can be opened while the build runs.
+    """
+    workspace.plans["start"] = BuildPlan(running=0.05, log=["one"])
+    workspace.start_build("stop").complete()
+    deployment.faults.add("refuse", route="build_logs_follow", status=503, times=None)
+    lines: list[str] = []
+    with deployment.client(stream_options=QUICK(reconnect=None)) as client:
+        client.start_workspace("dev", wait=True, on_build_log=lambda line: lines.append(str(line)))
+        assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
+
+
+@responses.activate
+def test_answers_about_another_object_are_errors() -> None:
+    """
+    No build of another workspace, and no other build, is taken for the requested one.
+    """
+    workspace_id, build_id, other = (str(uuid.UUID(int=number)) for number in (7, 8, 9))
+    api = "https://coder.example.com/api/v2"
+    responses.post(
+        f"{api}/workspaces/{workspace_id}/builds",
+        json={"id": build_id, "workspace_id": other},
+        status=201,
+    )
+    responses.get(f"{api}/workspacebuilds/{build_id}", json={"id": other})
+    http = Client("https://coder.example.com", "0123456789-abcdefghijklmnopqrstuv")._http
+    with pytest.raises(DecodeError, match=r"another object: \$\.workspace_id"):
+        create_build(http, uuid.UUID(workspace_id), WorkspaceTransition.START)
+    with pytest.raises(DecodeError, match=r"another object: \$\.id"):
+        read_build(http, uuid.UUID(build_id))
 
 
 def test_an_exception_of_the_function_passes_through_and_the_build_continues(

@@ -16,8 +16,8 @@ from coder_agents.display.canvas import (
     NotebookCanvas,
     TerminalCanvas,
     canvas_for,
-    in_notebook,
 )
+from coder_agents.progress import in_notebook
 
 
 class Terminal(io.StringIO):

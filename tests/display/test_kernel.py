@@ -4,6 +4,7 @@ Live views in a real kernel of Jupyter, which the stop button interrupts.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Callable, Iterator
@@ -47,12 +48,10 @@ class Kernel:
         until = time.monotonic() + LIMIT
         while not (messages and messages[-1]["content"].get("execution_state") == "idle"):
             assert time.monotonic() < until, messages
-            try:
-                message = self._client.get_iopub_msg(timeout=1)
-            except queue.Empty:
-                continue
-            if message["parent_header"].get("msg_id") == request:
-                messages.append(message)
+            with contextlib.suppress(queue.Empty):
+                message = self._client.get_iopub_msg(timeout=0.1)
+                if message["parent_header"].get("msg_id") == request:
+                    messages.append(message)
             if not is_stopped and stop_at(messages):
                 is_stopped = True
                 self._manager.interrupt_kernel()

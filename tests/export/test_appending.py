@@ -118,7 +118,7 @@ def test_a_crash_at_any_byte_loses_and_repeats_nothing(
     append: Callable[..., int], embedded: EmbeddedAgent, path: Path
 ) -> None:
     """
-    Whatever part of a commit a crash left in the file, the next stream gives the same file.
+    The next stream gives the same file after any part of a commit that a crash has left.
     """
     append(path)
     before, position = path.read_bytes(), position_path(path).read_bytes()
@@ -422,3 +422,19 @@ def test_the_position_is_a_document_for_people_too(
         str(agent_id): bookmark for agent_id, bookmark in export.bookmarks(path).items()
     }
     assert uuid.UUID(next(iter(document["bookmarks"]))) == agent.id
+
+
+def test_what_a_crash_left_is_cut_off_before_anything_is_read(tmp_path: Path) -> None:
+    """
+    Whoever reads the file while the next row is awaited sees whole rows only.
+    """
+    path = tmp_path / "x.csv"
+    export.write([PORT], path, append=True)
+    before = path.read_bytes()
+    path.write_bytes(before + b"half a ro")
+
+    def ports() -> Iterator[WorkspaceAgentListeningPort]:
+        assert path.read_bytes() == before
+        yield PORT
+
+    assert export.write(ports(), path, append=True) == 1

@@ -63,7 +63,7 @@ def rows_of(format: Any, *objects: Any) -> list[str]:
 @given(st.text())
 def test_no_cell_begins_a_formula_and_lines_stay_lines(text: str) -> None:
     """
-    Whatever a script prints, the row has one cell for it that is text, with the lines of the text.
+    The row of any output has one cell for it that is text, with the lines of the output.
     """
     [row] = rows_of("csv", WorkspaceAgentLog(output=text))
     [cells] = csv.reader(io.StringIO(row, newline=""))

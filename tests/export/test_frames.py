@@ -4,6 +4,7 @@ Rows as data frames and as tables of Arrow.
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -250,3 +251,25 @@ def test_a_line_that_was_copied_has_the_same_row() -> None:
     lines = [log(1), log(2, level=LogLevel("other"))]
     copies = [attrs.evolve(line) for line in lines]
     pandas.testing.assert_frame_equal(export.to_frame(copies), export.to_frame(lines))
+
+
+def test_what_a_call_returns_becomes_a_frame(client: Client, agent: Agent) -> None:
+    """
+    Lists and searches have a method for it, and an empty list has the columns of its class.
+    """
+    assert list(agent.logs().to_frame()["output"]) == ["one", "two", "disk is full"]
+    assert list(client.agents().to_frame()["name"]) == ["main"]
+    assert types(agent.logs(grep="nothing").to_frame()) == LOG_TYPES
+    assert types(agent.logs()[:0].copy().to_frame()) == LOG_TYPES
+    first, second = agent.logs()[:0], agent.logs()[:0]
+    assert types((first + second).to_frame()) == LOG_TYPES
+    assert types(pickle.loads(pickle.dumps(agent.logs()[:0])).to_frame()) == LOG_TYPES
+    nothing = client.workspaces("name:nothing")
+    assert list(nothing.to_frame()) == list(client.workspaces().to_frame())
+    assert "lifecycle_state" in client.agents("name:nothing").to_frame()
+    assert "template" in nothing[:].to_frame()
+    assert "key" in agent.metadata()[:0].to_frame()
+    assert "port" in agent.listening_ports()[:0].to_frame()
+    assert "pid" in agent.jobs().to_frame()
+    with agent.watch_listening_ports() as stream:
+        assert "port" in next(stream)[:0].to_frame()

@@ -123,7 +123,7 @@ def test_lines_of_several_agents_have_their_agents(
     ]
 
 
-def test_the_rows_of_metadata_are_flat(client: Client, agent: Agent) -> None:
+def test_a_number_of_metadata_has_columns_of_its_own(client: Client, agent: Agent) -> None:
     """
     A number is split into its value, its whole and its unit, and a text has none of them.
     """

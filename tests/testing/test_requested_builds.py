@@ -247,6 +247,23 @@ def test_a_running_build_is_canceled_after_a_time(workspace: EmbeddedWorkspace, 
     assert len(workspace.latest_build.log.after(0)) < 100
 
 
+def test_a_build_that_a_test_ends_early_is_left_alone(
+    workspace: EmbeddedWorkspace, call: Any
+) -> None:
+    """
+    Its plan does not end it a second time.
+    """
+    workspace.plans["start"] = BuildPlan(running=0.05)
+    request(call, workspace, "start")
+    build = workspace.latest_build
+    reached(lambda: build.started_at is not None)
+    build.fail("by hand")
+    workspace.plans["start"] = BuildPlan(running=0.1)
+    request(call, workspace, "start")
+    assert ended(workspace.latest_build).status == "running"
+    assert (build.status, build.error) == ("failed", "by hand")
+
+
 def test_a_build_that_completes_in_spite_of_its_cancellation_is_canceled(
     workspace: EmbeddedWorkspace, call: Any
 ) -> None:
@@ -274,7 +291,7 @@ def frames_of(connection: websocket.WebSocket) -> list[tuple[int, int, bytes]]:
     while True:
         frame: websocket.ABNF = connection.recv_frame()  # type: ignore[no-untyped-call]
         if frame.opcode != websocket.ABNF.OPCODE_PING:
-            found.append((frame.opcode, frame.fin, bytes(frame.data)))
+            found.append((frame.opcode, frame.fin, bytes(frame.data)))  # type: ignore[arg-type]
         if frame.opcode == websocket.ABNF.OPCODE_CLOSE:
             return found
 
