@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coder_agents.agent import Agent
     from coder_agents.batch import MetadataOfAgents
     from coder_agents.capabilities import Capabilities
-    from coder_agents.client import Agents, Client, Workspaces
+    from coder_agents.client import AgentSequence, Client, WorkspaceSequence
     from coder_agents.errors import (
         AgentNotConnectedError,
         AgentNotFoundError,
@@ -97,8 +97,8 @@ __all__ = [
     "AgentLog",
     "AgentNotConnectedError",
     "AgentNotFoundError",
+    "AgentSequence",
     "AgentShutDownError",
-    "Agents",
     "AmbiguousAgentError",
     "AmbiguousDevcontainerError",
     "AuthenticationError",
@@ -174,8 +174,8 @@ __all__ = [
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",
     "WorkspacePendingError",
+    "WorkspaceSequence",
     "WorkspaceStoppedError",
-    "Workspaces",
     "__version__",
 ]
 
@@ -183,7 +183,7 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agent": "Agent",
-        "client": "Agents Client Workspaces",
+        "client": "AgentSequence Client WorkspaceSequence",
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "

@@ -290,7 +290,7 @@ def test_the_results_are_all_there() -> None:
     errors = {cls for cls in classes if issubclass(cls, CoderError)}
     words = {cls for cls in classes if issubclass(cls, enum.Enum)}
     following = {cls for cls in classes if issubclass(cls, streams.Stream)}
-    searches = {coder_agents.Agents, coder_agents.Workspaces}
+    searches = {coder_agents.AgentSequence, coder_agents.WorkspaceSequence}
     open_ones = {Client, coder_agents.Job, coder_agents.Terminal, *following, *searches}
     assert classes - errors - words - open_ones == {
         type(value) for value in samples() if not isinstance(value, enum.Enum)

@@ -14,7 +14,7 @@ import attrs
 
 from coder_agents import schema
 from coder_agents.agent import Agent
-from coder_agents.client.searches import Agents, Workspaces
+from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.client.workspaces import WorkspaceMethods
 from coder_agents.config import function_or_none
 from coder_agents.streams.options import choose_options
@@ -138,14 +138,14 @@ class Client(WorkspaceMethods):
         before = BeforeAgents(self._workspaces, of_builds, start=start)
         return wait_named(lambda: self.agent(ref), options, deadline, before.advance)
 
-    def agents(self, query: str | None = None) -> Agents:
+    def agents(self, query: str | None = None) -> AgentSequence:
         """
         Return all agents of the workspaces that *query* finds, as a sequence.
 
         `workspaces` describes *query*, and when requests are sent. The deployment does not report the
         number of agents, so ``len`` reads all pages.
         """
-        return Agents(self.workspaces(query), self._agent)
+        return AgentSequence(self.workspaces(query), self._agent)
 
     def metadata(
         self,
@@ -237,7 +237,7 @@ class Client(WorkspaceMethods):
         for unknown in set(after) - met:
             raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
 
-    def workspaces(self, query: str | None = None) -> Workspaces:
+    def workspaces(self, query: str | None = None) -> WorkspaceSequence:
         """
         Return the workspaces that *query* finds, as a sequence; None finds your own.
 
@@ -249,7 +249,7 @@ class Client(WorkspaceMethods):
         Raises *BadRequestError* for a query that the deployment does not understand, and *TypeError*,
         before any request, for a *query* that is not text.
         """
-        return Workspaces(self._http, query)
+        return WorkspaceSequence(self._http, query)
 
     def _agent(self, data: WorkspaceAgent, workspace: Workspace | None) -> Agent:
         return Agent(

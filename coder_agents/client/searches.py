@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from coder_agents import schema
+from coder_agents.agent import Agent
 from coder_agents.render.html import render_html_table
 from coder_agents.render.line import counted, render_value
 from coder_agents.representation import ResultList
@@ -21,7 +23,6 @@ from coder_agents.transport import HTTP
 if TYPE_CHECKING:
     import pandas
 
-    from coder_agents.agent import Agent
     from coder_agents.schema import Workspace, WorkspaceAgent
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ class SearchResults(Sequence[T]):
         """
 
 
-class Workspaces(SearchResults["Workspace"]):
+class WorkspaceSequence(SearchResults["Workspace"]):
     """
     The workspaces that a search finds, as a sequence that requests its pages when they are needed.
 
@@ -121,7 +122,8 @@ class Workspaces(SearchResults["Workspace"]):
         position = operator.index(index)
         if position < 0:
             position += self._count
-        self._read(range(max(0, position - position % _PAGE), position + 1))
+        if 0 <= position < self._count:
+            self._read(range(position - position % _PAGE, position + 1))
         if position not in self._found:
             raise IndexError(f"the search found {self._count:,} workspaces: no index {index}")
         return self._found[position]
@@ -155,7 +157,7 @@ class Workspaces(SearchResults["Workspace"]):
         return f"{counted(self._count, 'workspace')} of {render_value(self._query)}"
 
 
-class Agents(SearchResults["Agent"]):
+class AgentSequence(SearchResults["Agent"]):
     """
     The agents of the workspaces that a search finds, as a sequence that requests pages when needed.
 
@@ -167,7 +169,7 @@ class Agents(SearchResults["Agent"]):
     """
 
     def __init__(
-        self, workspaces: Workspaces, agent_of: Callable[[WorkspaceAgent, Workspace], Agent]
+        self, workspaces: WorkspaceSequence, agent_of: Callable[[WorkspaceAgent, Workspace], Agent]
     ) -> None:
         self._workspaces = workspaces
         self._agent_of = agent_of
@@ -185,9 +187,9 @@ class Agents(SearchResults["Agent"]):
     def __getitem__(self, index: slice) -> ResultList[Agent]: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return ResultList(itertools.islice(self, _stop(index)))[index]
+            return ResultList(itertools.islice(self, _stop(index)), of=Agent)[index]
         position = operator.index(index)
-        if position < 0:
+        if not 0 <= position <= sys.maxsize:
             return list(self)[position]
         for agent in itertools.islice(self, position, None):
             return agent

@@ -12,6 +12,7 @@ from coder_agents.base_client import BaseClient
 from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
+    from coder_agents.representation import ResultList
     from coder_agents.schema import ProvisionerJobLog, Workspace, WorkspaceBuild
     from coder_agents.streams import BuildLogStream, StreamOptions
     from coder_agents.workspaces.options import BuildOptions
@@ -132,7 +133,7 @@ class WorkspaceMethods(BaseClient):
 
     def build_logs(
         self, ref: uuid.UUID | str | Workspace | WorkspaceBuild, after: int = 0
-    ) -> list[ProvisionerJobLog]:
+    ) -> ResultList[ProvisionerJobLog]:
         """
         Return the log of the latest build of the workspace that *ref* names, or of the build *ref*.
 

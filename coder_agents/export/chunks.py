@@ -14,7 +14,7 @@ from typing import Any
 
 from coder_agents.agent import Agent
 from coder_agents.batch import MetadataOfAgents
-from coder_agents.client.searches import Agents, Workspaces
+from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.export import command_rows, log_rows, start_rows, state_rows, workspace_rows
 from coder_agents.export.columns import NOBODY, Chunk, Kind, Owner, Table
 from coder_agents.representation import ResultList
@@ -56,8 +56,8 @@ _CLASSES_IN: Mapping[type, type] = {
     PortsStream: WorkspaceAgentListeningPort,
     ContainersStream: WorkspaceAgentListContainersResponse,
     MetadataOfAgents: WorkspaceAgentMetadata,
-    Agents: Agent,
-    Workspaces: Workspace,
+    AgentSequence: Agent,
+    WorkspaceSequence: Workspace,
 }
 
 Pieces = Callable[[Iterable[Any]], Iterator[list[Any]]]

@@ -72,13 +72,15 @@ def _runs(line: str, limit: int) -> Iterator[tuple[str, str]]:
     pen = _Pen()
     room, begin = limit, 0
     for found in _SEQUENCE.finditer(line):
-        yield pen.style(), line[begin : min(found.start(), begin + room)]
+        if text := line[begin : min(found.start(), begin + room)]:
+            yield pen.style(), text
         room -= found.start() - begin
         if room <= 0:
             return
         pen.apply(found[1])
         begin = found.end()
-    yield pen.style(), line[begin : begin + room]
+    if text := line[begin : begin + room]:
+        yield pen.style(), text
 
 
 @attrs.define

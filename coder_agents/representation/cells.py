@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coder_agents.render.html import Markup, dot, render_html_output, render_html_table
-from coder_agents.representation.tables import table
+from coder_agents.representation.tables import MAX_ROWS, table
 
 _GOOD = frozenset(
     [
@@ -57,6 +57,7 @@ _BAD = frozenset(
         "disconnected",
     ]
 )
+_MAX_NAMES = 5
 _MAX_OUTPUT_LINES = 10  # at the beginning and at the end of an output, each
 
 
@@ -119,4 +120,18 @@ def tables(*lists: Sequence[object]) -> list[Markup]:
     """
     Return the table of each of *lists* that is not empty, for a card.
     """
-    return [render_html_table(*table(items)) for items in lists if items]
+    return [_first_rows(items) for items in lists if items]
+
+
+def names(words: Sequence[str]) -> str:
+    """
+    Return *words* with commas: the first ones, and the number of the others.
+    """
+    more = [f"… {len(words) - _MAX_NAMES:,} more"] if len(words) > _MAX_NAMES else []
+    return ", ".join([*words[:_MAX_NAMES], *more])
+
+
+def _first_rows(items: Sequence[object]) -> Markup:
+    hidden = len(items) - MAX_ROWS
+    skipped = (MAX_ROWS, hidden) if hidden > 0 else None
+    return render_html_table(*table(items[:MAX_ROWS]), skipped=skipped)

@@ -72,4 +72,4 @@ class ResultList(list[T]):
         return render_items(type(self).__name__, self)
 
     def _repr_html_(self) -> str:
-        return table_of_list(self)
+        return table_of_list(self, self._of)

@@ -36,7 +36,9 @@ class Represented:
         return self._line(MAX_LINE)
 
     def _repr_html_(self) -> str:
-        return render_html_card(self._title(), self._facts(), below=self._below())
+        return render_html_card(
+            self._title() or type(self).__name__, self._facts(), below=self._below()
+        )
 
     def _cells(self) -> Sequence[object]:
         """
@@ -46,7 +48,7 @@ class Represented:
 
     def _title(self) -> str:
         """
-        Return the title of the card.
+        Return the title of the card; the name of the class takes the place of an empty one.
         """
         return type(self).__name__
 

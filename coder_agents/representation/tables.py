@@ -24,12 +24,15 @@ The columns and the rows of a table.
 """
 
 
-def table_of_list(items: Sequence[object]) -> str:
+def table_of_list(items: Sequence[object], of: type | None = None) -> str:
     """
     Return the table of *items*: of the first ten and the last ten, where there are more than twenty.
+
+    *of* is the class of the items, if it is known.
     """
     if not items:
-        return render_html_table((), (), caption="empty list")
+        kind = "" if of is None else f" of {of.__name__}"
+        return render_html_table((), (), caption=f"empty list{kind}")
     half, hidden = MAX_ROWS // 2, len(items) - MAX_ROWS
     shown = [*items[:half], *items[-half:]] if hidden > 0 else list(items)
     columns, rows = table(shown)

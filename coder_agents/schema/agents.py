@@ -103,7 +103,7 @@ class WorkspaceAgentScript(Represented):
         )
 
     def _title(self) -> str:
-        return self.display_name or type(self).__name__
+        return self.display_name
 
 
 @attrs.frozen(kw_only=True, repr=False)

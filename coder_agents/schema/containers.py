@@ -12,7 +12,7 @@ import attrs
 
 from coder_agents.render.html import Markup
 from coder_agents.render.line import counted
-from coder_agents.representation.cells import problem, status, tables
+from coder_agents.representation.cells import names, problem, status, tables
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import WorkspaceAgentDevcontainerStatus
 from coder_agents.schema.fields import NIL_UUID, empty_map, identifying, maybe_absent
@@ -71,7 +71,7 @@ class WorkspaceAgentContainer(Represented):
     _columns = ("Container", "Status", "Image", "Ports", "Created")
 
     def _cells(self) -> Sequence[object]:
-        ports = ", ".join(port._mapping() for port in self.ports)
+        ports = names([port._mapping() for port in self.ports])
         return self.name, status(self.status), self.image, ports, self.created_at
 
     def _title(self) -> str:

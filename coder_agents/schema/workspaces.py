@@ -13,7 +13,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.render.html import Markup
-from coder_agents.representation.cells import problem, status, tables
+from coder_agents.representation.cells import names, problem, status, tables
 from coder_agents.representation.objects import Represented
 from coder_agents.schema.agents import WorkspaceAgent
 from coder_agents.schema.enumerations import (
@@ -93,7 +93,7 @@ class WorkspaceResource(Represented):
     _columns = ("Type", "Resource", "Agents")
 
     def _cells(self) -> Sequence[object]:
-        return self.type, self.name, ", ".join(agent.name for agent in self.agents)
+        return self.type, self.name, names([agent.name for agent in self.agents])
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -226,7 +226,7 @@ class Workspace(Represented):
         return (
             self._title(),
             status(build.status),
-            ", ".join(agent.name for agent in build.agents),
+            names([agent.name for agent in build.agents]),
             self.template_name,
             build.build_number,
             self.last_used_at,
