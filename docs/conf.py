@@ -24,6 +24,7 @@ extensions = [
     "myst_nb",  # includes myst_parser
     "sphinx_copybutton",
     "attrs_signatures",
+    "command_line",
     "docstring_sections",
     "exception_links",
     "public_names",

@@ -73,14 +73,14 @@ def one_by_one(items: Iterable[Any]) -> Iterator[list[Any]]:
     return ([item] for item in items)
 
 
-def many_at_once(items: Iterable[Any]) -> Iterator[list[Any]]:
+def in_batches(items: Iterable[Any]) -> Iterator[list[Any]]:
     """
     Yield *items* in lists: those of a stream as they arrive, others up to 1,000 together.
     """
     if isinstance(items, Stream):
         return items.batches()
-    rest = iter(items)
-    return iter(lambda: list(itertools.islice(rest, _PIECE)), [])
+    remaining = iter(items)
+    return iter(lambda: list(itertools.islice(remaining, _PIECE)), [])
 
 
 @cache

@@ -77,7 +77,7 @@ def test_a_workspace_is_stopped_and_started(
 
 def test_a_workspace_can_be_named_in_each_way(workspace: EmbeddedWorkspace, client: Client) -> None:
     """
-    By its name with and without the owner, by its UUID, and as an object, which is read again.
+    A name with and without the owner, a UUID, and an object, which is read again, name it.
     """
     stale = client.workspace("dev")
     refs: list[Any] = ["dev", "tester/dev", str(workspace.id), workspace.id, stale]
@@ -313,7 +313,7 @@ def test_a_request_is_sent_again_as_often_as_the_client_retries(
     deployment: Deployment, workspace: EmbeddedWorkspace, retries: int
 ) -> None:
     """
-    Then the error of the last request is raised, once the workspace was read.
+    The error of the last request is raised, once the workspace was read.
     """
     workspace.start_build("stop").complete()
     fault = deployment.faults.add("refuse", route="create_build", status=503, times=None)
@@ -493,7 +493,7 @@ def test_each_line_of_a_build_is_passed_on_once_through_drops(
     deployment: Deployment, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    Whatever breaks while the build runs, the function gets its log.
+    The function gets the log of the build through all that breaks while the build runs.
     """
     texts = [f"line {number}" for number in range(30)]
     workspace.plans["start"] = BuildPlan(running=0.3, log=texts)
@@ -670,7 +670,7 @@ def test_one_limit_covers_both_parts_of_a_restart(
 
 def test_a_deleted_workspace_is_not_found(workspace: EmbeddedWorkspace, client: Client) -> None:
     """
-    Also where it is deleted while a start waits for the end of the deletion.
+    The error is the same where it is deleted while a start waits for the end of the deletion.
     """
     ref = workspace.id
     deletion = workspace.start_build("delete")
@@ -721,7 +721,7 @@ def test_a_build_that_has_ended_is_not_canceled(
         client._http.call("PATCH", f"/workspacebuilds/{uuid.UUID(int=0)}/cancel")
 
 
-def test_a_cancellation_whose_answer_is_lost_is_looked_up(
+def test_after_a_cancellation_whose_answer_is_lost_the_build_is_read(
     deployment: Deployment, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """

@@ -252,5 +252,5 @@ def test_a_certificate_that_is_not_checked_fails() -> None:
     with Deployment(tls=True) as deployment, deployment.client(verify=False) as client:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of urllib3, about the same
-            findings = list(_Visit(client, None)._deployment())
-    assert [each.state for each in findings] == ["ok", "failed"]
+            results = list(_Visit(client, None)._deployment())
+    assert [each.state for each in results] == ["ok", "failed"]

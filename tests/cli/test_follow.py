@@ -4,15 +4,19 @@ The commands that wait and follow, in this process.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
 from driving import InThread, reached
+from paced import paced
 
+from coder_agents import StreamOptions
 from coder_agents.cli import exits
 from coder_agents.cli.screen import Screen
+from coder_agents.cli.settings import Settings
 from coder_agents.schema import (
     WorkspaceAgentContainer,
     WorkspaceAgentListContainersResponse,
@@ -109,6 +113,11 @@ def test_a_log_is_followed_across_builds(
             reached(lambda: any(second in each.target for each in deployment.requests))
             workspace.start_build("delete").complete()
 
+        options = paced(
+            StreamOptions(settle=0.2), max_settling=0.2, second_try=0.05, third_try=0.05
+        )
+        quick = functools.partialmethod(Settings.client, stream_options=options)
+        monkeypatch.setattr(Settings, "client", quick)
         monkeypatch.setenv("CODER_URL", deployment.url)
         monkeypatch.setenv("CODER_SESSION_TOKEN", deployment.token)
         builder = InThread(build)
@@ -168,7 +177,7 @@ def test_a_terminal_redraws_states_in_place(
 
     def once(live: Live) -> None:
         refresh(live)
-        if live.renderable is not None and live.is_started:
+        if live.is_started:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Live, "refresh", once)

@@ -64,3 +64,14 @@ def test_a_log_is_appended_and_resumed(run: Callable[..., Run], deployment: Depl
     assert run("export", "logs", "appended", "-a", "-o", "log.txt").status == 0
     words = [line.split()[-1] for line in Path("log.txt").read_text().splitlines()]
     assert words == ["one", "two", "three"]
+
+
+def test_metadata_is_recorded(run: Callable[..., Run], deployment: Deployment) -> None:
+    """
+    Each reading has a row, once, and the file has those of all agents.
+    """
+    ended = run("record", "dev", "evil", "-o", "readings.csv", "-t", "1")
+    assert ended.status == 0, ended.err
+    rows = Path("readings.csv").read_text().splitlines()[1:]
+    assert {row.partition(",")[0] for row in rows} == {"dev.main", "evil.gpu"}
+    assert ended.err == f"{len(rows)} readings written to readings.csv\n"
