@@ -5,6 +5,7 @@ How Sphinx builds these pages and runs their examples.
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 from pathlib import Path
 
@@ -43,6 +44,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 # Each notebook is run, and a cell that raises, or writes to standard error, fails the build.
+os.environ["CODER_AGENTS_PROGRESS"] = "0"  # nobody is watching
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
