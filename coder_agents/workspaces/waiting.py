@@ -103,6 +103,8 @@ class BuildWait:
         with stream:
             while (line := self._try(lambda: stream.poll(self._left))) is not None:
                 on_build_log(line)
+                if not self._options.deadline.left:
+                    break  # a log that is always written does not delay the end
         self._after = stream.bookmark
         self._has_all_lines = stream.end is StreamEnd.BUILD_ENDED
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import responses
 from driving import LIMIT, InThread, reached
 
 from coder_agents import (
@@ -18,6 +19,7 @@ from coder_agents import (
     BuildTimeoutError,
     Client,
     ConflictError,
+    DecodeError,
     NoAgentsError,
     NotFoundError,
     PermissionDeniedError,
@@ -31,7 +33,7 @@ from coder_agents import (
 )
 from coder_agents.schema import ProvisionerJobLog, WorkspaceTransition
 from coder_agents.testing import BuildPlan, Deployment, EmbeddedBuild, EmbeddedWorkspace
-from coder_agents.workspaces.builds import create_build
+from coder_agents.workspaces.builds import create_build, read_build
 
 from .conftest import OPTIONS, QUICK
 
@@ -75,7 +77,7 @@ def test_a_workspace_is_stopped_and_started(
 
 def test_a_workspace_can_be_named_in_each_way(workspace: EmbeddedWorkspace, client: Client) -> None:
     """
-    By its name with and without the owner, by its UUID, and as an object, which is read again.
+    A name with and without the owner, a UUID, and an object, which is read again, name it.
     """
     stale = client.workspace("dev")
     refs: list[Any] = ["dev", "tester/dev", str(workspace.id), workspace.id, stale]
@@ -311,7 +313,7 @@ def test_a_request_is_sent_again_as_often_as_the_client_retries(
     deployment: Deployment, workspace: EmbeddedWorkspace, retries: int
 ) -> None:
     """
-    Then the error of the last request is raised, once the workspace was read.
+    The error of the last request is raised, once the workspace was read.
     """
     workspace.start_build("stop").complete()
     fault = deployment.faults.add("refuse", route="create_build", status=503, times=None)
@@ -491,7 +493,7 @@ def test_each_line_of_a_build_is_passed_on_once_through_drops(
     deployment: Deployment, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    Whatever breaks while the build runs, the function gets its log.
+    The function gets the log of the build through all that breaks while the build runs.
     """
     texts = [f"line {number}" for number in range(30)]
     workspace.plans["start"] = BuildPlan(running=0.3, log=texts)
@@ -528,6 +530,41 @@ def test_a_stream_that_gives_up_is_opened_again_after_its_last_line(
     assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
     warnings = [record for record in caplog.records if "cannot be read now" in record.getMessage()]
     assert warnings
+
+
+def test_a_log_that_cannot_be_followed_is_read_at_the_end(
+    deployment: Deployment, workspace: EmbeddedWorkspace
+) -> None:
+    """
+    The function gets every line, also where no stream can be opened while the build runs.
+    """
+    workspace.plans["start"] = BuildPlan(running=0.05, log=["one"])
+    workspace.start_build("stop").complete()
+    deployment.faults.add("refuse", route="build_logs_follow", status=503, times=None)
+    lines: list[str] = []
+    with deployment.client(stream_options=QUICK(reconnect=None)) as client:
+        client.start_workspace("dev", wait=True, on_build_log=lambda line: lines.append(str(line)))
+        assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
+
+
+@responses.activate
+def test_answers_about_another_object_are_errors() -> None:
+    """
+    No build of another workspace, and no other build, is taken for the requested one.
+    """
+    workspace_id, build_id, other = (str(uuid.UUID(int=number)) for number in (7, 8, 9))
+    api = "https://coder.example.com/api/v2"
+    responses.post(
+        f"{api}/workspaces/{workspace_id}/builds",
+        json={"id": build_id, "workspace_id": other},
+        status=201,
+    )
+    responses.get(f"{api}/workspacebuilds/{build_id}", json={"id": other})
+    http = Client("https://coder.example.com", "0123456789-abcdefghijklmnopqrstuv")._http
+    with pytest.raises(DecodeError, match=r"another object: \$\.workspace_id"):
+        create_build(http, uuid.UUID(workspace_id), WorkspaceTransition.START)
+    with pytest.raises(DecodeError, match=r"another object: \$\.id"):
+        read_build(http, uuid.UUID(build_id))
 
 
 def test_an_exception_of_the_function_passes_through_and_the_build_continues(
@@ -633,7 +670,7 @@ def test_one_limit_covers_both_parts_of_a_restart(
 
 def test_a_deleted_workspace_is_not_found(workspace: EmbeddedWorkspace, client: Client) -> None:
     """
-    Also where it is deleted while a start waits for the end of the deletion.
+    The error is the same where it is deleted while a start waits for the end of the deletion.
     """
     ref = workspace.id
     deletion = workspace.start_build("delete")
@@ -684,7 +721,7 @@ def test_a_build_that_has_ended_is_not_canceled(
         client._http.call("PATCH", f"/workspacebuilds/{uuid.UUID(int=0)}/cancel")
 
 
-def test_a_cancellation_whose_answer_is_lost_is_looked_up(
+def test_after_a_cancellation_whose_answer_is_lost_the_build_is_read(
     deployment: Deployment, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
