@@ -598,14 +598,14 @@ def test_a_wait_survives_what_passes_and_raises_what_does_not(
         deployment.faults.add("refuse", route="build", status=503, times=3)
         assert client.start_workspace("dev", wait=True).status == "running"
         client.stop_workspace("dev", wait=True)
+        workspace.plans["start"] = FOREVER
         deployment.faults.add("refuse", route="build", status=403, message="No.")
         with pytest.raises(PermissionDeniedError, match=r"No\."):
             client.start_workspace("dev", wait=True)
         deployment.faults.add("refuse", route="build_logs_follow", status=403, message="No lines.")
         with pytest.raises(PermissionDeniedError, match=r"No lines\."):
-            client.stop_workspace("dev", wait=True, on_build_log=print)
+            client.start_workspace("dev", wait=True, on_build_log=print)
         deployment.faults.add("html", route="build", status=502, times=None)
-        workspace.plans["start"] = FOREVER
         with pytest.raises(BuildTimeoutError, match="cannot be read now: GET"):
             client.start_workspace("dev", wait=True, timeout=0.1)
 
