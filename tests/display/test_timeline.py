@@ -20,8 +20,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from coder_agents import Client, WorkspaceNotFoundError
-from coder_agents.display import Timeline, TimelineStep
-from coder_agents.display.timeline_steps import StepKind, StepStatus, steps_of
+from coder_agents.display import StepKind, StepStatus, Timeline, TimelineStep
+from coder_agents.display.timeline_steps import steps_of
 from coder_agents.schema import (
     ProvisionerJob,
     ProvisionerJobLog,
