@@ -22,6 +22,7 @@ release = version = __version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
+    "matplotlib.sphinxext.plot_directive",
     "myst_nb",  # includes myst_parser
     "sphinx_copybutton",
     "attrs_signatures",
@@ -46,6 +47,7 @@ copybutton_prompt_is_regexp = True
 # Each notebook is run, and a cell that raises, or writes to standard error, fails the build.
 os.environ["CODER_AGENTS_PROGRESS"] = "0"  # nobody is watching
 nb_execution_mode = "force"
+nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_output_stderr = "error"
@@ -73,7 +75,7 @@ nitpick_ignore_regex = [
     # Aliases that the argument's description spells out, and a name that annotations leave short.
     (
         r"py:class",
-        "Cert|Command|Data|File|FilePath|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
+        "Axes|Cert|Command|Data|DataFrame|File|FilePath|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
     ),
     # What only those who read the embedded deployment's source meet.
     (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing(\.\w+){2,3}"),
@@ -81,6 +83,11 @@ nitpick_ignore_regex = [
 
 # An annotation such as type[T] is taken for a field of that name, of which there are several.
 suppress_warnings = ["ref.python"]
+
+# The plots of the gallery are drawn in each build.
+plot_formats = ["svg"]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 
 # Every example meets a fresh embedded deployment, named by the environment as a real one would be.
 doctest_global_setup = "from embedded import start, stop; deployment, agent_id = start()"

@@ -20,8 +20,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from coder_agents import Client, WorkspaceNotFoundError
-from coder_agents.display import Timeline, TimelineStep
-from coder_agents.display.timeline_steps import StepKind, StepStatus, steps_of
+from coder_agents.display import StepKind, StepStatus, Timeline, TimelineStep
+from coder_agents.display.timeline_steps import steps_of
 from coder_agents.schema import (
     ProvisionerJob,
     ProvisionerJobLog,
@@ -254,7 +254,7 @@ def test_without_timings_all_scripts_are_one_step(
 
 def test_without_timings_an_agent_without_scripts_has_its_connection_alone() -> None:
     """
-    And so has an agent that has not begun its scripts.
+    The same holds for an agent that has not begun its scripts.
     """
     for own in (agent(), agent(scripts=(script("One"),), started_at=None)):
         assert steps_of(build(own), None, ())[-1].kind is StepKind.CONNECTION
