@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coder_agents.agent import Agent
     from coder_agents.batch import MetadataOfAgents
     from coder_agents.capabilities import Capabilities
-    from coder_agents.client import Client
+    from coder_agents.client import AgentSequence, Client, WorkspaceSequence
     from coder_agents.errors import (
         AgentNotConnectedError,
         AgentNotFoundError,
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     )
     from coder_agents.jobs import CompletedCommand, Job, JobInfo, Output, OutputStream
     from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
+    from coder_agents.representation import ResultList
     from coder_agents.streams import (
         AgentLog,
         BuildLogStream,
@@ -96,6 +97,7 @@ __all__ = [
     "AgentLog",
     "AgentNotConnectedError",
     "AgentNotFoundError",
+    "AgentSequence",
     "AgentShutDownError",
     "AmbiguousAgentError",
     "AmbiguousDevcontainerError",
@@ -150,6 +152,7 @@ __all__ = [
     "ReadyTimeoutError",
     "Reconnect",
     "RequestTimeoutError",
+    "ResultList",
     "ScriptConclusion",
     "ScriptReport",
     "ServerError",
@@ -171,6 +174,7 @@ __all__ = [
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",
     "WorkspacePendingError",
+    "WorkspaceSequence",
     "WorkspaceStoppedError",
     "__version__",
 ]
@@ -179,7 +183,7 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agent": "Agent",
-        "client": "Client",
+        "client": "AgentSequence Client WorkspaceSequence",
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
@@ -197,6 +201,7 @@ __getattr__, __dir__ = exports(
         ),
         "batch": "MetadataOfAgents",
         "jobs": "CompletedCommand Job JobInfo Output OutputStream",
+        "representation": "ResultList",
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (

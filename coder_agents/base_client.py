@@ -117,6 +117,11 @@ class BaseClient:
     def __repr__(self) -> str:
         return f"<Client {self._http.settings.url}>"
 
+    def _repr_html_(self) -> str:
+        from coder_agents.render.html import render_html_card
+
+        return render_html_card("Client", [("Deployment", self._http.settings.url)])
+
     def __enter__(self) -> Self:
         return self
 

@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 from coder_agents.agent import Agent
 from coder_agents.config import seconds_or_none, whole_number
 from coder_agents.errors import CoderError
+from coder_agents.render.html import render_html_table
+from coder_agents.render.line import counted
+from coder_agents.representation.tables import MAX_ROWS, without_empty
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams.by_agent import ByAgent
 from coder_agents.transport import WokenTogether
@@ -53,6 +56,16 @@ class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
     def __repr__(self) -> str:
         return f"<MetadataOfAgents of {len(self)}, {len(self.failures)} failed>"
 
+    def _repr_html_(self) -> str:
+        rows = [(agent.label, *item._cells()) for agent, items in self.items() for item in items]
+        hidden = len(rows) - MAX_ROWS
+        table = render_html_table(
+            *without_empty(("Agent", *WorkspaceAgentMetadata._columns), rows[:MAX_ROWS]),
+            caption=f"{counted(len(rows), 'item')} of {counted(len(self), 'agent')}",
+            skipped=(MAX_ROWS, hidden) if hidden > 0 else None,
+        )
+        return table + (self.failures._repr_html_() if self.failures else "")
+
 
 def read_metadata(
     agents: Iterable[Agent], *, timeout: float | None, workers: int
@@ -62,7 +75,7 @@ def read_metadata(
     """
     seconds_or_none("timeout", timeout)
     whole_number("workers", workers, least=1)
-    distinct = _distinct(several(agents))
+    each = distinct(several(agents))
     connections = WokenTogether()
 
     def read(agent: Agent) -> list[WorkspaceAgentMetadata] | CoderError:
@@ -71,11 +84,14 @@ def read_metadata(
         except CoderError as error:
             return error
 
-    answers = _of_each(distinct, read, connections.wake, workers)
-    return MetadataOfAgents(zip(distinct, answers, strict=True))
+    answers = _of_each(each, read, connections.wake, workers)
+    return MetadataOfAgents(zip(each, answers, strict=True))
 
 
-def _distinct(agents: Iterable[Agent]) -> list[Agent]:
+def distinct(agents: Iterable[Agent]) -> list[Agent]:
+    """
+    Return *agents*, each once.
+    """
     found: dict[uuid.UUID, Agent] = {}
     for agent in agents:
         found.setdefault(agent.id, agent)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import shlex
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from coder_agents.errors import (
     AgentNotFoundError,
@@ -42,8 +42,7 @@ from coder_agents.schema import (
 )
 from coder_agents.transport import HTTP, is_gone
 
-_PAGE = 100  # workspaces; each is some 20 KB of JSON
-_MINE = "owner:me"
+_PAGE = 100  # workspaces among which similar names are found
 
 _UNDER_WAY = frozenset(
     {
@@ -137,33 +136,6 @@ def _not_found(error: APIError, ref: Reference, near: Sequence[str]) -> Workspac
     if near:
         text += f"; similar names: {', '.join(owner + name for name in near)}"
     return WorkspaceNotFoundError(escape_controls(text), near=near)
-
-
-def search_workspaces(http: HTTP, query: str | None) -> Iterator[Workspace]:
-    """
-    Return a generator of the workspaces that *query* finds; None finds the caller's own.
-
-    Each page is requested when the page before it is used up.
-    """
-    if query is not None and not isinstance(query, str):
-        raise TypeError(f"query must be text such as {_MINE!r}, not a {type(query).__name__}")
-    return _pages(http, _MINE if query is None else query)
-
-
-def _pages(http: HTTP, query: str) -> Iterator[Workspace]:
-    seen: set[uuid.UUID] = set()
-    offset = 0
-    while True:
-        params = [("q", query), ("limit", str(_PAGE)), ("offset", str(offset))]
-        page = http.read(WorkspacesResponse, "GET", "/workspaces", params=params)
-        for workspace in page.workspaces:
-            # A workspace that was started or stopped meanwhile may have moved to the next page.
-            if workspace.id not in seen:
-                seen.add(workspace.id)
-                yield workspace
-        offset += len(page.workspaces)
-        if not page.workspaces or offset >= page.count:
-            return
 
 
 def select_agent(workspace: Workspace, name: str = "") -> WorkspaceAgent:

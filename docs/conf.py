@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.doctest",
     "myst_parser",
     "attrs_signatures",
+    "command_line",
     "docstring_sections",
     "exception_links",
     "public_names",
@@ -47,7 +48,7 @@ default_role = "py:obj"
 # Every other reference has to lead somewhere. These lead into other projects, whose inventories the
 # build would have to fetch, or are type variables, which have no page.
 _elsewhere = (
-    "abc|attrs|collections|datetime|email|enum|fsspec|http|itertools|os|pathlib|pickle|pytest|re|requests|ssl"
+    "abc|attrs|collections|datetime|email|enum|fsspec|http|itertools|os|pandas|pathlib|pickle|pyarrow|pytest|re|requests|ssl"
     "|subprocess|types|typing|uuid"
 )
 nitpick_ignore_regex = [

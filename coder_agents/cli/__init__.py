@@ -10,7 +10,11 @@ from __future__ import annotations
 import importlib.util
 import sys
 
+from coder_agents.lazy import listing
+
 __all__ = ["main"]
+
+__dir__ = listing(__name__)
 
 _REQUIRED = ("click", "rich")
 

@@ -198,11 +198,12 @@ class Copy:
 
     def _get(self, entry: Entry, path: str, advance: Advance) -> None:
         assert isinstance(self.source, AgentFiles)
-        is_new = not os.path.exists(path)
+        # The file is replaced by a new one, but an existing file keeps its mode.
+        mode = os.stat(path).st_mode if os.path.exists(path) else entry.mode & ~_umask()
         callback: Any = _Callback(advance)
         self.source.system.get_file(entry.source, path, callback=callback)
-        if is_new and entry.mode:
-            os.chmod(path, stat.S_IMODE(entry.mode) & 0o777 & ~_umask())
+        if entry.mode:
+            os.chmod(path, stat.S_IMODE(mode) & 0o777)
 
     def _put(self, entry: Entry, path: str, advance: Advance) -> None:
         assert isinstance(self.target, AgentFiles)

@@ -24,7 +24,7 @@ def report_failure(error: BaseException) -> int:
         report(_usage(error))
         return error.exit_code
     if isinstance(error, CoderError | ImportError | OSError | ValueError):
-        report(one_line(error))
+        report(f"{one_line(error)}{_advice(error)}")
     else:
         kind = type(error).__name__
         report(f"unexpected {kind}: {one_line(error)}; --debug shows where")
@@ -52,6 +52,17 @@ def one_line(error: BaseException) -> str:
         return f"{place}{error.strerror}"
     parts = (part.strip() for part in str(error).splitlines())
     return "; ".join(part for part in parts if part) or type(error).__name__
+
+
+def _advice(error: BaseException) -> str:
+    """
+    Return the command that helps, where the text of *error* names a method.
+    """
+    from coder_agents.errors import ConfigError, WorkspaceStoppedError
+
+    if isinstance(error, WorkspaceStoppedError):
+        return f"; or run: {NAME} start WORKSPACE, or {NAME} wait --start"
+    return f"; {NAME} doctor checks all settings" if isinstance(error, ConfigError) else ""
 
 
 def _usage(error: click.ClickException) -> str:

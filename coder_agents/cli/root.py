@@ -56,7 +56,7 @@ The first line of the help of each command, in chapters.
 """
 
 MODULES = {
-    "list": "listing",
+    "list": "workspaces",
     "wait": "waiting",
     "start": "builds",
     "stop": "builds",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,11 @@ import attrs
 
 from coder_agents import schema
 from coder_agents.agent import Agent
+from coder_agents.client.displays import DisplayMethods
+from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.client.workspaces import WorkspaceMethods
 from coder_agents.config import function_or_none
+from coder_agents.progress import waiting
 from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import MergedLogStream, StreamOptions
 
 
-class Client(WorkspaceMethods):
+class Client(WorkspaceMethods, DisplayMethods):
     """
     A client of a Coder deployment, with the rights of one token.
 
@@ -135,16 +138,26 @@ class Client(WorkspaceMethods):
             wait=True, timeout=timeout, on_build_log=on_build_log, deadline=deadline
         )
         before = BeforeAgents(self._workspaces, of_builds, start=start)
-        return wait_named(lambda: self.agent(ref), options, deadline, before.advance)
+        found: list[Agent] = []
 
-    def agents(self, query: str | None = None) -> Iterator[Agent]:
-        """
-        Return a generator of all agents of the workspaces that *query* finds.
+        def find() -> Agent:
+            found[:] = [self.agent(ref)]
+            return found[0]
 
-        `workspaces` describes *query*, and when requests are sent.
+        def describe() -> str:
+            return found[0]._describe() if found else f"{ref}: no agent yet"
+
+        with waiting(describe, on_log, on_state, on_build_log):
+            return wait_named(find, options, deadline, before.advance)
+
+    def agents(self, query: str | None = None) -> AgentSequence:
         """
-        found = self.workspaces(query)
-        return (self._agent(agent, each) for each in found for agent in each.latest_build.agents)
+        Return all agents of the workspaces that *query* finds, as a sequence.
+
+        `workspaces` describes *query*, and when requests are sent. The deployment does not report the
+        number of agents, so ``len`` reads all pages.
+        """
+        return AgentSequence(self.workspaces(query), self._agent)
 
     def metadata(
         self,
@@ -236,21 +249,19 @@ class Client(WorkspaceMethods):
         for unknown in set(after) - met:
             raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
 
-    def workspaces(self, query: str | None = None) -> Iterator[Workspace]:
+    def workspaces(self, query: str | None = None) -> WorkspaceSequence:
         """
-        Return a generator of the workspaces that *query* finds; None finds your own.
+        Return the workspaces that *query* finds, as a sequence; None finds your own.
 
         *query* is a search as in the dashboard, such as ``owner:me status:running``; an empty query
-        finds all workspaces that you may see. The generator sends one request for each hundred
-        workspaces, when it needs them. It yields no workspace twice. A workspace that is created,
-        started or stopped during the iteration may be missed.
+        finds all workspaces that you may see. The call reads the first hundred workspaces. The
+        sequence requests the others, a hundred at a time, when they are needed. Iterating yields no
+        workspace twice. A workspace that is created, started or stopped meanwhile may be missed.
 
-        Raises *BadRequestError*, in the iteration, for a query that the deployment does not
-        understand.
+        Raises *BadRequestError* for a query that the deployment does not understand, and *TypeError*,
+        before any request, for a *query* that is not text.
         """
-        from coder_agents.resolve import search_workspaces
-
-        return search_workspaces(self._http, query)
+        return WorkspaceSequence(self._http, query)
 
     def _agent(self, data: WorkspaceAgent, workspace: Workspace | None) -> Agent:
         return Agent(

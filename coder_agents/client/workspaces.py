@@ -12,6 +12,7 @@ from coder_agents.base_client import BaseClient
 from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
+    from coder_agents.representation import ResultList
     from coder_agents.schema import ProvisionerJobLog, Workspace, WorkspaceBuild
     from coder_agents.streams import BuildLogStream, StreamOptions
     from coder_agents.workspaces.options import BuildOptions
@@ -132,7 +133,7 @@ class WorkspaceMethods(BaseClient):
 
     def build_logs(
         self, ref: uuid.UUID | str | Workspace | WorkspaceBuild, after: int = 0
-    ) -> list[ProvisionerJobLog]:
+    ) -> ResultList[ProvisionerJobLog]:
         """
         Return the log of the latest build of the workspace that *ref* names, or of the build *ref*.
 
@@ -142,10 +143,11 @@ class WorkspaceMethods(BaseClient):
         impossible *after*.
         """
         from coder_agents.config import whole_number
+        from coder_agents.streams.bookmark import check_after
         from coder_agents.workspaces.builds import read_build_log
 
-        floor = whole_number("after", after, least=0)
-        return read_build_log(self._http, self._build_id(ref), floor)
+        check_after(whole_number("after", after, least=0))
+        return read_build_log(self._http, self._build_id(ref), after)
 
     def follow_build_logs(
         self,
@@ -165,8 +167,10 @@ class WorkspaceMethods(BaseClient):
         Raises what `workspace` raises, and *ValueError* or *TypeError* for an impossible *after*:
         the bookmark of another build is one.
         """
+        from coder_agents.streams.bookmark import check_after
         from coder_agents.workspaces.waiting import follow
 
+        check_after(after)
         self._http.check_open()
         chosen = choose_options(options, self._stream_options)
         return follow(self._http, self._build_id(ref), after, chosen)

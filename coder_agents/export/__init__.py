@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from coder_agents.export.files import write
     from coder_agents.export.frames import to_frame
     from coder_agents.export.positions import bookmarks
-    from coder_agents.export.records import records
+    from coder_agents.export.rows import records
 
 __all__ = ["bookmarks", "records", "to_arrow", "to_frame", "write"]
 
@@ -27,6 +27,6 @@ __getattr__, __dir__ = exports(
         "files": "write",
         "frames": "to_frame",
         "positions": "bookmarks",
-        "records": "records",
+        "rows": "records",
     },
 )

@@ -73,7 +73,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
-        if flock is not None:
+        if flock is not None:  # pragma: no branch (Windows)
             try:
                 flock(file, LOCK_EX | LOCK_NB)
             except BlockingIOError as error:

@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from coder_agents.agent import Agent
 from coder_agents.batch import MetadataOfAgents
+from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.export import command_rows, log_rows, start_rows, state_rows, workspace_rows
 from coder_agents.export.columns import NOBODY, Chunk, Kind, Owner, Table
+from coder_agents.representation import ResultList
 from coder_agents.schema import (
     ProvisionerJobLog,
+    Workspace,
     WorkspaceAgentListContainersResponse,
     WorkspaceAgentListeningPort,
     WorkspaceAgentLog,
@@ -52,6 +56,8 @@ _CLASSES_IN: Mapping[type, type] = {
     PortsStream: WorkspaceAgentListeningPort,
     ContainersStream: WorkspaceAgentListContainersResponse,
     MetadataOfAgents: WorkspaceAgentMetadata,
+    AgentSequence: Agent,
+    WorkspaceSequence: Workspace,
 }
 
 Pieces = Callable[[Iterable[Any]], Iterator[list[Any]]]
@@ -126,8 +132,8 @@ def chunks(objects: Any, pieces: Pieces, owner: Owner = NOBODY) -> Iterator[Chun
 
     Raises *TypeError* for an object that has no rows.
     """
-    held = next((_CLASSES_IN[base] for base in type(objects).__mro__ if base in _CLASSES_IN), None)
-    if held is not None:
+    held = _class_in(objects)
+    if held in KINDS:
         yield Chunk(KINDS[held], ())
     kind = _kind_of(objects)
     if kind is not None:
@@ -143,6 +149,15 @@ def chunks(objects: Any, pieces: Pieces, owner: Owner = NOBODY) -> Iterator[Chun
             yield from _of_list(piece, pieces, within)
     else:
         raise _no_rows(objects)
+
+
+def _class_in(objects: Any) -> Any:
+    """
+    Return the class of the objects that *objects* holds or would hold; None where it is not known.
+    """
+    if isinstance(objects, ResultList):
+        return objects._of
+    return next((_CLASSES_IN[base] for base in type(objects).__mro__ if base in _CLASSES_IN), None)
 
 
 def _of_list(items: Sequence[Any], pieces: Pieces, owner: Owner) -> Iterator[Chunk]:

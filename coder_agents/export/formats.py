@@ -14,7 +14,7 @@ from typing import Any, Literal
 import attrs
 
 from coder_agents.export.columns import Chunk, Column, Table, Type
-from coder_agents.export.records import records_of
+from coder_agents.export.rows import records_of
 from coder_agents.render import escape_controls
 from coder_agents.schema.times import format_time
 

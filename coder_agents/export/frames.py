@@ -4,9 +4,10 @@ Rows as a data frame of pandas.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from coder_agents.export.columns import Column, Type, Values
+from coder_agents.export.columns import Column, Table, Type, Values
 from coder_agents.export.gathered import gathered, is_utf8, without_surrogates
 from coder_agents.export.optional import needed
 
@@ -26,9 +27,19 @@ def to_frame(objects: Any) -> pandas.DataFrame:
     Raises *ImportError* where pandas is not installed, and what `records` raises.
     """
     with needed("export.to_frame"):
-        import pandas
+        import pandas  # noqa: F401
     found = gathered(objects)
-    arrays = {column.name: _array(column, values) for column, values in found.columns()}
+    return frame_of(found.table, found.values)
+
+
+def frame_of(table: Table, values: Sequence[Values]) -> pandas.DataFrame:
+    """
+    Return the *values* of each column of *table* as a data frame.
+    """
+    import pandas
+
+    columns = zip(table.columns, values, strict=True)
+    arrays = {column.name: _array(column, each) for column, each in columns}
     return pandas.DataFrame(arrays, copy=False)
 
 
@@ -55,10 +66,9 @@ def _dtype(column: Column) -> Any:
 def _text(values: Values) -> Any:
     import pandas
 
-    try:
-        return pandas.array(list(values), dtype=_text_dtype())
-    except UnicodeEncodeError:
-        return pandas.array(without_surrogates(values), dtype=_text_dtype())
+    # pandas 3 refuses half surrogate pairs, and earlier releases keep them.
+    texts = values if is_utf8(filter(None, values)) else without_surrogates(values)
+    return pandas.array(list(texts), dtype=_text_dtype())
 
 
 def _text_dtype() -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from coder_agents.export.chunks import check, chunks_of_one_table, many_at_once
-from coder_agents.export.columns import Column, Table, Values
+from coder_agents.export.columns import Table, Values
 
 NO_TABLE = Table("nothing", ())
 
@@ -27,12 +27,6 @@ class Gathered:
 
     table: Table
     values: list[Values]
-
-    def columns(self) -> list[tuple[Column, Values]]:
-        """
-        Return each column with its values.
-        """
-        return list(zip(self.table.columns, self.values, strict=True))
 
 
 def gathered(objects: Any) -> Gathered:

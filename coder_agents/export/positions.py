@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import attrs
 
+from coder_agents.config import whole_number
 from coder_agents.export.paths import PathLike
 from coder_agents.export.replacing import replaced
 from coder_agents.streams.bookmark import Bookmark
@@ -87,9 +88,10 @@ class Position:
     def _of_document(cls, document: Any) -> Self:
         if document["version"] != _VERSION:
             raise ValueError(f"the version is not {_VERSION}")
+        whole_number("length", document["length"], least=0)
         read = map(Bookmark.read_any, document["bookmarks"].values())
         return cls(
-            length=int(document["length"]),
+            length=document["length"],
             format=str(document["format"]),
             table=str(document["table"]),
             bookmarks={bookmark.agent_id: bookmark for bookmark in read},

@@ -33,8 +33,8 @@ def replaced(path: Path, *, stale: Path | None = None) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if stale is not None:
-            stale.unlink(missing_ok=True)
+        if stale is not None and os.path.exists(stale):
+            stale.unlink()
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

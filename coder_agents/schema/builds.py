@@ -4,18 +4,21 @@ The log of a build.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import attrs
 
 from coder_agents.render.escape import escape_controls, last_state, terminal_safe
+from coder_agents.representation import Represented
+from coder_agents.representation.cells import level
 from coder_agents.schema.enumerations import LogLevel, LogSource
 from coder_agents.schema.fields import Int64, identifying
 from coder_agents.schema.times import format_time
 
 
-@attrs.frozen(kw_only=True)
-class ProvisionerJobLog:
+@attrs.frozen(kw_only=True, repr=False)
+class ProvisionerJobLog(Represented):
     """
     One line of the log of a build.
 
@@ -39,6 +42,14 @@ class ProvisionerJobLog:
     log_level: LogLevel = LogLevel("")
     stage: str = ""
     output: str = ""
+
+    _columns = ("Time", "Level", "Stage", "Output")
+
+    def _cells(self) -> Sequence[object]:
+        return self.created_at, level(self.log_level), self.stage, [self.output]
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return (("Id", str(self.id)), *zip(self._columns, self._cells(), strict=True))
 
     def __str__(self) -> str:
         return terminal_safe(last_state(self.output) if self.output else f"==> {self.stage}")

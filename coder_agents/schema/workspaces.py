@@ -6,11 +6,15 @@ Other fields of the deployment's answers are ignored.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import attrs
 
+from coder_agents.render.html import Markup
+from coder_agents.representation.cells import names, problem, status, tables
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.agents import WorkspaceAgent
 from coder_agents.schema.enumerations import (
     BuildReason,
@@ -22,8 +26,8 @@ from coder_agents.schema.enumerations import (
 from coder_agents.schema.fields import NIL_UUID, identifying, maybe_absent
 
 
-@attrs.frozen(kw_only=True)
-class ProvisionerJob:
+@attrs.frozen(kw_only=True, repr=False)
+class ProvisionerJob(Represented):
     """
     The job of a provisioner that does a build.
 
@@ -68,8 +72,8 @@ _ENDED = frozenset(
 )
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceResource:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceResource(Represented):
     """
     A resource that a build created, such as a machine or a volume.
 
@@ -85,9 +89,15 @@ class WorkspaceResource:
     name: str = ""
     agents: tuple[WorkspaceAgent, ...] = maybe_absent(())
 
+    _first_fields = ("type", "name")
+    _columns = ("Type", "Resource", "Agents")
 
-@attrs.frozen(kw_only=True)
-class WorkspaceBuild:
+    def _cells(self) -> Sequence[object]:
+        return self.type, self.name, names([agent.name for agent in self.agents])
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceBuild(Represented):
     """
     One start, stop or deletion of a workspace.
 
@@ -129,6 +139,32 @@ class WorkspaceBuild:
     deadline: datetime | None = None
     status: WorkspaceStatus = WorkspaceStatus("")
 
+    _first_fields = ("workspace_name", "build_number", "transition", "status", "id")
+    _columns = ("Workspace", "Build", "Transition", "Status", "Reason", "Created", "Error")
+
+    def _cells(self) -> Sequence[object]:
+        return (
+            self.workspace_name,
+            self.build_number,
+            self.transition,
+            status(self.status),
+            self.reason,
+            self.created_at,
+            problem(self.job.error),
+        )
+
+    def _title(self) -> str:
+        return f"Build {self.build_number} of {self.workspace_name}"
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        _, _, *cells = zip(self._columns, self._cells(), strict=True)
+        yield from cells
+        yield "Job", status(self.job.status)
+        yield "Id", self.id
+
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.resources, self.agents)
+
     @property
     def agents(self) -> tuple[WorkspaceAgent, ...]:
         """
@@ -137,8 +173,8 @@ class WorkspaceBuild:
         return tuple(agent for resource in self.resources for agent in resource.agents)
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceHealth:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceHealth(Represented):
     """
     Whether the agents of a workspace are healthy.
 
@@ -151,8 +187,8 @@ class WorkspaceHealth:
     failing_agents: tuple[UUID, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
-class Workspace:
+@attrs.frozen(kw_only=True, repr=False)
+class Workspace(Represented):
     """
     A workspace, with its latest build.
 
@@ -182,9 +218,40 @@ class Workspace:
     last_used_at: datetime | None = None
     health: WorkspaceHealth = WorkspaceHealth()
 
+    _first_fields = ("name", "owner_name", "latest_build", "id")
+    _columns = ("Workspace", "Status", "Agents", "Template", "Build", "Last used", "Outdated")
 
-@attrs.frozen(kw_only=True)
-class WorkspacesResponse:
+    def _cells(self) -> Sequence[object]:
+        build = self.latest_build
+        return (
+            self._title(),
+            status(build.status),
+            names([agent.name for agent in build.agents]),
+            self.template_name,
+            build.build_number,
+            self.last_used_at,
+            "yes" if self.outdated else "",
+        )
+
+    def _title(self) -> str:
+        return "/".join(filter(None, (self.owner_name, self.name)))
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        build = self.latest_build
+        yield "Status", status(build.status)
+        yield "Build", f"{build.build_number:,} ({build.transition}, {build.reason})"
+        yield "Error", problem(build.job.error)
+        yield "Template", self.template_name + ", outdated" * self.outdated
+        yield "Created", self.created_at
+        yield "Last used", self.last_used_at
+        yield "Id", self.id
+
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.latest_build.agents)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspacesResponse(Represented):
     """
     A page of workspaces.
 
@@ -195,3 +262,9 @@ class WorkspacesResponse:
 
     workspaces: tuple[Workspace, ...] = identifying(())
     count: int = 0
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return (("Count", self.count),)
+
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.workspaces)

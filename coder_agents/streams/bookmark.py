@@ -34,6 +34,23 @@ def check_id(number: int) -> None:
         raise ValueError(f"after must be an id, which is below 2**63, not {number}")
 
 
+def check_after(after: int | str) -> None:
+    """
+    Raise *ValueError* or *TypeError* where *after* is neither an id nor the bookmark of any log.
+    """
+    if isinstance(after, str):
+        _parts(after)
+    else:
+        check_id(whole_number("after", after, least=0))
+
+
+def _parts(text: str) -> re.Match[str]:
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text[:80]!r} is neither a bookmark nor an id")
+    return found
+
+
 @attrs.frozen
 class Bookmark:
     """
@@ -72,9 +89,7 @@ class Bookmark:
 
         Raises *ValueError* where *text* is no bookmark, or is the bookmark of another log.
         """
-        found = _FORM.fullmatch(text)
-        if found is None:
-            raise ValueError(f"{text[:80]!r} is neither a bookmark nor an id")
+        found = _parts(text)
         if found[1] != str(agent_id):
             raise ValueError(
                 f"the bookmark belongs to {owner} {found[1]}, but this is {owner} {agent_id}"

@@ -37,7 +37,7 @@ class LogStream(Stream[WorkspaceAgentLog]):
     @property
     def _agent(self) -> Any:
         engine = cast("FeedEngine[WorkspaceAgentLog]", self._core.engine)
-        return cast("LogFeed", engine.feed).agent
+        return cast("LogFeed", engine.feed).log.agent
 
     @property
     def last_id(self) -> int | None:

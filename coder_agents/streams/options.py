@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from coder_agents.config import function_or_none, positive_seconds, whole_number
+from coder_agents.representation.objects import Represented
 from coder_agents.streams.pauses import PAUSES, Pauses
 from coder_agents.streams.reconnect import Reconnect
 
@@ -114,8 +115,8 @@ def choose_options(
     return given
 
 
-@attrs.frozen(kw_only=True)
-class StreamStats:
+@attrs.frozen(kw_only=True, repr=False)
+class StreamStats(Represented):
     """
     The counts of a stream so far.
 

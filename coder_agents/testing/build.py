@@ -69,6 +69,7 @@ class EmbeddedBuild:
         transition: ``start``, ``stop`` or ``delete``.
         agents: the agents that it created, without deleted sub-agents.
         job_status: the status of its job.
+        queue: while it is pending, how many jobs are before it, and how many are pending.
         log: the lines of its log.
         timings: the steps of its provisioner.
         error: why it failed.
@@ -94,6 +95,7 @@ class EmbeddedBuild:
         self.error = ""
         self.error_code = JobErrorCode("")
         self.agents: list[EmbeddedAgent] = []
+        self.queue = (0, 0)
         self.log = BuildLog(self._state.take_build_log_id, now=self._state.now)
         self.timings: tuple[ProvisionerTiming, ...] = ()
         self._changing = threading.Lock()

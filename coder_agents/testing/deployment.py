@@ -14,7 +14,6 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +24,7 @@ from coder_agents.testing.connection import Connection
 from coder_agents.testing.connections import Connections
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.faults import Faults
+from coder_agents.testing.headers import headers_of_answers
 from coder_agents.testing.http import Request, RequestReader
 from coder_agents.testing.machine import Machine
 from coder_agents.testing.metadata import Metadata
@@ -332,7 +332,7 @@ class Deployment:
         exchange = Exchange(
             connection,
             request,
-            headers=self._headers(),
+            headers=headers_of_answers(self._state),
             ping_interval=self._ping_interval,
             liveness=(self.pong_timeout, self._state.release.pong_reason),
             faults=self.faults.claim(call.name, kept=kept, request=request),
@@ -341,11 +341,3 @@ class Deployment:
         if response is not None:
             exchange.respond(response)
         return response is not None
-
-    def _headers(self) -> tuple[tuple[str, str], ...]:
-        cookie = f"csrf_token={secrets.token_urlsafe(32)}; Path=/; HttpOnly; SameSite=Lax"
-        return (
-            ("Date", format_datetime(self._state.now(), usegmt=True)),
-            ("Set-Cookie", cookie),
-            ("X-Coder-Build-Version", self._state.release.version),
-        )

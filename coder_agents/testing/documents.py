@@ -253,14 +253,15 @@ def job(found: EmbeddedBuild) -> dict[str, Any]:
     Return the job of a build.
     """
     state = found.workspace.state
+    position, size = found.queue if found.job_status == ProvisionerJobStatus.PENDING else (0, 0)
     document: dict[str, Any] = {
         "id": found.job_id,
         "created_at": found.created_at,
         "status": found.job_status,
         "file_id": state.template_version_id,
         "tags": {},
-        "queue_position": 0,
-        "queue_size": 0,
+        "queue_position": position,
+        "queue_size": size,
         "organization_id": state.organization_id,
         "input": {"workspace_build_id": found.id},
         "type": "workspace_build",

@@ -4,7 +4,7 @@ Builds that go by themselves, as a provisioner makes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -23,6 +23,10 @@ _STEPS = (
 )
 
 
+def _lines(log: str | Iterable[str]) -> tuple[str, ...]:
+    return tuple(log.splitlines() if isinstance(log, str) else log)
+
+
 @attrs.frozen(kw_only=True)
 class BuildPlan:
     """
@@ -33,7 +37,8 @@ class BuildPlan:
         running: seconds from then until the build ends; None for never: a test ends it.
         canceling: seconds from the cancellation of a running build until it is canceled; None for
             never: a test finishes the cancellation.
-        log: the lines that the provisioner writes, at equal intervals while the build runs.
+        log: the lines that the provisioner writes, or one text of several lines, at equal
+            intervals while the build runs.
         error: why the build fails; empty for a build that succeeds.
         error_code: the code of *error*, such as ``INSUFFICIENT_QUOTA``.
     """
@@ -41,7 +46,7 @@ class BuildPlan:
     pending: float | None = 0.0
     running: float | None = 0.0
     canceling: float | None = 0.0
-    log: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    log: tuple[str, ...] = attrs.field(default=(), converter=_lines)
     error: str = ""
     error_code: str = ""
 

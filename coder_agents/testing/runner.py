@@ -48,8 +48,12 @@ class Runner:
         Run *work* in a new thread, and return the thread.
         """
         thread = threading.Thread(target=work, name=f"deployment-{self._name}", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        with self._lock:  # only now: `stop` joins these threads, in another thread
+            self._threads.append(thread)
+            missed = self._stopped.is_set()
+        if missed:
+            thread.join()
         return thread
 
     def pause(self, seconds: float) -> bool:
@@ -67,10 +71,10 @@ class Runner:
         """
         with self._lock:
             self._stopped.set()
-            runs = list(self._runs)
+            runs, threads = list(self._runs), list(self._threads)
         for run in runs:
             run.kill()
-        for thread in self._threads:
+        for thread in threads:
             thread.join()
         for run in runs:
             run.close()

@@ -96,7 +96,7 @@ class EmbeddedWorkspace:
 
         Raises:
             ValueError: the transition is unknown.
-            BuildActiveError: a build of the workspace is under way.
+            RuntimeError: a build of the workspace is under way.
         """
         with self._requesting:
             if self.latest_build.active:

@@ -5,10 +5,12 @@ The requests about the builds of workspaces.
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 from coder_agents.errors import BadRequestError, BuildEndedError, CoderError
 from coder_agents.errors.api import as_kind
 from coder_agents.render import escape_controls
+from coder_agents.representation import ResultList
 from coder_agents.schema import (
     ProvisionerJobLog,
     ProvisionerJobStatus,
@@ -56,15 +58,17 @@ def read_build(http: HTTP, build_id: uuid.UUID) -> WorkspaceBuild:
     return build
 
 
-def read_build_log(http: HTTP, build_id: uuid.UUID, floor: int = 0) -> list[ProvisionerJobLog]:
+def read_build_log(
+    http: HTTP, build_id: uuid.UUID, floor: int = 0
+) -> ResultList[ProvisionerJobLog]:
     """
     Return the lines of the log of the build *build_id* after the id *floor*.
     """
     path = quoted("workspacebuilds", build_id, "logs")
     body = http.call("GET", path, params=after(floor))
-    return decoded(
-        body, lambda text: from_json(text, list[ProvisionerJobLog]), "GET", http.url(path)
-    )
+    read = partial(from_json, cls=list[ProvisionerJobLog])
+    logs = decoded(body, read, "GET", http.url(path))
+    return ResultList(logs, of=ProvisionerJobLog)
 
 
 def cancel_build(http: HTTP, build_id: uuid.UUID) -> WorkspaceBuild:

@@ -24,7 +24,7 @@ from coder_agents.schema import (
     Workspace,
     WorkspaceBuild,
 )
-from coder_agents.streams import StreamOptions
+from coder_agents.streams import StreamEnd, StreamOptions
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.build_logs import BuildLogStream, follow_build_log
 from coder_agents.streams.build_sources import BuildSources
@@ -61,6 +61,7 @@ class BuildWait:
         self._options = options
         self._stream_options = stream_options
         self._after: int | str = 0  # where the log continues
+        self._has_all_lines = False
         self._trouble: CoderError | None = None
 
     def run(self) -> WorkspaceBuild:
@@ -76,6 +77,7 @@ class BuildWait:
             self._pass_on_lines()
             self._read()
             if self._build.job.ended:
+                self._catch_up()
                 return self._build
             if not deadline.left:
                 raise self._timed_out()
@@ -101,7 +103,21 @@ class BuildWait:
         with stream:
             while (line := self._try(lambda: stream.poll(self._left))) is not None:
                 on_build_log(line)
+                if not self._options.deadline.left:
+                    break  # a log that is always written does not delay the end
         self._after = stream.bookmark
+        self._has_all_lines = stream.end is StreamEnd.BUILD_ENDED
+
+    def _catch_up(self) -> None:
+        """
+        Pass on the lines that the stream did not bring before the build ended.
+        """
+        on_build_log = self._options.on_build_log
+        if on_build_log is None or self._has_all_lines:
+            return
+        floor = Bookmark.begin(self._after, self._build.id, owner="build").floor
+        for line in self._try(lambda: read_build_log(self._http, self._build.id, floor)) or ():
+            on_build_log(line)
 
     def _follow(self) -> BuildLogStream:
         return follow(self._http, self._build.id, self._after, self._stream_options)

@@ -17,7 +17,7 @@ import pytest
 
 from coder_agents import TransportError
 from coder_agents.cli import exits, main, program, root
-from coder_agents.cli.commands import listing
+from coder_agents.cli.commands import workspaces
 from coder_agents.cli.failures import one_line, report_failure
 from coder_agents.cli.root import COMMANDS
 from coder_agents.errors import CommandTimeoutError, ReadyTimeoutError, RequestTimeoutError
@@ -224,7 +224,7 @@ def test_each_end_has_its_code(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(listing.list_command, "callback", fail)
+    monkeypatch.setattr(workspaces.list_command, "callback", fail)
     ended = run("list")
     assert ended.status == code
     assert ("unexpected RuntimeError: odd; --debug shows where" in ended.err) is (

@@ -5,7 +5,7 @@ The commands ``start``, ``stop`` and ``restart``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +16,8 @@ from coder_agents.cli.settings import Settings
 if TYPE_CHECKING:
     from coder_agents.schema import WorkspaceBuild
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def build_options(function: F) -> F:
+def build_options(function: Callable[..., None]) -> Callable[..., None]:
     """
     Add the argument and the options that the three commands share.
     """

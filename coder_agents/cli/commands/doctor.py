@@ -14,7 +14,7 @@ from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from coder_agents.cli.doctor import Finding
+    from coder_agents.cli.doctor import Result
     from coder_agents.cli.screen import Screen
 
 _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
@@ -38,17 +38,17 @@ def doctor_command(settings: Settings, ref: str | None) -> int:
     from coder_agents.cli.screen import output
 
     screen, status = output(), exits.DONE
-    for finding in check(settings, ref):
-        status = exits.FAILED if finding.state == "failed" else status
-        _write(screen, finding)
+    for result in check(settings, ref):
+        status = exits.FAILED if result.state == "failed" else status
+        _write(screen, result)
         screen.flush()  # the next check may take seconds
     return status
 
 
-def _write(screen: Screen, finding: Finding) -> None:
+def _write(screen: Screen, result: Result) -> None:
     from coder_agents.cli.tables import tab_separated
 
-    row = finding.state, finding.name, finding.text, finding.advice
+    row = result.state, result.name, result.text, result.advice
     if not screen.is_terminal:
         screen.line(tab_separated(row))
         return
@@ -61,8 +61,8 @@ def _write(screen: Screen, finding: Finding) -> None:
     table.add_column(width=7)
     table.add_column(width=12)
     table.add_column(overflow="fold")
-    state = Text(finding.state, style=_COLOURS[finding.state])
-    table.add_row(state, finding.name, Text(escape_controls(finding.text)))
-    if finding.advice:
-        table.add_row("", "", Text(escape_controls(finding.advice), style="bold"))
+    state = Text(result.state, style=_COLOURS[result.state])
+    table.add_row(state, result.name, Text(escape_controls(result.text)))
+    if result.advice:
+        table.add_row("", "", Text(escape_controls(result.advice), style="bold"))
     screen.console.print(table)

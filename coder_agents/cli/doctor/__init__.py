@@ -4,7 +4,10 @@ The checks of ``coder-agents doctor``.
 
 from __future__ import annotations
 
-from coder_agents.cli.doctor.finding import Finding
+from coder_agents.cli.doctor.result import Result
 from coder_agents.cli.doctor.visit import check
+from coder_agents.lazy import listing
 
-__all__ = ["Finding", "check"]
+__all__ = ["Result", "check"]
+
+__dir__ = listing(__name__)

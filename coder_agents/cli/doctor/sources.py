@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from coder_agents.cli.doctor.finding import Finding, failed, ok
+from coder_agents.cli.doctor.result import Result, failed, ok
 from coder_agents.cli.failures import one_line
 from coder_agents.cli.settings import Settings
 from coder_agents.config import deployment_url, with_scheme
@@ -18,7 +18,7 @@ _NO_URL = "set CODER_URL, or run `coder login`"
 _NO_TOKEN = "set CODER_SESSION_TOKEN to what `coder tokens create` prints, or run `coder login`"
 
 
-def check_sources(settings: Settings, variables: Mapping[str, str]) -> Iterator[Finding]:
+def check_sources(settings: Settings, variables: Mapping[str, str]) -> Iterator[Result]:
     """
     Yield which URL and which source of the token apply, and which other settings are set.
     """

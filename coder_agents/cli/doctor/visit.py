@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from coder_agents import APIError, AuthenticationError, CoderError, ConfigError, StreamOptions
-from coder_agents.cli.doctor.finding import Finding, failed, ok, skipped
+from coder_agents.cli.doctor.result import Result, failed, ok, skipped
 from coder_agents.cli.doctor.sources import check_sources, without_password
 from coder_agents.cli.failures import one_line
 from coder_agents.cli.settings import Settings
@@ -31,23 +31,23 @@ _TIMEOUT = (5.0, 15.0)
 _LATER = ("deployment", "tls", "clock", "user", "agents", "websocket", "metadata", "commands")
 
 
-def check(settings: Settings, ref: str | None) -> Iterator[Finding]:
+def check(settings: Settings, ref: str | None) -> Iterator[Result]:
     """
-    Yield the findings of all checks; *ref* names an agent to check, None takes the first that is connected.
+    Yield the results of all checks; *ref* names an agent to check, None takes the first that is connected.
     """
-    findings = list(check_sources(settings, os.environ))
-    yield from findings
+    results = list(check_sources(settings, os.environ))
+    yield from results
     try:
         client = settings.client(timeout=_TIMEOUT, retries=0)
     except (CoderError, ValueError) as error:
-        if not any(each.state == "failed" for each in findings):
+        if not any(each.state == "failed" for each in results):
             yield failed("settings", one_line(error))
         yield from _skipped(_LATER, "the settings are not complete")
         return
-    yield from _Visit(client, ref).findings()
+    yield from _Visit(client, ref).results()
 
 
-def _skipped(names: tuple[str, ...], text: str) -> Iterator[Finding]:
+def _skipped(names: tuple[str, ...], text: str) -> Iterator[Result]:
     for name in names:
         yield skipped(name, text)
 
@@ -61,14 +61,14 @@ class _Visit:
         self._client = client
         self._ref = ref
 
-    def findings(self) -> Iterator[Finding]:
+    def results(self) -> Iterator[Result]:
         """
-        Yield the findings, in order.
+        Yield the results, in order.
         """
         reached = True
-        for finding in (self._proxy(), *self._deployment()):
-            yield finding
-            reached = reached and finding.state != "failed"
+        for result in (self._proxy(), *self._deployment()):
+            yield result
+            reached = reached and result.state != "failed"
         if not reached:
             yield from _skipped(_LATER[2:], "the deployment cannot be reached")
             return
@@ -78,17 +78,20 @@ class _Visit:
         if user.state == "failed":
             yield from _skipped(_LATER[4:], "the token is not accepted")
             return
-        agent, finding = self._agent()
-        yield finding
+        agent, result = self._agent()
+        yield result
         if agent is None:
             yield from _skipped(_LATER[5:], "there is no agent to check it with")
         else:
             yield self._websocket(agent)
             yield self._metadata(agent)
-            yield self._commands(agent)
+            if result.state == "failed":
+                yield skipped("commands", "the agent is not connected")
+            else:
+                yield self._commands(agent)
         yield self._capabilities()
 
-    def _proxy(self) -> Finding:
+    def _proxy(self) -> Result:
         http = self._client._http
         try:
             http.check_surroundings()
@@ -97,7 +100,7 @@ class _Visit:
             return failed("proxy", one_line(error), "correct the variable, such as HTTPS_PROXY")
         return ok("proxy", without_password(proxy) if proxy else "none")
 
-    def _deployment(self) -> Iterator[Finding]:
+    def _deployment(self) -> Iterator[Result]:
         settings = self._client._http.settings
         began = time.monotonic()
         try:
@@ -116,7 +119,7 @@ class _Visit:
             trusted = "the usual authorities" if settings.verify is True else settings.verify
             yield ok("tls", f"the certificate is valid by {trusted}")
 
-    def _clock(self) -> Finding:
+    def _clock(self) -> Result:
         try:
             skew = clock_skew(self._client._http)
         except CoderError as error:
@@ -130,13 +133,13 @@ class _Visit:
         text = f"the clock of this machine is {abs(seconds):.0f} s {word} the deployment's"
         return failed("clock", text, "set both by NTP: --since compares times of both")
 
-    def _user(self) -> Finding:
+    def _user(self) -> Result:
         try:
             return ok("user", self._client.me().username)
         except CoderError as error:
             return failed("user", one_line(error), _advice(error))
 
-    def _agent(self) -> tuple[Agent | None, Finding]:
+    def _agent(self) -> tuple[Agent | None, Result]:
         try:
             if self._ref is not None:
                 agent = self._client.agent(self._ref)
@@ -150,7 +153,7 @@ class _Visit:
             return None, ok("agents", f"{text}; name another one as an argument")
         return connected[0], ok("agents", f"{text}; checked with {connected[0].label}")
 
-    def _websocket(self, agent: Agent) -> Finding:
+    def _websocket(self, agent: Agent) -> Result:
         options = attrs.evolve(StreamOptions(), reconnect=None)
         began = time.monotonic()
         try:
@@ -161,7 +164,7 @@ class _Visit:
             advice = "a proxy or balancer in between has to pass the header Upgrade: websocket"
             return failed("websocket", one_line(error), advice)
 
-    def _metadata(self, agent: Agent) -> Finding:
+    def _metadata(self, agent: Agent) -> Result:
         try:
             items = agent.metadata()
         except (CoderError, OSError) as error:
@@ -169,14 +172,14 @@ class _Visit:
             return failed("metadata", one_line(error), advice)
         return ok("metadata", f"{len(items)} items")
 
-    def _commands(self, agent: Agent) -> Finding:
+    def _commands(self, agent: Agent) -> Result:
         try:
             done = agent.run("true", timeout=_TIMEOUT[1])
         except (CoderError, OSError) as error:
             return failed("commands", one_line(error), "the agent needs a POSIX shell")
         return ok("commands", f"a command ran in {1_000 * done.duration:.0f} ms")
 
-    def _capabilities(self) -> Finding:
+    def _capabilities(self) -> Result:
         known = attrs.asdict(self._client.capabilities)
         has = [name for name, value in known.items() if value is True]
         lacks = [name for name, value in known.items() if value is False]
@@ -184,7 +187,7 @@ class _Visit:
         return ok("capabilities", f"{text}; lacks {', '.join(lacks)}" if lacks else text)
 
 
-def _state_of(agent: Agent) -> Finding:
+def _state_of(agent: Agent) -> Result:
     text = f"{agent.label} is {agent.status}, {agent.lifecycle_state}"
     if agent.status == WorkspaceAgentStatus.CONNECTED:
         return ok("agents", text)

@@ -12,7 +12,7 @@ State = Literal["ok", "failed", "skipped"]
 
 
 @attrs.frozen
-class Finding:
+class Result:
     """
     The result of one check.
 
@@ -29,22 +29,22 @@ class Finding:
     advice: str = ""
 
 
-def ok(name: str, text: str) -> Finding:
+def ok(name: str, text: str) -> Result:
     """
-    Return the finding that *name* is as it should be.
+    Return the result that *name* is as it should be.
     """
-    return Finding("ok", name, text)
+    return Result("ok", name, text)
 
 
-def failed(name: str, text: str, advice: str = "") -> Finding:
+def failed(name: str, text: str, advice: str = "") -> Result:
     """
-    Return the finding that *name* is not as it should be.
+    Return the result that *name* is not as it should be.
     """
-    return Finding("failed", name, text, advice)
+    return Result("failed", name, text, advice)
 
 
-def skipped(name: str, text: str) -> Finding:
+def skipped(name: str, text: str) -> Result:
     """
-    Return the finding that *name* was not checked.
+    Return the result that *name* was not checked.
     """
-    return Finding("skipped", name, text)
+    return Result("skipped", name, text)
