@@ -63,7 +63,7 @@ class LogsContent:
         lines = render_html_output(
             f"{_begin(log)}{_cut(last_state(log.output))}" for log in self.logs
         )
-        return render_html_card(self._heading(), (), below=lines)
+        return render_html_card(self._heading(), (), below=[lines])
 
     def changes(self) -> Sequence[str]:
         """

@@ -251,7 +251,7 @@ def test_a_command_that_runs_is_shown(
     screen.begin()
     go = tmp_path / "go"
     command = f"until test -e {go}; do sleep 0.05; done"
-    waited = _released_when(screen, "dev.main: 'until test -e", go)
+    waited = _released_when(screen, "dev.main: ", go)
     assert agent.run(command).returncode == 0
     assert waited.ended() is None
     screen.clear()
