@@ -191,6 +191,9 @@ class GrowingFile:
                 found = file.read(len(head))
         if not found.startswith(head):
             raise ValueError(f"{self._target.path.name} has other columns in its first line")
+        self._file.seek(-1, os.SEEK_END)
+        if not self._target.is_gzip and self._file.read(1) != b"\n":
+            raise ValueError(f"{self._target.path.name} does not end with a newline")
 
 
 def _of_stream(stream: LogStreams, is_new: IsNew) -> Iterator[Step]:
@@ -235,9 +238,14 @@ def _of_objects(objects: Any) -> Iterator[Step]:
     """
     pending: list[Chunk] = []
     committed = float("-inf")
-    for chunk in chunks_of_one_table(objects, one_by_one):
-        pending.append(chunk)
-        if time.monotonic() - committed >= _INTERVAL:
-            yield pending, {}
-            pending, committed = [], time.monotonic()
+    try:
+        for chunk in chunks_of_one_table(objects, one_by_one):
+            pending.append(chunk)
+            if time.monotonic() - committed >= _INTERVAL:
+                yield pending, {}
+                pending, committed = [], time.monotonic()
+    except (Exception, KeyboardInterrupt):
+        # No stream yields these rows again.
+        yield pending, {}
+        raise
     yield pending, {}

@@ -189,7 +189,7 @@ def chunk_of_stream(stream: Stream[Any], lines: Sequence[Any]) -> Chunk:
     Return the chunk of *lines*, which *stream*, of logs, has just yielded.
     """
     owner = _owner_of_stream(stream) if isinstance(stream, LogStream) else NOBODY
-    return Chunk(KINDS[_CLASSES_IN[type(stream)]], lines, owner)
+    return Chunk(KINDS[_class_in(stream)], lines, owner)
 
 
 def _owner_of_stream(stream: LogStream) -> Owner:

@@ -366,6 +366,11 @@ def test_rows_of_another_table_are_refused(tmp_path: Path) -> None:
         position_path(tmp_path / name).unlink()
         with pytest.raises(ValueError, match="has other columns in its first line"):
             export.write([log], tmp_path / name, append=True)
+    export.write([PORT], tmp_path / "z.csv")
+    whole = (tmp_path / "z.csv").read_bytes()
+    (tmp_path / "z.csv").write_bytes(whole.rstrip())
+    with pytest.raises(ValueError, match=r"z\.csv does not end with a newline"):
+        export.write([PORT], tmp_path / "z.csv", append=True)
 
 
 @pytest.mark.parametrize(
@@ -475,3 +480,18 @@ def test_the_log_of_a_build_can_be_appended(
             assert export.write(stream, path, append=True) == count
     assert outputs(path) == expected
     assert set(export.bookmarks(path)) == {build.id}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_rows_before_an_error_are_in_the_file(error: type[BaseException], path: Path) -> None:
+    """
+    An iterable that fails has its earlier rows in the file, as none of them comes again.
+    """
+
+    def ports() -> Iterator[WorkspaceAgentListeningPort]:
+        yield from [PORT] * 3
+        raise error
+
+    with pytest.raises(error):
+        export.write(ports(), path, append=True)
+    assert len(path.read_bytes().splitlines()) == 3
