@@ -4,6 +4,7 @@ The options before a command: the deployment, the token, and whether tracebacks 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,10 @@ class Settings:
         Raises *ConfigError* where a setting is missing or malformed.
         """
         from coder_agents import Client
+        from coder_agents.progress import VARIABLE
 
+        # The commands have progress of their own, and two bars would be drawn over each other.
+        os.environ[VARIABLE] = "0"
         client = Client.from_env(self.url, self.token(), **options)
         if context := click.get_current_context(silent=True):
             context.call_on_close(client.close)

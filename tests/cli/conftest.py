@@ -106,6 +106,8 @@ def environment(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("CODER_URL", deployment.url)
     monkeypatch.setenv("CODER_SESSION_TOKEN", deployment.token)
     monkeypatch.setenv("CODER_CONFIG_DIR", str(tmp_path / "none"))
+    monkeypatch.setenv("CODER_AGENTS_COMPLETION_TIMEOUT", "60")  # a slow machine is no failure
+    monkeypatch.setenv("CODER_AGENTS_PROGRESS", "0")  # as the program sets it for its process
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.chdir(tmp_path)

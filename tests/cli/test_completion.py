@@ -15,8 +15,8 @@ from pathlib import Path
 import click
 import pytest
 
-from coder_agents.cli import names, program
-from coder_agents.cli.names import complete
+from coder_agents.cli import program
+from coder_agents.cli.names import _SECONDS, VARIABLE, _limit, complete
 from coder_agents.cli.root import root
 from coder_agents.cli.settings import Settings
 from coder_agents.testing import Deployment
@@ -98,11 +98,23 @@ def test_a_slow_deployment_is_not_waited_for(
     """
     After the limit there are no names, though the answer would come.
     """
-    monkeypatch.setattr(names, "SECONDS", 0.2)
+    monkeypatch.setenv(VARIABLE, "0.2")
     began = time.monotonic()
     with deployment.unreachable():
         assert found(context, "de") == []
     assert time.monotonic() - began < SECONDS / 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5", 5), ("", _SECONDS), ("x", _SECONDS), ("-1", _SECONDS), ("inf", _SECONDS)],
+)
+def test_the_limit_can_be_set(monkeypatch: pytest.MonkeyPatch, text: str, seconds: float) -> None:
+    """
+    The limit is that of the environment, where that is a number of seconds.
+    """
+    monkeypatch.setenv(VARIABLE, text)
+    assert _limit() == seconds
 
 
 def test_hostile_names_do_not_reach_the_shell(
@@ -195,6 +207,6 @@ def test_a_shell_completes_names(
         capture_output=True,
         text=True,
         env=shell_environment,
-        timeout=SECONDS,
+        timeout=3 * SECONDS,
     )
     assert "dev.main" in ended.stdout, ended.stderr

@@ -108,6 +108,9 @@ def runs(
             typed="hello\r",
             after="begun",
         ),
+        "top in a terminal": lambda: in_terminal(
+            variables, "top", "dev", typed="q", after="dev.main"
+        ),
         "leave a terminal": lambda: in_terminal(
             variables, "terminal", "dev", "--", "echo begun; sleep 60", typed="\r~.", after="begun"
         ),
@@ -262,6 +265,15 @@ def test_a_person_uses_a_terminal(runs: Runs) -> None:
     ended = runs("terminal in a terminal")
     assert ended.status == 0
     assert "got hello" in ended.text
+
+
+def test_a_person_leaves_the_dashboard(runs: Runs) -> None:
+    """
+    The dashboard shows the agent, and q ends it with the code 0.
+    """
+    ended = runs("top in a terminal")
+    assert ended.status == 0
+    assert "dev.main" in ended.text
 
 
 def test_a_person_leaves_a_terminal(runs: Runs) -> None:

@@ -304,11 +304,10 @@ def test_top_names_the_extra_where_textual_is_missing(
     """
     The dashboard without textual is an error that names the extra.
     """
-    monkeypatch.setattr(sys, "stdin", sys.stdout)
     real = builtins.__import__
 
     def refuse(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "coder_agents.cli.top":
+        if name == "coder_agents.cli.top.session":
             raise ModuleNotFoundError("No module named 'textual'", name="textual")
         return real(name, *rest, **more)
 

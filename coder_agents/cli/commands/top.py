@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from coder_agents.cli.arguments import AGENT
+from coder_agents.cli.arguments import AGENT, DURATION
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
@@ -21,8 +21,17 @@ from coder_agents.cli.settings import Settings
     metavar="QUERY",
     help="The workspaces that this search finds, such as 'owner:me status:running'.",
 )
+@click.option(
+    "-i",
+    "--interval",
+    type=DURATION,
+    default=5.0,
+    help="The time from one read of an agent's metadata to the next, such as 2s (5s).",
+)
 @settings_of
-def top_command(settings: Settings, refs: tuple[str, ...], query: str | None) -> int:
+def top_command(
+    settings: Settings, refs: tuple[str, ...], query: str | None, interval: float
+) -> int:
     """
     Show many agents live, in a dashboard.
 
@@ -35,10 +44,6 @@ def top_command(settings: Settings, refs: tuple[str, ...], query: str | None) ->
         raise click.UsageError(
             "the dashboard needs a terminal: `list` and `metadata` print the same in a pipe"
         )
-    try:
-        from coder_agents.cli.top import run
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "textual":
-            raise
-        raise ImportError("the dashboard needs textual: pip install 'coder-agents[cli]'") from None
-    return run(settings.client(), query, refs=refs)
+    from coder_agents.cli.top import run
+
+    return run(settings.client(), query, refs=refs, interval=interval)
