@@ -57,6 +57,7 @@ def test_front_page_groups_every_chapter() -> None:
         "Many agents",
         "Commands and files",
         "Notebooks and exports",
+        "Command line",
         "Reliability",
         "Tests",
         "Reference",
