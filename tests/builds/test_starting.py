@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import responses
 from driving import LIMIT, InThread, reached
+from paced import paced
 
 from coder_agents import (
     BadRequestError,
@@ -545,6 +546,21 @@ def test_a_log_that_cannot_be_followed_is_read_at_the_end(
     with deployment.client(stream_options=QUICK(reconnect=None)) as client:
         client.start_workspace("dev", wait=True, on_build_log=lambda line: lines.append(str(line)))
         assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
+
+
+def test_a_server_that_misses_the_end_of_a_build_delays_nobody(
+    deployment: Deployment, workspace: EmbeddedWorkspace
+) -> None:
+    """
+    The build is read when no line comes, and the lines that are missing come from the log.
+    """
+    workspace.plans["start"] = BuildPlan(running=0.05, log=["one"])
+    workspace.start_build("stop").complete()
+    deployment.faults.add("silence", route="build_logs_follow", after=1, pings=True)
+    lines: list[str] = []
+    with deployment.client(stream_options=paced(OPTIONS, max_stable_read=0.05)) as client:
+        client.start_workspace("dev", wait=True, on_build_log=lambda line: lines.append(str(line)))
+    assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
 
 
 @responses.activate
