@@ -23,7 +23,7 @@ METADATA := setup.cfg setup.py
 # Two installations at the same time would break their environment.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint format docs picture faults soak bench bench-check test-oldest test-all build setup clean
+.PHONY: help demo test coverage lint format docs browser picture faults soak bench bench-check test-oldest test-all build setup clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,8 +72,12 @@ docs: $(VENV)/.with-docs  ## build the documentation, run its examples and check
 	@echo "==> checking the types of the examples"
 	@$(BIN)/python tools/typed_examples.py docs/_build/examples
 
-picture: $(VENV)/.with-testing  ## draw the demo in a terminal, for the documentation
+browser: $(VENV)/.with-browser  ## run the notebooks in JupyterLab in a real browser, with pictures; needs Chromium
+	@$(BIN)/python tools/browser.py docs/_build/browser
+
+picture: $(VENV)/.with-docs  ## draw the demo in a terminal, and the dashboard, for the documentation
 	@$(BIN)/python tools/demo_picture.py docs/_static/demo.svg
+	@$(BIN)/python tools/dashboard_picture.py docs/_static/dashboard.svg docs/_static/dashboard_agent.svg
 
 faults: $(VENV)/.with-testing  ## run every fault against every stream, and write the table of the documentation
 	@$(BIN)/python benchmarks/faults.py --write

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coder_agents.agent import Agent
     from coder_agents.batch import MetadataOfAgents
     from coder_agents.capabilities import Capabilities
-    from coder_agents.client import Client
+    from coder_agents.client import AgentSequence, Client, WorkspaceSequence
     from coder_agents.errors import (
         AgentNotConnectedError,
         AgentNotFoundError,
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         APIError,
         AuthenticationError,
         BadRequestError,
+        BuildEndedError,
+        BuildTimeoutError,
         CoderError,
         CommandError,
         CommandLostError,
@@ -66,8 +68,10 @@ if TYPE_CHECKING:
     )
     from coder_agents.jobs import CompletedCommand, Job, JobInfo, Output, OutputStream
     from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
+    from coder_agents.representation import ResultList
     from coder_agents.streams import (
         AgentLog,
+        BuildLogStream,
         ByAgent,
         ContainersStream,
         ContainerStarted,
@@ -94,11 +98,15 @@ __all__ = [
     "AgentLog",
     "AgentNotConnectedError",
     "AgentNotFoundError",
+    "AgentSequence",
     "AgentShutDownError",
     "AmbiguousAgentError",
     "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
+    "BuildEndedError",
+    "BuildLogStream",
+    "BuildTimeoutError",
     "ByAgent",
     "Capabilities",
     "Client",
@@ -146,6 +154,7 @@ __all__ = [
     "ReadyTimeoutError",
     "Reconnect",
     "RequestTimeoutError",
+    "ResultList",
     "ScriptConclusion",
     "ScriptReport",
     "ServerError",
@@ -167,6 +176,7 @@ __all__ = [
     "WorkspaceFailedError",
     "WorkspaceNotFoundError",
     "WorkspacePendingError",
+    "WorkspaceSequence",
     "WorkspaceStoppedError",
     "__version__",
 ]
@@ -175,11 +185,12 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agent": "Agent",
-        "client": "Client",
+        "client": "AgentSequence Client WorkspaceSequence",
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
-            "AuthenticationError BadRequestError CoderError CommandError CommandLostError "
+            "AuthenticationError BadRequestError BuildEndedError BuildTimeoutError CoderError "
+            "CommandError CommandLostError "
             "CommandTimeoutError ConfigError ConflictError ContainerNotFoundError ControlShellError "
             "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
             "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
@@ -192,10 +203,11 @@ __getattr__, __dir__ = exports(
         ),
         "batch": "MetadataOfAgents",
         "jobs": "CompletedCommand Job JobInfo Output OutputStream",
+        "representation": "ResultList",
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (
-            "AgentLog ByAgent ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
+            "AgentLog BuildLogStream ByAgent ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
             "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),

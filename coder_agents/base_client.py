@@ -4,6 +4,7 @@ The settings of a client, from arguments or from the environment of Coder's comm
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 from collections.abc import Mapping
@@ -116,11 +117,27 @@ class BaseClient:
     def __repr__(self) -> str:
         return f"<Client {self._http.settings.url}>"
 
+    def _repr_html_(self) -> str:
+        from coder_agents.render.html import render_html_card
+
+        return render_html_card("Client", [("Deployment", self._http.settings.url)])
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _wakeable(self) -> Self:
+        """
+        Return a client with these settings whose calls and streams all end when it is closed.
+        """
+        from coder_agents.transport import WakeableHTTP
+
+        self._http.check_open()
+        twin = copy.copy(self)
+        twin._http = WakeableHTTP.like(self._http)
+        return twin
 
     def close(self) -> None:
         """

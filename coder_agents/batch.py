@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -17,9 +16,12 @@ from typing import Any, TypeVar
 from coder_agents.agent import Agent
 from coder_agents.config import seconds_or_none, whole_number
 from coder_agents.errors import CoderError
+from coder_agents.render.html import render_html_table
+from coder_agents.render.line import counted
+from coder_agents.representation.tables import MAX_ROWS, without_empty
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams.by_agent import ByAgent
-from coder_agents.transport import Source
+from coder_agents.transport import WokenTogether
 
 T = TypeVar("T")
 
@@ -54,36 +56,15 @@ class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
     def __repr__(self) -> str:
         return f"<MetadataOfAgents of {len(self)}, {len(self.failures)} failed>"
 
-
-class _Connections:
-    """
-    Connections that are woken together, including those that are opened later.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._held: weakref.WeakSet[Source[Any]] = weakref.WeakSet()
-        self._woken = False
-
-    def add(self, source: Source[Any]) -> None:
-        """
-        Wake *source* together with the others; at once where they were woken already.
-        """
-        with self._lock:
-            self._held.add(source)
-            woken = self._woken
-        if woken:
-            source.wake()
-
-    def wake(self) -> None:
-        """
-        Stop every thread that opens or reads one of the connections.
-        """
-        with self._lock:
-            self._woken = True
-            held = list(self._held)
-        for source in held:
-            source.wake()
+    def _repr_html_(self) -> str:
+        rows = [(agent.label, *item._cells()) for agent, items in self.items() for item in items]
+        hidden = len(rows) - MAX_ROWS
+        table = render_html_table(
+            *without_empty(("Agent", *WorkspaceAgentMetadata._columns), rows[:MAX_ROWS]),
+            caption=f"{counted(len(rows), 'item')} of {counted(len(self), 'agent')}",
+            skipped=(MAX_ROWS, hidden) if hidden > 0 else None,
+        )
+        return table + (self.failures._repr_html_() if self.failures else "")
 
 
 def read_metadata(
@@ -94,8 +75,8 @@ def read_metadata(
     """
     seconds_or_none("timeout", timeout)
     whole_number("workers", workers, least=1)
-    distinct = _distinct(several(agents))
-    connections = _Connections()
+    each = distinct(several(agents))
+    connections = WokenTogether()
 
     def read(agent: Agent) -> list[WorkspaceAgentMetadata] | CoderError:
         try:
@@ -103,11 +84,14 @@ def read_metadata(
         except CoderError as error:
             return error
 
-    answers = _of_each(distinct, read, connections.wake, workers)
-    return MetadataOfAgents(zip(distinct, answers, strict=True))
+    answers = _of_each(each, read, connections.wake, workers)
+    return MetadataOfAgents(zip(each, answers, strict=True))
 
 
-def _distinct(agents: Iterable[Agent]) -> list[Agent]:
+def distinct(agents: Iterable[Agent]) -> list[Agent]:
+    """
+    Return *agents*, each once.
+    """
     found: dict[uuid.UUID, Agent] = {}
     for agent in agents:
         found.setdefault(agent.id, agent)

@@ -16,6 +16,7 @@ import attrs
 from coder_agents.errors import APIError, CoderError, UnsupportedCallError
 from coder_agents.errors.api import as_kind
 from coder_agents.render import escape_controls
+from coder_agents.representation.objects import Represented
 
 _DEVELOPMENT = "v0.0.0-devel"
 _MAX_VERSION = 80  # characters of a header that any proxy may have set
@@ -56,8 +57,8 @@ _CALLS: Mapping[Route, _Call] = {
 }
 
 
-@attrs.define
-class Capabilities:
+@attrs.define(repr=False)
+class Capabilities(Represented):
     """
     The routes that a deployment has, as far as its answers have shown.
 

@@ -85,6 +85,22 @@ def parse_reference(ref: uuid.UUID | str) -> Reference:
     )
 
 
+def parse_workspace_reference(ref: uuid.UUID | str) -> Reference:
+    """
+    Return *ref*, parsed: a UUID, or ``[owner/]workspace``.
+
+    Raises *TypeError* or *ValueError* as `parse_reference` does; *ValueError* where *ref* names an
+    agent.
+    """
+    reference = parse_reference(ref)
+    if reference.agent:
+        raise ValueError(
+            f"{ref!r} names an agent; without .{reference.agent}, it names the workspace:"
+            f" {reference.owner}/{reference.workspace}"
+        )
+    return reference
+
+
 def _of_host_name(ref: str) -> tuple[_Parts | None, str]:
     """
     Return the names in the host name *ref* and its suffix; None and "" where *ref* is no host name.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import shlex
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from coder_agents.errors import (
     AgentNotFoundError,
@@ -42,8 +42,7 @@ from coder_agents.schema import (
 )
 from coder_agents.transport import HTTP, is_gone
 
-_PAGE = 100  # workspaces; each is some 20 KB of JSON
-_MINE = "owner:me"
+_PAGE = 100  # workspaces among which similar names are found
 
 _UNDER_WAY = frozenset(
     {
@@ -139,33 +138,6 @@ def _not_found(error: APIError, ref: Reference, near: Sequence[str]) -> Workspac
     return WorkspaceNotFoundError(escape_controls(text), near=near)
 
 
-def search_workspaces(http: HTTP, query: str | None) -> Iterator[Workspace]:
-    """
-    Return a generator of the workspaces that *query* finds; None finds the caller's own.
-
-    Each page is requested when the page before it is used up.
-    """
-    if query is not None and not isinstance(query, str):
-        raise TypeError(f"query must be text such as {_MINE!r}, not a {type(query).__name__}")
-    return _pages(http, _MINE if query is None else query)
-
-
-def _pages(http: HTTP, query: str) -> Iterator[Workspace]:
-    seen: set[uuid.UUID] = set()
-    offset = 0
-    while True:
-        params = [("q", query), ("limit", str(_PAGE)), ("offset", str(offset))]
-        page = http.read(WorkspacesResponse, "GET", "/workspaces", params=params)
-        for workspace in page.workspaces:
-            # A workspace that was started or stopped meanwhile may have moved to the next page.
-            if workspace.id not in seen:
-                seen.add(workspace.id)
-                yield workspace
-        offset += len(page.workspaces)
-        if not page.workspaces or offset >= page.count:
-            return
-
-
 def select_agent(workspace: Workspace, name: str = "") -> WorkspaceAgent:
     """
     Return the agent called *name* of the latest build of *workspace*.
@@ -209,7 +181,9 @@ def _ambiguous(workspace: Workspace, agents: Sequence[WorkspaceAgent]) -> Ambigu
 def _without_agents(workspace: Workspace) -> FindingError:
     build = workspace.latest_build
     name = escape_controls(full_name(workspace))
-    start = f"start it with: coder start {shlex.quote(name)}"
+    start = (
+        f"start it: pass start=True to client.wait_ready, or run: coder start {shlex.quote(name)}"
+    )
     if build.status == WorkspaceStatus.STOPPED:
         return WorkspaceStoppedError(f"workspace {name} is stopped; {start}", workspace=workspace)
     if build.status in (WorkspaceStatus.FAILED, WorkspaceStatus.CANCELED):

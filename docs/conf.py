@@ -5,6 +5,7 @@ How Sphinx builds these pages and runs their examples.
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 from pathlib import Path
 
@@ -21,8 +22,11 @@ release = version = __version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "myst_parser",
+    "matplotlib.sphinxext.plot_directive",
+    "myst_nb",  # includes myst_parser
+    "sphinx_copybutton",
     "attrs_signatures",
+    "command_line",
     "docstring_sections",
     "exception_links",
     "public_names",
@@ -34,6 +38,20 @@ html_title = f"coder_agents {release}"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
+
+# The copy button copies input: neither prompts, nor what an example prints.
+copybutton_selector = ":not(.highlight-none):not(.output) > div.highlight > pre"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# Each notebook is run, and a cell that raises, or writes to standard error, fails the build.
+os.environ["CODER_AGENTS_PROGRESS"] = "0"  # nobody is watching
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_output_stderr = "error"
+nb_merge_streams = True
 
 # Docstrings keep the order of the source and write arguments in *asterisks*.
 autodoc_member_order = "bysource"
@@ -47,7 +65,7 @@ default_role = "py:obj"
 # Every other reference has to lead somewhere. These lead into other projects, whose inventories the
 # build would have to fetch, or are type variables, which have no page.
 _elsewhere = (
-    "abc|attrs|collections|datetime|email|enum|fsspec|http|itertools|os|pathlib|pickle|pytest|re|requests|ssl"
+    "abc|attrs|collections|datetime|email|enum|fsspec|http|itertools|os|pandas|pathlib|pickle|pyarrow|pytest|re|requests|ssl"
     "|subprocess|types|typing|uuid"
 )
 nitpick_ignore_regex = [
@@ -57,7 +75,7 @@ nitpick_ignore_regex = [
     # Aliases that the argument's description spells out, and a name that annotations leave short.
     (
         r"py:class",
-        "Cert|Command|Data|File|FilePath|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
+        "Axes|Cert|Command|Data|DataFrame|File|FilePath|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
     ),
     # What only those who read the embedded deployment's source meet.
     (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing(\.\w+){2,3}"),
@@ -65,6 +83,11 @@ nitpick_ignore_regex = [
 
 # An annotation such as type[T] is taken for a field of that name, of which there are several.
 suppress_warnings = ["ref.python"]
+
+# The plots of the gallery are drawn in each build.
+plot_formats = ["svg"]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 
 # Every example meets a fresh embedded deployment, named by the environment as a real one would be.
 doctest_global_setup = "from embedded import start, stop; deployment, agent_id = start()"

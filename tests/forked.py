@@ -60,3 +60,11 @@ class Child:
         assert "error" not in report, report["error"]
         assert not report["warnings"], report["warnings"]
         return report["result"]
+
+    def kill(self) -> None:
+        """
+        Kill the child, wherever it is.
+        """
+        os.kill(self._pid, signal.SIGKILL)
+        os.close(self._reader)
+        os.waitpid(self._pid, 0)

@@ -55,7 +55,7 @@ FORMS = (
 )
 LONG = "a" * 32
 JSON = "application/json"
-START = "start it with: coder start tester/dev"
+START = "start it: pass start=True to client.wait_ready, or run: coder start tester/dev"
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ UNCLEAR = [
     ),
     state(
         WorkspaceStoppedError,
-        r"workspace x; y\x1b/dev is stopped; start it with: coder start 'x; y\x1b/dev'",
+        r"workspace x; y\x1b/dev is stopped; start it: pass start=True to client.wait_ready, or run: coder start 'x; y\x1b/dev'",
         owner="x; y\x1b",
         status="stopped",
     ),
@@ -613,17 +613,20 @@ def page(query: str, offset: int, names: list[str], count: int) -> None:
 
 
 @responses.activate
-def test_a_search_asks_for_nothing_until_it_is_needed(client: Client) -> None:
+def test_a_search_reads_its_first_page_at_once_and_the_others_when_needed(client: Client) -> None:
     """
     It requests one page at a time.
     """
-    agents, workspaces = client.agents(), client.workspaces("status:running")
-    assert len(responses.calls) == 0
     page("owner:me", 0, ["a", "b"], 3)
     page("status:running", 0, ["c"], 1)
-    assert next(agents).data.name == "of-a"
-    assert next(workspaces).name == "c"
+    agents, workspaces = client.agents(), client.workspaces("status:running")
     assert len(responses.calls) == 2
+    assert agents[0].data.name == "of-a"
+    assert workspaces[0].name == "c"
+    assert len(responses.calls) == 2
+    page("owner:me", 2, ["c"], 3)
+    assert [agent.data.name for agent in agents[4:5]] == ["of-c"]
+    assert len(responses.calls) == 3
 
 
 @responses.activate
@@ -651,7 +654,10 @@ def test_a_search_is_sent_as_it_is(client: Client, query: str) -> None:
     """
     page(query, 0, ["a"], 9)
     page(query, 1, [], 9)
-    assert [workspace.name for workspace in client.workspaces(query)] == ["a"]
+    found = client.workspaces(query)
+    assert len(found) == 9
+    assert [workspace.name for workspace in found] == ["a"]
+    assert len(found) == 1
 
 
 @responses.activate
@@ -662,9 +668,9 @@ def test_a_search_that_is_not_understood_is_a_bad_request(client: Client) -> Non
     problem = {"field": "bogus", "detail": '"bogus" is not a valid query param'}
     answer = {"message": "Invalid workspace search query.", "validations": [problem]}
     responses.get(f"{API}/workspaces", json=answer, status=400)
-    for search in (client.workspaces("bogus:me"), client.agents("bogus:me")):
+    for search in (client.workspaces, client.agents):
         with pytest.raises(BadRequestError) as raised:
-            next(search)
+            search("bogus:me")
         assert raised.value.validations == (("bogus", problem["detail"]),)
 
 

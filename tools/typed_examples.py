@@ -1,5 +1,5 @@
 """
-Check the types of the examples in docs/ and README.md with mypy --strict and pyright.
+Check the types of the examples and notebooks in docs/ and of README.md with mypy --strict and pyright.
 
     python tools/typed_examples.py FOLDER
 
@@ -21,11 +21,16 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from myst_notebooks import notebook_paths, read_cells
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 EXTENSIONS = CHECKOUT / "docs" / "extensions"
 
 # The doctest_global_setup of conf.py. It replaces the first line of a page, which is the title.
 PREPARED = "from embedded import start as _start; deployment, agent_id = _start()"
+
+# A notebook starts its own deployment, and shows the value of a cell's last line.
+NOTEBOOK = "# pyright: reportUnusedExpression=false"
 
 DIRECTIVE = re.compile(
     r"^\.\. (?P<kind>testsetup|testcode|testcleanup|code-block):: *(?P<name>.*)$"
@@ -54,13 +59,14 @@ class Page:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.text = path.read_text(encoding="utf-8")
+        self._first_line = NOTEBOOK if path in notebook_paths() else PREPARED
         self._groups: dict[str, list[str]] = {}
 
     def add(self, group: str, line: int, code: str) -> None:
         """
         Add *code* to *group*. *line* is the number of its first line on the page, counted from 0.
         """
-        lines = self._groups.setdefault(group, [PREPARED])
+        lines = self._groups.setdefault(group, [self._first_line])
         lines += [""] * (line - len(lines)) + code.splitlines()
 
     def files(self) -> dict[str, str]:
@@ -75,9 +81,14 @@ class Page:
 
 def read_page(path: Path) -> Page:
     """
-    Return the page at *path* with its examples, in the groups of doctest.
+    Return the page at *path* with its examples, in the groups of doctest; a notebook is one group.
     """
     page = Page(path)
+    if path in notebook_paths():
+        for cell in read_cells(page.text):
+            if cell.is_code:
+                page.add("notebook", cell.line, cell.source)
+        return page
     if path.suffix == ".md":
         for number, example in enumerate(FENCED.finditer(page.text)):
             line = page.text[: example.start("code")].count("\n")
@@ -122,7 +133,8 @@ def write_examples(folder: Path) -> dict[str, str]:
     for old in folder.glob("*.py"):
         old.unlink()
     origins = {}
-    for path in [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.rst"))]:
+    pages = [*sorted((CHECKOUT / "docs").glob("*.rst")), *notebook_paths()]
+    for path in [CHECKOUT / "README.md", *pages]:
         for name, text in read_page(path).files().items():
             (folder / name).write_text(text, encoding="utf-8")
             origins[name] = path.relative_to(CHECKOUT).as_posix()

@@ -5,6 +5,7 @@ An agent's data and its connection to the deployment.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 from coder_agents import schema
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     )
     from coder_agents.streams import StreamOptions
     from coder_agents.streams.sources import AgentSources
+
+_MAX_WORD = 200  # characters of a name in a line
 
 
 class BaseAgent:
@@ -60,12 +63,30 @@ class BaseAgent:
         return self.id, self._http.settings.url
 
     def __repr__(self) -> str:
+        data = self._data
+        words = (self._full_name, str(self.id), data.status, data.lifecycle_state)
+        shown = (escape_controls(word[:_MAX_WORD]) for word in words if word)
+        return f"<Agent {' '.join(shown)}>"
+
+    def _repr_html_(self) -> str:
+        from coder_agents.render.html import render_html_card
+
+        return render_html_card(self._full_name, self._data._facts(), below=self._data._below())
+
+    @property
+    def _columns(self) -> Sequence[str]:
+        return self._data._columns
+
+    def _cells(self) -> Sequence[object]:
+        _, *cells = self._data._cells()
+        return self.label, *cells
+
+    @property
+    def _full_name(self) -> str:
         from coder_agents.resolve import full_name
 
-        data, workspace = self._data, self._workspace
-        within = "" if workspace is None else f"{full_name(workspace)}."
-        words = f"{within}{data.name} {self.id} {data.status} {data.lifecycle_state}"
-        return f"<Agent {escape_controls(words)}>"
+        within = "" if self._workspace is None else f"{full_name(self._workspace)}."
+        return f"{within}{self._data.name}"
 
     @property
     def label(self) -> str:

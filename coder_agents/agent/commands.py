@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
 from coder_agents.errors import UnsupportedError
+from coder_agents.progress import transfer, waiting
 
 if TYPE_CHECKING:
     from coder_agents.jobs import CompletedCommand, Job, JobInfo
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from coder_agents.jobs.run_text import Command
     from coder_agents.jobs.shells import Shells
     from coder_agents.jobs.sinks import Target
+    from coder_agents.representation import ResultList
     from coder_agents.terminal import Terminal
     from coder_agents.terminal.route import Route
 
@@ -77,25 +79,29 @@ class CommandMethods(BaseAgent):
         *TypeError* and *LookupError* for bad arguments, before anything is sent.
         """
         from coder_agents.jobs.run import run
+        from coder_agents.jobs.run_text import shown_command
 
-        return run(
-            self._shells(container, container_user),
-            command,
-            input=input,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            capture_output=capture_output,
-            text=text or universal_newlines,
-            encoding=encoding,
-            errors=errors,
-            check=check,
-            timeout=timeout,
-            cwd=cwd,
-            env=env,
-            shell=shell,
-            max_output=max_output,
-        )
+        shells = self._shells(container, container_user)
+        own = [None if isinstance(each, int) and each < 0 else each for each in (stdout, stderr)]
+        with waiting(lambda: f"{self._label_or_id}: {shown_command(command)}", *own):
+            return run(
+                shells,
+                command,
+                input=input,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                capture_output=capture_output,
+                text=text or universal_newlines,
+                encoding=encoding,
+                errors=errors,
+                check=check,
+                timeout=timeout,
+                cwd=cwd,
+                env=env,
+                shell=shell,
+                max_output=max_output,
+            )
 
     def start_job(
         self,
@@ -149,7 +155,7 @@ class CommandMethods(BaseAgent):
 
     def jobs(
         self, *, container: str | None = None, container_user: str | None = None
-    ) -> list[JobInfo]:
+    ) -> ResultList[JobInfo]:
         """
         Return the jobs of the agent whose folders are there.
 
@@ -171,7 +177,9 @@ class CommandMethods(BaseAgent):
         from coder_agents.jobs.files import Files
         from coder_agents.jobs.paths import path_of
 
-        return Files(self._shells(container, None)).read(path_of(path))
+        files = Files(self._shells(container, None))
+        with transfer(f"{self._label_or_id}:{path!s}") as advance:
+            return files.read(path_of(path), on_piece=advance)
 
     def write_file(
         self,
@@ -193,7 +201,10 @@ class CommandMethods(BaseAgent):
         from coder_agents.jobs.paths import path_of
 
         content = data.encode() if isinstance(data, str) else data
-        return Files(self._shells(container, None)).write(path_of(path), content, mode=mode)
+        files = Files(self._shells(container, None))
+        size = len(content) if isinstance(content, (bytes, bytearray)) else None
+        with transfer(f"{self._label_or_id}:{path!s}", size) as advance:
+            return files.write(path_of(path), content, mode=mode, on_piece=advance)
 
     def terminal(
         self,

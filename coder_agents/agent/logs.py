@@ -14,6 +14,8 @@ from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
 from coder_agents.config import function_or_none
 from coder_agents.errors import CoderError
+from coder_agents.progress import waiting
+from coder_agents.representation import ResultList
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.sources import after as after_params
 from coder_agents.transport import decoded, quoted
@@ -50,7 +52,7 @@ class LogMethods(BaseAgent):
         source: uuid.UUID | str | Iterable[uuid.UUID | str] | None = None,
         level: LogLevel | LogLevelName | None = None,
         grep: str | re.Pattern[str] | None = None,
-    ) -> list[WorkspaceAgentLog]:
+    ) -> ResultList[WorkspaceAgentLog]:
         """
         Return the lines of the log after *after*, in the order of their ids.
 
@@ -83,7 +85,7 @@ class LogMethods(BaseAgent):
         )
         self._source_names.learn(self._data.log_sources)
         self._source_names.give(logs)
-        return logs
+        return ResultList(logs, of=schema.WorkspaceAgentLog)
 
     def follow_logs(
         self,
@@ -185,6 +187,8 @@ class LogMethods(BaseAgent):
         Raises *ReadyTimeoutError*, *AgentShutDownError*, and with *strict* *StartupError*. Dropped
         connections and the statuses 429 and 5xx do not end the wait. Exceptions of *on_log* and
         *on_state* pass through.
+
+        Without *on_log* and *on_state*, a bar shows the state to a person who is watching.
         """
         from coder_agents.readiness.options import Deadline, WaitOptions
         from coder_agents.readiness.waiting import wait_ready
@@ -197,8 +201,12 @@ class LogMethods(BaseAgent):
             strict=strict,
             pauses=self._stream_options._pauses,
         )
-        wait_ready(self, options, Deadline(timeout))
+        with waiting(self._describe, on_log, on_state):
+            wait_ready(self, options, Deadline(timeout))
         return self
+
+    def _describe(self) -> str:
+        return f"{self.label or self.id}: {self.status}, {self.lifecycle_state}"
 
     def startup_report(self) -> StartupReport:
         """

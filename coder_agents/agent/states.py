@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
 from coder_agents.config import positive_seconds, seconds_or_none
+from coder_agents.representation import ResultList
 
 if TYPE_CHECKING:
     from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentMetadata
@@ -34,7 +35,7 @@ class StateMethods(BaseAgent):
 
         return watch(self._metadata_routes("agent.watch_metadata()", self._chosen(options)))
 
-    def metadata(self, *, timeout: float | None = 10.0) -> list[WorkspaceAgentMetadata]:
+    def metadata(self, *, timeout: float | None = 10.0) -> ResultList[WorkspaceAgentMetadata]:
         """
         Return the agent's current metadata.
 
@@ -49,7 +50,7 @@ class StateMethods(BaseAgent):
 
     def _read_metadata(
         self, call: str, timeout: float | None, *, on_source: Callable[[Source[Any]], object]
-    ) -> list[WorkspaceAgentMetadata]:
+    ) -> ResultList[WorkspaceAgentMetadata]:
         from coder_agents.streams.metadata import read_once
 
         limit = seconds_or_none("timeout", timeout)
@@ -84,7 +85,7 @@ class StateMethods(BaseAgent):
         positive_seconds("interval", interval)
         return watch_ports(self._sources(self._chosen(options)), interval=interval)
 
-    def listening_ports(self) -> list[WorkspaceAgentListeningPort]:
+    def listening_ports(self) -> ResultList[WorkspaceAgentListeningPort]:
         """
         Return the ports on which processes in the workspace listen.
 
@@ -94,4 +95,5 @@ class StateMethods(BaseAgent):
         Raises *AgentNotConnectedError* where the agent is not connected.
         """
         kind = schema.WorkspaceAgentListeningPortsResponse
-        return list(self._http.read(kind, "GET", self._path("listening-ports")).ports)
+        ports = self._http.read(kind, "GET", self._path("listening-ports")).ports
+        return ResultList(ports, of=schema.WorkspaceAgentListeningPort)

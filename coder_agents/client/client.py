@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,11 @@ import attrs
 
 from coder_agents import schema
 from coder_agents.agent import Agent
-from coder_agents.base_client import BaseClient
+from coder_agents.client.displays import DisplayMethods
+from coder_agents.client.searches import AgentSequence, WorkspaceSequence
+from coder_agents.client.workspaces import WorkspaceMethods
 from coder_agents.config import function_or_none
+from coder_agents.progress import waiting
 from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
         BuildInfoResponse,
         LogLevel,
         LogLevelName,
+        ProvisionerJobLog,
         User,
         Workspace,
         WorkspaceAgent,
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import MergedLogStream, StreamOptions
 
 
-class Client(BaseClient):
+class Client(WorkspaceMethods, DisplayMethods):
     """
     A client of a Coder deployment, with the rights of one token.
 
@@ -97,6 +101,8 @@ class Client(BaseClient):
         on_state: Callable[[Agent], object] | None = None,
         blocking_only: bool = True,
         strict: bool = False,
+        start: bool = False,
+        on_build_log: Callable[[ProvisionerJobLog], object] | None = None,
     ) -> Agent:
         """
         Wait until the agent that *ref* names can be used, and return it.
@@ -106,11 +112,18 @@ class Client(BaseClient):
         stopping, and for 10 seconds after that, the method expects the next start, as a restart
         brings it. That holds also for a restart that begins while the method waits for the agent.
 
+        With *start*, a workspace that is stopped, or whose last build failed, is started as
+        `start_workspace` does it; the id of an agent starts nothing, as it names no workspace.
+        *on_build_log* is called with each line of the builds that are waited for.
+
         Raises what `agent` raises, except *WorkspacePendingError* for a build that starts or stops
-        the workspace; and what `Agent.wait_ready` raises.
+        the workspace; and what `Agent.wait_ready` raises. With *start*, *WorkspaceFailedError* is
+        raised for the build of that start, with the last lines of its log.
         """
         from coder_agents.readiness.builds import wait_named
         from coder_agents.readiness.options import Deadline, WaitOptions
+        from coder_agents.workspaces.before_agents import BeforeAgents
+        from coder_agents.workspaces.options import BuildOptions
 
         options = WaitOptions(
             timeout=timeout,
@@ -120,16 +133,31 @@ class Client(BaseClient):
             strict=strict,
             pauses=self._stream_options._pauses,
         )
-        return wait_named(lambda: self.agent(ref), options, Deadline(timeout))
+        deadline = Deadline(timeout)
+        of_builds = BuildOptions(
+            wait=True, timeout=timeout, on_build_log=on_build_log, deadline=deadline
+        )
+        before = BeforeAgents(self._workspaces, of_builds, start=start)
+        found: list[Agent] = []
 
-    def agents(self, query: str | None = None) -> Iterator[Agent]:
-        """
-        Return a generator of all agents of the workspaces that *query* finds.
+        def find() -> Agent:
+            found[:] = [self.agent(ref)]
+            return found[0]
 
-        `workspaces` describes *query*, and when requests are sent.
+        def describe() -> str:
+            return found[0]._describe() if found else f"{ref}: no agent yet"
+
+        with waiting(describe, on_log, on_state, on_build_log):
+            return wait_named(find, options, deadline, before.advance)
+
+    def agents(self, query: str | None = None) -> AgentSequence:
         """
-        found = self.workspaces(query)
-        return (self._agent(agent, each) for each in found for agent in each.latest_build.agents)
+        Return all agents of the workspaces that *query* finds, as a sequence.
+
+        `workspaces` describes *query*, and when requests are sent. The deployment does not report the
+        number of agents, so ``len`` reads all pages.
+        """
+        return AgentSequence(self.workspaces(query), self._agent)
 
     def metadata(
         self,
@@ -221,38 +249,19 @@ class Client(BaseClient):
         for unknown in set(after) - met:
             raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
 
-    def workspace(self, ref: uuid.UUID | str) -> Workspace:
+    def workspaces(self, query: str | None = None) -> WorkspaceSequence:
         """
-        Return the workspace that *ref* names: ``[owner/]workspace``, or its UUID; one request.
-
-        Raises *WorkspaceNotFoundError*; *ValueError* or *TypeError* as `agent` does.
-        """
-        from coder_agents.references import parse_reference
-        from coder_agents.resolve import resolve_workspace
-
-        reference = parse_reference(ref)
-        if reference.agent:
-            raise ValueError(
-                f"{ref!r} names an agent; without .{reference.agent}, it names the workspace:"
-                f" {reference.owner}/{reference.workspace}"
-            )
-        return resolve_workspace(self._http, reference)
-
-    def workspaces(self, query: str | None = None) -> Iterator[Workspace]:
-        """
-        Return a generator of the workspaces that *query* finds; None finds your own.
+        Return the workspaces that *query* finds, as a sequence; None finds your own.
 
         *query* is a search as in the dashboard, such as ``owner:me status:running``; an empty query
-        finds all workspaces that you may see. The generator sends one request for each hundred
-        workspaces, when it needs them. It yields no workspace twice. A workspace that is created,
-        started or stopped during the iteration may be missed.
+        finds all workspaces that you may see. The call reads the first hundred workspaces. The
+        sequence requests the others, a hundred at a time, when they are needed. Iterating yields no
+        workspace twice. A workspace that is created, started or stopped meanwhile may be missed.
 
-        Raises *BadRequestError*, in the iteration, for a query that the deployment does not
-        understand.
+        Raises *BadRequestError* for a query that the deployment does not understand, and *TypeError*,
+        before any request, for a *query* that is not text.
         """
-        from coder_agents.resolve import search_workspaces
-
-        return search_workspaces(self._http, query)
+        return WorkspaceSequence(self._http, query)
 
     def _agent(self, data: WorkspaceAgent, workspace: Workspace | None) -> Agent:
         return Agent(

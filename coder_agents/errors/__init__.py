@@ -24,6 +24,7 @@ from coder_agents.errors.api import (
     ServerError,
     UnsupportedCallError,
 )
+from coder_agents.errors.builds import BuildEndedError, BuildTimeoutError
 from coder_agents.errors.control_shell import ControlShellError
 from coder_agents.errors.readiness import (
     AgentShutDownError,
@@ -85,6 +86,8 @@ __all__ = [
     "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
+    "BuildEndedError",
+    "BuildTimeoutError",
     "CoderError",
     "CommandError",
     "CommandLostError",

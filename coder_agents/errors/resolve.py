@@ -11,6 +11,7 @@ from coder_agents.errors.root import CoderError
 
 if TYPE_CHECKING:
     from coder_agents.schema import (
+        ProvisionerJobLog,
         Workspace,
         WorkspaceStatus,
     )
@@ -86,17 +87,25 @@ class WorkspacePendingError(FindingError):
 
 class WorkspaceFailedError(FindingError):
     """
-    The workspace's latest build failed or was canceled, and lists no agents.
+    The workspace's latest build failed or was canceled.
 
     Attributes:
         job_error: the deployment's reason; empty where it reports none.
+        last_lines: the last lines of the build's log, where a method waited for the build; empty
+            otherwise, and where the log cannot be read.
     """
 
     def __init__(
-        self, text: str = "", *, workspace: Workspace | None = None, job_error: str = ""
+        self,
+        text: str = "",
+        *,
+        workspace: Workspace | None = None,
+        job_error: str = "",
+        last_lines: Sequence[ProvisionerJobLog] = (),
     ) -> None:
         super().__init__(text, workspace=workspace)
         self.job_error = job_error
+        self.last_lines = tuple(last_lines)
 
 
 class NoAgentsError(FindingError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
+from coder_agents.filesystem.bars import shown_callback
 from coder_agents.filesystem.open_file import BLOCK_SIZE, AgentFile
 from coder_agents.filesystem.readable import ReadableFileSystem
 from coder_agents.jobs.files import Files
@@ -74,9 +75,9 @@ class AgentFileSystem(ReadableFileSystem):
             return
         if mode == "create":
             self._check_new(rpath)
-        with open(lpath, "rb") as local:
-            callback.set_size(os.fstat(local.fileno()).st_size)
-            counted: Any = _Counted(local, callback)
+        with open(lpath, "rb") as local, shown_callback(callback, rpath) as shown:
+            shown.set_size(os.fstat(local.fileno()).st_size)
+            counted: Any = _Counted(local, shown)
             files.write(inner, counted, parents=self.auto_mkdir)
 
     def mkdir(self, path: str, create_parents: bool = True, **options: Any) -> None:

@@ -16,6 +16,7 @@ from fsspec.spec import AbstractFileSystem
 from fsspec.utils import isfilelike
 
 from coder_agents.errors import WorkspaceNotFoundError
+from coder_agents.filesystem.bars import shown_callback
 from coder_agents.filesystem.places import Places
 from coder_agents.jobs.files import Files
 
@@ -183,7 +184,11 @@ class ReadableFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if stat.S_ISDIR(info.mode):
             os.makedirs(lpath, exist_ok=True)
             return
-        callback.set_size(info.size)
+        with shown_callback(callback, rpath) as shown:
+            shown.set_size(info.size)
+            self._get(files, inner, lpath, target, shown)
+
+    def _get(self, files: Files, inner: str, lpath: Any, target: Any, callback: Callback) -> None:
         if target is not None:
             _copy_out(files, inner, target, callback)
             return

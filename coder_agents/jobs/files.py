@@ -34,8 +34,14 @@ from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE, PieceSize
 from coder_agents.jobs.requests import Request, path_word
 from coder_agents.jobs.results import FileInfo, Piece, numbers_of, read_entries
 from coder_agents.jobs.shells import Shells, UnreachableError
+from coder_agents.progress import ignore
 
 Data = bytes | bytearray | memoryview | BinaryIO
+
+OnPiece = Callable[[int], object]
+"""
+Called with the number of bytes of each piece of a transfer.
+"""
 
 _CHECKSUM_WAIT = 60.0  # seconds; a gigabyte takes some three
 
@@ -68,14 +74,14 @@ class Files:
         """
         return read_entries(self._answers(ListDirectory(path), path))
 
-    def read(self, path: Path) -> bytes:
+    def read(self, path: Path, *, on_piece: OnPiece = ignore) -> bytes:
         """
         Return the content of the file *path*.
 
         Raises *OSError* where the file changes meanwhile.
         """
         whole = io.BytesIO()
-        self.copy_out(path, whole.write)
+        self.copy_out(path, lambda piece: on_piece(whole.write(piece)))
         return whole.getvalue()
 
     def copy_out(self, path: Path, write: Callable[[bytes], object]) -> int:
@@ -132,7 +138,13 @@ class Files:
         return data
 
     def write(
-        self, path: Path, data: Data, *, mode: int | None = None, parents: bool = False
+        self,
+        path: Path,
+        data: Data,
+        *,
+        mode: int | None = None,
+        parents: bool = False,
+        on_piece: OnPiece = ignore,
     ) -> int:
         """
         Make *data* the content of the file *path* in one step; return its size in bytes.
@@ -151,6 +163,7 @@ class Files:
         with upload.discarded_on_error():
             for piece in pieces:
                 upload.append(piece)
+                on_piece(len(piece))
             upload.commit(mode)
         return upload.checksum.size
 

@@ -10,72 +10,29 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Literal
-
-import attrs
 
 from coder_agents.config import seconds_or_none
 from coder_agents.errors import CommandTimeoutError
 from coder_agents.jobs import launch
 from coder_agents.jobs.handle import JobHandle
+from coder_agents.jobs.job_info import JobInfo, state_of
 from coder_agents.jobs.launch import Input
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.output import OutputEngine, OutputStream, lines_of, offsets_of
 from coder_agents.jobs.requests import ListJobs
-from coder_agents.jobs.results import JobRecord, Progress, State, read_jobs
+from coder_agents.jobs.results import Progress, read_jobs
 from coder_agents.jobs.run import lost
-from coder_agents.jobs.run_text import Command
+from coder_agents.jobs.run_text import Command, shown_command
 from coder_agents.jobs.shell import LateError
 from coder_agents.jobs.shells import Shells
+from coder_agents.render.html import render_html_card
+from coder_agents.representation import ResultList
 from coder_agents.streams.stream import opened
 
 _BEGINNING = 5.0  # seconds in which the process of a job that was started has begun
 
 _PAUSES = (0.05, 1.0)  # seconds between two reads of a job that writes all the time: first and most
-
-
-@attrs.frozen
-class JobInfo:
-    """
-    A job as the agent lists it.
-
-    Attributes:
-        id: what `Agent.job` takes.
-        command: the beginning of the command.
-        state: ``starting``, ``running``, ``exited``, ``signaled``, or ``lost`` where the machine has lost it.
-        returncode: its exit code, the negative number of the signal that ended it, None while it runs.
-        pid: the id of its process and process group; None where it is not known.
-        started_at: when it started; None where the agent cannot say.
-        stdout_size: bytes that it wrote to stdout.
-        stderr_size: bytes that it wrote to stderr.
-    """
-
-    id: str
-    command: str
-    state: State
-    returncode: int | None
-    pid: int | None
-    started_at: datetime | None
-    stdout_size: int
-    stderr_size: int
-
-    @classmethod
-    def of(cls, record: JobRecord) -> JobInfo:
-        """
-        Return the public form of *record*.
-        """
-        codes = {"exited": record.code, "signaled": -record.code}
-        started = record.started
-        return cls(
-            record.job,
-            record.command.decode("utf-8", "replace"),
-            record.state,
-            codes.get(record.state),
-            record.pid or None,
-            None if started is None else datetime.fromtimestamp(started, UTC),
-            *record.sizes,
-        )
 
 
 class Job:
@@ -106,6 +63,15 @@ class Job:
     def __repr__(self) -> str:
         state = self._progress.state if self.returncode is None else f"returncode {self.returncode}"
         return f"<{type(self).__name__} {self.id}, {state}>"
+
+    def _repr_html_(self) -> str:
+        facts = (
+            ("Command", None if self.args is None else shown_command(self.args)),
+            ("State", state_of(self._progress.state, self.returncode)),
+            ("Return code", self.returncode),
+            ("Pid", self.pid),
+        )
+        return render_html_card(f"Job {self.id}", facts)
 
     @property
     def pid(self) -> int | None:
@@ -332,9 +298,10 @@ def found(shells: Shells, id: str) -> Job:
     return Job(handle, handle.read((0, 0), max_bytes=0))
 
 
-def listed(shells: Shells) -> list[JobInfo]:
+def listed(shells: Shells) -> ResultList[JobInfo]:
     """
     Return the jobs of an agent, as it lists them.
     """
     handle = JobHandle(shells=shells, id="")
-    return [JobInfo.of(record) for record in read_jobs(handle.answers(ListJobs()))]
+    records = read_jobs(handle.answers(ListJobs()))
+    return ResultList((JobInfo.of(record) for record in records), of=JobInfo)

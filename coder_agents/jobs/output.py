@@ -9,7 +9,7 @@ import collections
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, cast
 
 import attrs
@@ -18,6 +18,8 @@ from coder_agents.errors import DecodeError
 from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.shell import LateError
+from coder_agents.representation import cells
+from coder_agents.representation.objects import Represented
 from coder_agents.streams.engine import Counts, EndedError
 from coder_agents.streams.options import StreamEnd
 from coder_agents.streams.position import Position
@@ -28,8 +30,8 @@ Name = Literal["stdout", "stderr"]
 _BOOKMARK = re.compile(r"job:([A-Za-z0-9_-]{1,64}):(\d{1,15}):(\d{1,15})", re.ASCII)
 
 
-@attrs.frozen
-class Output:
+@attrs.frozen(repr=False)
+class Output(Represented):
     """
     A piece of a job's output.
 
@@ -40,6 +42,14 @@ class Output:
 
     name: Name
     data: bytes
+
+    _columns = ("Name", "Size", "Data")
+
+    def _cells(self) -> Sequence[object]:
+        return self.name, cells.size(len(self.data)), cells.output(self.data)
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return zip(self._columns, self._cells(), strict=True)
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, BinaryIO
 
 from coder_agents.config import whole_number
@@ -23,9 +24,12 @@ from coder_agents.jobs.handle import JobHandle
 from coder_agents.jobs.launch import Input, TextForm
 from coder_agents.jobs.piece_size import PieceSize
 from coder_agents.jobs.results import Progress
-from coder_agents.jobs.run_text import Command
+from coder_agents.jobs.run_text import Command, shown_command
 from coder_agents.jobs.shells import Shells
 from coder_agents.jobs.sinks import Sink, Target
+from coder_agents.render.html import render_html_card
+from coder_agents.render.line import render_line
+from coder_agents.representation.cells import output, problem, status
 
 MAX_OUTPUT = 64 * 2**20
 """
@@ -71,13 +75,29 @@ class CompletedCommand(subprocess.CompletedProcess[Any]):
         self.duration = duration
         self.truncated = truncated
 
+    def __repr__(self) -> str:
+        outputs = {"stdout": self.stdout, "stderr": self.stderr}
+        captured = ((name, value) for name, value in outputs.items() if value is not None)
+        fields = (("args", self.args), ("returncode", self.returncode), *captured)
+        return render_line(type(self).__name__, fields)
+
+    def _repr_html_(self) -> str:
+        facts = (
+            ("Ended", status("ok") if not self.returncode else problem(ended_by(self.returncode))),
+            ("Took", timedelta(seconds=self.duration)),
+            ("Truncated", "yes" if self.truncated else None),
+            ("Stdout", output(self.stdout or "")),
+            ("Stderr", output(self.stderr or "")),
+        )
+        return render_html_card(shown_command(self.args), facts)
+
     def check_returncode(self) -> None:
         """
         Raise *CommandError* where the return code is not 0.
         """
         if self.returncode:
             raise CommandError(
-                f"{_shown(self.args)} {ended_by(self.returncode)}",
+                f"{shown_command(self.args)} {ended_by(self.returncode)}",
                 returncode=self.returncode,
                 cmd=self.args,
                 output=self.stdout,
@@ -96,11 +116,6 @@ def ended_by(returncode: int) -> str:
     except ValueError:
         name = ""
     return f"was ended by the signal {-returncode}{name}"
-
-
-def _shown(command: object) -> str:
-    text = repr(command)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def run(
@@ -197,7 +212,7 @@ def _timed_out(
         for sink in sinks
     ]
     return CommandTimeoutError(
-        f"{_shown(command)} took longer than {timeout:g} seconds and was ended",
+        f"{shown_command(command)} took longer than {timeout:g} seconds and was ended",
         cmd=command,
         timeout=timeout,
         output=outputs[0],

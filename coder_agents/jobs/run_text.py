@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from coder_agents.jobs.escape import to_bytes
+from coder_agents.render.line import render_value
 
 # Linux refuses an argument of 128 KiB or more. A longer command is read from the job's folder.
 MAX_ARGUMENT = 100_000
@@ -53,6 +54,19 @@ def command_text(command: Command) -> bytes:
     if isinstance(command, str):
         return to_bytes(command)
     return to_bytes(shlex.join([_text(word) for word in command]))
+
+
+def shown_command(command: object) -> str:
+    """
+    Return *command* as a person would type it, and what is no command by its `repr`.
+    """
+    if isinstance(command, str):
+        return command
+    if isinstance(command, (list, tuple)) and all(
+        isinstance(word, (str, bytes)) for word in command
+    ):
+        return shlex.join([_text(word) for word in command])
+    return render_value(command)
 
 
 def _execution(command: Command, shell: str | None) -> list[str]:

@@ -37,12 +37,25 @@ T = TypeVar("T")
 _TO_A_START = frozenset({WorkspaceTransition.START, WorkspaceTransition.STOP})
 
 
-def wait_named(find: Callable[[], A], options: WaitOptions, deadline: Deadline) -> A:
+Advance = Callable[[CoderError], bool]
+"""
+Called with the reason why there is no agent. Returns whether it has waited for a build, after which
+there may be an agent.
+"""
+
+
+def _never(trouble: CoderError) -> bool:
+    return False
+
+
+def wait_named(
+    find: Callable[[], A], options: WaitOptions, deadline: Deadline, advance: Advance = _never
+) -> A:
     """
     Wait until the agent that *find* returns is ready, and return it; see `Client.wait_ready`.
     """
     while True:
-        agent = await_build(find, options.pauses, deadline)
+        agent = await_build(find, options.pauses, deadline, advance)
         try:
             wait_ready(agent, options, deadline)
         except (AgentShutDownError, NotFoundError):
@@ -62,32 +75,47 @@ def _is_replaced(agent: WaitedAgent, find: Callable[[], WaitedAgent]) -> bool:
         return _is_under_way(error) or isinstance(error, WorkspaceStoppedError)
 
 
-def await_build(find: Callable[[], T], pauses: Pauses, deadline: Deadline) -> T:
+def await_build(
+    find: Callable[[], T], pauses: Pauses, deadline: Deadline, advance: Advance = _never
+) -> T:
     """
     Wait until *find* returns an agent, and return that agent.
 
     Some errors of *find* do not end the wait: *WorkspacePendingError* of a start or a stop;
-    *WorkspaceStoppedError* until the workspace was stopped for ``pauses.stopped_for`` seconds; and,
-    after a build was under way, errors that may pass.
+    *WorkspaceStoppedError* until the workspace was stopped for ``pauses.stopped_for`` seconds; after
+    a build was under way, errors that may pass; and errors after which *advance* has waited.
 
-    Raises the other errors of *find*; *ReadyTimeoutError* at the *deadline*.
+    Raises the other errors of *find*, and those of *advance*; *ReadyTimeoutError* at the *deadline*.
     """
     builds = _Builds(pauses.stopped_for)
     while True:
         try:
             return find()
         except CoderError as error:
-            if not builds.may_lead_to_a_start(error):
-                raise
             trouble = error
-        if not deadline.left:
-            if isinstance(trouble, WorkspaceStoppedError):
+        try:
+            may_lead_to_a_start = builds.may_lead_to_a_start(trouble)
+            if advance(trouble) and deadline.left:
+                continue
+            if not may_lead_to_a_start:
                 raise trouble
-            waited = deadline.waited
-            text = f"no agent after {waited:.1f} s: {trouble}"
-            raise ReadyTimeoutError(text, waited=waited) from trouble
-        pause = max(poll_interval(deadline.waited, pauses), requested_pause(trouble))
-        time.sleep(min(pause, deadline.left))
+            _pause(trouble, pauses, deadline)
+        finally:
+            del trouble  # the exception, its traceback and this frame would form a cycle
+
+
+def _pause(trouble: CoderError, pauses: Pauses, deadline: Deadline) -> None:
+    """
+    Wait before the next read after *trouble*. Raises *ReadyTimeoutError* where no time is left.
+    """
+    if not deadline.left:
+        if isinstance(trouble, WorkspaceStoppedError):
+            raise trouble
+        waited = deadline.waited
+        text = f"no agent after {waited:.1f} s: {trouble}"
+        raise ReadyTimeoutError(text, waited=waited) from trouble
+    pause = max(poll_interval(deadline.waited, pauses), requested_pause(trouble))
+    time.sleep(min(pause, deadline.left))
 
 
 class _Builds:

@@ -198,8 +198,14 @@ def quoted_lines(lines: Sequence[WorkspaceAgentLog], what: str) -> str:
     """
     Return *lines* as the end of an error's text, under the heading *what*.
     """
-    if not lines:
+    return quoted_texts([last_state(log.output) for log in lines], what)
+
+
+def quoted_texts(texts: Sequence[str], what: str) -> str:
+    """
+    Return the lines *texts* as the end of an error's text, under the heading *what*.
+    """
+    if not texts:
         return ""
-    shown = (escape_controls(last_state(log.output)) for log in lines)
-    cut = (cut_to_width(line, _MAX_LINE_WIDTH) for line in shown)
+    cut = (cut_to_width(escape_controls(text), _MAX_LINE_WIDTH) for text in texts)
     return "".join([f"\n{what}:", *(f"\n  {line}" for line in cut)])

@@ -224,7 +224,7 @@ class FollowedLines:
         try:
             result = call()
         except CoderError as error:
-            if not _may_pass(error):
+            if not may_pass(error):
                 raise
             # One warning for each outage, which may last for many calls.
             level = logging.DEBUG if self._is_out else logging.WARNING
@@ -236,7 +236,10 @@ class FollowedLines:
         return result
 
 
-def _may_pass(error: CoderError) -> bool:
+def may_pass(error: CoderError) -> bool:
+    """
+    Whether a log that could not be read because of *error* may be read later.
+    """
     if isinstance(error, StreamError):
         return not isinstance(error, MessageTooLargeError)
     return is_resumable(error)

@@ -26,15 +26,24 @@ Called with the `Agent`, after it was read.
 """
 
 
-def _seconds_or_none(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
+def check_seconds(_: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    """
+    Raise *TypeError* or *ValueError* where *value* is neither a number of seconds nor None.
+    """
     seconds_or_none(attribute.name, value)
 
 
-def _callable_or_none(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+def check_function(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    """
+    Raise *TypeError* where *value* is neither a function nor None.
+    """
     function_or_none(attribute.name, value)
 
 
-def _truth(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+def check_truth(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    """
+    Raise *TypeError* where *value* is neither True nor False.
+    """
     if not isinstance(value, bool):
         raise TypeError(f"{attribute.name} must be True or False, not {type(value).__name__}")
 
@@ -47,11 +56,11 @@ class WaitOptions:
     Raises *TypeError* or *ValueError* for an impossible option.
     """
 
-    timeout: float | None = attrs.field(validator=_seconds_or_none)
-    on_log: OnLog | None = attrs.field(validator=_callable_or_none)
-    on_state: OnState | None = attrs.field(validator=_callable_or_none)
-    blocking_only: bool = attrs.field(validator=_truth)
-    strict: bool = attrs.field(validator=_truth)
+    timeout: float | None = attrs.field(validator=check_seconds)
+    on_log: OnLog | None = attrs.field(validator=check_function)
+    on_state: OnState | None = attrs.field(validator=check_function)
+    blocking_only: bool = attrs.field(validator=check_truth)
+    strict: bool = attrs.field(validator=check_truth)
     pauses: Pauses = PAUSES
 
 

@@ -30,6 +30,9 @@ from coder_agents.render import (
     text_width,
 )
 from coder_agents.render.html import render_html_table
+from coder_agents.representation import Represented
+from coder_agents.representation.cells import status
+from coder_agents.representation.tables import without_empty
 from coder_agents.schema import (
     TimingStage,
     WorkspaceAgent,
@@ -46,8 +49,8 @@ _MAX_NAME = 20  # columns of a name
 _START, _STOP = TimingStage.START, TimingStage.STOP
 
 
-@attrs.frozen(kw_only=True)
-class ScriptReport:
+@attrs.frozen(kw_only=True, repr=False)
+class ScriptReport(Represented):
     """
     The report on one script of the start or of the stop.
 
@@ -82,8 +85,8 @@ class ScriptReport:
     last_lines: tuple[WorkspaceAgentLog, ...]
 
 
-@attrs.frozen(kw_only=True)
-class StartupReport:
+@attrs.frozen(kw_only=True, repr=False)
+class StartupReport(Represented):
     """
     The report on the start-up of an agent, and on its shutdown.
 
@@ -108,7 +111,7 @@ class StartupReport:
     is_guess: bool = True
 
     def __str__(self) -> str:
-        columns = self._columns("Blocks", "Last line")
+        columns = self._headers("Blocks", "Last line")
         rows = [_cells(each) for each in self._all]
         used = max(map(text_width, render_table(columns[:-1], rows)))
         room = max(_MIN_LAST_LINE, _WIDTH - used - 2)
@@ -116,15 +119,15 @@ class StartupReport:
         return "\n".join([self._heading(), *render_table(columns, whole)])
 
     def _repr_html_(self) -> str:
-        columns = self._columns("Blocks login", "Last lines")
-        rows = ((*_cells(each), _states(each.last_lines)) for each in self._all)
-        return render_html_table(columns, rows, caption=self._heading())
+        columns = self._headers("Blocks login", "Last lines")
+        rows = [_html_cells(each) for each in self._all]
+        return render_html_table(*without_empty(columns, rows), caption=self._heading())
 
     @property
     def _all(self) -> tuple[ScriptReport, ...]:
         return (*self.scripts, *self.stop_scripts)
 
-    def _columns(self, blocks: str, lines: str) -> tuple[str, ...]:
+    def _headers(self, blocks: str, lines: str) -> tuple[str, ...]:
         return (
             "Script",
             "Conclusion",
@@ -156,6 +159,11 @@ def _cells(report: ScriptReport) -> tuple[object, ...]:
         "yes" if report.blocks_login else "no",
         seconds,
     )
+
+
+def _html_cells(report: ScriptReport) -> tuple[object, ...]:
+    name, conclusion, *others = _cells(report)
+    return name, status(str(conclusion)), *others, _states(report.last_lines)
 
 
 def _last_line(report: ScriptReport, room: int) -> str:

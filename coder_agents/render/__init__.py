@@ -7,7 +7,12 @@ It uses no other class of this package.
 from __future__ import annotations
 
 from coder_agents.lazy import listing
-from coder_agents.render.escape import escape_controls, last_state, terminal_safe
+from coder_agents.render.escape import (
+    escape_controls,
+    last_state,
+    terminal_safe,
+    without_colours,
+)
 from coder_agents.render.table import cut_to_width, render_table, text_width
 
 __all__ = [
@@ -17,6 +22,7 @@ __all__ = [
     "render_table",
     "terminal_safe",
     "text_width",
+    "without_colours",
 ]
 
 __dir__ = listing(__name__)

@@ -57,6 +57,13 @@ def terminal_safe(text: str) -> str:
     return text if text.isprintable() else _COLOUR_OR_CONTROL.sub(_shown_unless_colour, text)
 
 
+def without_colours(text: str) -> str:
+    """
+    Return *text* without the sequences that set colours and weights (``ESC [ … m``).
+    """
+    return _COLOURS.sub("", text)
+
+
 def last_state(text: str) -> str:
     """
     Return the last state of a line that was drawn several times, such as a progress bar.

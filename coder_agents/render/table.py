@@ -49,11 +49,12 @@ def cut_to_width(text: str, width: int) -> str:
     """
     Return *text*, or its beginning and an ellipsis, in at most *width* columns.
     """
-    if text_width(text) <= width:
-        return text
+    # Of a text of any length, only what fits is measured.
     used = itertools.accumulate(map(_width, text))
-    kept = itertools.takewhile(lambda end: end <= width - text_width(CUT), used)
-    return text[: sum(1 for _ in kept)] + CUT
+    ends = list(itertools.takewhile(lambda end: end <= width, used))
+    if len(ends) == len(text):
+        return text
+    return text[: sum(end <= width - text_width(CUT) for end in ends)] + CUT
 
 
 def _width(character: str) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         WorkspaceApp,
         WorkspaceAppStatus,
     )
+    from coder_agents.schema.builds import ProvisionerJobLog
     from coder_agents.schema.containers import (
         WorkspaceAgentContainer,
         WorkspaceAgentContainerPort,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         JobErrorCode,
         LogLevel,
         LogLevelName,
+        LogSource,
         ProvisionerJobStatus,
         ServerSentEventType,
         UserStatus,
@@ -115,9 +117,11 @@ __all__ = [
     "JobErrorCode",
     "LogLevel",
     "LogLevelName",
+    "LogSource",
     "Number",
     "OpenEnumeration",
     "ProvisionerJob",
+    "ProvisionerJobLog",
     "ProvisionerJobStatus",
     "ProvisionerTiming",
     "Response",
@@ -172,6 +176,7 @@ __getattr__, __dir__ = exports(
     {
         "agents": "DERPRegion WorkspaceAgent WorkspaceAgentHealth WorkspaceAgentScript",
         "apps": "Healthcheck WorkspaceApp WorkspaceAppStatus",
+        "builds": "ProvisionerJobLog",
         "containers": (
             "WorkspaceAgentContainer WorkspaceAgentContainerPort WorkspaceAgentDevcontainer "
             "WorkspaceAgentDevcontainerAgent WorkspaceAgentListContainersResponse"
@@ -179,7 +184,7 @@ __getattr__, __dir__ = exports(
         "converter": "to_dict to_json",
         "deployment": "BuildInfoResponse Response ServerSentEvent ValidationError",
         "enumerations": (
-            "AgentSubsystem BuildReason DisplayApp JobErrorCode LogLevel LogLevelName "
+            "AgentSubsystem BuildReason DisplayApp JobErrorCode LogLevel LogLevelName LogSource "
             "ProvisionerJobStatus ServerSentEventType UserStatus "
             "WorkspaceAgentDevcontainerStatus WorkspaceAgentLifecycle "
             "WorkspaceAgentLifecycleOrder WorkspaceAgentScriptStatus "

@@ -4,12 +4,15 @@ The types of an agent and its parts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import attrs
 
+from coder_agents.render.html import Markup
+from coder_agents.representation.cells import problem, size, status, tables
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.apps import WorkspaceApp
 from coder_agents.schema.enumerations import (
     AgentSubsystem,
@@ -23,8 +26,8 @@ from coder_agents.schema.fields import NIL_UUID, empty_map, identifying, maybe_a
 from coder_agents.schema.logs import WorkspaceAgentLogSource
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentHealth:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentHealth(Represented):
     """
     Whether an agent is healthy.
 
@@ -37,8 +40,8 @@ class WorkspaceAgentHealth:
     reason: str = maybe_absent("")
 
 
-@attrs.frozen(kw_only=True)
-class DERPRegion:
+@attrs.frozen(kw_only=True, repr=False)
+class DERPRegion(Represented):
     """
     A relay between an agent and its clients (DERP is Tailscale's protocol for relays).
 
@@ -51,8 +54,8 @@ class DERPRegion:
     latency_ms: float = 0.0
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentScript:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentScript(Represented):
     """
     A script of the template, which an agent runs.
 
@@ -85,9 +88,26 @@ class WorkspaceAgentScript:
     exit_code: int | None = maybe_absent(None)
     status: WorkspaceAgentScriptStatus | None = maybe_absent(None)
 
+    _first_fields = ("display_name", "status", "exit_code")
+    _columns = ("Script", "Runs", "Blocks login", "Time limit", "Status", "Exit code")
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgent:
+    def _cells(self) -> Sequence[object]:
+        runs = ["on start"] * self.run_on_start + ["on stop"] * self.run_on_stop
+        return (
+            self.display_name,
+            ", ".join(runs + [self.cron] * bool(self.cron)),
+            "yes" if self.start_blocks_login else "",
+            self.timeout or None,
+            status(self.status or ""),
+            self.exit_code,
+        )
+
+    def _title(self) -> str:
+        return self.display_name
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgent(Represented):
     """
     An agent: the program that makes a machine or a container a workspace.
 
@@ -145,7 +165,8 @@ class WorkspaceAgent:
     resource_id: UUID = NIL_UUID
     instance_id: str = maybe_absent("")
     architecture: str = ""
-    environment_variables: Mapping[str, str] = empty_map()
+    # The values may be secrets of the template.
+    environment_variables: Mapping[str, str] = empty_map(repr=False)
     operating_system: str = ""
     logs_length: int = 0
     logs_overflowed: bool = False
@@ -165,3 +186,34 @@ class WorkspaceAgent:
     startup_script_behavior: WorkspaceAgentStartupScriptBehavior = (
         WorkspaceAgentStartupScriptBehavior("")
     )
+
+    _first_fields = ("name", "status", "lifecycle_state", "id")
+    _columns = ("Agent", "Status", "Lifecycle", "Health", "System", "Version")
+
+    def _cells(self) -> Sequence[object]:
+        return (
+            self.name,
+            status(self.status),
+            status(self.lifecycle_state),
+            problem(self.health.reason),
+            "/".join(filter(None, (self.operating_system, self.architecture))),
+            self.version,
+        )
+
+    def _title(self) -> str:
+        return self.name
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        _, *cells = zip(self._columns, self._cells(), strict=True)
+        yield from cells
+        yield "Directory", self.expanded_directory or self.directory
+        yield "Started", self.started_at
+        yield "Ready", self.ready_at
+        yield "Last connected", self.last_connected_at
+        yield "Id", self.id
+        if self.logs_length:
+            yield "Log", size(self.logs_length) + ", full" * self.logs_overflowed
+
+    def _below(self) -> Iterable[Markup]:
+        apps = [app for app in self.apps if not app.hidden]
+        return tables(self.scripts, apps)

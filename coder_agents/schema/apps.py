@@ -4,11 +4,14 @@ Apps of an agent, for which the dashboard has buttons.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import attrs
 
+from coder_agents.representation.cells import status
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import (
     WorkspaceAppHealth,
     WorkspaceAppOpenIn,
@@ -18,8 +21,8 @@ from coder_agents.schema.enumerations import (
 from coder_agents.schema.fields import NIL_UUID, maybe_absent
 
 
-@attrs.frozen(kw_only=True)
-class Healthcheck:
+@attrs.frozen(kw_only=True, repr=False)
+class Healthcheck(Represented):
     """
     The health check of an app, which the agent runs.
 
@@ -34,8 +37,8 @@ class Healthcheck:
     threshold: int = 0
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAppStatus:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAppStatus(Represented):
     """
     A report of an app on its work.
 
@@ -64,8 +67,8 @@ class WorkspaceAppStatus:
     needs_user_attention: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceApp:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceApp(Represented):
     """
     An app that an agent serves, or a link of the template.
 
@@ -106,3 +109,13 @@ class WorkspaceApp:
     open_in: WorkspaceAppOpenIn = WorkspaceAppOpenIn("")
     statuses: tuple[WorkspaceAppStatus, ...] = ()
     tooltip: str = maybe_absent("")
+
+    _first_fields = ("display_name", "slug", "health")
+    _columns = ("App", "Slug", "Health", "Shared with", "Command")
+
+    def _cells(self) -> Sequence[object]:
+        health = "" if self.health == WorkspaceAppHealth.DISABLED else self.health
+        return self.display_name, self.slug, status(health), self.sharing_level, self.command
+
+    def _title(self) -> str:
+        return self.display_name or self.slug

@@ -4,18 +4,22 @@ The containers and dev containers that an agent lists.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import attrs
 
+from coder_agents.render.html import Markup
+from coder_agents.render.line import counted
+from coder_agents.representation.cells import names, problem, status, tables
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import WorkspaceAgentDevcontainerStatus
 from coder_agents.schema.fields import NIL_UUID, empty_map, identifying, maybe_absent
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentContainerPort:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentContainerPort(Represented):
     """
     A port that a container exposes.
 
@@ -31,9 +35,13 @@ class WorkspaceAgentContainerPort:
     host_ip: str = maybe_absent("")
     host_port: int = maybe_absent(0)
 
+    def _mapping(self) -> str:
+        outside = f"{self.host_port} -> " if self.host_port else ""
+        return f"{outside}{self.port}"
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentContainer:
+
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentContainer(Represented):
     """
     A container on the machine of an agent, running or not.
 
@@ -59,6 +67,16 @@ class WorkspaceAgentContainer:
     status: str = ""
     volumes: Mapping[str, str] = empty_map()
 
+    _first_fields = ("name", "status", "image", "id")
+    _columns = ("Container", "Status", "Image", "Ports", "Created")
+
+    def _cells(self) -> Sequence[object]:
+        ports = names([port._mapping() for port in self.ports])
+        return self.name, status(self.status), self.image, ports, self.created_at
+
+    def _title(self) -> str:
+        return self.name
+
     def match(self, id_or_name: str) -> bool:
         """
         Whether *id_or_name* is this container's full id or its name.
@@ -66,8 +84,8 @@ class WorkspaceAgentContainer:
         return id_or_name in (self.id, self.name)
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentDevcontainerAgent:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentDevcontainerAgent(Represented):
     """
     The agent that runs inside a dev container.
 
@@ -82,8 +100,8 @@ class WorkspaceAgentDevcontainerAgent:
     directory: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentDevcontainer:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentDevcontainer(Represented):
     """
     A dev container: a definition in the workspace, and its container.
 
@@ -112,9 +130,26 @@ class WorkspaceAgentDevcontainer:
     subagent_id: UUID | None = None
     error: str = maybe_absent("")
 
+    _first_fields = ("name", "status", "workspace_folder", "error", "id")
+    _columns = ("Dev container", "Status", "Folder", "Container", "Agent", "Outdated", "Error")
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentListContainersResponse:
+    def _cells(self) -> Sequence[object]:
+        return (
+            self.name,
+            status(self.status),
+            self.workspace_folder,
+            self.container and self.container.name,
+            self.agent and self.agent.name,
+            "yes" if self.dirty else "",
+            problem(self.error),
+        )
+
+    def _title(self) -> str:
+        return self.name
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentListContainersResponse(Represented):
     """
     The containers and dev containers that an agent lists.
 
@@ -127,3 +162,13 @@ class WorkspaceAgentListContainersResponse:
     devcontainers: tuple[WorkspaceAgentDevcontainer, ...] = ()
     containers: tuple[WorkspaceAgentContainer, ...] = identifying(())
     warnings: tuple[str, ...] = maybe_absent(())
+
+    def _title(self) -> str:
+        inside = counted(len(self.devcontainers), "dev container")
+        return f"{inside}, {counted(len(self.containers), 'container')}"
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return (("Warning", problem(text)) for text in self.warnings)
+
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.devcontainers, self.containers)

@@ -170,6 +170,17 @@ def _optional_writer(cls: Any) -> Hook:
     return lambda value: None if value is None else write(value)
 
 
+def _is_special_list(cls: Any) -> bool:
+    """
+    Whether *cls* is a class of lists other than `list`, which cattrs does not know as one.
+    """
+    return isinstance(cls, type) and issubclass(cls, list) and cls is not list
+
+
+def _list_writer(value: list[Any]) -> Any:
+    return converter.unstructure(list(value))
+
+
 def _class_writer(cls: Any) -> Hook:
     overrides = {field.name: _written(field) for field in shapes.resolved_fields(cls)}
     return make_dict_unstructure_fn(cls, converter, **overrides)
@@ -201,6 +212,7 @@ def _register() -> None:
     converter.register_unstructure_hook_factory(_holds(shapes.optional_of), _optional_writer)
     converter.register_unstructure_hook_factory(shapes.is_class, _class_writer)
     converter.register_unstructure_hook_func(partial(eq, Age), scalars.write_age)
+    converter.register_unstructure_hook_func(_is_special_list, _list_writer)
     converter.register_unstructure_hook(OpenEnumeration, str.__str__)
     converter.register_unstructure_hook(UUID, str)
     converter.register_unstructure_hook(timedelta, to_nanoseconds)

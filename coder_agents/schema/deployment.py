@@ -8,12 +8,13 @@ from typing import Any
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import ServerSentEventType
 from coder_agents.schema.fields import identifying, maybe_absent
 
 
-@attrs.frozen(kw_only=True)
-class BuildInfoResponse:
+@attrs.frozen(kw_only=True, repr=False)
+class BuildInfoResponse(Represented):
     """
     The build and the settings of a deployment.
 
@@ -42,8 +43,8 @@ class BuildInfoResponse:
     webpush_public_key: str = maybe_absent("")
 
 
-@attrs.frozen(kw_only=True)
-class ValidationError:
+@attrs.frozen(kw_only=True, repr=False)
+class ValidationError(Represented):
     """
     The reason why one parameter of a request was refused. It is not an exception.
 
@@ -56,8 +57,8 @@ class ValidationError:
     detail: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class Response:
+@attrs.frozen(kw_only=True, repr=False)
+class Response(Represented):
     """
     An answer that is a message: a request was accepted, or why it was refused.
 
@@ -72,8 +73,8 @@ class Response:
     validations: tuple[ValidationError, ...] = maybe_absent(())
 
 
-@attrs.frozen(kw_only=True)
-class ServerSentEvent:
+@attrs.frozen(kw_only=True, repr=False)
+class ServerSentEvent(Represented):
     """
     An event of a stream, in the form of a WebSocket message.
 

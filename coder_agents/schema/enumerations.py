@@ -269,6 +269,15 @@ class ProvisionerJobStatus(OpenEnumeration):
     UNKNOWN = "unknown"
 
 
+class LogSource(OpenEnumeration):
+    """
+    Where a line of a build's log comes from: the provisioner's daemon, or the provisioner itself.
+    """
+
+    PROVISIONER_DAEMON = "provisioner_daemon"
+    PROVISIONER = "provisioner"
+
+
 class JobErrorCode(OpenEnumeration):
     """
     Why a job failed, where the deployment has a code for it.

@@ -48,14 +48,14 @@ def maybe_absent(default: T) -> T:
     return field
 
 
-def empty_map(*, absent: bool = False) -> Mapping[str, Any]:
+def empty_map(*, absent: bool = False, repr: bool = True) -> Mapping[str, Any]:
     """
     Return a field for a map, empty by default; with *absent*, the JSON skips an empty map.
 
     Maps have no hash, so they are not part of an object's hash.
     """
     field: Mapping[str, Any] = attrs.field(
-        factory=dict, hash=False, metadata={SKIPPED_WHEN_EMPTY: absent}
+        factory=dict, hash=False, repr=repr, metadata={SKIPPED_WHEN_EMPTY: absent}
     )
     return field
 

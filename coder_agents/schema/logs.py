@@ -4,6 +4,7 @@ Log lines of an agent, and their sources.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,8 @@ from uuid import UUID
 import attrs
 
 from coder_agents.render.escape import escape_controls, last_state, terminal_safe
+from coder_agents.representation.cells import level
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import LogLevel
 from coder_agents.schema.fields import NIL_UUID, Int64
 from coder_agents.schema.source_names import HasSource, name_of_source, restore_name
@@ -20,8 +23,8 @@ _MAX_OUTPUT = 1024  # code points
 _NAME = "source_name"  # the key in the state of a pickled or copied line
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentLog(HasSource):
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentLog(Represented, HasSource):
     """
     One line that a script of an agent printed.
 
@@ -43,6 +46,14 @@ class WorkspaceAgentLog(HasSource):
     output: str = ""
     level: LogLevel = LogLevel("")
     source_id: UUID = NIL_UUID
+
+    _columns = ("Time", "Level", "Source", "Output")
+
+    def _cells(self) -> Sequence[object]:
+        return self.created_at, level(self.level), self.source_name, [self.output]
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return (("Id", str(self.id)), *zip(self._columns, self._cells(), strict=True))
 
     @property
     def source_name(self) -> str:
@@ -95,8 +106,8 @@ class WorkspaceAgentLog(HasSource):
         return line if raw else escape_controls(line)
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentLogSource:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentLogSource(Represented):
     """
     A source of log lines: a script, or a part of the agent itself.
 
@@ -114,9 +125,15 @@ class WorkspaceAgentLogSource:
     display_name: str = ""
     icon: str = ""
 
+    _first_fields = ("display_name",)
+    _columns = ("Source", "Id", "Created")
 
-@attrs.frozen(kw_only=True)
-class LogLineID:
+    def _cells(self) -> Sequence[object]:
+        return self.display_name, self.id, self.created_at
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class LogLineID(Represented):
     """
     The id of a log line, without the other fields of the line.
     """

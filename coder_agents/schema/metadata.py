@@ -4,11 +4,15 @@ Metadata of an agent: small values that scripts of the template collect at inter
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import attrs
 
+from coder_agents.render.html import dot
+from coder_agents.representation.cells import output, problem, status
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.fields import Age
 
 if TYPE_CHECKING:
@@ -17,8 +21,8 @@ if TYPE_CHECKING:
 _MIN_STALE_AGE = 5
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentMetadataResult:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentMetadataResult(Represented):
     """
     The result of the last run of a metadata script.
 
@@ -36,8 +40,8 @@ class WorkspaceAgentMetadataResult:
     error: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentMetadataDescription:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentMetadataDescription(Represented):
     """
     The template's definition of one item of metadata.
 
@@ -56,14 +60,40 @@ class WorkspaceAgentMetadataDescription:
     timeout: int = 0
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentMetadata:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentMetadata(Represented):
     """
     One item of metadata: its description and its last result.
     """
 
     result: WorkspaceAgentMetadataResult = WorkspaceAgentMetadataResult()
     description: WorkspaceAgentMetadataDescription = WorkspaceAgentMetadataDescription()
+
+    _first_fields = ("description",)
+    _columns = ("Name", "Value", "Age", "Error")
+
+    def _cells(self) -> Sequence[object]:
+        name = self.description.display_name or self.description.key
+        return name, output(self.result.value.strip()), self._age(), problem(self.result.error)
+
+    def _age(self) -> object:
+        age = self.result.age
+        if self.pending or age is None:
+            return status("pending") if self.pending else None
+        return dot(f"{age:,} s, stale", "busy") if self.stale else f"{age:,} s"
+
+    def _title(self) -> str:
+        return self.description.display_name or self.description.key
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        description = self.description
+        _, *shown = zip(self._columns, self._cells(), strict=True)
+        return (
+            *shown,
+            ("Collected", self.result.collected_at),
+            ("Key", description.key),
+            ("Interval", f"{description.interval:,} s" if description.interval else "once"),
+        )
 
     @property
     def stale(self) -> bool:

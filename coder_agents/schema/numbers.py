@@ -12,6 +12,8 @@ import re
 
 import attrs
 
+from coder_agents.representation.objects import Represented
+
 _MAX_LENGTH = 80  # characters; a longer text is no number for people
 _SIZE = r"[kKMGTPE](?:iB|i|B)?|B"
 _UNIT = (
@@ -29,8 +31,8 @@ _SIZES = re.compile(_SIZE)
 _PREFIXES = "KMGTPE"
 
 
-@attrs.frozen
-class Number:
+@attrs.frozen(repr=False)
+class Number(Represented):
     """
     A number that a script printed.
 
@@ -75,6 +77,17 @@ class Number:
             return None
         ratio = self.value / whole
         return ratio if math.isfinite(ratio) else None
+
+    def to(self, unit: str) -> Number | None:
+        """
+        Return the same number in *unit*; None where its own unit cannot be converted.
+
+        Units of size can be converted, as from ``MiB`` to ``GiB``.
+        """
+        scale = _scale(self.unit, unit)
+        if scale is None:
+            return None
+        return Number(self.value * scale, None if self.of is None else self.of * scale, unit)
 
     def __str__(self) -> str:
         of = "" if self.of is None else f"/{_shortest(self.of)}"

@@ -4,13 +4,18 @@ Ports on which processes in a workspace listen.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import attrs
 
+from coder_agents.render.html import Markup
+from coder_agents.representation.cells import tables
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.fields import identifying
 
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentListeningPort:
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentListeningPort(Represented):
     """
     A port on which a process listens.
 
@@ -24,9 +29,14 @@ class WorkspaceAgentListeningPort:
     network: str = ""
     port: int = 0
 
+    _columns = ("Port", "Network", "Process")
 
-@attrs.frozen(kw_only=True)
-class WorkspaceAgentListeningPortsResponse:
+    def _cells(self) -> Sequence[object]:
+        return self.port, self.network, self.process_name
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceAgentListeningPortsResponse(Represented):
     """
     The ports that an agent lists.
 
@@ -35,3 +45,9 @@ class WorkspaceAgentListeningPortsResponse:
     """
 
     ports: tuple[WorkspaceAgentListeningPort, ...] = identifying(())
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return ()
+
+    def _below(self) -> Iterable[Markup]:
+        return tables(self.ports)

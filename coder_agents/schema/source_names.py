@@ -10,7 +10,8 @@ names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -37,9 +38,18 @@ class HasSource:
     __slots__ = ("_own_names",)
 
     _own_names: Mapping[UUID, str]
+    if TYPE_CHECKING:
+        source_id: UUID
 
 
-_give = HasSource.__dict__["_own_names"].__set__  # it works for a frozen line, too
+_id = attrgetter("source_id.int")
+_set_own = HasSource.__dict__["_own_names"].__set__  # it works for a frozen line, too
+_with_own_names: set[bool] = set()  # not empty once any line of the process has own names
+
+
+def _give(line: HasSource, names: Mapping[UUID, str]) -> None:
+    _with_own_names.add(True)
+    _set_own(line, names)
 
 
 class SourceNames:
@@ -87,6 +97,18 @@ def name_of_source(line: HasSource, id: UUID) -> str:
     """
     own = getattr(line, "_own_names", None)
     return _shared.get(id, "") if own is None else own.get(id, "")
+
+
+def names_of_sources(lines: Sequence[HasSource]) -> list[str]:
+    """
+    Return for each of *lines* the name of its source, as ``source_name`` has it.
+    """
+    if _with_own_names:
+        return [name_of_source(line, line.source_id) for line in lines]
+    # A UUID has a slow hash, and a log has few sources.
+    ids = list(map(_id, lines))
+    names = {number: _shared.get(UUID(int=number), "") for number in set(ids)}
+    return list(map(names.__getitem__, ids))
 
 
 def restore_name(line: HasSource, id: UUID, name: str) -> None:

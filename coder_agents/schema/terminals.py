@@ -8,11 +8,12 @@ from uuid import UUID
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.fields import NIL_UUID, identifying, named
 
 
-@attrs.frozen(kw_only=True)
-class IssueReconnectingPTYSignedTokenRequest:
+@attrs.frozen(kw_only=True, repr=False)
+class IssueReconnectingPTYSignedTokenRequest(Represented):
     """
     The request for a token that opens an agent's terminal.
 
@@ -25,8 +26,8 @@ class IssueReconnectingPTYSignedTokenRequest:
     agent_id: UUID = named("agentID", NIL_UUID)
 
 
-@attrs.frozen(kw_only=True)
-class IssueReconnectingPTYSignedTokenResponse:
+@attrs.frozen(kw_only=True, repr=False)
+class IssueReconnectingPTYSignedTokenResponse(Represented):
     """
     The answer with the token. The token is a secret, so the `repr` does not show it.
     """

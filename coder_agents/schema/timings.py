@@ -4,11 +4,15 @@ The timings of a build: of its steps, and of its agents and their scripts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import attrs
 
+from coder_agents.render.html import Markup
+from coder_agents.representation.cells import status, tables
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.enumerations import WorkspaceAgentScriptStatus
 from coder_agents.schema.fields import NIL_UUID
 from coder_agents.schema.open_enumeration import OpenEnumeration
@@ -29,8 +33,8 @@ class TimingStage(OpenEnumeration):
     CONNECT = "connect"
 
 
-@attrs.frozen(kw_only=True)
-class _Timing:
+@attrs.frozen(kw_only=True, repr=False)
+class _Timing(Represented):
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -44,7 +48,7 @@ class _Timing:
         return self.ended_at - self.started_at
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ProvisionerTiming(_Timing):
     """
     One step of the provisioner.
@@ -65,8 +69,14 @@ class ProvisionerTiming(_Timing):
     action: str = ""
     resource: str = ""
 
+    _first_fields = ("stage", "action", "resource")
+    _columns = ("Stage", "Action", "Resource", "Source", "Started", "Took")
 
-@attrs.frozen(kw_only=True)
+    def _cells(self) -> Sequence[object]:
+        return self.stage, self.action, self.resource, self.source, self.started_at, self.duration
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class AgentScriptTiming(_Timing):
     """
     One run of an agent's script that has ended.
@@ -90,8 +100,22 @@ class AgentScriptTiming(_Timing):
     workspace_agent_id: UUID = NIL_UUID
     workspace_agent_name: str = ""
 
+    _first_fields = ("display_name", "workspace_agent_name", "stage", "status", "exit_code")
+    _columns = ("Agent", "Script", "Stage", "Status", "Exit code", "Started", "Took")
 
-@attrs.frozen(kw_only=True)
+    def _cells(self) -> Sequence[object]:
+        return (
+            self.workspace_agent_name,
+            self.display_name,
+            self.stage,
+            status(self.status),
+            self.exit_code,
+            self.started_at,
+            self.duration,
+        )
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class AgentConnectionTiming(_Timing):
     """
     How long an agent took to connect for the first time.
@@ -108,9 +132,15 @@ class AgentConnectionTiming(_Timing):
     workspace_agent_id: UUID = NIL_UUID
     workspace_agent_name: str = ""
 
+    _first_fields = ("workspace_agent_name",)
+    _columns = ("Agent", "Stage", "Started", "Took")
 
-@attrs.frozen(kw_only=True)
-class WorkspaceBuildTimings:
+    def _cells(self) -> Sequence[object]:
+        return self.workspace_agent_name, self.stage, self.started_at, self.duration
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class WorkspaceBuildTimings(Represented):
     """
     The timings of a build: of its steps, and of its agents and their scripts.
 
@@ -123,3 +153,14 @@ class WorkspaceBuildTimings:
     provisioner_timings: tuple[ProvisionerTiming, ...] = ()
     agent_script_timings: tuple[AgentScriptTiming, ...] = ()
     agent_connection_timings: tuple[AgentConnectionTiming, ...] = ()
+
+    def _title(self) -> str:
+        return "Timings of a build"
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return ()
+
+    def _below(self) -> Iterable[Markup]:
+        return tables(
+            self.provisioner_timings, self.agent_connection_timings, self.agent_script_timings
+        )

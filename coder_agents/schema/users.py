@@ -8,11 +8,12 @@ from uuid import UUID
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema.fields import NIL_UUID, identifying, maybe_absent
 
 
-@attrs.frozen(kw_only=True)
-class User:
+@attrs.frozen(kw_only=True, repr=False)
+class User(Represented):
     """
     A user. Other fields of the deployment's answer are ignored.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
+    from coder_agents.streams.build_logs import BuildLogStream
     from coder_agents.streams.by_agent import ByAgent
     from coder_agents.streams.changes import (
         ContainerChange,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentLog",
+    "BuildLogStream",
     "ByAgent",
     "ContainerChange",
     "ContainerStarted",
@@ -62,6 +64,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "build_logs": "BuildLogStream",
         "by_agent": "ByAgent",
         "changes": "ContainerChange ContainerStarted ContainerStopped DevcontainerAdded"
         " DevcontainerChanged DevcontainerRemoved PortChange PortClosed PortOpened"

@@ -1,13 +1,16 @@
 """
-The bookmark of one agent's log: text with which another process continues the stream.
+The bookmark of the log of one agent or one build: text with which another process continues the stream.
 
 For instance ``1:6ba7b810-9dad-11d1-80b4-00c04fd430c8:1042:3-17,20.``: the version of the format,
-the agent's id, the floor, and the ids yielded above the floor, counted from the floor. The final
+the agent's or the build's id, the floor, and the ids yielded above the floor, counted from the floor. The final
 full stop shows that the text is complete.
 """
 
 from __future__ import annotations
 
+import bisect
+import heapq
+import operator
 import re
 import uuid
 from collections.abc import Iterable, Iterator
@@ -31,6 +34,23 @@ def check_id(number: int) -> None:
         raise ValueError(f"after must be an id, which is below 2**63, not {number}")
 
 
+def check_after(after: int | str) -> None:
+    """
+    Raise *ValueError* or *TypeError* where *after* is neither an id nor the bookmark of any log.
+    """
+    if isinstance(after, str):
+        _parts(after)
+    else:
+        check_id(whole_number("after", after, least=0))
+
+
+def _parts(text: str) -> re.Match[str]:
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text[:80]!r} is neither a bookmark nor an id")
+    return found
+
+
 @attrs.frozen
 class Bookmark:
     """
@@ -49,35 +69,47 @@ class Bookmark:
         return cls(agent_id, floor, tuple(_ranges(ascending)))
 
     @classmethod
-    def begin(cls, after: int | str, agent_id: uuid.UUID) -> Bookmark:
+    def begin(cls, after: int | str, agent_id: uuid.UUID, *, owner: str = "agent") -> Bookmark:
         """
         Return the bookmark of a log that is read *after* an id or the text of a bookmark.
 
+        *owner* is the kind of object that has the log, for messages.
+
         Raises *ValueError* or *TypeError* where *after* is neither, or is the bookmark of another
-        agent.
+        log.
         """
         if isinstance(after, str):
-            return cls.read(after, agent_id)
+            return cls.read(after, agent_id, owner=owner)
         return cls(agent_id, whole_number("after", after, least=0), ())
 
     @classmethod
-    def read(cls, text: str, agent_id: uuid.UUID) -> Bookmark:
+    def read(cls, text: str, agent_id: uuid.UUID, *, owner: str = "agent") -> Bookmark:
         """
         Return the bookmark that *text* holds.
 
-        Raises *ValueError* where *text* is no bookmark, or is the bookmark of another agent.
+        Raises *ValueError* where *text* is no bookmark, or is the bookmark of another log.
         """
-        found = _FORM.fullmatch(text)
-        if found is None:
-            raise ValueError(f"{text[:80]!r} is neither a bookmark nor an id")
+        found = _parts(text)
         if found[1] != str(agent_id):
             raise ValueError(
-                f"the bookmark belongs to agent {found[1]}, but this is agent {agent_id}"
+                f"the bookmark belongs to {owner} {found[1]}, but this is {owner} {agent_id}"
             )
         floor = int(found[2])
         if floor > _MAX_ID:
             raise ValueError(f"the bookmark is damaged: no id is as large as {floor}")
         return cls(agent_id, floor, tuple(_read_ranges(found[3], floor)))
+
+    @classmethod
+    def read_any(cls, text: str) -> Bookmark:
+        """
+        Return the bookmark that *text* holds, of whichever agent.
+
+        Raises *ValueError* where *text* is no bookmark.
+        """
+        found = _FORM.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text[:80]!r} is no bookmark")
+        return cls.read(text, uuid.UUID(found[1]))
 
     def __str__(self) -> str:
         parts = (
@@ -87,6 +119,25 @@ class Bookmark:
             for first, last in self.ranges
         )
         return f"1:{self.agent_id}:{self.floor}:{','.join(parts)}."
+
+    def __contains__(self, number: int) -> bool:
+        if number <= self.floor:
+            return True
+        at = bisect.bisect_right(self.ranges, number, key=operator.itemgetter(0))
+        return at > 0 and number <= self.ranges[at - 1][1]
+
+    def union(self, other: Bookmark) -> Bookmark:
+        """
+        Return the bookmark of all ids that this bookmark or *other*, of the same agent, covers.
+        """
+        floor = max(self.floor, other.floor)
+        ranges: list[tuple[int, int]] = []
+        for first, last in heapq.merge(self.ranges, other.ranges):
+            if ranges and first <= ranges[-1][1] + 1:
+                ranges[-1] = ranges[-1][0], max(last, ranges[-1][1])
+            elif last > floor:
+                ranges.append((max(first, floor + 1), last))
+        return Bookmark(self.agent_id, floor, tuple(ranges))
 
     def ids(self) -> Iterator[int]:
         """

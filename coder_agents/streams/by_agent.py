@@ -8,9 +8,17 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from coder_agents.errors import CoderError
+from coder_agents.render.html import render_html_table
+from coder_agents.render.line import counted, render_value
+from coder_agents.representation.cells import problem
+from coder_agents.representation.tables import MAX_ROWS
 from coder_agents.streams.merged_position import A
+from coder_agents.streams.options import StreamEnd
 
 V = TypeVar("V")
+
+_MAX_SHOWN = 3  # agents in a line
 
 
 class ByAgent(Mapping[A, V]):
@@ -35,5 +43,23 @@ class ByAgent(Mapping[A, V]):
         return len(self._found)
 
     def __repr__(self) -> str:
-        parts = (f"{agent.label}: {value!r}" for agent, value in self._found.values())
-        return f"<{type(self).__name__} {{{', '.join(parts)}}}>"
+        pairs = list(self._found.values())
+        parts = [f"{agent.label}: {render_value(value)}" for agent, value in pairs[:_MAX_SHOWN]]
+        more = [f"… {len(pairs) - _MAX_SHOWN:,} more"] if len(pairs) > _MAX_SHOWN else []
+        return f"<{type(self).__name__} {{{', '.join(parts + more)}}}>"
+
+    def _repr_html_(self) -> str:
+        pairs = list(self._found.values())
+        hidden = len(pairs) - MAX_ROWS
+        return render_html_table(
+            ("Agent", "Value"),
+            [(agent.label, _cell(value)) for agent, value in pairs[:MAX_ROWS]],
+            caption=counted(len(pairs), "agent"),
+            skipped=(MAX_ROWS, hidden) if hidden > 0 else None,
+        )
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, CoderError):
+        return problem(str(value))
+    return str(value) if isinstance(value, StreamEnd) else render_value(value)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from coder_agents.render import escape_controls
+from coder_agents.representation.objects import Represented
 from coder_agents.schema import (
     WorkspaceAgentContainer,
     WorkspaceAgentDevcontainer,
@@ -19,8 +20,24 @@ from coder_agents.schema import (
 )
 
 
-@attrs.frozen
-class PortOpened:
+class Change(Represented):
+    """
+    A change, which a table shows as its sentence.
+    """
+
+    __slots__ = ()
+
+    _columns = ("Change",)
+
+    def _cells(self) -> Sequence[object]:
+        return (str(self),)
+
+    def _title(self) -> str:
+        return str(self)
+
+
+@attrs.frozen(repr=False)
+class PortOpened(Change):
     """
     A process began to listen on a port.
 
@@ -34,8 +51,8 @@ class PortOpened:
         return f"port opened: {_port(self.port)}"
 
 
-@attrs.frozen
-class PortClosed:
+@attrs.frozen(repr=False)
+class PortClosed(Change):
     """
     A process no longer listens on a port.
 
@@ -49,8 +66,8 @@ class PortClosed:
         return f"port closed: {_port(self.port)}"
 
 
-@attrs.frozen
-class ContainerStarted:
+@attrs.frozen(repr=False)
+class ContainerStarted(Change):
     """
     A container runs that did not run, or did not exist, before.
 
@@ -64,8 +81,8 @@ class ContainerStarted:
         return f"container started: {_name_of(self.container)}"
 
 
-@attrs.frozen
-class ContainerStopped:
+@attrs.frozen(repr=False)
+class ContainerStopped(Change):
     """
     A container no longer runs.
 
@@ -79,8 +96,8 @@ class ContainerStopped:
         return f"container stopped: {_name_of(self.container)}"
 
 
-@attrs.frozen
-class DevcontainerAdded:
+@attrs.frozen(repr=False)
+class DevcontainerAdded(Change):
     """
     A devcontainer was added, in any status.
 
@@ -94,8 +111,8 @@ class DevcontainerAdded:
         return f"devcontainer added: {_with_status(self.devcontainer)}"
 
 
-@attrs.frozen
-class DevcontainerChanged:
+@attrs.frozen(repr=False)
+class DevcontainerChanged(Change):
     """
     A devcontainer changed, most often in its status.
 
@@ -111,8 +128,8 @@ class DevcontainerChanged:
         return f"devcontainer changed: {_with_status(self.devcontainer)}"
 
 
-@attrs.frozen
-class DevcontainerRemoved:
+@attrs.frozen(repr=False)
+class DevcontainerRemoved(Change):
     """
     A devcontainer was removed.
 
@@ -220,7 +237,7 @@ def same_containers(
 
 
 def _ordered(things: Iterable[attrs.AttrsInstance]) -> list[attrs.AttrsInstance]:
-    return sorted(things, key=repr)
+    return sorted(things, key=lambda thing: repr(attrs.astuple(thing)))
 
 
 def _normalized(container: WorkspaceAgentContainer) -> WorkspaceAgentContainer:

@@ -184,7 +184,7 @@ class FeedEngine(Generic[T]):
     """
 
     def __init__(self, feed: Feed[T], *, pauses: Pauses = PAUSES) -> None:
-        self._feed = feed
+        self.feed = feed
         self._pauses = pauses
         self._poller: Poller[int] = Poller(single_selector())
         self._left_at = math.inf
@@ -195,29 +195,29 @@ class FeedEngine(Generic[T]):
         """
         The name of the data, for messages.
         """
-        return self._feed.what
+        return self.feed.what
 
     def position(self) -> Position[T]:
         """
         Return the position before the first item.
         """
-        return self._feed.position()
+        return self.feed.position()
 
     def open(self) -> None:
         """
         Connect; see `Engine.open`.
         """
-        connect(self._feed, self._poller)
+        connect(self.feed, self._poller)
 
     def read(self, deadline: float) -> Position[T] | None:
         """
         Return the next position; see `Engine.read`.
         """
         if time.monotonic() - self._left_at > self._pauses.long_absence:
-            self._feed.expect_break()
+            self.feed.expect_break()
         try:
             is_last = False
-            while (position := self._feed.step()) is None:
+            while (position := self.feed.step()) is None:
                 if is_last or not self._wait(deadline):
                     return None
                 is_last = time.monotonic() >= deadline
@@ -231,7 +231,7 @@ class FeedEngine(Generic[T]):
         """
         if self._woken:  # also in a process that a callback of the step forked
             raise ClosedError
-        interests = self._feed.interests()
+        interests = self.feed.interests()
         if interests is None:
             return time.monotonic() < deadline
         self._poller.set(0, interests)
@@ -244,21 +244,21 @@ class FeedEngine(Generic[T]):
         """
         Return the counts of the connections.
         """
-        return self._feed.counts()
+        return self.feed.counts()
 
     def wake(self) -> None:
         """
         Stop the thread that opens or reads; see `Engine.wake`.
         """
         self._woken = True
-        self._feed.wake()
+        self.feed.wake()
         self._poller.alarm.ring()
 
     def free(self) -> None:
         """
         Free all resources; see `Engine.free`.
         """
-        self._feed.free()
+        self.feed.free()
         self._poller.close()
 
     def after_fork_in_child(self) -> None:

@@ -17,10 +17,10 @@ import collections
 import itertools
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import attrs
 
-from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.position import (
     IdSnapshot,
     LogPosition,
@@ -189,7 +189,7 @@ class Ledger:
     def position(
         self,
         agent_id: uuid.UUID,
-        logs: Collection[WorkspaceAgentLog],
+        logs: Collection[Any],
         ids: Sequence[int],
         new: Sequence[int],
         *,

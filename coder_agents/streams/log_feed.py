@@ -45,6 +45,9 @@ class LogFeed:
         log_filter: which lines are wanted; None for all.
         policy: decides what the end of a connection means.
         on_follow: called with the agent of the next log before its first line.
+
+    Attributes:
+        log: the log that is read now.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class LogFeed:
         options: StreamOptions,
         on_follow: Callable[[Any], object] | None = None,
     ) -> None:
-        self._log = log
+        self.log = log
         self._progress = LogProgress(log, ledger, log_filter, options)
         self._policy = policy
         self._on_follow = on_follow
@@ -77,10 +80,10 @@ class LogFeed:
         self._earlier = Counts()
 
     def _new_check(self) -> Check[[int]]:
-        sources = self._log.sources
+        sources = self.log.sources
         return Check(
             sources.check_log,
-            what=self._log.what,
+            what=self.log.what,
             connect_timeout=sources.connect_timeout,
             pauses=sources.options._pauses,
         )
@@ -90,7 +93,7 @@ class LogFeed:
         """
         The name of the log that is read now, for messages.
         """
-        return self._log.what
+        return self.log.what
 
     def position(self) -> LogPosition:
         """
@@ -206,10 +209,10 @@ class LogFeed:
                     self._connection.progress()
                 if failure is not None:
                     delay = self._connection.pause(failure)
-                self._begin_fetch(decision, self._log.sources.workspace, delay)
+                self._begin_fetch(decision, self.log.sources.workspace, delay)
             case ReadLog(delay):
                 self._connection.progress()
-                self._begin_fetch(decision, self._log.reading(self._progress.ledger), delay)
+                self._begin_fetch(decision, self.log.reading(self._progress.ledger), delay)
             case End(end, failure):
                 raise EndedError(end, failure)
             case _:
@@ -223,7 +226,7 @@ class LogFeed:
         self._fetch_for = decision
         self._fetch = Fetch(
             new_source,
-            connect_timeout=self._log.sources.connect_timeout,
+            connect_timeout=self.log.sources.connect_timeout,
             at=time.monotonic() + delay,
         )
 
@@ -251,7 +254,7 @@ class LogFeed:
         Pass the result of the fetch to the policy; return the position where the document is a log.
         """
         if not isinstance(self._fetch_for, ReadLog):
-            workspace = self._log.workspace_of(answer)
+            workspace = self.log.workspace_of(answer)
             self._do(self._policy.workspace(workspace, self._facts()))
             return None
         try:
@@ -269,7 +272,7 @@ class LogFeed:
         Continue with *log*, the log of another agent.
         """
         self._add_to_earlier(bytes=self._check.received, checks=self._check.count)
-        self._log = log
+        self.log = log
         self._progress.continue_with(log)
         self._check = self._new_check()
         self._connection.drop()
@@ -320,7 +323,7 @@ class LogFeed:
             bytes=earlier.bytes + self._connection.received + check.received + under_way,
             reconnects=self._connection.reconnects,
             checks=earlier.checks + check.count,
-            overflowed=self._log.overflowed(),
+            overflowed=self.log.overflowed(),
         )
 
     def wake(self) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.bookmark import Bookmark
@@ -33,6 +33,11 @@ class LogStream(Stream[WorkspaceAgentLog]):
     """
 
     __slots__ = ()
+
+    @property
+    def _agent(self) -> Any:
+        engine = cast("FeedEngine[WorkspaceAgentLog]", self._core.engine)
+        return cast("LogFeed", engine.feed).log.agent
 
     @property
     def last_id(self) -> int | None:

@@ -8,11 +8,12 @@ import collections
 import itertools
 import operator
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from coder_agents.representation.objects import Represented
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.position import LogPosition, Position
 
@@ -34,8 +35,8 @@ class Labelled(Protocol):
 A = TypeVar("A", bound=Labelled)
 
 
-@attrs.frozen
-class AgentLog(Generic[A]):
+@attrs.frozen(repr=False)
+class AgentLog(Represented, Generic[A]):
     """
     One log line, with the agent that it belongs to.
 
@@ -49,6 +50,14 @@ class AgentLog(Generic[A]):
 
     agent: A
     log: WorkspaceAgentLog
+
+    _columns = ("Agent", *WorkspaceAgentLog._columns)
+
+    def _cells(self) -> Sequence[object]:
+        return self.agent.label, *self.log._cells()
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return zip(self._columns, self._cells(), strict=True)
 
     def __str__(self) -> str:
         return f"{self.agent.label} | {self.log}"

@@ -14,6 +14,7 @@ import attrs
 from coder_agents import schema
 from coder_agents.errors import RequestTimeoutError, ServerEventError, UnsupportedCallError
 from coder_agents.render import escape_controls
+from coder_agents.representation import ResultList
 from coder_agents.schema import Response, WorkspaceAgentMetadata, from_json
 from coder_agents.schema.converter import from_document
 from coder_agents.streams.engine import FeedEngine
@@ -31,7 +32,7 @@ Message = ServerSentEvent | bytes
 A server-sent event, or a WebSocket message that holds one.
 """
 
-Items = list[WorkspaceAgentMetadata]
+Items = ResultList[WorkspaceAgentMetadata]
 
 
 class MetadataStream(Stream[Items]):
@@ -66,7 +67,9 @@ class MetadataReader:
         kind = event.name if isinstance(event, ServerSentEvent) else event.type
         if kind == "error":
             raise self._failure(_read(event, Response))
-        return _read(event, Items) if kind == "data" else None
+        if kind != "data":
+            return None
+        return ResultList(_read(event, list[WorkspaceAgentMetadata]), of=WorkspaceAgentMetadata)
 
     def are_same(self, before: Items, after: Items) -> bool:
         """
@@ -116,7 +119,7 @@ def watch(routes: MetadataRoutes) -> MetadataStream:
 
 def read_once(
     routes: MetadataRoutes, *, timeout: float | None, on_source: Callable[[Source[Any]], object]
-) -> list[WorkspaceAgentMetadata]:
+) -> Items:
     """
     Return the first list of the stream of metadata, and close the stream; *on_source* is called
     with each connection before the connection is opened.

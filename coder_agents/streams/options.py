@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from coder_agents.config import function_or_none, positive_seconds, whole_number
+from coder_agents.representation.objects import Represented
 from coder_agents.streams.pauses import PAUSES, Pauses
 from coder_agents.streams.reconnect import Reconnect
 
@@ -35,6 +36,7 @@ class StreamEnd(enum.Enum):
     WORKSPACE_STOPPED = "the workspace was stopped, and nobody started it again"
     WORKSPACE_DELETED = "the workspace was deleted"
     JOB_ENDED = "the job has ended"
+    BUILD_ENDED = "the build has ended"
     ALL_ENDED = "the log of every agent has ended"
     GAVE_UP = "could not connect again in time, and an error was raised"
     FAILED = "broke off, and an error was raised"
@@ -113,8 +115,8 @@ def choose_options(
     return given
 
 
-@attrs.frozen(kw_only=True)
-class StreamStats:
+@attrs.frozen(kw_only=True, repr=False)
+class StreamStats(Represented):
     """
     The counts of a stream so far.
 

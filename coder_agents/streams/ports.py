@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from coder_agents.representation import ResultList
 from coder_agents.schema import (
     WorkspaceAgentListeningPort,
     WorkspaceAgentListeningPortsResponse,
@@ -19,7 +20,7 @@ from coder_agents.streams.state_feed import StateFeed
 from coder_agents.streams.stream import Stream, opened
 from coder_agents.streams.watched import Changes
 
-Ports = list[WorkspaceAgentListeningPort]
+Ports = ResultList[WorkspaceAgentListeningPort]
 
 
 class PortsStream(Stream[Ports]):
@@ -53,7 +54,8 @@ class PortsReader:
         """
         Return the ports that *message* lists.
         """
-        return list(from_json(message, WorkspaceAgentListeningPortsResponse).ports)
+        ports = from_json(message, WorkspaceAgentListeningPortsResponse).ports
+        return ResultList(ports, of=WorkspaceAgentListeningPort)
 
     def are_same(self, before: Ports, after: Ports) -> bool:
         """

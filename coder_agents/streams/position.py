@@ -16,7 +16,6 @@ from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
-from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams.bookmark import Bookmark
 
 T = TypeVar("T")
@@ -127,12 +126,12 @@ class IdSnapshot:
 
 
 @attrs.frozen(eq=False, kw_only=True)
-class LogPosition(Position[WorkspaceAgentLog]):
+class LogPosition(Position[Any]):
     """
-    A position in the log of one agent.
+    A position in the log of one agent, or of one build.
 
     Attributes:
-        agent_id: the agent.
+        agent_id: the agent, or the build.
         floor: the id up to which everything is done.
         known: the ids above the floor that were done before this message.
         ids: the ids of the message's items, in their order.
@@ -174,7 +173,7 @@ class LogPosition(Position[WorkspaceAgentLog]):
     @property
     def bookmark(self) -> str:
         """
-        The text that another stream of this agent takes as ``after=`` to continue here.
+        The text that another stream of this log takes as ``after=`` to continue here.
         """
         return self.bookmark_at(self.done)
 

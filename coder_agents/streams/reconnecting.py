@@ -39,6 +39,7 @@ class ReconnectingConnection(Generic[M]):
     Attributes:
         new_source: as above.
         what: as above.
+        sent: whether the request of the current connection was sent.
         requested: when the current connection was requested, by `time.monotonic`.
         messages: how many messages the current connection has returned.
         has_more: whether bytes of the next message came together with the last one.
@@ -68,6 +69,7 @@ class ReconnectingConnection(Generic[M]):
         self._retry_at = 0.0
         self._is_disconnected = False
         self._received_before = 0
+        self.sent = False
         self.requested = 0.0
         self.messages = 0
         self.has_more = False
@@ -104,6 +106,7 @@ class ReconnectingConnection(Generic[M]):
                 raise ClosedError
             self.requested = time.monotonic()
             source.send_request(self._connect_timeout)
+            self.sent = True
         if not source.answered():
             return False
         self._answered = True
@@ -235,7 +238,7 @@ class ReconnectingConnection(Generic[M]):
         self._put_back.clear()
         self._broken = None
         self.has_more = False
-        self._answered = False
+        self._answered = self.sent = False
         self.messages = 0
         self._retry_at = 0.0
         self._is_disconnected = False

@@ -11,6 +11,9 @@ from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from coder_agents.config import seconds_or_none
+from coder_agents.render.html import render_html_card
+from coder_agents.render.line import counted
+from coder_agents.representation import ResultList
 from coder_agents.streams.core import Core
 from coder_agents.streams.engine import Engine
 from coder_agents.streams.options import StreamEnd, StreamStats
@@ -38,8 +41,22 @@ class Stream(Generator[T, None, None]):
 
     def __repr__(self) -> str:
         core = self._core
-        state = "open" if core.end is None else f"ended: {core.end}"
-        return f"<{type(self).__name__} of {core.engine.what}, {state}>"
+        items = counted(core.position.count, "item")
+        return f"<{type(self).__name__} of {core.engine.what}, {items}, {_state(core)}>"
+
+    def _repr_html_(self) -> str:
+        core = self._core
+        stats = core.stats()
+        facts = (
+            ("State", _state(core)),
+            ("Items", f"{stats.items:,}"),
+            ("Received", f"{stats.bytes:,} B"),
+            ("Reconnects", stats.reconnects or None),
+            ("Late", stats.late or None),
+            ("Log", "full" if stats.overflowed else None),
+            ("Since", stats.since),
+        )
+        return render_html_card(f"{type(self).__name__} of {core.engine.what}", facts)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(
@@ -109,7 +126,7 @@ class Stream(Generator[T, None, None]):
             self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
 
-    def batches(self) -> Iterator[list[T]]:
+    def batches(self) -> Iterator[ResultList[T]]:
         """
         Return an iterator over lists of items that arrived together.
 
@@ -179,7 +196,7 @@ class Stream(Generator[T, None, None]):
             core.forget(repr(self))
 
 
-class Batches(Iterator[list[T]], Generic[T]):
+class Batches(Iterator[ResultList[T]], Generic[T]):
     """
     The items of a stream, in lists of items that arrived together.
     """
@@ -189,14 +206,14 @@ class Batches(Iterator[list[T]], Generic[T]):
     def __init__(self, stream: Stream[T]) -> None:
         self._stream = stream
 
-    def __next__(self) -> list[T]:
+    def __next__(self) -> ResultList[T]:
         core = self._stream._core
         try:
             while True:
                 position = core.position
                 pending = position.pending
                 if pending and not core.closed:
-                    batch, taken = list(pending), position.taken()
+                    batch, taken = ResultList(pending), position.taken()
                     # As in `Stream.__next__`, unless another thread took an item meanwhile.
                     if pending and pending[0] is batch[0]:
                         core.position = taken
@@ -210,6 +227,10 @@ class Batches(Iterator[list[T]], Generic[T]):
             self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
         raise StopIteration
+
+
+def _state(core: Core[Any]) -> str:
+    return "open" if core.end is None else f"ended: {core.end}"
 
 
 def _deadline(timeout: float | None) -> float:

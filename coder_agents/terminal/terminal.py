@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 import attrs
 
 from coder_agents.config import seconds_or_none
+from coder_agents.render.html import render_html_card
 from coder_agents.streams.reconnect import Reconnect
 from coder_agents.terminal.attachment import TerminalRequest
 from coder_agents.terminal.buffers import LIMITS, Limits
@@ -54,10 +55,27 @@ class Terminal:
         self._finalizer = weakref.finalize(self, session.close)
 
     def __repr__(self) -> str:
-        state = "ended" if self._buffers.is_read else "open"
+        return f"<{type(self).__name__} {self.reconnect_id}, {self._state()}>"
+
+    def _repr_html_(self) -> str:
+        facts = (
+            ("State", self._state()),
+            ("Reconnects", self.reconnects),
+            ("Gaps", self.gaps),
+        )
+        return render_html_card(f"Terminal {self.reconnect_id}", facts)
+
+    def _state(self) -> str:
         if self._buffers.is_closed:
-            state = "closed"
-        return f"<{type(self).__name__} {self.reconnect_id}, {state}>"
+            return "closed"
+        return "ended" if self._buffers.is_read else "open"
+
+    @property
+    def has_ended(self) -> bool:
+        """
+        Whether what runs in it has ended, as far as this program has seen it; after `close`, until then.
+        """
+        return self._buffers.has_ended
 
     @property
     def reconnects(self) -> int:

@@ -13,18 +13,21 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.testing.agent import EmbeddedAgent
+    from coder_agents.testing.build import EmbeddedBuild
     from coder_agents.testing.connections import Connections
     from coder_agents.testing.deployment import Deployment
     from coder_agents.testing.faults import Fault, Faults
     from coder_agents.testing.logs import PendingLogs
     from coder_agents.testing.machine import Machine
     from coder_agents.testing.metadata import Metadata
+    from coder_agents.testing.plans import BuildPlan
     from coder_agents.testing.recorded_request import RecordedRequest
     from coder_agents.testing.scripts import Script
     from coder_agents.testing.terminals import TerminalProcess, Terminals
-    from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
+    from coder_agents.testing.workspace import EmbeddedWorkspace
 
 __all__ = [
+    "BuildPlan",
     "Connections",
     "Deployment",
     "EmbeddedAgent",
@@ -46,15 +49,17 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agent": "EmbeddedAgent",
+        "build": "EmbeddedBuild",
         "connections": "Connections",
         "deployment": "Deployment",
         "faults": "Fault Faults",
         "logs": "PendingLogs",
         "machine": "Machine",
         "metadata": "Metadata",
+        "plans": "BuildPlan",
         "recorded_request": "RecordedRequest",
         "scripts": "Script",
         "terminals": "TerminalProcess Terminals",
-        "workspace": "EmbeddedBuild EmbeddedWorkspace",
+        "workspace": "EmbeddedWorkspace",
     },
 )

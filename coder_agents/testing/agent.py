@@ -24,8 +24,8 @@ from coder_agents.testing.running_agent import RunningAgent
 from coder_agents.testing.scripts import Script
 
 if TYPE_CHECKING:
+    from coder_agents.testing.build import EmbeddedBuild
     from coder_agents.testing.state import State
-    from coder_agents.testing.workspace import EmbeddedBuild
 
 
 class EmbeddedAgent(RunningAgent):

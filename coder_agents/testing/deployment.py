@@ -24,6 +24,7 @@ from coder_agents.testing.connection import Connection
 from coder_agents.testing.connections import Connections
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.faults import Faults
+from coder_agents.testing.headers import headers_of_answers
 from coder_agents.testing.http import Request, RequestReader
 from coder_agents.testing.machine import Machine
 from coder_agents.testing.metadata import Metadata
@@ -282,10 +283,15 @@ class Deployment:
         self._closed.set()
         with self._changing:
             self._server.stop()
-        for agent in self.agents:
-            agent.kill()
+        self._kill_agents()
+        self._state.builds.stop()
+        self._kill_agents()  # those of a build that has ended meanwhile
         if self._folder is not None:
             self._folder.cleanup()
+
+    def _kill_agents(self) -> None:
+        for agent in self.agents:
+            agent.kill()
 
     def _start_server(self, listener: socket.socket | None = None) -> Server:
         return Server(
@@ -326,7 +332,7 @@ class Deployment:
         exchange = Exchange(
             connection,
             request,
-            headers=self._headers(),
+            headers=headers_of_answers(self._state),
             ping_interval=self._ping_interval,
             liveness=(self.pong_timeout, self._state.release.pong_reason),
             faults=self.faults.claim(call.name, kept=kept, request=request),
@@ -335,7 +341,3 @@ class Deployment:
         if response is not None:
             exchange.respond(response)
         return response is not None
-
-    def _headers(self) -> tuple[tuple[str, str], ...]:
-        cookie = f"csrf_token={secrets.token_urlsafe(32)}; Path=/; HttpOnly; SameSite=Lax"
-        return (("Set-Cookie", cookie), ("X-Coder-Build-Version", self._state.release.version))

@@ -9,18 +9,21 @@ from typing import Any
 
 from coder_agents.schema import (
     BuildInfoResponse,
+    ProvisionerJobStatus,
     ValidationError,
     WorkspaceAgentListContainersResponse,
     WorkspaceBuildTimings,
+    WorkspaceStatus,
     to_json,
 )
 from coder_agents.schema import Response as Message
 from coder_agents.testing.agent import EmbeddedAgent
+from coder_agents.testing.build import EmbeddedBuild
 from coder_agents.testing.http import Response
 from coder_agents.testing.releases import Release
 from coder_agents.testing.state import Person, State
 from coder_agents.testing.timings import connection_timings
-from coder_agents.testing.workspace import EmbeddedBuild, EmbeddedWorkspace
+from coder_agents.testing.workspace import EmbeddedWorkspace
 
 JSON_HEADERS = (("Content-Type", "application/json; charset=utf-8"),)
 
@@ -191,16 +194,37 @@ def build(found: EmbeddedBuild) -> dict[str, Any]:
     }
 
 
+def requested_build(found: EmbeddedBuild) -> dict[str, Any]:
+    """
+    Return the description of a build as the answer to its request has it: just requested.
+    """
+    state = found.workspace.state
+    pending = {"status": ProvisionerJobStatus.PENDING}
+    started = {"started_at", "completed_at", "canceled_at", "worker_id", "error", "error_code"}
+    return {
+        **build(found),
+        "updated_at": found.created_at,
+        "template_version_name": "",
+        "job": {key: each for key, each in (job(found) | pending).items() if key not in started},
+        "resources": [],
+        "status": WorkspaceStatus.PENDING,
+        "matched_provisioners": {"count": 1, "available": 1, "most_recently_seen": state.now()},
+    }
+
+
 def timings(found: EmbeddedBuild) -> WorkspaceBuildTimings:
     """
-    Return how long a build's agents took to connect, and how long their scripts ran.
+    Return how long the steps of a build took, how long its agents took to connect, and how long
+    their scripts ran.
     """
     scripts, connections = [], []
     for agent in found.agents:
         scripts += agent.timings.scripts(agent.id, agent.name)
         connections += connection_timings(agent.data)
     return WorkspaceBuildTimings(
-        agent_script_timings=tuple(scripts), agent_connection_timings=tuple(connections)
+        provisioner_timings=found.timings,
+        agent_script_timings=tuple(scripts),
+        agent_connection_timings=tuple(connections),
     )
 
 
@@ -229,14 +253,15 @@ def job(found: EmbeddedBuild) -> dict[str, Any]:
     Return the job of a build.
     """
     state = found.workspace.state
+    position, size = found.queue if found.job_status == ProvisionerJobStatus.PENDING else (0, 0)
     document: dict[str, Any] = {
         "id": found.job_id,
         "created_at": found.created_at,
         "status": found.job_status,
         "file_id": state.template_version_id,
         "tags": {},
-        "queue_position": 0,
-        "queue_size": 0,
+        "queue_position": position,
+        "queue_size": size,
         "organization_id": state.organization_id,
         "input": {"workspace_build_id": found.id},
         "type": "workspace_build",

@@ -290,6 +290,28 @@ class WebSocketStream(Stream):
         self.exchange.write(self._protocol.send(frames.CloseConnection(code, reason or None)))
 
 
+class FragmentedStream(WebSocketStream):
+    """
+    A WebSocket whose messages end with an empty fragment, and which closes with the reason
+    ``done``, as that of a build's log.
+    """
+
+    def frame(self, text: bytes) -> bytes:
+        """
+        Return a text frame, and the empty frame that ends the message.
+        """
+        send = self._protocol.send
+        data = bytearray(send(frames.BytesMessage(text, message_finished=False)))
+        data[0] = data[0] & ~OPCODE_BITS | TEXT_OPCODE
+        return bytes(data) + send(frames.BytesMessage(b"", message_finished=True))
+
+    def finish(self) -> None:
+        """
+        Close with 1000, in the same way at the end of the build and at the server's shutdown.
+        """
+        self.close(NORMAL_CLOSURE, "done")
+
+
 def _handshake(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """
     Return the headers of a handshake in a form that wsproto accepts.

@@ -12,6 +12,7 @@ from uuid import UUID
 from coder_agents.schema import Response as Message
 from coder_agents.schema import ValidationError
 from coder_agents.testing.agent import EmbeddedAgent
+from coder_agents.testing.build import EmbeddedBuild
 from coder_agents.testing.documents import answer, message
 from coder_agents.testing.http import Request, Response
 from coder_agents.testing.state import State
@@ -63,6 +64,18 @@ def find_agent(state: State, text: str) -> EmbeddedAgent:
     if agent is None or agent.deleted or _is_forgotten(agent, state):
         raise Refusal(message(404, NO_AGENT))
     return agent
+
+
+def find_build(state: State, text: str) -> EmbeddedBuild:
+    """
+    Return the build whose UUID is *text*.
+    """
+    wanted = parse_uuid(text)
+    builds = (each for found in list(state.workspaces) for each in found.builds)
+    build = next((each for each in builds if each.id == wanted), None)
+    if build is None:
+        raise Refusal(message(404, NO_RESOURCE))
+    return build
 
 
 def _is_forgotten(agent: EmbeddedAgent, state: State) -> bool:

@@ -87,16 +87,6 @@ def workspaces(state: State, request: Request) -> Response:
     return answer({"workspaces": shown, "count": len(found)})
 
 
-def build_timings(state: State, request: Request, build: str) -> Response:
-    """
-    GET /workspacebuilds/{build}/timings.
-    """
-    wanted = parse_uuid(build)
-    builds = (each for found in list(state.workspaces) for each in found.builds)
-    found = next((each for each in builds if each.id == wanted), None)
-    return message(404, NO_RESOURCE) if found is None else answer(documents.timings(found))
-
-
 def _find_person(state: State, user: str) -> Person:
     found = state.find_person(user)
     if found is None:

@@ -12,12 +12,13 @@ from urllib.parse import unquote
 
 import attrs
 
-from coder_agents.testing import rest, streaming
+from coder_agents.testing import build_calls, rest, streaming
 from coder_agents.testing.http import Request
 from coder_agents.testing.state import State
 from coder_agents.testing.terminals.route import open_terminal
 
 PREFIX = "/api/v2"
+BUILD = "/workspacebuilds/{build}"
 AGENT = "/workspaceagents/{agent}"
 DEVCONTAINERS = AGENT + "/containers/devcontainers"
 
@@ -88,7 +89,25 @@ ROUTES = (
     ),
     Route("workspaces", "rest", "GET", "/workspaces", rest.workspaces),
     Route("workspace", "rest", "GET", "/workspaces/{workspace}", rest.workspace),
-    Route("build_timings", "rest", "GET", "/workspacebuilds/{build}/timings", rest.build_timings),
+    Route(
+        "create_build",
+        "rest",
+        "POST",
+        "/workspaces/{workspace}/builds",
+        build_calls.create_build,
+    ),
+    Route("build", "rest", "GET", BUILD, build_calls.build),
+    Route("cancel_build", "rest", "PATCH", BUILD + "/cancel", build_calls.cancel_build),
+    Route(
+        "build_logs_follow",
+        "websocket",
+        "GET",
+        BUILD + "/logs",
+        build_calls.follow_build_logs,
+        flag="follow",
+    ),
+    Route("build_logs", "rest", "GET", BUILD + "/logs", build_calls.build_logs),
+    Route("build_timings", "rest", "GET", BUILD + "/timings", build_calls.build_timings),
     Route("agent", "rest", "GET", AGENT, rest.agent),
     Route("logs_follow", "websocket", "GET", AGENT + "/logs", streaming.follow_logs, flag="follow"),
     Route("logs", "rest", "GET", AGENT + "/logs", rest.logs),

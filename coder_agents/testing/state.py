@@ -4,6 +4,7 @@ The data of a deployment, without its sockets.
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import attrs
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.logs import LogStore
 from coder_agents.testing.releases import Release
+from coder_agents.testing.runner import Runner
 from coder_agents.testing.workspace import EmbeddedWorkspace
 
 USER_NAME = "tester"
@@ -39,6 +41,7 @@ class State:
         release: the release that it simulates.
         metadata_interval: seconds between two checks for changed metadata.
         logs: the log lines of all agents.
+        builds: the threads of the builds that clients requested.
         agents: the agents by id, those of earlier builds included.
         people: the users by name in lower case, the token's user first.
         workspaces: the workspaces of all users, oldest first.
@@ -60,6 +63,8 @@ class State:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self.logs = LogStore(now=self.now, limit=log_limit, line_length=release.line_length)
+        self.builds = Runner("builds")
+        self._build_log_ids = itertools.count(1)
         self.agents: dict[UUID, EmbeddedAgent] = {}
         self.workspaces: list[EmbeddedWorkspace] = []
         self._making = threading.RLock()
@@ -96,6 +101,12 @@ class State:
         """
         with self._lock:
             return UUID(int=self._random.getrandbits(128), version=4)
+
+    def take_build_log_id(self) -> int:
+        """
+        Return the next id of a line of a build's log.
+        """
+        return next(self._build_log_ids)
 
     def person(self, name: str) -> Person:
         """

@@ -1,273 +1,26 @@
 """
-Workspaces, and the builds that create their agents.
+Workspaces, and the requests for their builds.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from coder_agents.schema import (
-    JobErrorCode,
-    ProvisionerJobStatus,
-    WorkspaceStatus,
-    WorkspaceTransition,
-)
+from coder_agents.schema import WorkspaceStatus
 from coder_agents.testing.agent import EmbeddedAgent
-from coder_agents.testing.machine import Machine
-from coder_agents.testing.metadata import Metadata
+from coder_agents.testing.build import BY_TRANSITION, EmbeddedBuild
 from coder_agents.testing.notices import Notices
-from coder_agents.testing.releases import find_release
-from coder_agents.testing.scripts import Script
+from coder_agents.testing.plans import BuildPlan, play
 
 if TYPE_CHECKING:
     from coder_agents.testing.state import Person, State
 
-# A workspace's status where the job status of its latest build alone determines it.
-BY_JOB_STATUS = {
-    "pending": WorkspaceStatus.PENDING,
-    "failed": WorkspaceStatus.FAILED,
-    "canceling": WorkspaceStatus.CANCELING,
-    "canceled": WorkspaceStatus.CANCELED,
-}
 
-# Otherwise, a workspace's status by transition: while the job is running, and afterwards.
-BY_TRANSITION = {
-    "start": (WorkspaceStatus.STARTING, WorkspaceStatus.RUNNING),
-    "stop": (WorkspaceStatus.STOPPING, WorkspaceStatus.STOPPED),
-    "delete": (WorkspaceStatus.DELETING, WorkspaceStatus.DELETED),
-}
-
-
-UNFINISHED = (
-    ProvisionerJobStatus.PENDING,
-    ProvisionerJobStatus.RUNNING,
-    ProvisionerJobStatus.CANCELING,
-)
-
-
-class EmbeddedBuild:
+class BuildActiveError(RuntimeError):
     """
-    A build of a workspace: pending, perhaps running, and finally complete, failed or canceled.
-
-    Attributes:
-        workspace: the workspace that it builds.
-        number: 1 for the first build.
-        transition: ``start``, ``stop`` or ``delete``.
-        agents: the agents that it created, without deleted sub-agents.
-        job_status: the status of its job.
-        error: why it failed.
-        error_code: the code of *error*, such as ``INSUFFICIENT_QUOTA``.
-        started_at: when the job began.
-        canceled_at: when its cancellation was requested.
-        completed_at: when it ended: complete, failed or canceled.
+    A build of the workspace is under way, so no other can be requested.
     """
-
-    def __init__(self, workspace: EmbeddedWorkspace, number: int, transition: str) -> None:
-        self._state = workspace.state
-        self.workspace = workspace
-        self.number = number
-        self.transition = WorkspaceTransition(transition)
-        self.id = self._state.new_id()
-        self.job_id = self._state.new_id()
-        self.resource_id = self._state.new_id()
-        self.created_at = self._state.now()
-        self.started_at: datetime | None = None
-        self.canceled_at: datetime | None = None
-        self.completed_at: datetime | None = None
-        self.job_status = ProvisionerJobStatus.PENDING
-        self.error = ""
-        self.error_code = JobErrorCode("")
-        self.agents: list[EmbeddedAgent] = []
-        self._changing = threading.Lock()
-
-    @property
-    def status(self) -> WorkspaceStatus:
-        """
-        The workspace's status while this build is the latest one.
-        """
-        during, after = BY_TRANSITION[str(self.transition)]
-        otherwise = after if self.completed else during
-        return BY_JOB_STATUS.get(str(self.job_status), otherwise)
-
-    @property
-    def completed(self) -> bool:
-        """
-        Whether the build succeeded.
-        """
-        return self.job_status == ProvisionerJobStatus.SUCCEEDED
-
-    @property
-    def listed(self) -> bool:
-        """
-        Whether the build lists its resources: after its end, but after a failure only with agents.
-        """
-        return self.completed or (self.completed_at is not None and bool(self.agents))
-
-    @property
-    def replaced(self) -> bool:
-        """
-        Whether a newer build of the workspace has succeeded.
-        """
-        return any(each.completed for each in self.workspace.builds[self.number :])
-
-    def begin(self) -> None:
-        """
-        Begin the job: a pending build is running then, and the workspace ``starting``, ``stopping``
-        or ``deleting``. A pending build that ends has begun, too.
-
-        Raises:
-            RuntimeError: the build has begun before.
-        """
-        self._require(ProvisionerJobStatus.PENDING)
-        self.job_status = ProvisionerJobStatus.RUNNING
-        self.started_at = self._state.now()
-
-    def complete(self) -> None:
-        """
-        End the agents of earlier builds, and start those of this build.
-
-        Raises:
-            RuntimeError: the build has ended before, or is canceling.
-        """
-        self._require(ProvisionerJobStatus.PENDING, ProvisionerJobStatus.RUNNING)
-        self.make_agents()
-        self._end(ProvisionerJobStatus.SUCCEEDED)
-
-    def make_agents(self) -> None:
-        """
-        End the agents of earlier builds, and start those of this build, unless it stops or deletes
-        the workspace.
-
-        `complete` includes this step. A build that fails after it, or after `add_agent`, still
-        lists its agents.
-        """
-        for build in self.workspace.builds[: self.number - 1]:
-            for agent in build.agents:
-                agent.stop()
-        if self.transition == WorkspaceTransition.START:
-            present = {agent.name for agent in self.agents}
-            missing = self.workspace.agents_before(self)
-            for agent in (each for each in missing if each.name not in present):
-                scripts, metadata = agent.specification
-                self.add_agent(
-                    agent.name, scripts=scripts, metadata=metadata, machine=agent.machine
-                )
-
-    def fail(self, error: str = "exit status 1", *, error_code: str = "") -> None:
-        """
-        Fail the build: the agents of the build before continue.
-
-        Arguments:
-            error: the error of the job.
-            error_code: its code, such as ``INSUFFICIENT_QUOTA``.
-
-        Raises:
-            RuntimeError: the build has ended before.
-        """
-        self._require(*UNFINISHED)
-        self.error = error
-        self.error_code = JobErrorCode(error_code)
-        self._end(ProvisionerJobStatus.FAILED)
-
-    def cancel(self) -> None:
-        """
-        Request the cancellation: a pending build is canceled at once, a running one is canceling
-        until `finish_cancel`. The agents of the build before continue.
-
-        Raises:
-            RuntimeError: the build has ended before, or is canceling already.
-        """
-        self._require(ProvisionerJobStatus.PENDING, ProvisionerJobStatus.RUNNING)
-        self.canceled_at = self._state.now()
-        if self.job_status == ProvisionerJobStatus.PENDING:
-            self._end(ProvisionerJobStatus.CANCELED)
-        else:
-            self.job_status = ProvisionerJobStatus.CANCELING
-
-    def finish_cancel(self) -> None:
-        """
-        Finish the cancellation after `cancel`.
-
-        Raises:
-            RuntimeError: the build is not canceling.
-        """
-        self._require(ProvisionerJobStatus.CANCELING)
-        self._end(ProvisionerJobStatus.CANCELED)
-
-    def add_agent(
-        self,
-        name: str,
-        *,
-        parent: EmbeddedAgent | None = None,
-        scripts: Iterable[Script | str] = (),
-        metadata: Iterable[Metadata] = (),
-        timeline: Mapping[str, Any] | None = None,
-        speed: float = 1.0,
-        release: str | None = None,
-        machine: Machine | None = None,
-    ) -> EmbeddedAgent:
-        """
-        Create and start an agent.
-
-        Arguments:
-            name: its name, unique in the build.
-            parent: the agent that runs it; see `EmbeddedAgent.add_subagent`.
-            scripts: the scripts that it runs at its start, all at once; a text is a `Script`.
-            metadata: the items that it collects.
-            timeline: a recorded start to play in place of scripts; see `EmbeddedAgent.replay`.
-            speed: how many times faster than recorded the timeline is played.
-            release: the release of its program; by default that of its parent or the deployment.
-            machine: the machine that it runs on; by default that of its parent or an ordinary one.
-
-        Raises:
-            ValueError: the build has an agent of that name, the timeline cannot be played, or
-                the release is unknown.
-        """
-        own = None if release is None else find_release(release)
-        whole = [Script(each) if isinstance(each, str) else each for each in scripts]
-        with self._changing:
-            if any(agent.name == name for agent in self.agents):
-                raise ValueError(f"workspace {self.workspace.name!r} has an agent {name!r} already")
-            agent = EmbeddedAgent(
-                self._state,
-                self,
-                name,
-                parent=parent,
-                scripts=whole,
-                metadata=metadata,
-                release=own,
-                machine=machine,
-            )
-            if timeline is not None:
-                # Before the agent is visible, so that no client sees it without the timeline.
-                agent.replay(timeline, speed=speed)
-            self.agents.append(agent)
-            self._state.agents[agent.id] = agent
-        if timeline is None:
-            agent.start()
-        return agent
-
-    def remove_agent(self, gone: EmbeddedAgent) -> None:
-        """
-        Remove an agent from the list, and notify the streams of its log. A second call does
-        nothing.
-        """
-        with self._changing:
-            self.agents = [agent for agent in self.agents if agent is not gone]
-        self.workspace.notices.notify()
-
-    def _require(self, *allowed: ProvisionerJobStatus) -> None:
-        if self.job_status not in allowed:
-            raise RuntimeError(f"build {self.number} is {self.job_status}")
-
-    def _end(self, status: ProvisionerJobStatus) -> None:
-        self.completed_at = self._state.now()
-        if status != ProvisionerJobStatus.CANCELED:
-            self.started_at = self.started_at or self.completed_at
-        self.job_status = status
 
 
 class EmbeddedWorkspace:
@@ -280,6 +33,7 @@ class EmbeddedWorkspace:
         owner: its owner, with ``id`` and ``name``.
         builds: all its builds, oldest first.
         notices: notifies of every new build and of every deleted agent.
+        plans: for each transition, how a build goes that a client requests.
     """
 
     def __init__(self, state: State, name: str, owner: Person) -> None:
@@ -290,6 +44,8 @@ class EmbeddedWorkspace:
         self.created_at = state.now()
         self.builds: list[EmbeddedBuild] = []
         self.notices = Notices()
+        self.plans: dict[str, BuildPlan] = {each: BuildPlan() for each in BY_TRANSITION}
+        self._requesting = threading.Lock()
         self.start_build().complete()
 
     @property
@@ -329,6 +85,24 @@ class EmbeddedWorkspace:
         build = EmbeddedBuild(self, len(self.builds) + 1, transition)
         self.builds.append(build)
         self.notices.notify()
+        return build
+
+    def request_build(self, transition: str = "start") -> EmbeddedBuild:
+        """
+        Request a new build as a client does: it goes by itself, according to `plans`.
+
+        Arguments:
+            transition: ``start``, ``stop`` or ``delete``.
+
+        Raises:
+            ValueError: the transition is unknown.
+            RuntimeError: a build of the workspace is under way.
+        """
+        with self._requesting:
+            if self.latest_build.active:
+                raise BuildActiveError(f"build {self.latest_build.number} is under way")
+            build = self.start_build(transition)
+        play(build, self.plans[transition], self.state.builds)
         return build
 
     def agents_before(self, build: EmbeddedBuild) -> list[EmbeddedAgent]:

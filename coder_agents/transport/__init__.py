@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from coder_agents.transport.pty import PtySource
     from coder_agents.transport.source import Source
     from coder_agents.transport.sse import ServerSentEvent, SSESource
+    from coder_agents.transport.together import WokenTogether
     from coder_agents.transport.unreached import is_final, transport_error
     from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
-    from coder_agents.transport.websocket import WebSocketSource
+    from coder_agents.transport.wakeable import WakeableHTTP
+    from coder_agents.transport.websocket import WebSocketSource, blocks_websockets
     from coder_agents.transport.workspace_proxy import WorkspaceProxyHTTP
 
 __all__ = [
@@ -41,8 +43,11 @@ __all__ = [
     "SSESource",
     "ServerSentEvent",
     "Source",
+    "WakeableHTTP",
     "WebSocketSource",
+    "WokenTogether",
     "WorkspaceProxyHTTP",
+    "blocks_websockets",
     "decoded",
     "is_final",
     "is_gone",
@@ -70,9 +75,11 @@ __getattr__, __dir__ = exports(
         "pty": "PtySource",
         "source": "Source",
         "sse": "ServerSentEvent SSESource",
+        "together": "WokenTogether",
         "unreached": "is_final transport_error",
         "waiting": "ClosedError DroppedError Interest",
-        "websocket": "WebSocketSource",
+        "wakeable": "WakeableHTTP",
+        "websocket": "WebSocketSource blocks_websockets",
         "workspace_proxy": "WorkspaceProxyHTTP",
     },
 )

@@ -30,6 +30,7 @@ from coder_agents.transport.surroundings import authorities, proxies_for
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.session import Closable
+    from coder_agents.transport.source import Source
 
 Params = Sequence[tuple[str, str]]
 
@@ -192,6 +193,11 @@ class HTTP:
         Return the URL of *path*, which begins after ``/api/v2``.
         """
         return f"{self.settings.url}/api/v2{path}"
+
+    def opening(self, source: Source[Any]) -> None:
+        """
+        Note that *source* is about to connect.
+        """
 
     def check_open(self) -> None:
         """

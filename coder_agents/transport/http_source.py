@@ -117,6 +117,7 @@ class HTTPSource(Source[M]):
 
     def _send(self, timeout: float) -> None:
         self._sent = time.monotonic()
+        self._http.opening(self)
         self._http.check_surroundings()
         request = self._http.prepare(self._path, self._params, self._headers())
         self._request = request

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 import requests
 from websocket import ABNF, WebSocketException, frame_buffer
 
-from coder_agents.errors import MessageTooLargeError
+from coder_agents.errors import APIError, MessageTooLargeError
 from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import MAX_READS, Head, headers_of
 from coder_agents.transport.http_source import HTTPSource
@@ -153,14 +153,12 @@ class WebSocketSource(HTTPSource[bytes]):
     def _advice(self, answer: requests.Response | None) -> str:
         if answer is None:
             return f"a network that blocks WebSockets behaves like this; {_STILL_WORKS}"
-        if is_known_page(answer):  # which comes in place of every other answer, too
-            return ""
-        if answer.status_code < 300 or answer.status_code == _UPGRADE_REQUIRED:
+        if _is_plain(answer):
             return (
                 "The handshake of a WebSocket was answered as a plain request: the network, for instance"
                 f" a proxy, blocks WebSockets; {_STILL_WORKS}"
             )
-        if answer.status_code in _MAY_BE_BLOCKED and kind_of(answer) != JSON:
+        if _may_be_blocked(answer):
             return f"A network that blocks WebSockets may behave like this; {_STILL_WORKS}"
         return ""
 
@@ -243,3 +241,25 @@ class WebSocketSource(HTTPSource[bytes]):
                     self._send_frame(ABNF.OPCODE_CLOSE, _NORMAL.to_bytes(2, "big"))
         finally:
             self.free()
+
+
+def blocks_websockets(error: BaseException) -> bool:
+    """
+    Whether *error*, with which a handshake was refused, shows a network that blocks WebSockets.
+    """
+    answer = error.response if isinstance(error, APIError) else None
+    return answer is not None and (_is_plain(answer) or _may_be_blocked(answer))
+
+
+def _is_plain(answer: requests.Response) -> bool:
+    """
+    Whether *answer* answers a handshake as if it were a plain request.
+    """
+    status = answer.status_code
+    return (status < 300 or status == _UPGRADE_REQUIRED) and not is_known_page(answer)
+
+
+def _may_be_blocked(answer: requests.Response) -> bool:
+    # A known page comes in place of every other answer, too.
+    is_json = kind_of(answer) == JSON
+    return answer.status_code in _MAY_BE_BLOCKED and not is_json and not is_known_page(answer)

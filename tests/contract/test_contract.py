@@ -20,7 +20,9 @@ from coder_agents import (
     APIError,
     AuthenticationError,
     BadRequestError,
+    BuildEndedError,
     Client,
+    ConflictError,
     DevcontainerNotFoundError,
     DevcontainersDisabledError,
     NotFoundError,
@@ -31,8 +33,11 @@ from coder_agents.schema import (
     Workspace,
     WorkspaceAgentDevcontainer,
     WorkspaceBuild,
+    WorkspaceTransition,
+    from_json,
     to_json,
 )
+from coder_agents.workspaces.builds import create_build
 
 pytestmark = pytest.mark.unmeasured
 
@@ -419,7 +424,7 @@ def test_a_search_that_is_not_understood_is_a_bad_request(
     found["request"]["path"] += "&limit=100&offset=0"
     register(replay, found)
     with pytest.raises(BadRequestError) as raised:
-        next(Client(URL, TOKEN, retries=0).workspaces("bogus:me"))
+        Client(URL, TOKEN, retries=0).workspaces("bogus:me")
     assert raised.value.validations == (("bogus", '"bogus" is not a valid query param'),)
 
 
@@ -507,3 +512,103 @@ def test_timings_are_read_as_the_server_sent_them(
     assert json.loads(to_json(timings)) == json.loads(found["response"]["body"])
     assert all(each.duration for each in timings.agent_script_timings)
     assert [each.stage for each in timings.agent_connection_timings] == ["connect"]
+
+
+def build_in(found: Recording) -> WorkspaceBuild:
+    """
+    Return the build that the recorded path names.
+    """
+    return WorkspaceBuild(id=uuid.UUID(found["request"]["path"].split("/")[4]))
+
+
+@pytest.mark.parametrize("name", ["build_logs", "build_failed_logs"])
+def test_the_log_of_a_build_is_read(
+    recording: Find, replay: responses.RequestsMock, name: str
+) -> None:
+    """
+    Each recorded line is a line, also where the build has failed.
+    """
+    found = recording("2.30", name)
+    register(replay, found)
+    lines = Client(URL, TOKEN, retries=0).build_logs(build_in(found))
+    recorded = json.loads(found["response"]["body"])
+    assert _same_ids(lines, recorded)
+    assert [line.stage for line in lines] == ["Setting up", "Starting workspace", "Cleaning Up"]
+    assert all(line.log_source.known and line.log_level.known for line in lines)
+    assert json.loads(to_json(lines)) == recorded
+
+
+@pytest.mark.parametrize("transition", ["start", "stop"])
+def test_a_build_is_requested(
+    recording: Find, replay: responses.RequestsMock, transition: str
+) -> None:
+    """
+    The body of the request is the recorded one, and the answer is the build.
+    """
+    found = recording("2.30", f"build_{transition}_201")
+    register(replay, found)
+    workspace_id = uuid.UUID(found["request"]["path"].split("/")[4])
+    http = Client(URL, TOKEN, retries=0)._http
+    build = create_build(http, workspace_id, WorkspaceTransition(transition))
+    assert json.loads(replay.calls[0].request.body or "") == found["request"]["body"]
+    recorded = json.loads(found["response"]["body"])
+    assert (str(build.id), build.transition, build.status) == (
+        recorded["id"],
+        transition,
+        "pending",
+    )
+    assert (build.workspace_owner_name, build.initiator_name) == ("testuser", "testuser")
+    assert not build.job.ended
+
+
+@pytest.mark.parametrize(
+    ("name", "transition", "kind"),
+    [
+        ("build_start_409", "start", ConflictError),
+        ("build_400_transition", "restart", BadRequestError),
+    ],
+)
+def test_a_build_that_is_refused_is_the_error_of_its_class(
+    recording: Find,
+    replay: responses.RequestsMock,
+    name: str,
+    transition: str,
+    kind: type[APIError],
+) -> None:
+    """
+    The error has the deployment's message.
+    """
+    found = recording("2.30", name)
+    register(replay, found)
+    workspace_id = uuid.UUID(found["request"]["path"].split("/")[4])
+    http = Client(URL, TOKEN, retries=0)._http
+    with pytest.raises(kind) as raised:
+        create_build(http, workspace_id, WorkspaceTransition(transition))
+    assert raised.value.message == json.loads(found["response"]["body"])["message"]
+
+
+def test_a_build_that_has_ended_is_not_canceled(
+    recording: Find, replay: responses.RequestsMock
+) -> None:
+    """
+    The recorded build and the recorded refusal make an error that names both.
+    """
+    refused, read = recording("2.30", "build_cancel_400"), recording("2.30", "build")
+    register(replay, refused)
+    register(replay, read)
+    with pytest.raises(BuildEndedError) as raised:
+        Client(URL, TOKEN, retries=0).cancel_build(build_in(read))
+    assert str(raised.value) == (
+        "build 3 (start) of testuser/noagent cannot be canceled: Job has already completed!"
+        " (succeeded)"
+    )
+
+
+def test_a_failed_build_is_read(recording: Find) -> None:
+    """
+    Its job has ended, with an error.
+    """
+    polls = recording("2.30", "build_failed_timeline")["polls"]
+    running, failed = (from_json(poll["body"], WorkspaceBuild) for poll in polls)
+    assert (running.job.ended, failed.job.ended) == (False, True)
+    assert failed.job.error == "terraform apply: exit status 1"

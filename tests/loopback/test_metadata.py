@@ -26,9 +26,9 @@ from coder_agents import (
     StreamError,
     UnsupportedError,
 )
-from coder_agents.batch import _Connections
 from coder_agents.schema import Number
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
+from coder_agents.transport import WokenTogether
 
 JSON = {"Content-Type": "application/json", "X-Coder-Build-Version": "v9.9.9"}
 NO_ROUTE: dict[str, Any] = {
@@ -471,7 +471,7 @@ def test_a_connection_that_comes_after_all_were_woken_is_woken() -> None:
         def wake(self) -> None:
             woken.append("wake")
 
-    connections = _Connections()
+    connections = WokenTogether()
     early, late = Connecting(), Connecting()
     connections.add(cast("Any", early))
     assert woken == []

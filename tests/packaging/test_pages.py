@@ -15,6 +15,7 @@ import pytest
 import typed_examples
 from demo_picture import Terminal, draw, picture_of
 from exception_links import PYTHON, link_exceptions, page_of
+from myst_notebooks import notebook_paths
 
 from coder_agents.demo.screen import Screen
 
@@ -23,8 +24,10 @@ from .checkout import CHECKOUT
 DOCS = CHECKOUT / "docs"
 INDEX = (DOCS / "index.rst").read_text(encoding="utf-8")
 PICTURE = DOCS / "_static" / "demo.svg"
-EXAMPLE = re.compile(r"\.\. testcode::|\.\. code-block:: python$|```python$")
-PAGES = [*sorted(DOCS.glob("*.rst")), CHECKOUT / "README.md"]
+EXAMPLE = re.compile(
+    r"\.\. testcode::|\.\. code-block:: python$|```python$|```\{code-cell\} python$"
+)
+PAGES = [*sorted(DOCS.glob("*.rst")), *notebook_paths(), CHECKOUT / "README.md"]
 
 
 def reading_order() -> list[str]:
@@ -32,18 +35,37 @@ def reading_order() -> list[str]:
     Return the names of the pages as the front page lists them.
     """
     listed = INDEX.partition(".. toctree::")[2]
-    return re.findall(r"^   ([a-z_]+)$", listed, re.MULTILINE)
+    return re.findall(r"^   ([a-z_/]+)$", listed, re.MULTILINE)
+
+
+def read(page: str) -> str:
+    """
+    Return the text of the page that the front page lists as *page*.
+    """
+    path = DOCS / f"{page}.rst"
+    return (path if path.exists() else DOCS / f"{page}.md").read_text(encoding="utf-8")
 
 
 def test_front_page_groups_every_chapter() -> None:
     """
-    Start, read, follow, run, when things break, test and reference; no page is forgotten.
+    The front page lists every page in one of the chapters, so that each page is one click away.
     """
     captions = re.findall(r":caption: (.+)", INDEX)
-    groups = ["Start", "Read", "Follow", "Run", "When things break", "Test", "Reference"]
-    assert captions == groups
+    assert captions == [
+        "Start",
+        "Agents",
+        "Many agents",
+        "Commands and files",
+        "Notebooks and exports",
+        "Command line",
+        "Reliability",
+        "Tests",
+        "Reference",
+    ]
     included = {"bench_table", "commands_table", "faults_table", "soak_report", "index"}
-    assert sorted(reading_order()) == sorted({path.stem for path in DOCS.glob("*.rst")} - included)
+    pages = {path.stem for path in DOCS.glob("*.rst")} - included
+    notebooks = {f"notebooks/{path.stem}" for path in notebook_paths()}
+    assert sorted(reading_order()) == sorted(pages | notebooks)
 
 
 @pytest.mark.parametrize("page", [DOCS / "index.rst", CHECKOUT / "README.md"], ids=lambda p: p.name)
@@ -62,8 +84,7 @@ def test_close_codes_are_explained_where_they_first_occur() -> None:
     """
     The first mention of each, in the order in which the pages are read, says what it means.
     """
-    pages = [(DOCS / f"{name}.rst").read_text(encoding="utf-8") for name in reading_order()]
-    text = "\n".join(pages)
+    text = "\n".join(map(read, reading_order()))
     codes = set(re.findall(r"\b10(?:0\d|1[0-5])\b", text))
     assert {"1000", "1001", "1011"} <= codes
     for code in sorted(codes):
@@ -114,10 +135,10 @@ def test_each_example_is_checked_where_it_stands(page: Path) -> None:
     """
     Every example of a page is in a file, each line in the line that it has on the page.
     """
-    read = typed_examples.read_page(page)
-    lines = read.text.splitlines()
+    found = typed_examples.read_page(page)
+    lines = found.text.splitlines()
     checked = set()
-    for text in read.files().values():
+    for text in found.files().values():
         for number, line in enumerate(text.splitlines()):
             if number and line:
                 assert lines[number].strip() == line.strip()
@@ -125,7 +146,7 @@ def test_each_example_is_checked_where_it_stands(page: Path) -> None:
     directives = {number for number, line in enumerate(lines) if EXAMPLE.match(line)}
     # The code begins after the directive, its options and an empty line.
     for number in directives:
-        assert checked.intersection(range(number + 1, number + 4)), lines[number]
+        assert checked.intersection(range(number + 1, number + 7)), lines[number]
 
 
 def test_what_a_type_checker_finds_is_reported_with_the_page() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import attrs
 from effort import times
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -212,4 +213,13 @@ def outcome(read: Callable[[], object]) -> tuple[object, ...]:
         value = read()
     except DecodeError as error:
         return str(error), error.path, error.wanted, error.found
-    return value, repr(value)
+    return value, detailed(value)
+
+
+def detailed(value: object) -> str:
+    """
+    Return *value* with every field and every type that it has: its `repr` skips defaults and types.
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(detailed, value))}]"
+    return repr(attrs.asdict(value)) if attrs.has(type(value)) else repr(value)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import pytest
 from effort import times
 from hypothesis import given
 from hypothesis import strategies as st
-from schema.inputs import GOOD_TIMES, IDS, SLOW, TIMES, outcome, proper, texts
+from schema.inputs import GOOD_TIMES, IDS, SLOW, TIMES, detailed, outcome, proper, texts
 
 from coder_agents import schema
 from coder_agents.errors import DecodeError
@@ -72,7 +72,7 @@ def agree(text: bytes, cls: Any, piece: int = reading.PIECE) -> None:
         value = read(text)
     except with_msgspec.REFUSALS:
         return
-    assert (value, repr(value)) == expected
+    assert (value, detailed(value)) == expected
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_a_deployment_sends_is_not_refused(cls: Any) -> None:
         read = with_msgspec.reader(cls)
         assert read is not None
         value = read(text)
-        assert (value, repr(value)) == validated(text, cls)
+        assert (value, detailed(value)) == validated(text, cls)
 
     holds()
 
@@ -197,7 +197,7 @@ def test_every_form_of_a_time_is_read_by_msgspec(time: str) -> None:
     read = with_msgspec.reader(list[WorkspaceAgentLog])
     assert read is not None
     text = json.dumps([{"created_at": time}]).encode()
-    assert (read(text), repr(read(text))) == validated(text, list[WorkspaceAgentLog])
+    assert (read(text), detailed(read(text))) == validated(text, list[WorkspaceAgentLog])
 
 
 @pytest.mark.parametrize("cls", [list[WorkspaceAgentLog], list[WorkspaceAgentMetadata]])

@@ -589,6 +589,7 @@ def test_the_classes_of_answers_are_identified() -> None:
     assert {cls.__name__: identifying_names(cls) for cls in IDENTIFIED} == {
         "BuildInfoResponse": ["version"],
         "IssueReconnectingPTYSignedTokenResponse": ["signed_token"],
+        "ProvisionerJobLog": ["id"],
         "User": ["id", "username"],
         "Workspace": ["id"],
         "WorkspaceAgent": ["id"],

@@ -156,7 +156,7 @@ def feed_of(stream: Stream[Any]) -> Any:
     Return the feed of a stream of one agent, for what no user can see.
     """
     engine: Any = stream._core.engine
-    return engine._feed
+    return engine.feed
 
 
 def agent_at(

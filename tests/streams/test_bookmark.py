@@ -250,3 +250,45 @@ def test_any_tail_is_refused_or_read_as_it_is_written(tail: str) -> None:
     written = [part.split("-") for part in tail.removesuffix(".").split(",") if part]
     assert [(1000 + int(part[0]), 1000 + int(part[-1])) for part in written] == list(read.ranges)
     assert all(first > 1000 for first, _ in read.ranges)
+
+
+near = st.builds(
+    lambda floor, above: Bookmark.of(AGENT, floor, sorted(floor + each for each in above)),
+    st.integers(0, 30),
+    st.sets(st.integers(1, 40), max_size=20),
+)
+
+
+@given(near, near)
+def test_the_union_of_two_bookmarks_covers_what_either_covers(
+    first: Bookmark, second: Bookmark
+) -> None:
+    """
+    Each id is in the union exactly if it is in one of the two, and the union can be read again.
+    """
+    union = first.union(second)
+    either = {number for number in range(90) if number in first or number in second}
+    assert {number for number in range(90) if number in union} == either
+    assert union == second.union(first)
+    assert Bookmark.read(str(union), AGENT) == union
+
+
+@given(near)
+def test_a_bookmark_contains_its_floor_and_its_ids(bookmark: Bookmark) -> None:
+    """
+    The ids up to the floor and the ids above it are covered, and no others.
+    """
+    covered = {*range(bookmark.floor + 1), *bookmark.ids()}
+    assert {number for number in range(90) if number in bookmark} == covered
+
+
+def test_the_bookmark_of_any_agent_can_be_read() -> None:
+    """
+    A text names its agent, and a text that is no bookmark raises an error.
+    """
+    for agent in (AGENT, OTHER):
+        bookmark = Bookmark.of(agent, 5, (7,))
+        assert Bookmark.read_any(str(bookmark)) == bookmark
+    for text in ("", "7", "1:2:3:."):
+        with pytest.raises(ValueError, match="is no bookmark"):
+            Bookmark.read_any(text)

@@ -291,7 +291,7 @@ def test_it_is_a_generator_of_lines_with_their_agents(
         assert first == AgentLog(given[1], first.log)
         assert first.agent is given[1]
         assert str(next(stream)) == "w1.main | two"
-        assert repr(stream) == "<MergedLogStream of the logs of 2 agents, open>"
+        assert repr(stream) == "<MergedLogStream of the logs of 2 agents, 2 items, open>"
         assert (stream.end, len(stream.ends)) == (None, 0)
     assert stream.end is StreamEnd.CLOSED
     assert set(stream.ends.values()) == {StreamEnd.CLOSED}

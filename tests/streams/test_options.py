@@ -146,6 +146,7 @@ def test_an_end_is_a_sentence() -> None:
         "WORKSPACE_STOPPED",
         "WORKSPACE_DELETED",
         "JOB_ENDED",
+        "BUILD_ENDED",
         "ALL_ENDED",
         "GAVE_UP",
         "FAILED",

@@ -466,7 +466,7 @@ def test_what_it_says_of_itself(serve: Serve) -> None:
     What it is of, and that it was left open.
     """
     stream = serve(telling(1)).watch_listening_ports()
-    assert repr(stream) == f"<PortsStream of the ports of agent {AGENT}, open>"
+    assert repr(stream) == f"<PortsStream of the ports of agent {AGENT}, 0 items, open>"
     with pytest.warns(ResourceWarning, match=r"test_polled\.py:\d+"):
         del stream
         gc.collect()

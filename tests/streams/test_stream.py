@@ -590,7 +590,11 @@ def test_the_repr_says_what_and_whether_it_runs(serve: Serve, kind: Kind) -> Non
     It shows nothing of the token.
     """
     with kind.open(serve(counting(kind))) as stream:
-        assert repr(stream) == f"<{type(stream).__name__} of {stream._core.engine.what}, open>"
+        name = f"{type(stream).__name__} of {stream._core.engine.what}"
+        assert repr(stream) == f"<{name}, 0 items, open>"
+        next(stream)
+        assert repr(stream) == f"<{name}, 1 item, open>"
+        assert f"{name}</div>" in stream._repr_html_()
         assert str(AGENT) in repr(stream)
     assert repr(stream).endswith(", ended: closed by this program>")
 

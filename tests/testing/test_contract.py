@@ -8,22 +8,25 @@ all fields: the values are those of other agents.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from driving import reached
 
 from coder_agents.schema import (
     WorkspaceAgentListContainersResponse,
     WorkspaceAgentListeningPortsResponse,
     from_json,
 )
-from coder_agents.testing import Deployment, EmbeddedAgent, Metadata, Script
+from coder_agents.testing import BuildPlan, Deployment, EmbeddedAgent, Metadata, Script
 
 pytestmark = pytest.mark.unmeasured
 
 # Headers that depend on the length of the body, the connection, or the server's date.
 UNCOMPARED = {
+    "date",
     "content-length",
     "transfer-encoding",
     "connection",
@@ -85,10 +88,14 @@ OPTIONAL = (
     "environment_variables.",
     "log_sources[]",
     "scripts[]",
+    "has_ai_task",
+    "has_external_agent",
     "health.reason",
     "job.error",
     "job.started_at",
+    "job.tags.",
     "job.worker_id",
+    "provisioner_timings[]",
     "webpush_public_key",
 )
 
@@ -360,3 +367,114 @@ def test_a_build_that_is_not_there_is_refused_as_recorded(
     """
     found = recording("2.30", "timings_404")
     assert replay(embedded, {}, calls, found).text == found["response"]["body"]
+
+
+def build_of(embedded: Deployment, recording: Any, *, fails: bool = False) -> tuple[Any, Any]:
+    """
+    A workspace whose newest build has gone as the recorded one, and the recorded path with its ids.
+    """
+    workspace = embedded.workspace("noagent")
+    error = "terraform apply: exit status 1" if fails else ""
+    workspace.plans["start"] = BuildPlan(error=error)
+    build = workspace.request_build()
+    reached(lambda: not build.active)
+    path: str = recording["request"]["path"]
+    kept = path.removeprefix("/api/v2").split("/")
+    kept[2] = str(workspace.id if kept[1] == "workspaces" else build.id)
+    return workspace, "/".join(kept)
+
+
+@pytest.mark.parametrize(
+    "name", ["build_start_201", "build_stop_201", "build_failing_201", "build", "build_logs"]
+)
+@pytest.mark.parametrize("release", [NEWER])
+def test_builds_have_the_recorded_fields(
+    name: str, embedded: Deployment, calls: Any, recording: Any
+) -> None:
+    """
+    A build that is just requested, one that has ended, and its log have them.
+    """
+    found = recording("2.30", name)
+    _, path = build_of(embedded, found)
+    request = found["request"]
+    answer = calls(embedded)(request["method"], path, json=request["body"])
+    recorded = json.loads(found["response"]["body"])
+    assert answer.status_code == found["response"]["status"]
+    assert fields(answer.json()) == fields(recorded)
+    if name == "build_logs":
+        alike = ("log_source", "log_level", "stage", "output")
+        assert [[line[key] for key in alike] for line in answer.json()] == [
+            [line[key] for key in alike] for line in recorded
+        ]
+    elif name != "build":
+        same = ("status", "transition", "template_version_name", "resources", "reason")
+        assert {key: answer.json()[key] for key in same} == {key: recorded[key] for key in same}
+
+
+@pytest.mark.parametrize("name", ["build_400_transition", "build_start_409", "build_cancel_400"])
+@pytest.mark.parametrize("release", [NEWER])
+def test_builds_are_refused_as_recorded(
+    name: str, embedded: Deployment, calls: Any, recording: Any
+) -> None:
+    """
+    Every character of the body.
+    """
+    found = recording("2.30", name)
+    workspace, path = build_of(embedded, found)
+    if name == "build_start_409":
+        workspace.start_build()
+    request, recorded = found["request"], found["response"]
+    answer = calls(embedded)(request["method"], path, json=request["body"])
+    assert answer.status_code == recorded["status"]
+    assert answer.headers["Content-Type"] == recorded["headers"]["Content-Type"]
+    assert answer.text == recorded["body"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fails"), [("build_logs_follow", False), ("build_failed_logs_follow", True)]
+)
+@pytest.mark.parametrize("release", [NEWER])
+def test_the_log_of_a_build_is_sent_as_recorded(
+    name: str, fails: bool, embedded: Deployment, calls: Any, recording: Any
+) -> None:
+    """
+    Frame by frame, up to the code and the reason of the close frame.
+    """
+    found = recording("2.30", name)
+    _, path = build_of(embedded, found, fails=fails)
+    connection = calls(embedded).websocket(path)
+    for message in found["messages"]:
+        frame = connection.recv_frame()
+        if message["kind"] == "close":
+            code = message["code"].to_bytes(2, "big")
+            assert frame.data == code + message["reason"].encode()
+        else:
+            assert neutral(frame.data.decode()) == neutral(message["data"])
+
+
+def neutral(text: str) -> str:
+    """
+    Return a line without its id and its time, which are those of another build.
+    """
+    without_id = re.sub(r'"id":\d+', '"id":0', text)
+    return re.sub(r'"created_at":"[^"]+Z"', '"created_at":""', without_id)
+
+
+@pytest.mark.parametrize("release", [NEWER])
+def test_a_failing_build_goes_as_recorded(embedded: Deployment, calls: Any, recording: Any) -> None:
+    """
+    The same states follow each other, and the job ends with the same error.
+    """
+    polls = recording("2.30", "build_failed_timeline")["polls"]
+    workspace = embedded.workspace("failed")
+    workspace.plans["start"] = BuildPlan(running=None)
+    build = workspace.request_build()
+    reached(lambda: build.started_at is not None)
+    for poll in polls:
+        recorded = json.loads(poll["body"])
+        found = calls(embedded).get(f"/workspacebuilds/{build.id}").json()
+        assert (found["status"], found["job"]["status"]) == (poll["status"], poll["job_status"])
+        assert fields(found) == fields(recorded)
+        assert found["job"].get("error") == recorded["job"].get("error")
+        if build.active:
+            build.fail("terraform apply: exit status 1")

@@ -1,0 +1,136 @@
+"""
+The arguments that several commands take: agents, workspaces, moments and time limits.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # has no parameters before click 8.4
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(rf"(?:\d+(?:\.\d+)?[{''.join(_UNITS)}])+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)([a-z])")
+_MAX_SECONDS = 1e9  # some 30 years
+
+
+class Reference(ParamType):
+    """
+    The name or the UUID of an agent or of a workspace; the shell completes it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """
+        Return *value*, which is checked before any request.
+        """
+        from coder_agents.references import parse_reference
+
+        try:
+            parse_reference(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """
+        Return the names of the deployment that begin with *incomplete*.
+        """
+        from coder_agents.cli.names import complete
+
+        return [
+            CompletionItem(name, help=line)
+            for name, line in complete(ctx, incomplete, agents=self.name == "agent")
+        ]
+
+
+AGENT = Reference("agent")
+WORKSPACE = Reference("workspace")
+
+
+class Duration(ParamType):
+    """
+    A number of seconds: ``90``, ``1.5``, or with units: ``90s``, ``10m``, ``2h30m``, ``1d``, ``2w``.
+    """
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """
+        Return *value* in seconds.
+        """
+        seconds = seconds_of(str(value))
+        if seconds is None:
+            self.fail(f"{value!r} is no duration such as 90, 90s, 10m, 2h30m or 1d", param, ctx)
+        return seconds
+
+
+class Moment(ParamType):
+    """
+    A moment: a duration before now, such as ``10m``, or a time of ISO 8601.
+    """
+
+    name = "moment"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | timedelta:
+        """
+        Return *value*; a time without an offset is in the time zone of this machine.
+        """
+        text = str(value)
+        seconds = seconds_of(text)
+        if seconds is not None:
+            return timedelta(seconds=seconds)
+        try:
+            moment = datetime.fromisoformat(text)
+            return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is neither a duration such as 10m or 2h30m nor a time such as"
+                " 2026-11-28T09:00 or 2026-11-28T09:00:00Z",
+                param,
+                ctx,
+            )
+
+
+def seconds_of(text: str) -> float | None:
+    """
+    Return *text*, a duration, in seconds; None where it is no duration.
+    """
+    if _DURATION.fullmatch(text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    elif re.fullmatch(r"\d+(\.\d+)?", text):
+        seconds = float(text)
+    else:
+        return None
+    return seconds if seconds <= _MAX_SECONDS else None
+
+
+DURATION = Duration()
+MOMENT = Moment()
+
+agent_argument = click.argument("ref", metavar="AGENT", type=AGENT)
+agents_argument = click.argument("refs", metavar="AGENT...", type=AGENT, nargs=-1, required=True)
+workspace_argument = click.argument("ref", metavar="WORKSPACE", type=WORKSPACE)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON Lines: one object for each row."
+)
+watch_option = click.option(
+    "-w", "--watch", is_flag=True, help="Continue with each change, until Ctrl-C."
+)

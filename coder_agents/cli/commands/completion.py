@@ -1,0 +1,35 @@
+"""
+The command ``completion``.
+"""
+
+from __future__ import annotations
+
+import click
+
+from coder_agents.cli.root import NAME, command
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@command("completion")
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion_command(shell: str) -> None:
+    """
+    Print the script that completes commands in a shell.
+
+    \b
+    bash: add to ~/.bashrc   eval "$(coder-agents completion bash)"
+    zsh:  add to ~/.zshrc    eval "$(coder-agents completion zsh)"
+    fish: coder-agents completion fish > ~/.config/fish/completions/coder-agents.fish
+
+    Commands, options and the names of workspaces and agents are completed. For names, the shell requests those
+    that begin as typed from the deployment, and waits for two seconds at most.
+    """
+    from click.shell_completion import get_completion_class
+
+    from coder_agents.cli.program import COMPLETE
+    from coder_agents.cli.root import root
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # click has all of them
+    click.echo(kind(root, {}, NAME, COMPLETE).source())

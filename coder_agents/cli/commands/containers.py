@@ -1,0 +1,140 @@
+"""
+The command ``containers``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coder_agents.cli.arguments import agent_argument, json_option, watch_option
+from coder_agents.cli.root import command, settings_of
+from coder_agents.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from coder_agents import Agent
+    from coder_agents.cli.screen import Screen
+    from coder_agents.cli.tables import Column, Row
+    from coder_agents.schema import (
+        WorkspaceAgentContainer,
+        WorkspaceAgentDevcontainer,
+        WorkspaceAgentListContainersResponse,
+    )
+
+    Container = WorkspaceAgentContainer | WorkspaceAgentDevcontainer
+
+
+@command("containers")
+@agent_argument
+@watch_option
+@json_option
+@settings_of
+def containers_command(settings: Settings, ref: str, watch: bool, as_json: bool) -> None:
+    """
+    Print the containers of an agent, and watch them.
+
+    In a pipe, a row has five cells, separated by tabs: "container" or "devcontainer", the name, the status, the
+    image or the folder, and the ports. With --watch, a row is a change, and its first cell is "added", "changed"
+    or "removed"; the first rows are the containers that exist already.
+    """
+    from coder_agents.cli.failures import report
+    from coder_agents.cli.screen import output
+
+    agent, screen = settings.agent(ref), output()
+    if watch:
+        _watch(screen, agent, as_json=as_json)
+        return
+    from coder_agents.cli.json_lines import write_json
+    from coder_agents.cli.tables import write_rows
+
+    found = agent.containers()
+    if as_json:
+        write_json(screen, {agent: found})
+    else:
+        write_rows(screen, _columns(), _rows(found))
+    for warning in found.warnings:
+        report(f"{agent.label}: {warning}")
+
+
+def _columns() -> list[Column]:
+    from coder_agents.cli.tables import Column
+
+    return [
+        Column("KIND", rank=3),
+        Column("NAME"),
+        Column("STATUS", is_state=True),
+        Column("IMAGE OR FOLDER", rank=1),
+        Column("PORTS", rank=2),
+    ]
+
+
+def _rows(found: WorkspaceAgentListContainersResponse) -> list[Row]:
+    return [_row(each) for each in _all(found)]
+
+
+def _all(found: WorkspaceAgentListContainersResponse) -> list[Container]:
+    return [*found.devcontainers, *found.containers]
+
+
+def _row(container: Container) -> Row:
+    from coder_agents.schema import WorkspaceAgentContainer
+
+    if isinstance(container, WorkspaceAgentContainer):
+        ports = ", ".join(_ports(container))
+        return "container", container.name, container.status, container.image, ports
+    folder = container.workspace_folder
+    return "devcontainer", container.name, str(container.status), folder, ""
+
+
+def _ports(container: WorkspaceAgentContainer) -> Iterator[str]:
+    for port in container.ports:
+        outside = f"{port.host_port}->" if port.host_port else ""
+        yield f"{outside}{port.port}/{port.network}"
+
+
+def _watch(screen: Screen, agent: Agent, *, as_json: bool) -> None:
+    from coder_agents.cli.json_lines import write_json
+    from coder_agents.cli.tables import drawn, tab_separated
+    from coder_agents.cli.watching import show_states
+
+    def append(
+        before: WorkspaceAgentListContainersResponse | None,
+        after: WorkspaceAgentListContainersResponse,
+    ) -> None:
+        for word, container in _changes(before, after):
+            if as_json:
+                write_json(screen, {agent: [container]}, change=word)
+            else:
+                screen.line(tab_separated((word, *_row(container))))
+
+    show_states(
+        screen,
+        agent.watch_containers(),
+        draw=lambda found, width: drawn(_columns(), _rows(found), width),
+        append=append,
+        in_place=screen.is_live and not as_json,
+    )
+
+
+def _changes(
+    before: WorkspaceAgentListContainersResponse | None,
+    after: WorkspaceAgentListContainersResponse,
+) -> Iterator[tuple[str, Container]]:
+    """
+    Yield the containers that were added, changed or removed between two states.
+    """
+    old = {} if before is None else _by_id(before)
+    new = _by_id(after)
+    for key, container in old.items():
+        if key not in new:
+            yield "removed", container
+    for key, container in new.items():
+        if key not in old:
+            yield "added", container
+        elif _row(container) != _row(old[key]):
+            yield "changed", container
+
+
+def _by_id(found: WorkspaceAgentListContainersResponse) -> dict[str, Container]:
+    return {str(each.id or each.name): each for each in _all(found)}

@@ -1,0 +1,146 @@
+"""
+The command ``cp``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from coder_agents.cli import exits
+from coder_agents.cli.places import Place, parse_place
+from coder_agents.cli.root import command, settings_of
+from coder_agents.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from coder_agents.cli.copying import Advance, AgentFiles, Copy, Entry, Files, LocalFiles
+
+
+@command("cp")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.argument("target", metavar="TARGET")
+@click.option("-r", "--recursive", is_flag=True, help="Copy folders, with all that is in them.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@settings_of
+def cp_command(
+    settings: Settings, sources: tuple[str, ...], target: str, recursive: bool, quiet: bool
+) -> int:
+    """
+    Copy files to an agent, from it, or between agents.
+
+    A path on an agent is AGENT:PATH, such as dev:results.csv or alice/dev.main:/var/log. It is relative to the
+    agent's directory; ~ is the home there. A path on this machine that contains a colon begins with ./.
+
+    As with cp, an existing folder as TARGET gets the copies into it. A file is written in one step, and compared
+    with its checksum on the agent. A new file gets the mode of its source. A symbolic link to a file is
+    copied as that file; other links are skipped.
+
+    Progress is shown on standard error, if that is a terminal.
+    """
+    places, into = [parse_place(source) for source in sources], parse_place(target)
+    local = [place for place in places if not place.ref]
+    if local and not into.ref:
+        raise click.UsageError("no path is on an agent: name one as AGENT:PATH")
+    from coder_agents.cli.copying import AgentFiles, LocalFiles
+
+    agent_files, local_files = AgentFiles(settings.client()), LocalFiles()
+    copies = _Copies(agent_files, local_files, recursive=recursive)
+    jobs = list(copies.planned(places, into))
+    total = sum(entry.size for _, entry in jobs if entry.kind != "directory")
+    with _progress(total, quiet=quiet) as advance:
+        for copy, entry in jobs:
+            with copies.reported():
+                copy.run(entry, advance)
+    return exits.FAILED if copies.failed else exits.DONE
+
+
+class _Copies:
+    """
+    Plans copies. What cannot be copied is reported, and the other copies are made.
+
+    Attributes:
+        failed: how many paths were not copied.
+    """
+
+    def __init__(
+        self, agent_files: AgentFiles, local_files: LocalFiles, *, recursive: bool
+    ) -> None:
+        self._agent_files = agent_files
+        self._local_files = local_files
+        self._recursive = recursive
+        self.failed = 0
+
+    def _files(self, place: Place) -> Files:
+        return self._agent_files if place.ref else self._local_files
+
+    def planned(self, places: list[Place], into: Place) -> Iterator[tuple[Copy, Entry]]:
+        """
+        Yield what is copied from *places* to *into*, and how.
+
+        Raises *UsageError* where several sources have no folder as their target.
+        """
+        from coder_agents.cli.copying import Copy, entries
+
+        target = self._files(into)
+        path = target.path(into)
+        is_folder = target.is_folder(path)
+        if not is_folder and (len(places) > 1 or (into.is_folder and not self._recursive)):
+            raise click.UsageError(f"{into} is no folder")
+        for place in places:
+            source = self._files(place)
+            with self.reported():
+                top = source.entry(source.path(place))
+                if top.kind == "directory" and not self._recursive:
+                    raise IsADirectoryError(21, "is a folder: use -r", str(place))
+                names = (place.name,) if is_folder and place.name else ()
+                copy = Copy(source, target, target.joined(path, names))
+                for entry in entries(source, top, self._skipped):
+                    yield copy, entry
+
+    def _skipped(self, entry: Entry) -> None:
+        from coder_agents.cli.failures import report
+
+        report(f"{entry.source}: skipped, as it is neither a file nor a folder")
+
+    @contextlib.contextmanager
+    def reported(self) -> Iterator[None]:
+        """
+        Report an error with a file that the block raises.
+        """
+        from coder_agents.cli.failures import one_line, report
+        from coder_agents.errors import CoderError
+
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, CoderError | BrokenPipeError):
+                raise
+            self.failed += 1
+            report(one_line(error))
+
+
+@contextlib.contextmanager
+def _progress(total: int, *, quiet: bool) -> Iterator[Advance]:
+    """
+    Yield what counts copied bytes; a terminal shows their share of *total*.
+    """
+    from coder_agents.cli.screen import notes
+
+    screen = notes()
+    if quiet or not screen.is_live:
+        yield lambda count: None
+        return
+    from rich import progress
+
+    columns = (
+        progress.BarColumn(bar_width=None),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=screen.console, expand=True) as shown:
+        task = shown.add_task("", total=total)
+        yield lambda count: shown.advance(task, count)

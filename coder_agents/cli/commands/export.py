@@ -1,0 +1,127 @@
+"""
+The command ``export``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coder_agents.cli.arguments import AGENT
+from coder_agents.cli.root import command, settings_of
+from coder_agents.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from coder_agents import Agent, Client
+
+FORMATS = ("text", "jsonl", "csv", "parquet")
+
+OF_AGENTS: Mapping[str, Callable[[Agent], Any]] = {
+    "logs": lambda agent: agent.logs(),
+    "ports": lambda agent: agent.listening_ports(),
+    "containers": lambda agent: list(agent.containers().containers),
+    "devcontainers": lambda agent: list(agent.containers().devcontainers),
+    "jobs": lambda agent: agent.jobs(),
+    "startup": lambda agent: [agent.startup_report()],
+}
+"""
+What is written of each agent, and how it is read.
+"""
+
+KINDS = (*OF_AGENTS, "metadata", "agents", "workspaces")
+
+
+@command("export")
+@click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
+@click.argument("refs", metavar="[AGENT]...", type=AGENT, nargs=-1)
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help="The file; its suffix is the format, and .gz compresses it.",
+)
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), help="The format, whatever the suffix is."
+)
+@click.option(
+    "-a", "--append", is_flag=True, help="For logs: follow them into the file, and resume from it."
+)
+@click.option(
+    "-q",
+    "--query",
+    metavar="QUERY",
+    help="For agents and workspaces: a search, such as 'owner:me'.",
+)
+@settings_of
+def export_command(
+    settings: Settings,
+    kind: str,
+    refs: tuple[str, ...],
+    path: str,
+    format_: Any,
+    append: bool,
+    query: str | None,
+) -> None:
+    """
+    Write what an agent or a deployment lists to a file.
+
+    \b
+    KIND is one of
+      logs, metadata, ports, containers, devcontainers, jobs, startup   of each AGENT
+      agents, workspaces                                                that --query finds
+
+    The suffix of the file is its format: .txt or .log (logs only), .jsonl, .csv or .parquet. The file is written
+    in one step: whoever opens it gets the old one or the new one. Parquet needs pip install 'coder-agents[data]'.
+
+    With --append, the logs are followed until they end or until Ctrl-C, and a later call continues: no line is
+    lost and none is written twice, also after a crash. The file FILE.position beside the file has the position.
+    """
+    of_agents = kind in OF_AGENTS or kind == "metadata"
+    if of_agents and not refs:
+        raise click.UsageError(f"{kind} needs an AGENT")
+    if not of_agents and refs:
+        raise click.UsageError(f"{kind} takes --query and no AGENT")
+    if query is not None and of_agents:
+        raise click.UsageError(f"--query is for agents and workspaces, not for {kind}")
+    if append and kind != "logs":
+        raise click.UsageError("--append is for logs")
+    from coder_agents import export
+
+    client = settings.client()
+    if not of_agents:
+        found = client.agents(query) if kind == "agents" else client.workspaces(query)
+        count = export.write(found, path, format=format_)
+    elif append:
+        _follow(client, refs, path, format_)
+        return
+    else:
+        agents = list(dict.fromkeys(client.agent(ref) for ref in refs))
+        count = export.write(_read(client, kind, agents), path, format=format_)
+    click.echo(f"{count} rows written to {path}", err=True)
+
+
+def _read(client: Client, kind: str, agents: list[Agent]) -> Mapping[Agent, Any]:
+    if kind != "metadata":
+        return {agent: OF_AGENTS[kind](agent) for agent in agents}
+    found = client.metadata(agents)
+    for error in found.failures.values():
+        raise error
+    return found
+
+
+def _follow(client: Client, refs: tuple[str, ...], path: str, format_: Any) -> None:
+    """
+    Append the logs of the agents *refs* to the file *path* until they end.
+    """
+    from coder_agents import export
+
+    agents = list(dict.fromkeys(client.agent(ref) for ref in refs))
+    known = export.bookmarks(path)
+    after = {agent.id: known[agent.id] for agent in agents if agent.id in known}
+    with client.follow_logs(agents, after=after) as stream:
+        export.write(stream, path, format=format_, append=True)

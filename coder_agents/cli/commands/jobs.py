@@ -1,0 +1,117 @@
+"""
+The command ``jobs``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from coder_agents.cli import exits
+from coder_agents.cli.arguments import agent_argument, json_option
+from coder_agents.cli.root import command, settings_of
+from coder_agents.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from coder_agents import Agent, Job
+    from coder_agents.cli.tables import Row
+
+
+@command("jobs")
+@agent_argument
+@click.option(
+    "-o",
+    "--output",
+    "output_of",
+    metavar="ID",
+    help="Write the outputs of a job, until it ends; the exit code is that of the job.",
+)
+@click.option("--kill", "killed", metavar="ID", help="Kill a job.")
+@click.option(
+    "--remove", "removed", metavar="ID", help="Delete a job that has ended, with its outputs."
+)
+@click.option(
+    "--container", metavar="NAME", help="The jobs in this container of the agent's machine."
+)
+@json_option
+@settings_of
+def jobs_command(
+    settings: Settings,
+    ref: str,
+    output_of: str | None,
+    killed: str | None,
+    removed: str | None,
+    container: str | None,
+    as_json: bool,
+) -> int:
+    """
+    List the jobs of an agent, read their output, end them.
+
+    `coder-agents run --detach` starts a job. A job lives on without this program; its outputs are kept on the
+    agent for a week after its end.
+
+    In a pipe, a row has seven cells, separated by tabs: the id, the state, the exit code, when the job started,
+    the bytes of standard output and of standard error, and the beginning of the command.
+    """
+    ids = [each for each in (output_of, killed, removed) if each is not None]
+    if len(ids) > 1:
+        raise click.UsageError("only one of --output, --kill and --remove can be given")
+    agent = settings.agent(ref)
+    if not ids:
+        _list(agent, container, as_json=as_json)
+        return exits.DONE
+    job = agent.job(ids[0], container=container)
+    if killed is not None:
+        job.kill()
+    elif removed is not None:
+        job.remove()
+    else:
+        return _write_output(job)
+    return exits.DONE
+
+
+def _list(agent: Agent, container: str | None, *, as_json: bool) -> None:
+    from coder_agents.cli.json_lines import write_json
+    from coder_agents.cli.screen import output
+    from coder_agents.cli.tables import Column, write_rows
+
+    jobs, screen = agent.jobs(container=container), output()
+    if as_json:
+        write_json(screen, jobs)
+        return
+    columns = [
+        Column("ID"),
+        Column("STATE", is_state=True),
+        Column("EXIT", rank=1, right=True),
+        Column("STARTED", rank=3),
+        Column("OUT", rank=4, right=True),
+        Column("ERR", rank=5, right=True),
+        Column("COMMAND", is_long=True),
+    ]
+    rows: list[Row] = [
+        (
+            each.id,
+            each.state,
+            each.returncode,
+            each.started_at,
+            each.stdout_size,
+            each.stderr_size,
+            each.command,
+        )
+        for each in jobs
+    ]
+    write_rows(screen, columns, rows)
+
+
+def _write_output(job: Job) -> int:
+    import sys
+
+    streams = {"stdout": sys.stdout, "stderr": sys.stderr}
+    with job.output() as outputs:
+        for each in outputs:
+            stream = streams[each.name].buffer
+            stream.write(each.data)
+            stream.flush()
+    code = job.wait()
+    return code if code >= 0 else exits.BY_SIGNAL - code

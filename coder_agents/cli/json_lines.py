@@ -1,0 +1,28 @@
+"""
+JSON Lines: one object for each row of ``coder_agents.export.records``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from typing import Any
+
+from coder_agents.cli.screen import Screen
+
+
+def write_json(screen: Screen, objects: Any, **more: str) -> None:
+    """
+    Write the records of *objects*, one line of JSON each; *more* are values that begin each of them.
+
+    The lines are those of a file that ``coder_agents.export.write`` writes, and safe on a terminal.
+    """
+    from coder_agents.export import records
+    from coder_agents.export.formats import json_line
+
+    is_unicode = codecs.lookup(screen.encoding).name.startswith("utf")
+    for record in records(objects):
+        line = json_line({**more, **record})
+        # JSON has its own escapes for the characters that the locale does not have.
+        screen.line(line if is_unicode else json.dumps(json.loads(line)))
+    screen.flush()

@@ -1,0 +1,103 @@
+"""
+The program: it runs a command line, and turns every error into one line and an exit code.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from coder_agents.cli import exits
+from coder_agents.cli.root import NAME, root
+from coder_agents.cli.settings import Settings
+
+COMPLETE = "_CODER_AGENTS_COMPLETE"
+"""
+The environment variable with which a shell requests completions.
+"""
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """
+    Run the command line *arguments*, and end the process with its exit code.
+    """
+    _end_in_order()
+    if instruction := os.environ.get(COMPLETE):
+        from click.shell_completion import shell_complete
+
+        exits.leave(shell_complete(root, {"obj": Settings()}, NAME, COMPLETE, instruction))
+    exits.leave(run(arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """
+    Run the command line *arguments*, and return its exit code.
+
+    An error is one line on standard error. With ``--debug`` its traceback comes first.
+    """
+    settings = Settings()
+    try:
+        try:
+            with root.make_context(NAME, list(arguments), obj=settings) as context:
+                status = root.invoke(context)
+        finally:
+            sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except BaseException as error:
+        return _failed(error, settings)
+    return status or exits.DONE
+
+
+def _failed(error: BaseException, settings: Settings) -> int:
+    """
+    Report *error*, and return the exit code.
+    """
+    if isinstance(error, SystemExit):  # raised by a signal's handler
+        return error.code if isinstance(error.code, int) else exits.FAILED
+    if settings.debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return exits.INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        _discard_output()
+        return exits.READER_GONE
+    from coder_agents.cli.failures import report_failure
+
+    return report_failure(error)
+
+
+def _discard_output() -> None:
+    """
+    Discard what Python would still write to standard output at the exit.
+    """
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError) as error:  # pragma: no cover (standard output has no number)
+        if getattr(error, "errno", None) == errno.EMFILE:
+            raise
+
+
+def _end_in_order() -> None:
+    """
+    Let what ends the program run its ``finally`` clauses: a cursor is shown again, a command is killed.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(exits.BY_SIGNAL + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)

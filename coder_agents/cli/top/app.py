@@ -1,0 +1,179 @@
+"""
+The dashboard's application: its screens, and what all of them share.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import ClassVar
+
+from textual.app import App, SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
+
+from coder_agents.cli.top.board import AgentState, Board
+from coder_agents.cli.top.cells import Palette
+from coder_agents.cli.top.feeds import Feeds
+from coder_agents.cli.top.help_screen import HelpScreen
+from coder_agents.cli.top.main_screen import MainScreen
+from coder_agents.cli.top.screen import BoardScreen
+from coder_agents.cli.top.styles import CSS
+from coder_agents.cli.top.workers import described
+
+INTERRUPTED = 130
+"""
+The exit code after Ctrl-C, as in a shell.
+"""
+
+DARK, LIGHT = "textual-dark", "textual-light"
+
+_TERMINAL = "terminal"  # the source of a notice
+_LIGHT_BACKGROUNDS = ("7", "15")
+
+
+class Dashboard(App[int]):
+    """
+    The dashboard; it returns its exit code.
+
+    Args:
+        board: what is shown.
+        feeds: which keep *board* up to date.
+        subject: what the agents are, for the first line.
+        redraw: seconds between two redraws.
+    """
+
+    CSS = CSS
+    TITLE = "coder-agents top"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(self, board: Board, feeds: Feeds, *, subject: str, redraw: float) -> None:
+        super().__init__()
+        self.board = board
+        self.feeds = feeds
+        self.subject = subject
+        self._redraw_interval = redraw
+        if is_light(os.environ.get("COLORFGBG", "")):
+            self.theme = LIGHT
+
+    @property
+    def palette(self) -> Palette:
+        """
+        The styles of text in the current theme.
+        """
+        return Palette.of(self.theme_variables)
+
+    def on_mount(self) -> None:
+        """
+        Show the table, and draw again at intervals.
+        """
+        self.push_screen(MainScreen())
+        self.set_interval(self._redraw_interval, self.redraw)
+
+    def redraw(self) -> None:
+        """
+        Draw what changed since the last redraw.
+        """
+        self._draw(lambda screen: screen.draw(self.board.take_changes()))
+
+    def redraw_all(self) -> None:
+        """
+        Draw everything.
+        """
+        self._draw(lambda screen: screen.draw_all())
+
+    def _draw(self, draw: Callable[[BoardScreen], None]) -> None:
+        screen = self.screen
+        if isinstance(screen, BoardScreen):
+            # Before it is mounted and while it is taken down, a screen has no widgets.
+            with suppress(NoMatches):
+                draw(screen)
+
+    def action_leave(self) -> None:
+        """
+        End the dashboard.
+        """
+        self.exit(0)
+
+    def action_interrupt(self) -> None:
+        """
+        End the dashboard as Ctrl-C ends a program.
+        """
+        self.exit(INTERRUPTED)
+
+    def action_turn_theme(self) -> None:
+        """
+        Change between the light and the dark theme.
+        """
+        self.theme = DARK if self.theme == LIGHT else LIGHT
+        self.call_after_refresh(self.redraw_all)
+
+    def action_help(self) -> None:
+        """
+        Show the keys.
+        """
+        self.push_screen(HelpScreen())
+
+    def action_refresh_list(self) -> None:
+        """
+        Read the list of agents now.
+        """
+        self.feeds.refresh()
+
+    def open_terminal(self, state: AgentState) -> None:
+        """
+        Leave the screen to a terminal of an agent, and come back at its end.
+        """
+        try:
+            with self.suspend(), _interruptible():
+                problem = _interact(state)
+        except SuspendNotSupported:
+            problem = "no terminal can be opened here"
+        self.board.put_notice(_TERMINAL, problem and f"terminal: {problem}")
+        self.refresh(layout=True)
+        self.redraw()
+
+
+def _interact(state: AgentState) -> str:
+    """
+    Connect a terminal of an agent with this one, and return why that failed; empty where it did not.
+
+    Nothing is raised, because textual comes back to the screen only from a block that ends well.
+    """
+    label = state.agent.label
+    print(f"A terminal of {label}. Leave it with ~. at the beginning of a line.", flush=True)
+    columns, rows = shutil.get_terminal_size()
+    try:
+        with state.agent.terminal(size=(columns, rows)) as terminal:
+            terminal.interact()
+    except KeyboardInterrupt:  # while the terminal was being opened
+        return ""
+    except Exception as error:
+        return described(error)
+    return ""
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """
+    Let Ctrl-C raise *KeyboardInterrupt* in a callback: asyncio would wait for the callback's end.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def is_light(colours: str) -> bool:
+    """
+    Whether a terminal that sets COLORFGBG to *colours*, as in ``0;15``, has a light background.
+    """
+    return colours.rpartition(";")[2] in _LIGHT_BACKGROUNDS

@@ -1,0 +1,140 @@
+"""
+Which agent is read next, by several threads together, and at a gentle pace.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterable
+from uuid import UUID
+
+import attrs
+
+_OUT_OF_VIEW = 6
+"""
+How many times rarer an agent that nobody sees is read, where all agents together are too many.
+"""
+
+_MAX_BACK_OFF = 60.0  # seconds until the next read of an agent whose reads fail
+
+
+@attrs.define
+class _Turn:
+    due: float
+    failures: int = 0
+    is_taken: bool = False
+
+
+class Schedule:
+    """
+    Hands out agents, the most overdue first.
+
+    Args:
+        interval: seconds from one read of an agent to the next.
+        max_rate: how many reads a second may begin, of all agents together.
+    """
+
+    def __init__(self, *, interval: float, max_rate: float) -> None:
+        self._interval = interval
+        self._gap = 1 / max_rate
+        self._changed = threading.Condition()
+        self._turns: dict[UUID, _Turn] = {}
+        self._in_view: frozenset[UUID] = frozenset()
+        self._next_begin = 0.0
+        self._is_held = False
+        self._is_closed = False
+
+    def keep(self, ids: Iterable[UUID]) -> None:
+        """
+        Read exactly these agents; one that is new is due at once.
+        """
+        now = time.monotonic()
+        with self._changed:
+            self._turns = {agent_id: self._turns.get(agent_id) or _Turn(now) for agent_id in ids}
+            self._changed.notify_all()
+
+    def prefer(self, ids: Iterable[UUID]) -> None:
+        """
+        Read these agents more often, because a person sees them.
+        """
+        with self._changed:
+            newly = frozenset(ids) - self._in_view
+            self._in_view = frozenset(ids)
+            soon = time.monotonic() + self._interval
+            for turn in (self._turns[agent_id] for agent_id in newly & self._turns.keys()):
+                if not turn.failures:
+                    turn.due = min(turn.due, soon)
+            self._changed.notify_all()
+
+    def hold(self) -> None:
+        """
+        Hand out no agent until `release`: the deployment is away.
+        """
+        with self._changed:
+            self._is_held = True
+
+    def release(self) -> None:
+        """
+        Hand out agents again.
+        """
+        with self._changed:
+            self._is_held = False
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """
+        Hand out no agent any more: each `take` returns None.
+        """
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def take(self) -> UUID | None:
+        """
+        Wait until an agent is due, and return its id; None once the schedule is closed.
+        """
+        with self._changed:
+            while not self._is_closed:
+                now = time.monotonic()
+                found, due = self._next()
+                if found is not None and due <= now:
+                    self._turns[found].is_taken = True
+                    self._next_begin = now + self._gap
+                    return found
+                self._changed.wait(None if math.isinf(due) else due - now)
+            return None
+
+    def _next(self) -> tuple[UUID | None, float]:
+        """
+        Return the next agent and when it may be read; None and infinity where there is none.
+        """
+        free = [(turn.due, agent_id) for agent_id, turn in self._turns.items() if not turn.is_taken]
+        if self._is_held or not free:
+            return None, math.inf
+        due, agent_id = min(free, key=lambda each: each[0])
+        return agent_id, max(due, self._next_begin)
+
+    def done(self, agent_id: UUID, *, failed: bool = False) -> None:
+        """
+        Note that the read of an agent has ended; after failures the next one is postponed.
+        """
+        with self._changed:
+            turn = self._turns.get(agent_id)
+            if turn is None:
+                return
+            turn.is_taken = False
+            turn.failures = turn.failures + 1 if failed else 0
+            turn.due = time.monotonic() + self._pause(agent_id, turn.failures)
+            self._changed.notify_all()
+
+    def _pause(self, agent_id: UUID, failures: int) -> float:
+        if failures:
+            return max(
+                self._interval, min(_MAX_BACK_OFF, self._interval * 2.0 ** min(failures, 16))
+            )
+        is_crowded = len(self._turns) * self._gap > self._interval
+        return self._interval * (
+            _OUT_OF_VIEW if is_crowded and agent_id not in self._in_view else 1
+        )

@@ -1,0 +1,112 @@
+"""
+The plot of recorded metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from matplotlib import dates, pyplot
+
+from coder_agents.display.plot_text import plot_text, without_tex
+from coder_agents.display.readings import Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SIZE = 8.0, 3.6  # inches
+_MAX_MARKED = 120  # readings of a line; more markers would hide it
+_BOTTOM = 0.02  # of the height of the axes
+_MAX_ABOVE = 3  # lines of a legend above the axes; a longer legend is beside them
+
+
+def plot_series(series: Sequence[Series], keys: Iterable[str] | None, ax: Axes | None) -> Axes:
+    """
+    Plot the numbers of *series*; see `MetadataRecorder.plot`.
+    """
+    drawn = _chosen(series, keys)
+    axes = new_axes(_SIZE) if ax is None else ax
+    lines = [_draw(axes, each) for each in drawn]
+    locator = dates.AutoDateLocator(tz=UTC)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    formatter = dates.ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
+    axes.set_xlabel("time (UTC)")
+    axes.grid(visible=True, alpha=0.3)
+    units = {each.unit or "" for each in drawn}
+    if len(units) == 1:
+        axes.set_ylabel(plot_text(units.pop()))
+    if lines:
+        labels = [_label(each) for each in drawn]
+        legend = _legend(axes, lines, labels)
+        without_tex(*legend.get_texts())
+    else:
+        _say(axes, "no numbers were recorded")
+    return axes
+
+
+def new_axes(size: tuple[float, float]) -> Axes:
+    """
+    Return new axes of *size*, width and height in inches.
+    """
+    _, axes = pyplot.subplots(figsize=size, layout="constrained")
+    return axes
+
+
+def _chosen(series: Sequence[Series], keys: Iterable[str] | None) -> list[Series]:
+    numeric = [each for each in series if each.unit is not None]
+    if keys is None:
+        return numeric
+    if isinstance(keys, str):
+        raise TypeError(f"keys must be several keys, not one text: pass [{keys!r}]")
+    wanted = list(keys)
+    known = {each.readings[0].key for each in numeric}
+    for key in wanted:
+        if key not in known:
+            listed = ", ".join(map(repr, sorted(known))) or "none"
+            raise ValueError(
+                f"no number was recorded for the key {key!r}; those with numbers: {listed}"
+            )
+    return [each for each in numeric if each.readings[0].key in wanted]
+
+
+def _draw(axes: Axes, series: Series) -> Any:
+    times, values = series.points()
+    marker = "o" if len(times) <= _MAX_MARKED else ""
+    [line] = axes.plot(times, values, marker=marker, markersize=3, linewidth=1.5)  # type: ignore[arg-type]
+    if series.errors:
+        axes.plot(
+            series.errors,  # type: ignore[arg-type]
+            [_BOTTOM] * len(series.errors),
+            transform=axes.get_xaxis_transform(),
+            color=line.get_color(),
+            marker="x",
+            linestyle="none",
+        )
+    return line
+
+
+def _label(series: Series) -> str:
+    unit = f" ({series.unit})" if series.unit else ""
+    count = len(series.errors)
+    errors = f", {count} error{'s' * (count > 1)} (x)" if count else ""
+    return plot_text(f"{series.label}{unit}{errors}", width=70)
+
+
+def _legend(axes: Axes, lines: Sequence[Any], labels: Sequence[str]) -> Any:
+    # Outside of the axes it hides no line.
+    if len(lines) <= _MAX_ABOVE:
+        place: dict[str, Any] = {
+            "loc": "lower left",
+            "bbox_to_anchor": (0.0, 1.0),
+            "ncols": len(lines),
+        }
+    else:
+        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    return axes.legend(lines, labels, fontsize="small", frameon=False, **place)
+
+
+def _say(axes: Axes, text: str) -> None:
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center")

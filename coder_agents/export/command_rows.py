@@ -1,0 +1,127 @@
+"""
+The rows of jobs and of commands that have ended.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from coder_agents.export.columns import (
+    Kind,
+    Owner,
+    Table,
+    Values,
+    boolean,
+    category,
+    integer,
+    moment,
+    number,
+    text,
+    transposed,
+)
+from coder_agents.jobs import CompletedCommand, Job, JobInfo
+
+JOBS = Table(
+    "jobs",
+    (
+        category("agent"),
+        text("id"),
+        text("command"),
+        category("state"),
+        integer("returncode"),
+        integer("pid"),
+        moment("started_at"),
+        integer("stdout_size", is_required=True),
+        integer("stderr_size", is_required=True),
+    ),
+)
+
+COMMANDS = Table(
+    "commands",
+    (
+        category("agent"),
+        text("command"),
+        integer("returncode", is_required=True),
+        number("duration"),
+        boolean("truncated"),
+        text("stdout"),
+        text("stderr"),
+    ),
+)
+
+
+def commands() -> dict[type, Kind]:
+    """
+    Return the kinds of jobs and of commands that have ended.
+    """
+    return {
+        JobInfo: Kind(JOBS, _read_listed),
+        Job: Kind(JOBS, _read_jobs),
+        CompletedCommand: Kind(COMMANDS, _read_commands),
+    }
+
+
+def _read_listed(jobs: Sequence[JobInfo], owner: Owner) -> Sequence[Values]:
+    rows = [
+        (
+            owner.label,
+            job.id,
+            job.command,
+            job.state,
+            job.returncode,
+            job.pid,
+            job.started_at,
+            job.stdout_size,
+            job.stderr_size,
+        )
+        for job in jobs
+    ]
+    return transposed(JOBS, rows)
+
+
+def _read_jobs(jobs: Sequence[Job], owner: Owner) -> Sequence[Values]:
+    rows = [
+        (
+            owner.label,
+            job.id,
+            None if job.args is None else _command(job.args),
+            job._progress.state,
+            job.returncode,
+            job.pid,
+            None,
+            *job._progress.sizes,
+        )
+        for job in jobs
+    ]
+    return transposed(JOBS, rows)
+
+
+def _read_commands(done: Sequence[CompletedCommand], owner: Owner) -> Sequence[Values]:
+    return transposed(COMMANDS, [_completed(each, owner) for each in done])
+
+
+def _completed(done: CompletedCommand, owner: Owner) -> tuple[Any, ...]:
+    return (
+        owner.label,
+        _command(done.args),
+        done.returncode,
+        done.duration,
+        done.truncated,
+        _output(done.stdout),
+        _output(done.stderr),
+    )
+
+
+def _command(args: Any) -> str:
+    return args if isinstance(args, str) else shlex.join(map(_argument, args))
+
+
+def _argument(argument: str | bytes) -> str:
+    return os.fsdecode(argument) if isinstance(argument, bytes) else argument
+
+
+def _output(output: str | bytes | None) -> str | None:
+    return output.decode("utf-8", "replace") if isinstance(output, bytes) else output

@@ -1,0 +1,54 @@
+"""
+Files that are written in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def replaced(path: Path, *, stale: Path | None = None) -> Iterator[BinaryIO]:
+    """
+    Open a new file that takes the place of *path* at the end of the block.
+
+    Whoever opens *path* gets the old file or the complete new file, also after a crash. The new file
+    has the mode of the old one. An exception in the block leaves the old file, and nothing beside
+    it. *stale* is a file about the old one, which is removed with it. The new name is durable after
+    `sync_folder`.
+
+    Raises *OSError* where the file cannot be written.
+    """
+    # A short name: the file's own name may have the maximal length.
+    temporary = path.with_name(f".{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(temporary, path.stat().st_mode & 0o7777)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if stale is not None and os.path.exists(stale):
+            stale.unlink()
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """
+    Make the names in *folder* durable, where the system can do that.
+    """
+    if os.name == "nt":  # pragma: no cover (Windows opens no folders)
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,110 @@
+"""
+REST calls and streams that another thread can end at once.
+
+requests cannot end a call that waits for its answer. Here each GET has a connection of its own that
+can be woken, as the further requests of a stream have, and closing wakes all of them.
+"""
+
+from __future__ import annotations
+
+import math
+import selectors
+import time
+from typing import Any, Self
+
+import requests
+
+from coder_agents.config import Settings
+from coder_agents.transport.document import DocumentSource
+from coder_agents.transport.http import HTTP, Params
+from coder_agents.transport.source import Source
+from coder_agents.transport.together import WokenTogether
+from coder_agents.transport.waiting import DroppedError, Interest
+
+_MAX_BODY = 256 * 1024 * 1024  # bytes, as for the documents of streams
+
+
+class WakeableHTTP(HTTP):
+    """
+    One deployment's REST calls and streams, which all end when it is closed.
+
+    A GET is sent once, whatever the number of retries in the settings: who wakes calls repeats them,
+    too. Other methods are sent as by `HTTP`, and cannot be woken.
+    """
+
+    def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
+        super().__init__(settings, session)
+        self._sources = WokenTogether()
+
+    @classmethod
+    def like(cls, http: HTTP) -> Self:
+        """
+        Return an object with the settings of *http*, and with its session where a user handed that
+        in.
+        """
+        return cls(http.settings, None if http.owns_session else http.session)
+
+    def opening(self, source: Source[Any]) -> None:
+        """
+        Wake *source* when this object is closed; at once where it is closed already.
+        """
+        self._sources.add(source)
+
+    def close(self) -> None:
+        """
+        Wake every thread that waits for the deployment, and close all connections.
+
+        The calls and streams of those threads raise *ClosedError* or end. Only a DNS look-up runs
+        to its end.
+        """
+        self._sources.wake()
+        super().close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params = (),
+        body: str | None = None,
+        expect: int = 200,
+    ) -> bytes:
+        """
+        Return the body of the answer; see `HTTP.call`.
+
+        Raises what `HTTP.call` raises, and *ClosedError* where the object is closed meanwhile.
+        """
+        if method != "GET":
+            return super().call(method, path, params=params, body=body, expect=expect)
+        limit = self.settings.read_timeout
+        source = DocumentSource(self, path, params, idle_timeout=limit, max_message_size=_MAX_BODY)
+        try:
+            return self._read(source, path)
+        finally:
+            source.free()
+
+    def _read(self, source: DocumentSource, path: str) -> bytes:
+        try:
+            source.send_request(self.settings.connect_timeout)
+            while not source.answered():
+                _wait(source.interest())
+            while (body := source.receive()) is None:
+                _wait(source.interest())
+            return body
+        except DroppedError as error:
+            failure = self.failure("GET", self.url(path), error)
+        try:
+            # Raised outside of the handler, as elsewhere: no context holds the request.
+            raise failure
+        finally:
+            del failure
+
+
+def _wait(interest: Interest | None) -> None:
+    if interest is None:
+        return
+    with selectors.DefaultSelector() as selector:
+        if interest.fileno is not None:
+            selector.register(interest.fileno, interest.events)
+        left = interest.until - time.monotonic()
+        selector.select(None if math.isinf(left) else max(0.0, left))

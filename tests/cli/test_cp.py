@@ -1,0 +1,180 @@
+"""
+Copies between this machine and agents.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coder_agents.cli import exits
+from coder_agents.cli.copying import AgentFiles, Entry
+from coder_agents.testing import Deployment
+
+from .conftest import Run
+
+DATA = bytes(range(256)) * 500
+
+
+@pytest.fixture
+def home(deployment: Deployment) -> Path:
+    """
+    The folder of the agent ``dev``, which is on this machine.
+    """
+    directory = deployment.agents[0].machine.directory
+    assert directory is not None
+    return directory
+
+
+@pytest.fixture
+def tree(environment: Path) -> Path:
+    """
+    A folder with files, folders and links.
+    """
+    tree = environment / "tree"
+    (tree / "sub" / "empty").mkdir(parents=True)
+    (tree / "data").write_bytes(DATA)
+    (tree / "sub" / "run.sh").write_text("#!/bin/sh\n")
+    (tree / "sub" / "run.sh").chmod(0o755)
+    (tree / "link").symlink_to("data")
+    (tree / "loop").symlink_to(".")
+    (tree / "broken").symlink_to("nowhere")
+    return tree
+
+
+def files(folder: Path) -> dict[str, bytes | None]:
+    """
+    Return the files in *folder* with their contents; a folder has None.
+    """
+    return {
+        path.relative_to(folder).as_posix(): None if path.is_dir() else path.read_bytes()
+        for path in folder.rglob("*")
+    }
+
+
+COPIED = {
+    "data": DATA,
+    "link": DATA,
+    "sub": None,
+    "sub/empty": None,
+    "sub/run.sh": b"#!/bin/sh\n",
+}
+
+
+def test_a_folder_is_copied_there_and_back(run: Callable[..., Run], tree: Path, home: Path) -> None:
+    """
+    Files, folders and modes are copied; a link to a file is copied as the file, and other links are reported.
+    """
+    sent = run("cp", "-r", "tree", "dev:there")
+    assert sent.status == 0
+    assert files(home / "there") == COPIED
+    assert sent.err.count("skipped") == 2
+    assert stat.S_IMODE((home / "there/sub/run.sh").stat().st_mode) == 0o755
+    (home / "there" / "pipe.link").symlink_to("sub")
+    returned = run("cp", "-r", "dev:there", "back")
+    assert files(tree.parent / "back") == COPIED
+    assert returned.err.count("skipped") == 1
+    assert os.access("back/sub/run.sh", os.X_OK)
+    # As with cp, a folder that is there gets the copy into it.
+    assert run("cp", "-r", "dev:there/sub", "back").status == 0
+    assert run("cp", "-r", "dev:there/sub", "evil:" + str(home / "evil")).status == 0
+    assert files(home / "evil") == {"empty": None, "run.sh": b"#!/bin/sh\n"}
+
+
+def test_a_file_is_copied_to_a_name_and_into_a_folder(
+    run: Callable[..., Run], tree: Path, home: Path
+) -> None:
+    """
+    The target is the new name, or the folder for the same name; several files need a folder.
+    """
+    assert run("cp", "tree/data", "dev:~/named").status == 0
+    assert (home / "named").read_bytes() == DATA
+    assert run("cp", "tree/data", "tree/sub/run.sh", "tester/dev.main:").status == 0
+    assert (home / "data").read_bytes() == DATA
+    assert run("cp", f"dev:{home}/named", ".").status == 0
+    assert Path("named").read_bytes() == DATA
+    refused = run("cp", "tree/data", "tree/sub/run.sh", "dev:nowhere")
+    assert refused.status == exits.USAGE
+    assert "dev:nowhere is no folder" in refused.err
+    assert run("cp", "tree/data", "dev:nowhere/").status == exits.USAGE
+
+
+def test_what_cannot_be_copied_is_reported_and_the_others_are_copied(
+    run: Callable[..., Run], tree: Path, home: Path
+) -> None:
+    """
+    A folder without -r and a missing file fail, and the code is 1; the other files are copied.
+    """
+    (home / "into").mkdir()
+    ended = run("cp", "dev:missing", "dev:into", "tree/data", "dev:into")
+    assert ended.status == exits.FAILED
+    assert ended.err.count("use -r") == 1
+    assert ended.err.count("No such file or directory") == 1
+    assert files(home / "into") == {"data": DATA}
+
+
+def test_an_existing_file_keeps_its_mode(run: Callable[..., Run], tree: Path, home: Path) -> None:
+    """
+    The mode of a source is given to new files alone.
+    """
+    (home / "kept").touch(mode=0o600)
+    (home / "kept").chmod(0o600)
+    assert run("cp", "tree/sub/run.sh", "dev:kept").status == 0
+    assert stat.S_IMODE((home / "kept").stat().st_mode) == 0o600
+    Path("mine").touch()
+    Path("mine").chmod(0o640)
+    assert run("cp", "dev:kept", "mine").status == 0
+    assert stat.S_IMODE(Path("mine").stat().st_mode) == 0o640
+
+
+def test_progress_is_shown_on_a_terminal(shown: Callable[..., Run], tree: Path) -> None:
+    """
+    A terminal shows the bytes that were copied, and nothing with --quiet.
+    """
+    ended = shown("cp", "tree/data", "dev:progress")
+    assert ended.status == 0
+    assert "128.0/128.0 kB" in ended.err
+    assert shown("cp", "-q", "tree/data", "dev:progress").err == ""
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "", "a\0b"])
+def test_a_hostile_agent_leads_out_of_no_folder(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """
+    A name that an agent lists in a folder cannot be a path.
+    """
+
+    class Hostile:
+        """
+        A file system whose folder has the name.
+        """
+
+        def ls(self, path: str) -> Iterator[dict[str, Any]]:
+            """
+            Yield the entry.
+            """
+            yield {"name": f"{path}/{name}", "type": "file", "size": 1, "mode": 0}
+
+    with deployment.client() as client:
+        found = AgentFiles(client)
+        monkeypatch.setattr(found, "system", Hostile())
+        with pytest.raises(ValueError, match="is not copied"):
+            list(found.below(Entry("dev/x", (), "directory", 0, 0)))
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_skipped(
+    run: Callable[..., Run], environment: Path
+) -> None:
+    """
+    A named pipe in a folder is reported and not read.
+    """
+    (environment / "odd").mkdir()
+    os.mkfifo(environment / "odd" / "pipe")
+    ended = run("cp", "-r", "odd", "dev:odd")
+    assert (ended.status, ended.err.count("skipped")) == (0, 1)

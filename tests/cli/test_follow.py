@@ -1,0 +1,301 @@
+"""
+The commands that wait and follow, in this process.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from driving import InThread, reached
+from paced import paced
+
+from coder_agents import StreamOptions
+from coder_agents.cli import exits
+from coder_agents.cli.screen import Screen
+from coder_agents.cli.settings import Settings
+from coder_agents.schema import (
+    WorkspaceAgentContainer,
+    WorkspaceAgentListContainersResponse,
+    WorkspaceAgentListeningPort,
+)
+from coder_agents.testing import Deployment, Script
+
+from .conftest import Run
+
+GONE = '{"message": "Agent doesn\'t exist with that id, or you do not have access to it."}'
+JSON = {"Content-Type": "application/json"}
+
+
+def end_logs(deployment: Deployment, count: int) -> None:
+    """
+    End the next *count* logs that are followed after what is stored, as if the agents were deleted.
+    """
+    for _ in range(count):
+        deployment.faults.add("close", route="logs_follow", after=1)
+    for _ in range(count):
+        deployment.faults.add("refuse", route="logs_follow", status=404, headers=JSON, body=GONE)
+
+
+def test_a_followed_log_ends_as_the_log_does(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    Stored lines come first, and the command ends with the log.
+    """
+    end_logs(deployment, 1)
+    ended = run("logs", "-f", "dev", "-n", "2")
+    assert ended.status == 0, ended.err
+    assert ended.out.splitlines()[-1].endswith("oops")
+
+
+def test_followed_logs_of_several_agents_name_their_agents(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    The logs of several agents are followed in one stream, as JSON with the agents' names.
+    """
+    end_logs(deployment, 2)
+    ended = run("logs", "-f", "dev", "evil", "--json")
+    agents = {json.loads(line)["agent"] for line in ended.out.splitlines()}
+    assert agents == {"dev.main", "evil.gpu"}
+
+
+@pytest.mark.parametrize("follow", [[], ["-f"]])
+def test_an_agent_whose_log_fails_does_not_stop_the_others(
+    run: Callable[..., Run], deployment: Deployment, follow: list[str]
+) -> None:
+    """
+    Where the log of one agent is refused, the other log is printed, the error is reported, and the code is 1.
+    """
+    route = "logs_follow" if follow else "logs"
+    refused = {"message": "No."}
+    deployment.faults.add("refuse", route=route, status=403, headers=JSON, body=json.dumps(refused))
+    if follow:
+        end_logs(deployment, 1)
+    ended = run("logs", *follow, "dev", "evil")
+    assert ended.status == exits.FAILED
+    assert "status code 403" in ended.err
+    assert ended.err.count("\n") == 1
+    assert ended.out
+
+
+def test_the_only_log_that_fails_is_an_error(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    The log of a single agent that is refused is the error of the command.
+    """
+    deployment.faults.add("refuse", route="logs", status=403, headers=JSON, body="{}")
+    ended = run("logs", "dev")
+    assert (ended.status, ended.out) == (exits.FAILED, "")
+
+
+def test_a_log_is_followed_across_builds(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The lines of the next build's agent follow those of the last one, until the workspace is deleted.
+    """
+    with Deployment() as deployment:
+        deployment.add_agent().push_logs(["first"])
+        workspace = deployment.workspace()
+
+        def build() -> None:
+            reached(lambda: any(each.route == "logs_follow" for each in deployment.requests))
+            started = workspace.start_build("start")
+            started.add_agent("main").push_logs(["second"])
+            started.complete()
+            second = str(started.agents[0].id)
+            reached(lambda: any(second in each.target for each in deployment.requests))
+            workspace.start_build("delete").complete()
+
+        options = paced(
+            StreamOptions(settle=0.2), max_settling=0.2, second_try=0.05, third_try=0.05
+        )
+        quick = functools.partialmethod(Settings.client, stream_options=options)
+        monkeypatch.setattr(Settings, "client", quick)
+        monkeypatch.setenv("CODER_URL", deployment.url)
+        monkeypatch.setenv("CODER_SESSION_TOKEN", deployment.token)
+        builder = InThread(build)
+        ended = run("logs", "-f", "--across-builds", "dev")
+        assert builder.ended() is None
+    assert ended.status == 0, ended.err
+    assert [line.split()[-1] for line in ended.out.splitlines()] == ["first", "second"]
+
+
+class Interrupting(Screen):
+    """
+    A screen at which Ctrl-C is pressed when the first state is shown.
+    """
+
+    def flush(self) -> None:
+        """
+        Show what was written, and press Ctrl-C.
+        """
+        super().flush()
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cells"),
+    [
+        (["metadata", "dev"], ["dev.main", "load", "load", "0.42"]),
+        (["ports", "dev"], ["opened", "8000", "tcp", "python"]),
+        (["containers", "dev"], ["added", "devcontainer", "api"]),
+    ],
+    ids=" ".join,
+)
+def test_states_are_watched_until_ctrl_c(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, arguments: list[str], cells: list[str]
+) -> None:
+    """
+    In a pipe, the first rows are what is there; the code after Ctrl-C is 130.
+    """
+    monkeypatch.setattr("coder_agents.cli.screen.Screen", Interrupting)
+    ended = run(*arguments, "--watch")
+    assert ended.status == exits.INTERRUPTED
+    assert ended.err == ""
+    assert cells in [row[: len(cells)] for row in ended.rows]
+    found = [json.loads(line) for line in run(*arguments, "-w", "--json").out.splitlines()]
+    assert {record["agent"] for record in found} <= {"dev.main", "evil.gpu"}
+
+
+@pytest.mark.parametrize("command", ["metadata", "ports", "containers"])
+def test_a_terminal_redraws_states_in_place(
+    shown: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """
+    On a terminal, the table is drawn, and the cursor is shown again at the end.
+    """
+    from rich.live import Live
+
+    refresh = Live.refresh
+
+    def once(live: Live) -> None:
+        refresh(live)
+        if live.is_started:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Live, "refresh", once)
+    ended = shown(command, "dev", "-w")
+    assert ended.status == exits.INTERRUPTED
+    assert ended.out.rindex("\x1b[?25h") > ended.out.rindex("\x1b[?25l")
+
+
+def test_metadata_of_several_agents_is_watched_together(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The items of each agent are written once, when they come.
+    """
+    lines: list[str] = []
+    write = Screen.line
+
+    def until_both(screen: Screen, text: str = "") -> None:
+        write(screen, text)
+        lines.append(text)
+        if {line.partition("\t")[0] for line in lines} == {"dev.main", "evil.gpu"}:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Screen, "line", until_both)
+    assert run("metadata", "dev", "evil", "-w").status == exits.INTERRUPTED
+    assert len(lines) == len(set(lines))
+
+
+def yielding(states: list[Any]) -> Callable[..., Generator[Any, None, None]]:
+    """
+    Return a method that yields *states* in place of what a deployment reports.
+    """
+
+    def watch(self: object) -> Generator[Any, None, None]:
+        yield from states
+
+    return watch
+
+
+def test_changes_of_ports_have_a_word(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A port that closes has a row, too.
+    """
+    port = WorkspaceAgentListeningPort(process_name="web", network="tcp", port=80)
+    watch = yielding([[port], []])
+    monkeypatch.setattr("coder_agents.Agent.watch_listening_ports", watch)
+    assert run("ports", "dev", "-w").rows == [
+        ["opened", "80", "tcp", "web"],
+        ["closed", "80", "tcp", "web"],
+    ]
+    lines = run("ports", "dev", "-w", "--json").out.splitlines()
+    assert [json.loads(line)["change"] for line in lines] == ["opened", "closed"]
+
+
+def test_changes_of_containers_have_a_word(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A container is added, changed and removed, and a state that is the same has no row.
+    """
+
+    def state(**fields: Any) -> WorkspaceAgentListContainersResponse:
+        container = WorkspaceAgentContainer(id="c", name="web", **fields)
+        return WorkspaceAgentListContainersResponse(containers=(container,))
+
+    empty = WorkspaceAgentListContainersResponse()
+    watch = yielding([state(), state(), state(status="exited"), empty])
+    monkeypatch.setattr("coder_agents.Agent.watch_containers", watch)
+    words = [row[0] for row in run("containers", "dev", "-w").rows]
+    assert words == ["added", "changed", "removed"]
+    lines = run("containers", "dev", "-w", "--json").out.splitlines()
+    assert [json.loads(line)["change"] for line in lines] == words
+
+
+def test_an_agent_whose_metadata_fails_is_reported(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    The metadata of the other agents is printed, and the code is 1.
+    """
+    for route in ("watch_metadata", "watch_metadata_ws"):
+        if route in deployment.faults._protocols:
+            deployment.faults.add("refuse", route=route, status=403, headers=JSON, body="{}")
+    ended = run("metadata", "dev", "evil")
+    deployment.faults.clear()
+    assert ended.status == exits.FAILED
+    assert ended.err.count("\n") == 1
+    assert ended.out
+
+
+def test_wait_prints_the_states(run: Callable[..., Run], shown: Callable[..., Run]) -> None:
+    """
+    An agent that is ready is printed with its states, and --log prints its log on standard error.
+    """
+    ended = run("wait", "dev", "-l")
+    assert ended.rows == [["dev.main", "connected", "ready"]]
+    assert "Installing" in ended.err
+    on_terminal = shown("wait", "dev", "--log")
+    assert "\x1b[32mdone" in on_terminal.err
+
+
+def test_a_workspace_is_started_stopped_and_waited_for(
+    run: Callable[..., Run], shown: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    Builds are requested and waited for; an error says how the workspace is started.
+    """
+    deployment.add_agent(workspace="built", scripts=[Script("echo hello")])
+    assert run("stop", "built").rows[0][:2] == ["built", "stop"]
+    asleep = run("show", "built")
+    assert "coder-agents start WORKSPACE" in asleep.err
+    assert run("start", "built", "-q").rows[0][:2] == ["built", "start"]
+    again = run("restart", "built", "--timeout", "60")
+    assert again.rows[0][0] == "built"
+    assert run("stop", "built", "--no-wait").status == 0
+    ready = shown("wait", "built", "--start", "--log")
+    assert ready.status == 0, ready.err
+    assert ready.out.startswith("built.main\t")
+    assert run("start", "nothing").status == exits.FAILED

@@ -1,0 +1,135 @@
+"""
+The parts of the command line that send nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+
+from coder_agents.cli.arguments import DURATION, MOMENT, seconds_of
+from coder_agents.cli.command_line import in_order
+from coder_agents.cli.places import Place, parse_place
+from coder_agents.cli.tables import Column, fitted, tab_separated
+
+COLUMNS = [Column("A"), Column("B", rank=2), Column("C", rank=1), Column("D", is_long=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("1.5", 1.5), ("90s", 90), ("2h30m", 9_000), ("1d", 86_400), ("2w", 1_209_600)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    """
+    A duration is a number of seconds, or numbers with units.
+    """
+    assert seconds_of(text) == seconds
+    assert DURATION.convert(text, None, None) == seconds
+    assert MOMENT.convert(text, None, None) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "m", "-1", "1x", "1 m", "m1", "9" * 30, "nan", "1e3"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """
+    Any other text is neither a duration nor a moment.
+    """
+    assert seconds_of(text) is None
+    for kind in (DURATION, MOMENT):
+        with pytest.raises(click.BadParameter):
+            kind.convert(text, None, None)
+
+
+def test_moments() -> None:
+    """
+    A time has an offset, or is in the zone of this machine.
+    """
+    wanted = datetime(2026, 11, 28, 9, tzinfo=UTC)
+    assert MOMENT.convert("2026-11-28T09:00:00Z", None, None) == wanted
+    assert MOMENT.convert("2026-11-28T10:00+01:00", None, None) == wanted
+    local = datetime(2026, 11, 28, 9).astimezone()
+    assert MOMENT.convert("2026-11-28 09:00", None, None) == local
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("dev ls", "-- dev ls"),
+        ("dev -- ls", "-- dev ls"),
+        ("dev ls -l -- x", "-- dev ls -l -- x"),
+        ("-v dev --time 1 -- ls", "-v --time 1 -- dev ls"),
+        ("dev --time 1 ls --time 2", "--time 1 -- dev ls --time 2"),
+        ("dev --time=1 ls", "--time=1 -- dev ls"),
+        ("-t1 dev -vt 2 -tv ls", "-t1 -vt 2 -tv -- dev ls"),
+        ("-- dev ls", "-- dev ls"),
+        ("-- dev -- ls", "-- dev -- ls"),
+        ("dev -", "-- dev -"),
+        ("dev --time", "--time -- dev"),
+        ("", "--"),
+    ],
+)
+def test_options_come_before_the_command(typed: str, wanted: str) -> None:
+    """
+    Options are found before and after the agent, and those of the command are left to it.
+    """
+    options = [click.Option(["-t", "--time"]), click.Option(["-v"], is_flag=True)]
+    assert in_order(typed.split(), options) == wanted.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("dev:a/b", Place("dev", "a/b")),
+        ("dev:", Place("dev", "")),
+        ("alice/dev.main:/x:y", Place("alice/dev.main", "/x:y")),
+        ("file", Place("", "file")),
+        ("./a:b", Place("", "./a:b")),
+        ("/a:b", Place("", "/a:b")),
+    ],
+)
+def test_places(text: str, place: Place) -> None:
+    """
+    The text before the first colon is an agent, unless it begins as a path.
+    """
+    assert parse_place(text) == place
+    assert str(place) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("dev:a/b/", "b"), ("dev:", ""), ("dev:~", ""), ("..", ""), ("x/y", "y"), ("dev:/", "")],
+)
+def test_names_of_places(text: str, name: str) -> None:
+    """
+    The name of a copy in a folder is the last part of the path, where that is a name.
+    """
+    assert parse_place(text).name == name
+
+
+def test_a_row_is_one_line() -> None:
+    """
+    Tabs and line ends in cells are shown by their codes, and a missing value is an empty cell.
+    """
+    row = ("a\tb", None, 1.5, datetime(2026, 1, 2, tzinfo=UTC), "c\nd")
+    assert tab_separated(row) == "a\\x09b\t\t1.5\t2026-01-02T00:00:00Z\tc\\x0ad"
+
+
+@pytest.mark.parametrize(
+    ("width", "widths"),
+    [
+        (200, {0: 10, 1: 20, 2: 20, 3: 40}),
+        (84, {0: 10, 1: 8, 2: 20, 3: 40}),
+        (70, {0: 10, 1: 8, 2: 8, 3: 38}),
+        (48, {0: 10, 1: 8, 2: 8, 3: 16}),
+        (45, {0: 10, 2: 8, 3: 23}),
+        (30, {0: 10, 3: 18}),
+        (10, {0: 4, 3: 4}),
+        (1, {0: 1, 3: 1}),
+    ],
+)
+def test_columns_fit(width: int, widths: dict[int, int]) -> None:
+    """
+    On a narrow terminal columns are cut first, then dropped by their rank, and what is left is wide again.
+    """
+    assert fitted(COLUMNS, [10, 20, 20, 40], width) == widths

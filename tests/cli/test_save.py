@@ -1,0 +1,77 @@
+"""
+The commands that write files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coder_agents.cli import exits
+from coder_agents.cli.commands.export import KINDS
+from coder_agents.testing import Deployment
+
+from .conftest import Run
+from .test_follow import JSON, end_logs
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_exported(run: Callable[..., Run], kind: str) -> None:
+    """
+    The file has a row for each object, and the number of rows is reported.
+    """
+    agents = [] if kind in ("agents", "workspaces") else ["dev", "evil"]
+    ended = run("export", kind, *agents, "-o", "rows.jsonl")
+    assert ended.status == 0, ended.err
+    rows = [json.loads(line) for line in Path("rows.jsonl").read_text().splitlines()]
+    assert ended.err == f"{len(rows)} rows written to rows.jsonl\n"
+    assert bool(rows) is (kind != "jobs")
+
+
+def test_the_suffix_or_the_option_is_the_format(run: Callable[..., Run]) -> None:
+    """
+    A suffix without a format is an error before anything is written, unless --format names one.
+    """
+    assert "has no suffix of a format" in run("export", "ports", "dev", "-o", "x.odd").err
+    assert run("export", "ports", "dev", "-o", "x.odd", "--format", "csv").status == 0
+    assert Path("x.odd").read_text().splitlines()[1] == "dev.main,8000,tcp,python"
+
+
+def test_metadata_that_fails_writes_nothing(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    Where the metadata of an agent cannot be read, no file is written.
+    """
+    deployment.faults.add("refuse", route="watch_metadata", status=403, headers=JSON, body="{}")
+    assert run("export", "metadata", "dev", "-o", "m.csv").status == exits.FAILED
+    assert not Path("m.csv").exists()
+
+
+def test_a_log_is_appended_and_resumed(run: Callable[..., Run], deployment: Deployment) -> None:
+    """
+    A second call continues after the lines that are in the file, and repeats none.
+    """
+    agent = deployment.add_agent(workspace="appended")
+    agent.push_logs(["one", "two"])
+    end_logs(deployment, 1)
+    assert run("export", "logs", "appended", "-a", "-o", "log.txt").status == 0
+    agent.push_logs(["three"])
+    end_logs(deployment, 1)
+    assert run("export", "logs", "appended", "-a", "-o", "log.txt").status == 0
+    words = [line.split()[-1] for line in Path("log.txt").read_text().splitlines()]
+    assert words == ["one", "two", "three"]
+
+
+def test_metadata_is_recorded(run: Callable[..., Run], deployment: Deployment) -> None:
+    """
+    Each reading has a row, once, and the file has those of all agents.
+    """
+    ended = run("record", "dev", "evil", "-o", "readings.csv", "-t", "1")
+    assert ended.status == 0, ended.err
+    rows = Path("readings.csv").read_text().splitlines()[1:]
+    assert {row.partition(",")[0] for row in rows} == {"dev.main", "evil.gpu"}
+    assert ended.err == f"{len(rows)} readings written to readings.csv\n"

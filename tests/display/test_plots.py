@@ -1,0 +1,231 @@
+"""
+The plots of matplotlib: lines, gaps, labels and colours by their data, not by pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+import warnings
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import matplotlib
+import pytest
+from matplotlib.axes import Axes
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot
+
+from coder_agents import Agent, Client
+from coder_agents.display import MetadataRecorder
+from coder_agents.display.plot_text import plot_text
+from coder_agents.display.recorder import Recording
+from coder_agents.display.watch import MetadataWatch
+from coder_agents.schema import WorkspaceAgentMetadata
+
+from .conftest import HOSTILE, NOON, item, unread_agent
+
+
+@pytest.fixture(autouse=True)
+def figures_are_closed() -> Iterator[None]:
+    """
+    After each test no figure is left.
+    """
+    yield
+    pyplot.close("all")
+
+
+def recorded(agent: Agent, *items: WorkspaceAgentMetadata) -> MetadataRecorder:
+    """
+    Return a recorder that has recorded *items* of *agent*.
+    """
+    recording = Recording([agent])
+    for each in items:
+        recording.add(agent, [each])
+    recorder = MetadataRecorder(
+        recording, MetadataWatch(on_items=recording.add, on_failure=recording.fail)
+    )
+    recorder.close()
+    return recorder
+
+
+def points_of(line: Any) -> tuple[list[Any], list[float]]:
+    """
+    Return the times and the values of *line*.
+    """
+    return list(line.get_xdata()), list(line.get_ydata())
+
+
+def legend_of(axes: Axes) -> list[str]:
+    """
+    Return the texts of the legend.
+    """
+    legend = axes.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def saved(axes: Axes) -> bytes:
+    """
+    Draw the figure of *axes*, and return its picture. A missing glyph of a font is no error.
+    """
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        figure: Any = axes.figure
+        figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
+@pytest.fixture
+def other(client: Client) -> Agent:
+    """
+    An agent that is not requested.
+    """
+    return unread_agent(client)
+
+
+def test_each_number_has_a_line_with_its_unit(other: Agent) -> None:
+    """
+    The lines have the values and the times of the readings; what is no number has no line.
+    """
+    axes = recorded(
+        other,
+        item("28%", 0),
+        item("30%", 10),
+        item("3/16 GiB", 0, key="mem", name="Memory"),
+        item("main", 0, key="branch", name="Branch"),
+    ).plot()
+    cpu, memory = axes.get_lines()
+    assert points_of(cpu) == ([NOON, NOON + timedelta(seconds=10)], [28.0, 30.0])
+    assert points_of(memory) == ([NOON], [3.0])
+    assert legend_of(axes) == ["CPU (%)", "Memory (GiB)"]
+    assert axes.get_xlabel() == "time (UTC)"
+    assert axes.get_ylabel() == ""
+
+
+def test_one_unit_is_also_at_the_axis(other: Agent) -> None:
+    """
+    Where all lines have one unit, the values' axis says it.
+    """
+    assert recorded(other, item("28%")).plot().get_ylabel() == "%"
+
+
+def test_a_line_breaks_where_readings_are_missing(other: Agent) -> None:
+    """
+    Between two readings that are far apart there is a point without a value, so nothing is drawn.
+    """
+    axes = recorded(other, item("1", 0), item("2", 10), item("3", 300), item("4", 310)).plot()
+    [line] = axes.get_lines()
+    _, values = points_of(line)
+    assert [values[at] for at in (0, 1, 3, 4)] == [1.0, 2.0, 3.0, 4.0]
+    assert math.isnan(values[2])
+
+
+def test_errors_break_the_line_and_are_marked(other: Agent) -> None:
+    """
+    The marks have the colour of the line, and the legend counts them.
+    """
+    axes = recorded(
+        other, item("1", 0), item("1", 10, error="x"), item("1", 20, error="x"), item("1", 30)
+    ).plot()
+    line, marks = axes.get_lines()
+    assert [math.isnan(value) for value in points_of(line)[1]] == [False, True, True, False]
+    assert len(points_of(marks)[0]) == 2
+    assert marks.get_color() == line.get_color()
+    assert legend_of(axes) == ["CPU, 2 errors (x)"]
+    assert legend_of(recorded(other, item("1"), item("1", 9, error="x")).plot()) == [
+        "CPU, 1 error (x)"
+    ]
+
+
+def test_many_readings_have_no_markers(other: Agent) -> None:
+    """
+    The markers would hide the line.
+    """
+    few = recorded(other, *(item(str(at), at * 10) for at in range(5))).plot()
+    many = recorded(other, *(item(str(at), at * 10) for at in range(500))).plot()
+    assert [few.get_lines()[0].get_marker(), many.get_lines()[0].get_marker()] == ["o", ""]
+
+
+def test_keys_select_lines(other: Agent) -> None:
+    """
+    A key of which no number was recorded is an error that lists the others.
+    """
+    recorder = recorded(
+        other, item("1"), item("2", key="mem", name="Memory"), item("x", key="branch")
+    )
+    assert legend_of(recorder.plot(["mem"])) == ["Memory"]
+    with pytest.raises(ValueError, match="'branch'; those with numbers: 'cpu', 'mem'"):
+        recorder.plot(["branch"])
+    with pytest.raises(TypeError, match=r"pass \['mem'\]"):
+        recorder.plot("mem")
+
+
+def test_a_plot_is_drawn_on_given_axes(other: Agent) -> None:
+    """
+    No new figure is created then.
+    """
+    _, axes = pyplot.subplots()
+    assert recorded(other, item("1")).plot(ax=axes) is axes
+    assert len(pyplot.get_fignums()) == 1
+
+
+def test_a_recording_without_numbers_has_a_plot_that_says_so(other: Agent) -> None:
+    """
+    It is no error.
+    """
+    axes = recorded(other, item("main")).plot()
+    assert [text.get_text() for text in axes.texts] == ["no numbers were recorded"]
+    with pytest.raises(ValueError, match="those with numbers: none"):
+        recorded(other).plot(["cpu"])
+
+
+@pytest.mark.parametrize("use_tex", [False, True])
+def test_hostile_names_do_no_harm(other: Agent, use_tex: bool) -> None:
+    r"""
+    No name is read as mathematics or TeX, hides its line from the legend, or makes the picture wide.
+    """
+    names = [HOSTILE, "_hidden", "$\\frac{$", "x" * 100_000, "\\input{/etc/passwd}", "a\nb"]
+    items = [item("1", key=str(at), name=name) for at, name in enumerate(names)]
+    with matplotlib.rc_context({"text.usetex": use_tex}):
+        axes = recorded(other, *items).plot()
+        legend = axes.get_legend()
+        assert legend is not None
+        assert not any(text.get_usetex() for text in legend.get_texts())
+    texts = legend_of(axes)
+    assert len(texts) == len(names)
+    assert max(map(len, texts)) < 80
+    assert not any(character in "".join(texts) for character in "\x1b\u202e\n")
+    if not use_tex:
+        assert saved(axes).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a$b$", r"a\$b\$"), ("_x", " _x"), ("x" * 50, "x" * 39 + "…"), ("\x1b[m", r"\x1b[m")],
+)
+def test_text_for_a_plot_is_shown_as_it_is(text: str, shown: str) -> None:
+    """
+    Dollars are escaped, and a leading underscore is no longer one.
+    """
+    assert plot_text(text) == shown
+
+
+def test_a_plot_without_matplotlib_names_the_extra(
+    other: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The error says what to install.
+    """
+    for name in [
+        each for each in sys.modules if each.startswith("coder_agents.display.metadata_plot")
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"a plot needs matplotlib.*coder-agents\[notebook\]"):
+        recorded(other, item("1")).plot()
