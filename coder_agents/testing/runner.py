@@ -32,6 +32,7 @@ class Runner:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
+        self._spawning = threading.Lock()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._runs: set[ScriptRun] = set()
@@ -48,8 +49,9 @@ class Runner:
         Run *work* in a new thread, and return the thread.
         """
         thread = threading.Thread(target=work, name=f"deployment-{self._name}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._spawning:  # so that `stop`, in another thread, joins no thread before its start
+            self._threads.append(thread)
+            thread.start()
         return thread
 
     def pause(self, seconds: float) -> bool:
@@ -70,7 +72,9 @@ class Runner:
             runs = list(self._runs)
         for run in runs:
             run.kill()
-        for thread in self._threads:
+        with self._spawning:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join()
         for run in runs:
             run.close()

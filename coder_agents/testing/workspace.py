@@ -89,14 +89,14 @@ class EmbeddedWorkspace:
 
     def request_build(self, transition: str = "start") -> EmbeddedBuild:
         """
-        Request a new build as a client does: it goes by itself, as `plans` says.
+        Request a new build as a client does: it goes by itself, according to `plans`.
 
         Arguments:
             transition: ``start``, ``stop`` or ``delete``.
 
         Raises:
             ValueError: the transition is unknown.
-            BuildActiveError: a build of the workspace is under way.
+            RuntimeError: a build of the workspace is under way.
         """
         with self._requesting:
             if self.latest_build.active:

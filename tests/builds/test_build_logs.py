@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 from driving import LIMIT, InThread, reached
+from effort import times
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from paced import paced
 from peer import Conversation, Peer
 
 from coder_agents import (
@@ -97,7 +101,7 @@ def test_a_stream_brings_stored_lines_then_new_ones_and_ends_with_the_build(
     build: EmbeddedBuild, client: Client
 ) -> None:
     """
-    The stream ends by itself when the build has ended, and says why.
+    The stream ends by itself when the build has ended, and has the reason.
     """
     build.push_logs(["one"])
     with client.follow_build_logs("dev") as stream:
@@ -170,7 +174,7 @@ def test_an_impossible_after_is_refused_before_any_request(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    The errors say what is wrong with the position.
+    The errors name what is wrong with the position.
     """
     for wrong, kind in [(-1, ValueError), (2**63, ValueError), ("x", ValueError), (1.5, TypeError)]:
         with pytest.raises(kind, match=r"after|bookmark"):
@@ -187,7 +191,7 @@ def test_the_bookmark_of_another_build_is_refused(
     ended: EmbeddedBuild, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    A position in one log says nothing about another log, but the build itself can still be named.
+    A position in one log is none in another log, but the build itself can still be named.
     """
     old = client.workspace("dev").latest_build
     with client.follow_build_logs(old) as stream:
@@ -221,7 +225,7 @@ def test_through_broken_connections_each_line_comes_once(
     options: dict[str, Any],
 ) -> None:
     """
-    Whatever breaks, before, between and inside of messages, no line is lost or repeated.
+    No line is lost or repeated by a break before, between or inside of messages.
     """
     build.push_logs(LINES)
     deployment.faults.add("drop", route="build_logs_follow", after=1)
@@ -475,7 +479,7 @@ def line(number: int, output: str = "x") -> str:
 
 def test_messages_that_are_empty_or_repeated_yield_nothing(client: Client) -> None:
     """
-    Whatever a server repeats, each line comes once; a message that is no line is an error.
+    Each line comes once, also where a server repeats it; a message that is no line is an error.
     """
 
     def script(conversation: Conversation) -> None:
@@ -556,3 +560,74 @@ def test_a_log_of_many_lines_is_followed_while_it_is_written(
         writer = InThread(write)
         assert texts(stream)[2:-1] == many
     assert writer.ended() is None
+
+
+def test_a_function_that_closes_the_stream_at_a_break_ends_it(
+    build: EmbeddedBuild, deployment: Deployment
+) -> None:
+    """
+    The iteration ends without an error and without another connection.
+    """
+    opened: list[BuildLogStream] = []
+
+    def close(reason: str, attempt: int, delay: float) -> None:
+        opened[0].close()
+
+    options = QUICK(reconnect=Reconnect(initial=0.01), on_reconnect=close)
+    with deployment.client() as client:
+        deployment.faults.add("drop", route="build_logs_follow", after=1)
+        opened.append(client.follow_build_logs("dev", options=options))
+        assert texts(opened[0]) == ALL[:1]
+        assert opened[0].end is StreamEnd.CLOSED
+    assert [request.route for request in deployment.requests].count("build_logs_follow") == 1
+
+
+def test_a_slow_loop_is_no_surprise(
+    build: EmbeddedBuild, deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A break after a long time without a read is not reported as one of the network.
+    """
+    caplog.set_level("INFO", "coder_agents")
+    options = paced(OPTIONS, long_absence=0.0)
+    deployment.faults.add("drop", route="build_logs_follow", after=2)
+    with (
+        deployment.client(stream_options=options) as client,
+        client.follow_build_logs("dev") as stream,
+    ):
+        assert [str(next(stream)), str(next(stream))] == ALL[:2]
+        build.complete()
+        assert texts(stream) == [ALL[-1]]
+        assert stream.stats.reconnects == 1
+    assert not [record for record in caplog.records if "connecting again" in record.getMessage()]
+
+
+BREAKS = ["drop", "reset", "cut", "rolling_restart"]
+
+
+@settings(max_examples=times(8, 100))
+@given(
+    st.lists(st.tuples(st.sampled_from(BREAKS), st.integers(1, 5)), max_size=5),
+    st.booleans(),
+    st.integers(0, 5),
+)
+def test_whatever_breaks_each_line_comes_once(
+    breaks: list[tuple[str, int]], blocked: bool, taken: int
+) -> None:
+    """
+    No chain of breaks loses or repeats a line, in either way of reading, and across a bookmark.
+    """
+    with Deployment() as deployment, deployment.client(stream_options=OPTIONS) as client:
+        build = deployment.workspace().start_build()
+        build.begin()
+        build.push_logs(LINES)
+        for kind, after in breaks:
+            deployment.faults.add(kind, route="build_logs_follow", after=after)
+        if blocked:
+            deployment.faults.add("html", route="build_logs_follow", status=403, times=None)
+        with client.follow_build_logs("dev") as stream:
+            lines = [str(next(stream)) for _ in range(taken)]
+        with client.follow_build_logs("dev", after=stream.bookmark) as again:
+            build.complete()
+            assert [*lines, *texts(again)] == ALL
+            assert again.end is StreamEnd.BUILD_ENDED

@@ -53,11 +53,15 @@ def test_a_requested_build_goes_by_itself(workspace: EmbeddedWorkspace, call: An
     old = workspace.latest_build.agents[0]
     answer = request(call, workspace, "stop")
     assert answer.status_code == 201
-    told = answer.json()
-    assert (told["status"], told["transition"], told["build_number"]) == ("pending", "stop", 2)
-    assert (told["resources"], told["job"]["status"]) == ([], "pending")
+    reported = answer.json()
+    assert (reported["status"], reported["transition"], reported["build_number"]) == (
+        "pending",
+        "stop",
+        2,
+    )
+    assert (reported["resources"], reported["job"]["status"]) == ([], "pending")
     build = ended(workspace.latest_build)
-    assert str(build.id) == told["id"]
+    assert str(build.id) == reported["id"]
     assert build.status == "stopped"
     assert (old.data.status, old.data.lifecycle_state) == ("disconnected", "off")
     assert request(call, workspace, "start").status_code == 201
@@ -68,7 +72,7 @@ def test_a_requested_build_goes_by_itself(workspace: EmbeddedWorkspace, call: An
 
 def test_a_build_takes_the_time_that_is_set(workspace: EmbeddedWorkspace, call: Any) -> None:
     """
-    None as a time is for ever: a test goes on by the build's own methods.
+    None as a time is for ever: a test continues by the build's own methods.
     """
     workspace.plans["start"] = BuildPlan(pending=None)
     request(call, workspace, "start")
@@ -92,6 +96,30 @@ def test_a_build_takes_the_time_that_is_set(workspace: EmbeddedWorkspace, call: 
     assert (build.completed_at - build.started_at).total_seconds() >= 0.05
 
 
+def test_agents_of_a_build_can_take_time_to_connect(
+    workspace: EmbeddedWorkspace, call: Any
+) -> None:
+    """
+    They are connecting before, and the timings of the build have how long that was.
+    """
+    workspace.plans["start"] = BuildPlan(connecting=0.1)
+    request(call, workspace, "start")
+    build = ended(workspace.latest_build)
+    (agent,) = build.agents
+    agent.wait_started()
+    path = f"/workspacebuilds/{build.id}/timings"
+    (timing,) = from_json(call.get(path).content, WorkspaceBuildTimings).agent_connection_timings
+    assert timing.duration is not None
+    assert timing.duration.total_seconds() >= 0.1
+    workspace.plans["start"] = BuildPlan(connecting=3600)
+    request(call, workspace, "start")
+    (late,) = ended(workspace.latest_build).agents
+    assert (late.data.status, late.data.lifecycle_state) == ("connecting", "created")
+    request(call, workspace, "stop")
+    ended(workspace.latest_build)
+    assert late.data.lifecycle_state == "off"
+
+
 def test_a_build_can_be_made_to_fail(workspace: EmbeddedWorkspace, call: Any) -> None:
     """
     Its error, its code and its lines are those of its plan.
@@ -101,9 +129,12 @@ def test_a_build_can_be_made_to_fail(workspace: EmbeddedWorkspace, call: Any) ->
     )
     request(call, workspace, "start")
     build = ended(workspace.latest_build)
-    told = call.get(f"/workspacebuilds/{build.id}").json()
-    assert told["status"] == "failed"
-    assert (told["job"]["error"], told["job"]["error_code"]) == ("no quota", "INSUFFICIENT_QUOTA")
+    reported = call.get(f"/workspacebuilds/{build.id}").json()
+    assert reported["status"] == "failed"
+    assert (reported["job"]["error"], reported["job"]["error_code"]) == (
+        "no quota",
+        "INSUFFICIENT_QUOTA",
+    )
     lines = call.get(f"/workspacebuilds/{build.id}/logs").json()
     assert [line["output"] or line["stage"] for line in lines] == [
         SETTING_UP,
@@ -169,7 +200,7 @@ def test_a_request_that_is_not_understood_is_refused(
     workspace: EmbeddedWorkspace, call: Any, body: str, message: str
 ) -> None:
     """
-    The answer says what is wrong, and no build is created.
+    The answer names what is wrong, and no build is created.
     """
     answer = call("POST", f"/workspaces/{workspace.id}/builds", data=body)
     assert (answer.status_code, answer.json()["message"]) == (400, message)
@@ -247,6 +278,23 @@ def test_a_running_build_is_canceled_after_a_time(workspace: EmbeddedWorkspace, 
     assert len(workspace.latest_build.log.after(0)) < 100
 
 
+def test_a_build_that_a_test_ends_early_is_left_alone(
+    workspace: EmbeddedWorkspace, call: Any
+) -> None:
+    """
+    Its plan does not end it a second time.
+    """
+    workspace.plans["start"] = BuildPlan(running=0.05)
+    request(call, workspace, "start")
+    build = workspace.latest_build
+    reached(lambda: build.started_at is not None)
+    build.fail("by hand")
+    workspace.plans["start"] = BuildPlan(running=0.1)
+    request(call, workspace, "start")
+    assert ended(workspace.latest_build).status == "running"
+    assert (build.status, build.error) == ("failed", "by hand")
+
+
 def test_a_build_that_completes_in_spite_of_its_cancellation_is_canceled(
     workspace: EmbeddedWorkspace, call: Any
 ) -> None:
@@ -274,7 +322,7 @@ def frames_of(connection: websocket.WebSocket) -> list[tuple[int, int, bytes]]:
     while True:
         frame: websocket.ABNF = connection.recv_frame()  # type: ignore[no-untyped-call]
         if frame.opcode != websocket.ABNF.OPCODE_PING:
-            found.append((frame.opcode, frame.fin, bytes(frame.data)))
+            found.append((frame.opcode, frame.fin, bytes(frame.data)))  # type: ignore[arg-type]
         if frame.opcode == websocket.ABNF.OPCODE_CLOSE:
             return found
 
