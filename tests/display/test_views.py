@@ -161,7 +161,7 @@ def test_impossible_arguments_are_refused_before_a_request(
 
 def test_a_view_of_logs_keeps_the_newest_lines(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    A pipe gets every line, and the view has as many as it was asked for; levels are named.
+    A pipe gets every line, and the view has as many as *tail*; levels are named.
     """
     embedded.push_logs([f"line {number}" for number in range(30)])
     embedded.push_logs(["broken"], level="error")
