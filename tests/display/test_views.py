@@ -90,11 +90,13 @@ def test_ctrl_c_ends_a_metadata_view(agent: Agent) -> None:
 
 def test_ctrl_c_ends_a_view_of_logs(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    The view returns with the lines that came, and its connection is closed.
+    The view returns with the lines that came, and its connection is closed; also while it connects.
     """
     embedded.push_logs(["hello"])
     with signalled_when_waiting():
         view = agent.logs_view(file=io.StringIO())
+    assert view.end is ViewEnd.INTERRUPTED
+    view = agent.logs_view(file=Pipe({"hello": stop}))
     assert view.end is ViewEnd.INTERRUPTED
     assert [log.output for log in view.logs] == ["hello"]
 
