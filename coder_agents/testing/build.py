@@ -72,6 +72,7 @@ class EmbeddedBuild:
         queue: while it is pending, how many jobs are before it, and how many are pending.
         log: the lines of its log.
         timings: the steps of its provisioner.
+        connecting: seconds until its agents connect.
         error: why it failed.
         error_code: the code of *error*, such as ``INSUFFICIENT_QUOTA``.
         started_at: when the job began.
@@ -98,6 +99,7 @@ class EmbeddedBuild:
         self.queue = (0, 0)
         self.log = BuildLog(self._state.take_build_log_id, now=self._state.now)
         self.timings: tuple[ProvisionerTiming, ...] = ()
+        self.connecting = 0.0
         self._changing = threading.Lock()
         self._turning = threading.Lock()  # held while the status changes
 
@@ -302,7 +304,7 @@ class EmbeddedBuild:
             self.agents.append(agent)
             self._state.agents[agent.id] = agent
         if timeline is None:
-            agent.start()
+            agent.start_after(self.connecting)
         return agent
 
     def remove_agent(self, gone: EmbeddedAgent) -> None:

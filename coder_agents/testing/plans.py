@@ -35,6 +35,7 @@ class BuildPlan:
     Attributes:
         pending: seconds until a provisioner begins the build; None for never: a test begins it.
         running: seconds from then until the build ends; None for never: a test ends it.
+        connecting: seconds from the end of a start until its agents connect.
         canceling: seconds from the cancellation of a running build until it is canceled; None for
             never: a test finishes the cancellation.
         log: the lines that the provisioner writes, or one text of several lines, at equal
@@ -45,6 +46,7 @@ class BuildPlan:
 
     pending: float | None = 0.0
     running: float | None = 0.0
+    connecting: float = 0.0
     canceling: float | None = 0.0
     log: tuple[str, ...] = attrs.field(default=(), converter=_lines)
     error: str = ""
@@ -55,6 +57,7 @@ def play(build: EmbeddedBuild, plan: BuildPlan, runner: Runner) -> None:
     """
     Let *build* go by itself as *plan* says, in a thread of *runner*.
     """
+    build.connecting = plan.connecting
     runner.spawn(lambda: _run(build, plan, runner.pause))
 
 

@@ -32,6 +32,7 @@ class Runner:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
+        self._spawning = threading.Lock()
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._runs: set[ScriptRun] = set()
@@ -48,12 +49,9 @@ class Runner:
         Run *work* in a new thread, and return the thread.
         """
         thread = threading.Thread(target=work, name=f"deployment-{self._name}", daemon=True)
-        thread.start()
-        with self._lock:  # only now: `stop` joins these threads, in another thread
+        with self._spawning:  # so that `stop`, in another thread, joins no thread before its start
             self._threads.append(thread)
-            missed = self._stopped.is_set()
-        if missed:
-            thread.join()
+            thread.start()
         return thread
 
     def pause(self, seconds: float) -> bool:
@@ -71,9 +69,11 @@ class Runner:
         """
         with self._lock:
             self._stopped.set()
-            runs, threads = list(self._runs), list(self._threads)
+            runs = list(self._runs)
         for run in runs:
             run.kill()
+        with self._spawning:
+            threads = list(self._threads)
         for thread in threads:
             thread.join()
         for run in runs:

@@ -70,6 +70,20 @@ class RunningAgent(ReportedAgent):
             if item.script:
                 self._runner.spawn(partial(self._runner.collect, item, self.metadata.set))
 
+    def start_after(self, seconds: float) -> None:
+        """
+        Start after *seconds*; until then the agent is connecting.
+        """
+        if seconds <= 0:
+            self.start()
+            return
+
+        def start() -> None:
+            if self._runner.pause(seconds):
+                self.start()
+
+        self._runner.spawn(start)
+
     def stop(self) -> None:
         """
         Shut down: run the stop scripts, kill all other processes, and disconnect; repeatable.

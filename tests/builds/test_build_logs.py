@@ -225,7 +225,7 @@ def test_through_broken_connections_each_line_comes_once(
     options: dict[str, Any],
 ) -> None:
     """
-    Whatever breaks, before, between and inside of messages, no line is lost or repeated.
+    No line is lost or repeated by a break before, between or inside of messages.
     """
     build.push_logs(LINES)
     deployment.faults.add("drop", route="build_logs_follow", after=1)
@@ -479,7 +479,7 @@ def line(number: int, output: str = "x") -> str:
 
 def test_messages_that_are_empty_or_repeated_yield_nothing(client: Client) -> None:
     """
-    Whatever a server repeats, each line comes once; a message that is no line is an error.
+    Each line comes once, also where a server repeats it; a message that is no line is an error.
     """
 
     def script(conversation: Conversation) -> None:
@@ -615,7 +615,7 @@ def test_whatever_breaks_each_line_comes_once(
     breaks: list[tuple[str, int]], blocked: bool, taken: int
 ) -> None:
     """
-    Through any chain of breaks, in either way of reading, and across a bookmark.
+    No chain of breaks loses or repeats a line, in either way of reading, and across a bookmark.
     """
     with Deployment() as deployment, deployment.client(stream_options=OPTIONS) as client:
         build = deployment.workspace().start_build()

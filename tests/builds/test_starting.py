@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import responses
 from driving import LIMIT, InThread, reached
+from paced import paced
 
 from coder_agents import (
     BadRequestError,
@@ -77,7 +78,7 @@ def test_a_workspace_is_stopped_and_started(
 
 def test_a_workspace_can_be_named_in_each_way(workspace: EmbeddedWorkspace, client: Client) -> None:
     """
-    By its name with and without the owner, by its UUID, and as an object, which is read again.
+    A name with and without the owner, a UUID, and an object, which is read again, name it.
     """
     stale = client.workspace("dev")
     refs: list[Any] = ["dev", "tester/dev", str(workspace.id), workspace.id, stale]
@@ -313,7 +314,7 @@ def test_a_request_is_sent_again_as_often_as_the_client_retries(
     deployment: Deployment, workspace: EmbeddedWorkspace, retries: int
 ) -> None:
     """
-    Then the error of the last request is raised, once the workspace was read.
+    The error of the last request is raised, once the workspace was read.
     """
     workspace.start_build("stop").complete()
     fault = deployment.faults.add("refuse", route="create_build", status=503, times=None)
@@ -493,7 +494,7 @@ def test_each_line_of_a_build_is_passed_on_once_through_drops(
     deployment: Deployment, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    Whatever breaks while the build runs, the function gets its log.
+    The function gets the log of the build through all that breaks while the build runs.
     """
     texts = [f"line {number}" for number in range(30)]
     workspace.plans["start"] = BuildPlan(running=0.3, log=texts)
@@ -547,6 +548,21 @@ def test_a_log_that_cannot_be_followed_is_read_at_the_end(
         assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
 
 
+def test_a_server_that_misses_the_end_of_a_build_delays_nobody(
+    deployment: Deployment, workspace: EmbeddedWorkspace
+) -> None:
+    """
+    The build is read when no line comes, and the lines that are missing come from the log.
+    """
+    workspace.plans["start"] = BuildPlan(running=0.05, log=["one"])
+    workspace.start_build("stop").complete()
+    deployment.faults.add("silence", route="build_logs_follow", after=1, pings=True)
+    lines: list[str] = []
+    with deployment.client(stream_options=paced(OPTIONS, max_stable_read=0.05)) as client:
+        client.start_workspace("dev", wait=True, on_build_log=lambda line: lines.append(str(line)))
+    assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
+
+
 @responses.activate
 def test_answers_about_another_object_are_errors() -> None:
     """
@@ -598,14 +614,14 @@ def test_a_wait_survives_what_passes_and_raises_what_does_not(
         deployment.faults.add("refuse", route="build", status=503, times=3)
         assert client.start_workspace("dev", wait=True).status == "running"
         client.stop_workspace("dev", wait=True)
+        workspace.plans["start"] = FOREVER
         deployment.faults.add("refuse", route="build", status=403, message="No.")
         with pytest.raises(PermissionDeniedError, match=r"No\."):
             client.start_workspace("dev", wait=True)
         deployment.faults.add("refuse", route="build_logs_follow", status=403, message="No lines.")
         with pytest.raises(PermissionDeniedError, match=r"No lines\."):
-            client.stop_workspace("dev", wait=True, on_build_log=print)
+            client.start_workspace("dev", wait=True, on_build_log=print)
         deployment.faults.add("html", route="build", status=502, times=None)
-        workspace.plans["start"] = FOREVER
         with pytest.raises(BuildTimeoutError, match="cannot be read now: GET"):
             client.start_workspace("dev", wait=True, timeout=0.1)
 
@@ -670,7 +686,7 @@ def test_one_limit_covers_both_parts_of_a_restart(
 
 def test_a_deleted_workspace_is_not_found(workspace: EmbeddedWorkspace, client: Client) -> None:
     """
-    Also where it is deleted while a start waits for the end of the deletion.
+    The error is the same where it is deleted while a start waits for the end of the deletion.
     """
     ref = workspace.id
     deletion = workspace.start_build("delete")
@@ -721,7 +737,7 @@ def test_a_build_that_has_ended_is_not_canceled(
         client._http.call("PATCH", f"/workspacebuilds/{uuid.UUID(int=0)}/cancel")
 
 
-def test_a_cancellation_whose_answer_is_lost_is_looked_up(
+def test_after_a_cancellation_whose_answer_is_lost_the_build_is_read(
     deployment: Deployment, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """

@@ -391,7 +391,7 @@ def test_builds_have_the_recorded_fields(
     name: str, embedded: Deployment, calls: Any, recording: Any
 ) -> None:
     """
-    Of a build that is just requested, of one that has ended, and of its log.
+    A build that is just requested, one that has ended, and its log have them.
     """
     found = recording("2.30", name)
     _, path = build_of(embedded, found)

@@ -92,6 +92,30 @@ def test_a_build_takes_the_time_that_is_set(workspace: EmbeddedWorkspace, call: 
     assert (build.completed_at - build.started_at).total_seconds() >= 0.05
 
 
+def test_agents_of_a_build_can_take_time_to_connect(
+    workspace: EmbeddedWorkspace, call: Any
+) -> None:
+    """
+    They are connecting before, and the timings of the build have how long that was.
+    """
+    workspace.plans["start"] = BuildPlan(connecting=0.1)
+    request(call, workspace, "start")
+    build = ended(workspace.latest_build)
+    (agent,) = build.agents
+    agent.wait_started()
+    path = f"/workspacebuilds/{build.id}/timings"
+    (timing,) = from_json(call.get(path).content, WorkspaceBuildTimings).agent_connection_timings
+    assert timing.duration is not None
+    assert timing.duration.total_seconds() >= 0.1
+    workspace.plans["start"] = BuildPlan(connecting=3600)
+    request(call, workspace, "start")
+    (late,) = ended(workspace.latest_build).agents
+    assert (late.data.status, late.data.lifecycle_state) == ("connecting", "created")
+    request(call, workspace, "stop")
+    ended(workspace.latest_build)
+    assert late.data.lifecycle_state == "off"
+
+
 def test_a_build_can_be_made_to_fail(workspace: EmbeddedWorkspace, call: Any) -> None:
     """
     Its error, its code and its lines are those of its plan.
