@@ -40,7 +40,7 @@ Rows that are written together, and the bookmarks after them.
 """
 
 _INTERVAL = 0.25  # seconds between two commits of rows that come one by one
-_COMPARED = 65_536  # bytes in which the first line of a file of CSV is looked for
+_COMPARED = 65_536  # bytes of a file that are compared with the names of the columns
 
 
 def append_rows(objects: Any, target: Target) -> int:
@@ -99,7 +99,7 @@ def _begin(file: BinaryIO, target: Target, *, is_stream: bool) -> Position:
         )
     if is_stream and position.length and not position.bookmarks:
         raise ValueError(
-            f"{beside} does not say which lines {name} has: append the stream to a new file"
+            f"{beside} does not list the lines of {name}: append the stream to a new file"
         )
     if position.bookmarks and not is_stream:
         raise ValueError(
@@ -179,9 +179,9 @@ class GrowingFile:
             self._check_head(head.encode())
         rows = [row for chunk in chunks for row in self._format.rows(chunk)]
         added = "".join(rows if self._position.length else [head, *rows]).encode()
-        return (gzip.compress(added, mtime=0) if added and self._target.is_gzip else added), len(
-            rows
-        )
+        if added and self._target.is_gzip:
+            added = gzip.compress(added, mtime=0)
+        return added, len(rows)
 
     def _check_head(self, head: bytes) -> None:
         self._file.seek(0)
@@ -191,6 +191,9 @@ class GrowingFile:
                 found = file.read(len(head))
         if not found.startswith(head):
             raise ValueError(f"{self._target.path.name} has other columns in its first line")
+        self._file.seek(-1, os.SEEK_END)
+        if not self._target.is_gzip and self._file.read(1) != b"\n":
+            raise ValueError(f"{self._target.path.name} does not end with a newline")
 
 
 def _of_stream(stream: LogStreams, is_new: IsNew) -> Iterator[Step]:
@@ -235,9 +238,14 @@ def _of_objects(objects: Any) -> Iterator[Step]:
     """
     pending: list[Chunk] = []
     committed = float("-inf")
-    for chunk in chunks_of_one_table(objects, one_by_one):
-        pending.append(chunk)
-        if time.monotonic() - committed >= _INTERVAL:
-            yield pending, {}
-            pending, committed = [], time.monotonic()
+    try:
+        for chunk in chunks_of_one_table(objects, one_by_one):
+            pending.append(chunk)
+            if time.monotonic() - committed >= _INTERVAL:
+                yield pending, {}
+                pending, committed = [], time.monotonic()
+    except (Exception, KeyboardInterrupt):
+        # No stream yields these rows again.
+        yield pending, {}
+        raise
     yield pending, {}

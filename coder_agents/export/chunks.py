@@ -73,14 +73,14 @@ def one_by_one(items: Iterable[Any]) -> Iterator[list[Any]]:
     return ([item] for item in items)
 
 
-def many_at_once(items: Iterable[Any]) -> Iterator[list[Any]]:
+def in_batches(items: Iterable[Any]) -> Iterator[list[Any]]:
     """
     Yield *items* in lists: those of a stream as they arrive, others up to 1,000 together.
     """
     if isinstance(items, Stream):
         return items.batches()
-    rest = iter(items)
-    return iter(lambda: list(itertools.islice(rest, _PIECE)), [])
+    remaining = iter(items)
+    return iter(lambda: list(itertools.islice(remaining, _PIECE)), [])
 
 
 @cache
@@ -189,7 +189,7 @@ def chunk_of_stream(stream: Stream[Any], lines: Sequence[Any]) -> Chunk:
     Return the chunk of *lines*, which *stream*, of logs, has just yielded.
     """
     owner = _owner_of_stream(stream) if isinstance(stream, LogStream) else NOBODY
-    return Chunk(KINDS[_CLASSES_IN[type(stream)]], lines, owner)
+    return Chunk(KINDS[_class_in(stream)], lines, owner)
 
 
 def _owner_of_stream(stream: LogStream) -> Owner:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
 from coder_agents.export.appending import append_rows
-from coder_agents.export.chunks import check, chunks_of_one_table, many_at_once
+from coder_agents.export.chunks import check, chunks_of_one_table, in_batches
 from coder_agents.export.columns import Chunk
 from coder_agents.export.formats import LINE_FORMATS, FormatName, LineFormat
 from coder_agents.export.parquet import write_parquet
@@ -47,7 +47,7 @@ def write(
     check(objects)
     if append:
         return append_rows(objects, target)
-    return _replace(chunks_of_one_table(objects, many_at_once), target)
+    return _replace(chunks_of_one_table(objects, in_batches), target)
 
 
 def _replace(chunks: Iterator[Chunk], target: Target) -> int:

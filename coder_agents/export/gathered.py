@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from coder_agents.export.chunks import check, chunks_of_one_table, many_at_once
+from coder_agents.export.chunks import check, chunks_of_one_table, in_batches
 from coder_agents.export.columns import Table, Values
 
 NO_TABLE = Table("nothing", ())
@@ -36,7 +36,7 @@ def gathered(objects: Any) -> Gathered:
     Raises what `records` raises.
     """
     check(objects)
-    chunks = list(chunks_of_one_table(objects, many_at_once))
+    chunks = list(chunks_of_one_table(objects, in_batches))
     parts = [chunk.values() for chunk in chunks if chunk.items]
     if not chunks:
         return Gathered(NO_TABLE, [])

@@ -24,12 +24,12 @@ def write_parquet(chunks: Iterable[Chunk], file: BinaryIO) -> int:
     """
     with needed("a Parquet file"):
         from pyarrow import parquet
-    rest = iter(chunks)
-    first = list(itertools.islice(rest, 1))
+    remaining = iter(chunks)
+    first = list(itertools.islice(remaining, 1))
     table = first[0].kind.table if first else NO_TABLE
     group = _Group(table)
     with parquet.ParquetWriter(file, arrow_schema(table)) as writer:
-        for chunk in itertools.chain(first, rest):
+        for chunk in itertools.chain(first, remaining):
             group.add(chunk.values())
             if group.size >= _GROUP:
                 writer.write_table(group.taken())

@@ -62,5 +62,5 @@ def target_of(path: PathLike, format: FormatName | None) -> Target:
         raise ValueError(f"format must be one of {names}, not {format!r}")
     if chosen == "parquet" and is_gzip:
         raise ValueError("a Parquet file is compressed by itself: write it without .gz")
-    # A file behind a link is replaced, not the link.
+    # The file that a link leads to is replaced, not the link.
     return Target(Path(os.path.realpath(given)), chosen, is_gzip)

@@ -18,7 +18,7 @@ import pytest
 from driving import signalled_when_waiting
 from holding import holds_within
 
-from coder_agents import Agent, Client, export
+from coder_agents import Agent, Client, StreamError, StreamOptions, export
 from coder_agents.export.appending import GrowingFile
 from coder_agents.export.positions import Position, position_path
 from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentLog
@@ -283,13 +283,13 @@ def test_rows_that_wait_for_each_other_are_in_the_file_one_by_one(path: Path) ->
     seen: list[int] = []
 
     def ports() -> Iterator[WorkspaceAgentListeningPort]:
-        for _ in range(2):
+        for _ in range(3):
             seen.append(len(path.read_bytes().splitlines()))
             yield PORT
             time.sleep(0.3)
 
-    assert export.write(ports(), path, append=True) == 2
-    assert seen == [0, 1]
+    assert export.write(ports(), path, append=True) == 3
+    assert seen == [0, 1, 2]
 
 
 def test_a_file_of_unknown_lines_is_not_continued(
@@ -299,10 +299,10 @@ def test_a_file_of_unknown_lines_is_not_continued(
     A file without a position, or with rows of no stream, is refused, and stays as it is.
     """
     export.write(agent.logs(), path)
-    with pytest.raises(ValueError, match="does not say which lines"):
+    with pytest.raises(ValueError, match="does not list the lines"):
         append(path)
     export.write(agent.logs(), path, append=True)
-    with pytest.raises(ValueError, match="does not say which lines"):
+    with pytest.raises(ValueError, match="does not list the lines"):
         append(path)
     assert outputs(path) == LINES * 2
 
@@ -366,6 +366,11 @@ def test_rows_of_another_table_are_refused(tmp_path: Path) -> None:
         position_path(tmp_path / name).unlink()
         with pytest.raises(ValueError, match="has other columns in its first line"):
             export.write([log], tmp_path / name, append=True)
+    export.write([PORT], tmp_path / "z.csv")
+    whole = (tmp_path / "z.csv").read_bytes()
+    (tmp_path / "z.csv").write_bytes(whole.rstrip())
+    with pytest.raises(ValueError, match=r"z\.csv does not end with a newline"):
+        export.write([PORT], tmp_path / "z.csv", append=True)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +388,7 @@ def test_rows_of_another_table_are_refused(tmp_path: Path) -> None:
 )
 def test_a_damaged_position_is_an_error(text: str, append: Callable[..., int], path: Path) -> None:
     """
-    The error names the file, and says what to delete.
+    The error names the file, and what to delete.
     """
     position_path(path).write_text(text)
     with pytest.raises(ValueError, match=r"logs\.jsonl\.position is damaged .* delete it together"):
@@ -438,3 +443,55 @@ def test_what_a_crash_left_is_cut_off_before_anything_is_read(tmp_path: Path) ->
         yield PORT
 
     assert export.write(ports(), path, append=True) == 1
+
+
+def test_an_error_of_the_stream_leaves_a_file_that_can_grow(
+    append: Callable[..., int],
+    agent: Agent,
+    deployment: Deployment,
+    embedded: EmbeddedAgent,
+    path: Path,
+) -> None:
+    """
+    A stream that fails raises its error, and its lines are in the file.
+    """
+    deployment.faults.add("drop", route="logs_follow", after=1)
+    with agent.follow_logs(options=StreamOptions(reconnect=None)) as stream:
+        with pytest.raises(StreamError):
+            export.write(stream, path, append=True)
+    assert outputs(path) == LINES
+    embedded.push_logs(["four"])
+    assert append(path) == 1
+
+
+def test_the_log_of_a_build_can_be_appended(
+    client: Client, deployment: Deployment, path: Path
+) -> None:
+    """
+    The stream of a build's log continues in the same way, under the id of the build.
+    """
+    deployment.add_agent("main", workspace="other").wait_started()
+    client.stop_workspace("other", wait=True)
+    build = client.start_workspace("other", wait=True)
+    expected = [log.output for log in client.build_logs(build)]
+    assert expected
+    for count in (len(expected), 0):
+        with client.follow_build_logs(build) as stream:
+            assert export.write(stream, path, append=True) == count
+    assert outputs(path) == expected
+    assert set(export.bookmarks(path)) == {build.id}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_rows_before_an_error_are_in_the_file(error: type[BaseException], path: Path) -> None:
+    """
+    An iterable that fails has its earlier rows in the file, as none of them comes again.
+    """
+
+    def ports() -> Iterator[WorkspaceAgentListeningPort]:
+        yield from [PORT] * 3
+        raise error
+
+    with pytest.raises(error):
+        export.write(ports(), path, append=True)
+    assert len(path.read_bytes().splitlines()) == 3

@@ -236,7 +236,7 @@ def test_a_missing_library_names_its_extra(
     tmp_path: Any,
 ) -> None:
     """
-    The error says what to install, and a file is not begun.
+    The error names what to install, and a file is not begun.
     """
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=f"{call}: pip install 'coder-agents\\[data\\]'"):

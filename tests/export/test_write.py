@@ -163,7 +163,7 @@ def test_a_wrong_format_is_an_error_before_anything_is_read(
     name: str, options: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     """
-    The error says what would be right, and neither reads the objects nor touches the file.
+    The error names what would be right, and neither reads the objects nor touches the file.
     """
 
     taken: list[int] = []
