@@ -30,11 +30,14 @@ OPTIONAL = {
     "matplotlib",
     "msgspec",
     "pandas",
+    "pyarrow",
     "pytest",
     "rich",
     "wsproto",
 }
-ROOMS = {f"coder_agents.{room}" for room in ("cli", "demo", "display", "filesystem", "testing")}
+ROOMS = {
+    f"coder_agents.{room}" for room in ("cli", "demo", "display", "export", "filesystem", "testing")
+}
 
 
 def watch_import(folder: Path) -> dict[str, Any]:
