@@ -151,7 +151,7 @@ class _Change:
         read before another try.
         """
         if self._trouble is not None and not self._may_try_again(self._trouble):
-            raise self._trouble
+            raise self._take_trouble()
         self._requested_after = latest.build_number
         try:
             return create_build(self._http, self._workspace.id, self._transition)
@@ -183,4 +183,12 @@ class _Change:
                 raise
             unknown = f"it is not known whether the build was created: {error}"
         self._trouble.add_note(unknown)
-        raise self._trouble
+        raise self._take_trouble()
+
+    def _take_trouble(self) -> CoderError:
+        """
+        Return the trouble, and forget it: kept, it would form a cycle with its traceback.
+        """
+        trouble, self._trouble = self._trouble, None
+        assert trouble is not None
+        return trouble

@@ -5,7 +5,6 @@ Waiting until a build has ended.
 from __future__ import annotations
 
 import logging
-import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -101,10 +100,12 @@ class BuildWait:
         if stream is None:
             return
         with stream:
-            while (line := self._try(lambda: stream.poll(self._left))) is not None:
-                on_build_log(line)
-                if not self._options.deadline.left:
-                    break  # a log that is always written does not delay the end
+            while stream.end is None and self._is_waiting:
+                line = self._try(lambda: stream.poll(self._max_wait))
+                if line is not None:
+                    on_build_log(line)
+                elif stream.end is None:
+                    self._read()  # a server may miss the end of a build
         self._after = stream.bookmark
         self._has_all_lines = stream.end is StreamEnd.BUILD_ENDED
 
@@ -123,9 +124,15 @@ class BuildWait:
         return follow(self._http, self._build.id, self._after, self._stream_options)
 
     @property
-    def _left(self) -> float | None:
-        left = self._options.deadline.left
-        return None if left == math.inf else left
+    def _is_waiting(self) -> bool:
+        return not self._build.job.ended and self._options.deadline.left > 0
+
+    @property
+    def _max_wait(self) -> float:
+        """
+        The limit of a wait for a line, in seconds.
+        """
+        return min(self._options.deadline.left, self._stream_options._pauses.max_stable_read)
 
     def _try(self, call: Callable[[], T]) -> T | None:
         """

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import responses
 from driving import LIMIT, InThread, reached
+from paced import paced
 
 from coder_agents import (
     BadRequestError,
@@ -436,7 +437,7 @@ def test_a_canceled_build_is_an_error_of_whoever_waits(
     workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    The error says that the build was canceled.
+    The text reports that the build was canceled.
     """
     workspace.plans["start"] = FOREVER
     workspace.start_build("stop").complete()
@@ -478,7 +479,7 @@ def test_a_pending_build_that_times_out_has_its_place_in_the_queue(
     deployment: Deployment, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    A build that no provisioner takes is told from one that is slow.
+    The error distinguishes a build that no provisioner takes from one that is slow.
     """
     workspace.plans["start"] = STUCK
     workspace.start_build("stop").complete()
@@ -547,6 +548,21 @@ def test_a_log_that_cannot_be_followed_is_read_at_the_end(
         assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
 
 
+def test_a_server_that_misses_the_end_of_a_build_delays_nobody(
+    deployment: Deployment, workspace: EmbeddedWorkspace
+) -> None:
+    """
+    The build is read when no line comes, and the lines that are missing come from the log.
+    """
+    workspace.plans["start"] = BuildPlan(running=0.05, log=["one"])
+    workspace.start_build("stop").complete()
+    deployment.faults.add("silence", route="build_logs_follow", after=1, pings=True)
+    lines: list[str] = []
+    with deployment.client(stream_options=paced(OPTIONS, max_stable_read=0.05)) as client:
+        client.start_workspace("dev", wait=True, on_build_log=lambda line: lines.append(str(line)))
+    assert lines == ["==> Setting up", "==> Starting workspace", "one", "==> Cleaning Up"]
+
+
 @responses.activate
 def test_answers_about_another_object_are_errors() -> None:
     """
@@ -598,14 +614,14 @@ def test_a_wait_survives_what_passes_and_raises_what_does_not(
         deployment.faults.add("refuse", route="build", status=503, times=3)
         assert client.start_workspace("dev", wait=True).status == "running"
         client.stop_workspace("dev", wait=True)
+        workspace.plans["start"] = FOREVER
         deployment.faults.add("refuse", route="build", status=403, message="No.")
         with pytest.raises(PermissionDeniedError, match=r"No\."):
             client.start_workspace("dev", wait=True)
         deployment.faults.add("refuse", route="build_logs_follow", status=403, message="No lines.")
         with pytest.raises(PermissionDeniedError, match=r"No lines\."):
-            client.stop_workspace("dev", wait=True, on_build_log=print)
+            client.start_workspace("dev", wait=True, on_build_log=print)
         deployment.faults.add("html", route="build", status=502, times=None)
-        workspace.plans["start"] = FOREVER
         with pytest.raises(BuildTimeoutError, match="cannot be read now: GET"):
             client.start_workspace("dev", wait=True, timeout=0.1)
 
@@ -706,7 +722,7 @@ def test_a_build_that_has_ended_is_not_canceled(
     workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    The error says which build, and how it ended; it is the deployment's 400.
+    The error names the build and how it ended; it is the deployment's 400.
     """
     with pytest.raises(BuildEndedError) as raised:
         client.cancel_build("dev")

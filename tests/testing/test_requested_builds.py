@@ -53,11 +53,15 @@ def test_a_requested_build_goes_by_itself(workspace: EmbeddedWorkspace, call: An
     old = workspace.latest_build.agents[0]
     answer = request(call, workspace, "stop")
     assert answer.status_code == 201
-    told = answer.json()
-    assert (told["status"], told["transition"], told["build_number"]) == ("pending", "stop", 2)
-    assert (told["resources"], told["job"]["status"]) == ([], "pending")
+    reported = answer.json()
+    assert (reported["status"], reported["transition"], reported["build_number"]) == (
+        "pending",
+        "stop",
+        2,
+    )
+    assert (reported["resources"], reported["job"]["status"]) == ([], "pending")
     build = ended(workspace.latest_build)
-    assert str(build.id) == told["id"]
+    assert str(build.id) == reported["id"]
     assert build.status == "stopped"
     assert (old.data.status, old.data.lifecycle_state) == ("disconnected", "off")
     assert request(call, workspace, "start").status_code == 201
@@ -68,7 +72,7 @@ def test_a_requested_build_goes_by_itself(workspace: EmbeddedWorkspace, call: An
 
 def test_a_build_takes_the_time_that_is_set(workspace: EmbeddedWorkspace, call: Any) -> None:
     """
-    None as a time is for ever: a test goes on by the build's own methods.
+    None as a time is for ever: a test continues by the build's own methods.
     """
     workspace.plans["start"] = BuildPlan(pending=None)
     request(call, workspace, "start")
@@ -125,9 +129,12 @@ def test_a_build_can_be_made_to_fail(workspace: EmbeddedWorkspace, call: Any) ->
     )
     request(call, workspace, "start")
     build = ended(workspace.latest_build)
-    told = call.get(f"/workspacebuilds/{build.id}").json()
-    assert told["status"] == "failed"
-    assert (told["job"]["error"], told["job"]["error_code"]) == ("no quota", "INSUFFICIENT_QUOTA")
+    reported = call.get(f"/workspacebuilds/{build.id}").json()
+    assert reported["status"] == "failed"
+    assert (reported["job"]["error"], reported["job"]["error_code"]) == (
+        "no quota",
+        "INSUFFICIENT_QUOTA",
+    )
     lines = call.get(f"/workspacebuilds/{build.id}/logs").json()
     assert [line["output"] or line["stage"] for line in lines] == [
         SETTING_UP,
@@ -193,7 +200,7 @@ def test_a_request_that_is_not_understood_is_refused(
     workspace: EmbeddedWorkspace, call: Any, body: str, message: str
 ) -> None:
     """
-    The answer says what is wrong, and no build is created.
+    The answer names what is wrong, and no build is created.
     """
     answer = call("POST", f"/workspaces/{workspace.id}/builds", data=body)
     assert (answer.status_code, answer.json()["message"]) == (400, message)
