@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 from coder_agents import schema
 from coder_agents.capabilities import Capabilities
 from coder_agents.render import escape_controls
-from coder_agents.render.html import render_html_card
 from coder_agents.schema.source_names import SourceNames
 from coder_agents.transport import HTTP, quoted
 
@@ -70,6 +69,8 @@ class BaseAgent:
         return f"<Agent {' '.join(shown)}>"
 
     def _repr_html_(self) -> str:
+        from coder_agents.render.html import render_html_card
+
         return render_html_card(self._full_name, self._data._facts(), below=self._data._below())
 
     @property

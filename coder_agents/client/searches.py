@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from coder_agents import schema
 from coder_agents.agent import Agent
-from coder_agents.render.html import render_html_table
 from coder_agents.render.line import counted, render_value
 from coder_agents.representation import ResultList
-from coder_agents.representation.tables import MAX_ROWS, table
 from coder_agents.transport import HTTP
 
 if TYPE_CHECKING:
@@ -56,6 +54,9 @@ class SearchResults(Sequence[T]):
         return f"<{type(self).__name__}: {self._summary()}>"
 
     def _repr_html_(self) -> str:
+        from coder_agents.render.html import render_html_table
+        from coder_agents.representation.tables import MAX_ROWS, table
+
         known = self._known()
         columns, rows = table(known[:MAX_ROWS]) if known else ((), [])
         note = f"first {MAX_ROWS} …" if len(known) > MAX_ROWS else ""
@@ -99,15 +100,13 @@ class WorkspaceSequence(SearchResults["Workspace"]):
 
     def __iter__(self) -> Iterator[Workspace]:
         seen: set[uuid.UUID] = set()
-        for position in itertools.count():
-            self._read((position,))
-            workspace = self._found.get(position)
-            if workspace is None:
-                return
+        position = 0
+        while (workspace := self._at(position)) is not None:
             # A workspace that was started or stopped meanwhile may have moved to the next page.
             if workspace.id not in seen:
                 seen.add(workspace.id)
                 yield workspace
+            position += 1
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> Workspace: ...
@@ -127,6 +126,10 @@ class WorkspaceSequence(SearchResults["Workspace"]):
         if position not in self._found:
             raise IndexError(f"the search found {self._count:,} workspaces: no index {index}")
         return self._found[position]
+
+    def _at(self, position: int) -> Workspace | None:
+        self._read((position,))
+        return self._found.get(position)
 
     def _read(self, positions: Iterable[int]) -> None:
         """

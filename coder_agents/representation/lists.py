@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from coder_agents.render.line import render_items
-from coder_agents.representation.tables import table_of_list
 
 if TYPE_CHECKING:
     import pandas
@@ -72,4 +71,6 @@ class ResultList(list[T]):
         return render_items(type(self).__name__, self)
 
     def _repr_html_(self) -> str:
+        from coder_agents.representation.tables import table_of_list
+
         return table_of_list(self, self._of)

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from coder_agents.render.html import Markup, render_html_card
 from coder_agents.render.line import MAX_LINE, Rendered, render_line, render_value
+
+if TYPE_CHECKING:
+    from coder_agents.render.html import Markup
 
 _MAX_NESTED = 100  # characters of the fields of an object within another one
 _MAX_LINES = 10  # objects of a tuple that a card lists
@@ -36,6 +38,8 @@ class Represented:
         return self._line(MAX_LINE)
 
     def _repr_html_(self) -> str:
+        from coder_agents.render.html import render_html_card
+
         return render_html_card(
             self._title() or type(self).__name__, self._facts(), below=self._below()
         )

@@ -77,10 +77,10 @@ class WorkspaceAgentMetadata(Represented):
         return name, output(self.result.value.strip()), self._age(), problem(self.result.error)
 
     def _age(self) -> object:
-        if self.pending:
-            return status("pending")
-        age = f"{self.result.age:,} s"
-        return dot(f"{age}, stale", "busy") if self.stale else age
+        age = self.result.age
+        if self.pending or age is None:
+            return status("pending") if self.pending else None
+        return dot(f"{age:,} s, stale", "busy") if self.stale else f"{age:,} s"
 
     def _title(self) -> str:
         return self.description.display_name or self.description.key

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from markup import checked
 from pty_client import is_running
 
 from coder_agents import (
@@ -44,6 +45,13 @@ def test_a_job_ends_with_its_code_and_keeps_its_output(agent: Agent, home: Path)
     assert (job.returncode, job.poll()) == (3, 3)
     assert job.communicate() == (b"out\n", b"err\n")
     assert repr(job) == f"<Job {job.id}, returncode 3>"
+    shown = checked(job._repr_html_()).text
+    assert shown.startswith(f"Job {job.id}Commandecho out; echo err >&2; exit 3State●\xa0exited")
+    assert "Command" not in checked(agent.job(job.id)._repr_html_()).text
+    [listed] = agent.jobs()
+    assert checked(listed._repr_html_()).text.startswith(
+        f"Job {job.id}State●\xa0exitedReturn code3"
+    )
     job.send_signal(signal.SIGTERM)  # nothing, as it has ended
     assert len(job_folders(home)) == 1
     job.remove()

@@ -81,7 +81,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
 
 def test_importing_the_client_loads_only_what_making_one_takes() -> None:
     """
-    Neither what reads JSON, nor what follows streams, nor what runs commands.
+    Neither what reads JSON, nor what follows streams, runs commands or shows results.
     """
     program = """
 import sys
@@ -89,7 +89,8 @@ from coder_agents import Client
 Client("https://coder.example.com", "token")
 late = {"cattrs", "h11", "websocket", "sseclient", "msgspec",
         "coder_agents.schema.agents", "coder_agents.streams.stream", "coder_agents.transport.sse",
-        "coder_agents.jobs", "coder_agents.terminal", "fsspec", "subprocess"}
+        "coder_agents.jobs", "coder_agents.terminal", "fsspec", "subprocess", "html",
+        "coder_agents.render.html"}
 print(sorted(late & set(sys.modules)))
 """
     found = subprocess.run(

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import pytest
 from characters import is_safe_line, unsafe_characters
+from markup import checked
 
 from coder_agents import (
     Client,
@@ -326,7 +327,7 @@ def test_the_html_shows_the_last_lines_as_text() -> None:
     assert "first\n&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt;\\x07</pre>" in shown
     assert "\x1b" not in shown
     assert shown.count("<tr>") == 3
-    assert "<caption" in shown
+    assert checked(shown).texts[0].startswith("Start-up of agent ma\\x1bin: ")
 
 
 def test_a_report_of_no_scripts_says_so() -> None:

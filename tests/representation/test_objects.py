@@ -16,14 +16,27 @@ from markup import checked
 from samples import TOKEN, agent_of, samples
 
 import coder_agents
-from coder_agents import Client, ResultList, schema, streams
+from coder_agents import (
+    ByAgent,
+    Client,
+    CompletedCommand,
+    FindingError,
+    MetadataOfAgents,
+    PortOpened,
+    ResultList,
+    StreamEnd,
+    schema,
+    streams,
+)
 from coder_agents.representation import Represented
 from coder_agents.representation.cells import level, output, problem, status
 from coder_agents.schema import (
     NIL_UUID,
+    AgentScriptTiming,
     LogLevel,
     Number,
     ProvisionerJob,
+    ProvisionerJobLog,
     Workspace,
     WorkspaceAgent,
     WorkspaceAgentContainer,
@@ -38,7 +51,9 @@ from coder_agents.schema import (
     WorkspaceAgentMetadataResult,
     WorkspaceAgentScript,
     WorkspaceBuild,
+    WorkspaceBuildTimings,
     WorkspaceResource,
+    WorkspacesResponse,
     shapes,
 )
 
@@ -55,21 +70,23 @@ HOSTILE = [
 ]
 
 
-def of_type(kind: Any, text: str) -> Any:
+def of_type(kind: Any, text: str, *, whole: bool = True) -> Any:
     """
     Return a value of the type *kind* that has *text* wherever it has a text.
+
+    Unless it is *whole*, everything that may be missing is None.
     """
     if shapes.is_class(kind):
         fields = shapes.resolved_fields(kind)
-        return kind(**{field.name: of_type(field.type, text) for field in fields})
+        return kind(**{field.name: of_type(field.type, text, whole=whole) for field in fields})
     if kind is str or shapes.is_enumeration(kind):
         return kind(text)
     if (inner := shapes.optional_of(kind)) is not None:
-        return of_type(inner, text)
+        return of_type(inner, text) if whole else None
     if (item := shapes.tuple_item(kind)) is not None:
-        return (of_type(item, text),) * 30
+        return (of_type(item, text, whole=whole),) * 30
     if (item := shapes.map_value(kind)) is not None:
-        return {text: of_type(item, text)}
+        return {text: of_type(item, text, whole=whole)}
     plain = {
         datetime: datetime.max.replace(tzinfo=UTC),
         timedelta: timedelta.max,
@@ -100,6 +117,15 @@ def test_hostile_text_is_text_in_every_object(cls: Any, text: str) -> None:
     assert len(value._repr_html_()) < 300_000
     shown(value)
     shown(ResultList([value] * 30))
+
+
+@pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls is not Number])
+def test_an_object_is_shown_without_what_may_be_missing(cls: Any) -> None:
+    """
+    A time that has not come and a container that is not there are None.
+    """
+    value = of_type(cls, "a", whole=False)
+    assert "None" not in shown(value) + shown(ResultList([value]))
 
 
 def public_classes() -> Iterator[type]:
@@ -349,3 +375,97 @@ def test_a_port_is_shown_in_a_row() -> None:
         [WorkspaceAgentListeningPort(port=80), WorkspaceAgentListeningPort(port=443)]
     )
     assert checked(ports._repr_html_()).cells == ["Port", "80", "443"]
+
+
+def test_a_completed_command_is_shown_with_its_outputs() -> None:
+    """
+    The line is short, and the card has the command as one types it.
+    """
+    big = b"\x1b[32mline\x1b[0m\n" * 100_000
+    done = CompletedCommand(["make", "all files"], 0, big, None, duration=0.25, truncated=True)
+    assert len(repr(done)) < 200
+    assert "stderr" not in repr(done)
+    text = shown(done)
+    assert text.startswith("make 'all files'Ended●\xa0okTook250 msTruncatedyesStdoutline\nline")
+    assert "… 99,980 more lines …" in text
+    failed = CompletedCommand("exit 3", 3, "", "")
+    assert repr(failed) == "CompletedCommand(args='exit 3', returncode=3, stdout='', stderr='')"
+    assert shown(failed) == "exit 3Ended●\xa0exited with the code 3Took0.0 s"
+    assert shown(CompletedCommand(7, 0)).startswith("7Ended")
+
+
+def test_what_agents_have_failed_with_is_shown_with_them() -> None:
+    """
+    A line has the first three agents, and a table the first twenty.
+    """
+    agents = [agent_of(number) for number in range(1, 31)]
+    errors: ByAgent[Any, Any] = ByAgent((agent, FindingError("a\nb")) for agent in agents)
+    one = r"main: FindingError('a\nb')"
+    assert repr(errors) == f"<ByAgent {{{one}, {one}, {one}, … 27 more}}>"
+    parsed = checked(errors._repr_html_())
+    assert parsed.cells == ["Agent", "Value", *["main", "●\xa0a b"] * 20, "… 10 more …"]
+    assert parsed.texts[0] == "30 agents"
+    ends: ByAgent[Any, Any] = ByAgent([(agents[0], StreamEnd.CLOSED), (agents[1], [1])])
+    assert checked(ends._repr_html_()).cells[2:] == [
+        "main",
+        "closed by this program",
+        "main",
+        "[1]",
+    ]
+
+
+def test_metadata_of_agents_is_one_table() -> None:
+    """
+    The agents that failed have a table below.
+    """
+    items = [
+        WorkspaceAgentMetadata(result=WorkspaceAgentMetadataResult(value="1", collected_at=AT))
+    ]
+    agents = [agent_of(number) for number in range(1, 4)]
+    found = MetadataOfAgents(
+        [(agents[0], items * 30), (agents[1], items), (agents[2], FindingError("no"))]
+    )
+    parsed = checked(found._repr_html_())
+    assert parsed.texts[0] == "31 items of 2 agents"
+    assert "… 11 more …" in parsed.cells
+    assert parsed.cells[-2:] == ["main", "●\xa0no"]
+    assert checked(MetadataOfAgents([])._repr_html_()).text == "0 items of 0 agents"
+
+
+def test_a_change_is_shown_as_its_sentence() -> None:
+    """
+    Changes of several kinds are lines, too.
+    """
+    change = PortOpened(WorkspaceAgentListeningPort(port=80, network="tcp"))
+    assert checked(ResultList([change])._repr_html_()).cells == ["Change", "port opened: tcp 80"]
+    assert shown(change).startswith("port opened: tcp 80")
+
+
+def test_results_of_builds_are_shown_with_their_stages() -> None:
+    """
+    Timings have a table for each kind, and lines of a build's log their stage.
+    """
+    script = AgentScriptTiming(
+        workspace_agent_name="main",
+        display_name="Install",
+        status="exit_failure",  # type: ignore[arg-type]
+        exit_code=3,
+        started_at=AT,
+        ended_at=AT + timedelta(seconds=2),
+    )
+    timings = WorkspaceBuildTimings(agent_script_timings=(script,))
+    assert shown(timings) == (
+        "Timings of a buildAgentScriptStatusExit codeStartedTook"
+        "mainInstall●\xa0exit_failure32026-11-22 08:36:52Z2.0 s"
+    )
+    line = ProvisionerJobLog(
+        id=1, created_at=AT, log_level=LogLevel.ERROR, stage="Plan", output="\x1b[31mno"
+    )
+    assert (
+        shown(line)
+        == "ProvisionerJobLogId1Time2026-11-22 08:36:52ZLevel●\xa0errorStagePlanOutputno"
+    )
+    build = WorkspaceBuild(workspace_name="dev", build_number=3, transition="start")  # type: ignore[arg-type]
+    assert shown(build).startswith("Build 3 of devTransitionstart")
+    page = WorkspacesResponse(count=7, workspaces=(Workspace(name="dev"),))
+    assert shown(page).startswith("WorkspacesResponseCount7Workspace")

@@ -11,6 +11,7 @@ import uuid
 from typing import Any
 
 import pytest
+from markup import checked
 
 from coder_agents import NotFoundError, ServerError, UnsupportedError
 from coder_agents.errors import TerminalError, TerminalNotFoundError
@@ -32,6 +33,8 @@ def test_a_command_runs_and_ends(place: Place) -> None:
         assert terminal.read(0) == b""
         assert repr(terminal) == f"<Terminal {terminal.reconnect_id}, ended>"
         assert (terminal.reconnects, terminal.gaps) == (0, 0)
+        shown = checked(terminal._repr_html_()).text
+        assert shown == f"Terminal {terminal.reconnect_id}StateendedReconnects0Gaps0"
         with pytest.raises(TerminalError, match="has ended"):
             terminal.write("x")
         with pytest.raises(TerminalError, match="has ended"):
