@@ -21,6 +21,7 @@ release = version = __version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
+    "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "attrs_signatures",
     "command_line",
@@ -58,7 +59,7 @@ nitpick_ignore_regex = [
     # Aliases that the argument's description spells out, and a name that annotations leave short.
     (
         r"py:class",
-        "Cert|Command|Data|File|FilePath|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
+        "Axes|Cert|Command|Data|DataFrame|File|FilePath|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
     ),
     # What only those who read the embedded deployment's source meet.
     (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing(\.\w+){2,3}"),
@@ -66,6 +67,11 @@ nitpick_ignore_regex = [
 
 # An annotation such as type[T] is taken for a field of that name, of which there are several.
 suppress_warnings = ["ref.python"]
+
+# The plots of the gallery are drawn in each build.
+plot_formats = ["svg"]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 
 # Every example meets a fresh embedded deployment, named by the environment as a real one would be.
 doctest_global_setup = "from embedded import start, stop; deployment, agent_id = start()"

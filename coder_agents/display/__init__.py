@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from coder_agents.display.metadata_view import MetadataView
     from coder_agents.display.readings import MetadataReading
     from coder_agents.display.recorder import MetadataRecorder
-    from coder_agents.display.timeline import Timeline, TimelineStep
+    from coder_agents.display.timeline import Timeline
+    from coder_agents.display.timeline_steps import StepKind, StepStatus, TimelineStep
     from coder_agents.display.top import TopView
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "MetadataReading",
     "MetadataRecorder",
     "MetadataView",
+    "StepKind",
+    "StepStatus",
     "Timeline",
     "TimelineStep",
     "TopView",
@@ -39,7 +42,8 @@ __getattr__, __dir__ = exports(
         "metadata_view": "MetadataView",
         "readings": "MetadataReading",
         "recorder": "MetadataRecorder",
-        "timeline": "Timeline TimelineStep",
+        "timeline": "Timeline",
+        "timeline_steps": "StepKind StepStatus TimelineStep",
         "top": "TopView",
     },
 )

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("coder_agents")
 
-__all__ = ["Timeline", "TimelineStep", "read_timeline"]
-
 _COLUMNS = ("Step", "Status", "Begins after", "Took", "")
 _BAR = 24  # columns of a bar over the whole time
 _MAX_NAME = 40  # columns

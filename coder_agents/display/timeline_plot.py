@@ -28,7 +28,7 @@ _COLOURS = {
     StepKind.QUEUE: "C7",
     StepKind.BUILD: "C0",
     StepKind.STAGE: "C0",
-    StepKind.RESOURCE: "C9",
+    StepKind.RESOURCE: "C4",
     StepKind.CONNECTION: "C1",
     StepKind.SCRIPT: "C2",
 }

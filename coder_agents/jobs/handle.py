@@ -126,20 +126,26 @@ class JobHandle:
         request = Signal(job=self.id, signal=number, token=secrets.token_hex(8))
         return numbers_of(self._call(request, 2))[0] == 1
 
-    def remove(self, *, later: bool = False) -> None:
+    def remove(self) -> None:
         """
-        Delete the job's folder; with *later* do not wait for that.
+        Delete the job's folder.
 
         Raises *ShellError* while the job runs.
         """
         try:
-            self._call(Remove(self.id, later), 0)
+            self._call(Remove(self.id), 0)
         except ShellError as error:
             if getattr(error.__cause__, "errno", None) != errno.EBUSY:
                 raise
         else:
             return
         raise ShellError(f"{self.what} still runs: kill() it, or wait() until it has ended")
+
+    def remove_later(self) -> None:
+        """
+        Delete the job's folder, and do not wait for that.
+        """
+        self.shells.post(Remove(self.id))
 
     def _call(
         self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import abc
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 import attrs
@@ -76,7 +77,16 @@ class Request(abc.ABC):
 
     def encode(self, id: int, *, repeated: bool = False, base64_available: bool = True) -> bytes:
         """
-        Return the request as bytes of ASCII, under the number *id*, which its answer repeats.
+        Return the request as bytes of ASCII; see `parts`.
+        """
+        parts = self.parts(id, repeated=repeated, base64_available=base64_available)
+        return b"".join(parts)
+
+    def parts(
+        self, id: int, *, repeated: bool = False, base64_available: bool = True
+    ) -> Iterator[bytes]:
+        """
+        Yield the request, in parts of ASCII, under the number *id*, which its answer repeats.
 
         *repeated* says that it may have been executed before: what it did then is no error.
         *base64_available* is what the greeting of the program says. Nothing may be sent after a
@@ -86,10 +96,11 @@ class Request(abc.ABC):
             raise ValueError(f"a request's id is between 1 and 2**31, not {id}")
         words, following = self._words(base64_available)
         line = [b"%d" % id, self.operation.encode(), b"1" if repeated else b"0", *words, b";\n"]
-        return b" ".join(line) + following
+        yield b" ".join(line)
+        yield from following
 
-    def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
-        return self._fields(), b""
+    def _words(self, base64_available: bool) -> tuple[list[bytes], Iterable[bytes]]:
+        return self._fields(), ()
 
     def _fields(self) -> list[bytes]:
         return []
@@ -165,13 +176,13 @@ class Start(Request):
     wait: float = attrs.field(default=0, validator=check_natural)
     max_bytes: int = attrs.field(default=65536, validator=check_natural)
 
-    def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
+    def _words(self, base64_available: bool) -> tuple[list[bytes], Iterable[bytes]]:
         words = [self.job.encode(), escaped(self.cwd)]
         words += [word.encode() for word in (self.stdin, self.stdout, self.stderr)]
         words += [_seconds(self.timeout), _seconds(self.grace)]
         words += [_tenths(self.wait), b"%d" % self.max_bytes]
         if len(self.run) + len(self.command) <= MAX_INLINE or not base64_available:
-            return [*words, b"p", escaped(self.run), escaped(self.command)], b""
+            return [*words, b"p", escaped(self.run), escaped(self.command)], ()
         form, following = payload(self.run + self.command, base64_available=True)
         return [*words, form, b"%d" % len(self.run)], following
 
@@ -215,7 +226,7 @@ class WriteInput(Request):
     data: bytes = attrs.field(validator=check_piece)
     end: bool = False
 
-    def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
+    def _words(self, base64_available: bool) -> tuple[list[bytes], Iterable[bytes]]:
         form, following = payload(self.data, base64_available=base64_available)
         words = [self.job.encode(), b"%d" % self.offset, b"%d" % len(self.data)]
         return [*words, b"1" if self.end else b"0", form], following
@@ -254,16 +265,14 @@ class Remove(Request):
     """
     Delete the folder of a job that has ended or never started. An unknown job is ``OK``.
 
-    A job that runs is an error: signal it before. With *later* the answer comes before the folder
-    is deleted, which is before the next request over the same control shell.
+    A job that runs is an error: signal it before.
     """
 
     operation = "REMOVE"
     job: str = attrs.field(validator=check_job)
-    later: bool = False
 
     def _fields(self) -> list[bytes]:
-        return [self.job.encode(), b"1" if self.later else b"0"]
+        return [self.job.encode()]
 
 
 def _tenths(seconds: float) -> bytes:

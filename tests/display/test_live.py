@@ -219,7 +219,7 @@ def test_a_view_is_not_shown_twice_under_its_cell(
     content: Counter, canvas: Canvas, published: list[dict[str, Any]]
 ) -> None:
     """
-    As the result of the cell that it ran in, it shows nothing; in a later cell, its last state.
+    A view shows nothing as the result of its own cell, and its last state in a later one.
     """
     from IPython.core.interactiveshell import InteractiveShell
 

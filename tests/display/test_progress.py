@@ -94,7 +94,7 @@ def test_a_process_without_a_standard_error_is_not_watched(
     screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    So it is in a window without a console.
+    A program in a window has no console, and gets no bars.
     """
     screen.begin()
     monkeypatch.setattr(sys, "stderr", None)

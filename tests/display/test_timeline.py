@@ -20,8 +20,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from coder_agents import Client, WorkspaceNotFoundError
-from coder_agents.display import Timeline, TimelineStep
-from coder_agents.display.timeline_steps import StepKind, StepStatus, steps_of
+from coder_agents.display import StepKind, StepStatus, Timeline, TimelineStep
+from coder_agents.display.timeline_steps import steps_of
 from coder_agents.schema import (
     ProvisionerJob,
     ProvisionerJobLog,
@@ -254,7 +254,7 @@ def test_without_timings_all_scripts_are_one_step(
 
 def test_without_timings_an_agent_without_scripts_has_its_connection_alone() -> None:
     """
-    And so has an agent that has not begun its scripts.
+    The same holds for an agent that has not begun its scripts.
     """
     for own in (agent(), agent(scripts=(script("One"),), started_at=None)):
         assert steps_of(build(own), None, ())[-1].kind is StepKind.CONNECTION
@@ -356,7 +356,7 @@ def test_resources_of_the_provisioner_are_steps() -> None:
         (StepKind.RESOURCE, "apply docker_volume.home create", StepStatus.OK),
         (StepKind.RESOURCE, "apply docker", StepStatus.RUNNING),
     ]
-    # The build as a whole is longer, and says nothing.
+    # The build as a whole is longer, and explains nothing.
     assert timeline(*steps[:3]).slowest is steps[2]
     assert timeline(*steps[:2]).slowest is steps[1]
 
@@ -490,7 +490,7 @@ def test_a_deployment_without_timings_has_a_time_line(
 
 def test_a_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    The error says what to install.
+    The error names what to install.
     """
     for name in [
         each for each in sys.modules if each.startswith("coder_agents.display.timeline_plot")
