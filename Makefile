@@ -72,8 +72,9 @@ docs: $(VENV)/.with-docs  ## build the documentation, run its examples and check
 	@echo "==> checking the types of the examples"
 	@$(BIN)/python tools/typed_examples.py docs/_build/examples
 
-picture: $(VENV)/.with-testing  ## draw the demo in a terminal, for the documentation
+picture: $(VENV)/.with-docs  ## draw the demo in a terminal, and the dashboard, for the documentation
 	@$(BIN)/python tools/demo_picture.py docs/_static/demo.svg
+	@$(BIN)/python tools/dashboard_picture.py docs/_static/dashboard.svg docs/_static/dashboard_agent.svg
 
 faults: $(VENV)/.with-testing  ## run every fault against every stream, and write the table of the documentation
 	@$(BIN)/python benchmarks/faults.py --write

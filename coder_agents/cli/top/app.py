@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import ClassVar
@@ -24,7 +23,6 @@ from coder_agents.cli.top.main_screen import MainScreen
 from coder_agents.cli.top.screen import BoardScreen
 from coder_agents.cli.top.styles import CSS
 from coder_agents.cli.top.workers import described
-from coder_agents.errors import CoderError
 
 INTERRUPTED = 130
 """
@@ -133,28 +131,33 @@ class Dashboard(App[int]):
         """
         Leave the screen to a terminal of an agent, and come back at its end.
         """
-        problem = ""
         try:
             with self.suspend(), _interruptible():
-                _interact(state)
+                problem = _interact(state)
         except SuspendNotSupported:
             problem = "no terminal can be opened here"
-        except CoderError as error:
-            problem = described(error)
-        except KeyboardInterrupt:  # while the terminal was being opened
-            pass
         self.board.put_notice(_TERMINAL, problem and f"terminal: {problem}")
         self.refresh(layout=True)
         self.redraw()
 
 
-def _interact(state: AgentState) -> None:
+def _interact(state: AgentState) -> str:
+    """
+    Connect a terminal of an agent with this one, and return why that failed; empty where it did not.
+
+    Nothing is raised, because textual comes back to the screen only from a block that ends well.
+    """
     label = state.agent.label
     print(f"A terminal of {label}. Leave it with ~. at the beginning of a line.", flush=True)
     columns, rows = shutil.get_terminal_size()
-    with state.agent.terminal(size=(columns, rows)) as terminal:
-        terminal.interact()
-    sys.stdout.flush()
+    try:
+        with state.agent.terminal(size=(columns, rows)) as terminal:
+            terminal.interact()
+    except KeyboardInterrupt:  # while the terminal was being opened
+        return ""
+    except Exception as error:
+        return described(error)
+    return ""
 
 
 @contextmanager

@@ -1,0 +1,162 @@
+"""
+The dashboard as a process in a pseudo-terminal.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coder_agents.testing import Deployment
+
+from .states import port
+
+SECONDS = 30.0
+SCREEN = "\x1b[?1049h"  # a program takes the whole screen
+PROGRAM = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C is a signal
+from coder_agents import Client
+from coder_agents.cli.top import run
+sys.exit(run(Client.from_env()))
+"""
+
+
+class Watched:
+    """
+    A program in a pseudo-terminal.
+
+    Attributes:
+        ours: the side of the pseudo-terminal that a person sees.
+        theirs: the side of the program.
+    """
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.ours, self.theirs = pty.openpty()
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            stdin=self.theirs,
+            stdout=self.theirs,
+            stderr=self.theirs,
+            env={**os.environ, "TERM": "xterm-256color", "HOME": str(folder), **environment},
+            start_new_session=True,
+        )
+        self._output = b""
+
+    def type(self, keys: str) -> None:
+        """
+        Press *keys*.
+        """
+        os.write(self.ours, keys.encode())
+
+    def sees(self, *texts: str) -> None:
+        """
+        Wait until one of *texts* appears, and forget what came up to its end.
+        """
+        until = time.monotonic() + SECONDS
+        wanted = re.compile(b"|".join(re.escape(text.encode()) for text in texts))
+        while (found := wanted.search(self._output)) is None:
+            assert time.monotonic() < until, (texts, self._output[-2000:])
+            if select.select([self.ours], [], [], 0.1)[0]:
+                self._output += os.read(self.ours, 65536)
+        self._output = self._output[found.end() :]
+
+    def ended(self) -> int:
+        """
+        Wait for the end of the program, and return its exit code.
+        """
+        until = time.monotonic() + SECONDS
+        while self.process.poll() is None:
+            assert time.monotonic() < until, self._output[-2000:]
+            if select.select([self.ours], [], [], 0.05)[0]:
+                self._output += os.read(self.ours, 65536)
+        return self.process.wait()
+
+    def close(self) -> None:
+        """
+        End the program, whatever it does.
+        """
+        self.process.kill()
+        self.process.wait()
+        os.close(self.ours)
+        os.close(self.theirs)
+
+
+@pytest.fixture
+def watched(deployment: Deployment, tmp_path: Path) -> Iterator[Watched]:
+    """
+    The dashboard of one agent.
+    """
+    agent = deployment.add_agent()
+    agent.set_ports([port(3000)])
+    agent.push_logs(["hello 1"])
+    environment = {"CODER_URL": deployment.url, "CODER_SESSION_TOKEN": deployment.token}
+    made = Watched(environment, tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_person_opens_a_terminal_and_comes_back(deployment: Deployment, watched: Watched) -> None:
+    """
+    The dashboard continues after the terminal's end, after its failure, and after Ctrl-C while it
+    is opened. Ctrl-C at last leaves the person's own terminal as it was.
+    """
+    before = termios.tcgetattr(watched.theirs)
+    watched.sees("hello 1")
+    watched.type("t")
+    watched.sees("Leave it with ~.")
+    watched.sees("# ", "$ ")  # what is typed before is dropped
+    watched.type("echo $((6 * 7))\r")
+    watched.sees("\n42\r\n")
+    watched.type("\r~.")
+    watched.sees(SCREEN)
+    watched.sees("hello 1")
+    deployment.faults.add("refuse", route="pty", status=403, message="it may not")
+    watched.type("t")
+    watched.sees("terminal: ")
+    silent = deployment.faults.add("never_attach", route="pty", times=None)
+    watched.type("t")
+    assert silent.wait_struck(timeout=SECONDS)
+    watched.type("\x03")
+    watched.sees(SCREEN)
+    watched.sees("hello 1")
+    watched.type("\x03")
+    assert watched.ended() == 130
+    assert termios.tcgetattr(watched.theirs) == before
+    deployment.faults.clear()
+
+
+@pytest.mark.parametrize("missing", ["textual", "rich"])
+def test_a_missing_extra_is_named(missing: str, tmp_path: Path) -> None:
+    """
+    The error says what to install, before any request.
+    """
+    (tmp_path / f"{missing}.py").write_text("raise ImportError('not here')")
+    program = (
+        "from coder_agents import Client\n"
+        "from coder_agents.cli.top import run\n"
+        "run(Client('https://coder.example.com', '0123456789-abcdefghijklmnopqrstuv'))\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "pip install 'coder-agents[cli]'" in done.stderr
