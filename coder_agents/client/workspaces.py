@@ -57,7 +57,7 @@ class WorkspaceMethods(BaseClient):
 
         The request for a build is not repeated blindly. Where its answer is lost, or a proxy or the
         deployment fails, the workspace is read: where a build has begun since, it is the result;
-        where none has, the request is sent again, as often as ``Client(retries=…)`` says.
+        where none has, the request is sent again, as often as ``Client(retries=…)`` allows.
 
         Args:
             ref: the workspace.

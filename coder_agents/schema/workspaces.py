@@ -36,8 +36,8 @@ class ProvisionerJob:
         error: why the job failed, or empty.
         error_code: the code for that error, or empty.
         status: the state of the job.
-        queue_position: how many jobs are before this one while it is pending.
-        queue_size: how many jobs are pending.
+        queue_position: the place of the job in the queue while it is pending, from 1; else 0.
+        queue_size: the number of pending jobs; 0 where this job is not pending.
     """
 
     id: UUID = NIL_UUID

@@ -69,7 +69,7 @@ class EmbeddedBuild:
         transition: ``start``, ``stop`` or ``delete``.
         agents: the agents that it created, without deleted sub-agents.
         job_status: the status of its job.
-        queue: while it is pending, how many jobs are before it, and how many are pending.
+        queue: while it is pending, its place in the queue and the number of pending jobs.
         log: the lines of its log.
         timings: the steps of its provisioner.
         connecting: seconds until its agents connect.

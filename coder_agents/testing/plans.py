@@ -55,7 +55,7 @@ class BuildPlan:
 
 def play(build: EmbeddedBuild, plan: BuildPlan, runner: Runner) -> None:
     """
-    Let *build* go by itself as *plan* says, in a thread of *runner*.
+    Let *build* go by itself according to *plan*, in a thread of *runner*.
     """
     build.connecting = plan.connecting
     runner.spawn(lambda: _run(build, plan, runner.pause))

@@ -89,7 +89,7 @@ class EmbeddedWorkspace:
 
     def request_build(self, transition: str = "start") -> EmbeddedBuild:
         """
-        Request a new build as a client does: it goes by itself, as `plans` says.
+        Request a new build as a client does: it goes by itself, according to `plans`.
 
         Arguments:
             transition: ``start``, ``stop`` or ``delete``.

@@ -101,7 +101,7 @@ class BuildWait:
             return
         with stream:
             while stream.end is None and self._is_waiting:
-                line = self._try(lambda: stream.poll(self._longest))
+                line = self._try(lambda: stream.poll(self._max_wait))
                 if line is not None:
                     on_build_log(line)
                 elif stream.end is None:
@@ -128,9 +128,9 @@ class BuildWait:
         return not self._build.job.ended and self._options.deadline.left > 0
 
     @property
-    def _longest(self) -> float:
+    def _max_wait(self) -> float:
         """
-        The longest wait for a line, in seconds.
+        The limit of a wait for a line, in seconds.
         """
         return min(self._options.deadline.left, self._stream_options._pauses.max_stable_read)
 

@@ -101,7 +101,7 @@ def test_a_stream_brings_stored_lines_then_new_ones_and_ends_with_the_build(
     build: EmbeddedBuild, client: Client
 ) -> None:
     """
-    The stream ends by itself when the build has ended, and says why.
+    The stream ends by itself when the build has ended, and has the reason.
     """
     build.push_logs(["one"])
     with client.follow_build_logs("dev") as stream:
@@ -174,7 +174,7 @@ def test_an_impossible_after_is_refused_before_any_request(
     deployment: Deployment, client: Client
 ) -> None:
     """
-    The errors say what is wrong with the position.
+    The errors name what is wrong with the position.
     """
     for wrong, kind in [(-1, ValueError), (2**63, ValueError), ("x", ValueError), (1.5, TypeError)]:
         with pytest.raises(kind, match=r"after|bookmark"):
@@ -191,7 +191,7 @@ def test_the_bookmark_of_another_build_is_refused(
     ended: EmbeddedBuild, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    A position in one log says nothing about another log, but the build itself can still be named.
+    A position in one log is none in another log, but the build itself can still be named.
     """
     old = client.workspace("dev").latest_build
     with client.follow_build_logs(old) as stream:

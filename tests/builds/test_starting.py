@@ -437,7 +437,7 @@ def test_a_canceled_build_is_an_error_of_whoever_waits(
     workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    The error says that the build was canceled.
+    The text reports that the build was canceled.
     """
     workspace.plans["start"] = FOREVER
     workspace.start_build("stop").complete()
@@ -479,7 +479,7 @@ def test_a_pending_build_that_times_out_has_its_place_in_the_queue(
     deployment: Deployment, workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    A build that no provisioner takes is told from one that is slow.
+    The error distinguishes a build that no provisioner takes from one that is slow.
     """
     workspace.plans["start"] = STUCK
     workspace.start_build("stop").complete()
@@ -722,7 +722,7 @@ def test_a_build_that_has_ended_is_not_canceled(
     workspace: EmbeddedWorkspace, client: Client
 ) -> None:
     """
-    The error says which build, and how it ended; it is the deployment's 400.
+    The error names the build and how it ended; it is the deployment's 400.
     """
     with pytest.raises(BuildEndedError) as raised:
         client.cancel_build("dev")

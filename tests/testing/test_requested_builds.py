@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import threading
 import uuid
 from typing import Any
 
 import pytest
 import websocket
-from driving import reached
+from driving import InThread, reached
 
 from coder_agents.schema import ProvisionerJobLog, WorkspaceBuildTimings, from_json
 from coder_agents.testing import BuildPlan, Deployment, EmbeddedBuild, EmbeddedWorkspace, Script
@@ -53,11 +54,15 @@ def test_a_requested_build_goes_by_itself(workspace: EmbeddedWorkspace, call: An
     old = workspace.latest_build.agents[0]
     answer = request(call, workspace, "stop")
     assert answer.status_code == 201
-    told = answer.json()
-    assert (told["status"], told["transition"], told["build_number"]) == ("pending", "stop", 2)
-    assert (told["resources"], told["job"]["status"]) == ([], "pending")
+    reported = answer.json()
+    assert (reported["status"], reported["transition"], reported["build_number"]) == (
+        "pending",
+        "stop",
+        2,
+    )
+    assert (reported["resources"], reported["job"]["status"]) == ([], "pending")
     build = ended(workspace.latest_build)
-    assert str(build.id) == told["id"]
+    assert str(build.id) == reported["id"]
     assert build.status == "stopped"
     assert (old.data.status, old.data.lifecycle_state) == ("disconnected", "off")
     assert request(call, workspace, "start").status_code == 201
@@ -68,7 +73,7 @@ def test_a_requested_build_goes_by_itself(workspace: EmbeddedWorkspace, call: An
 
 def test_a_build_takes_the_time_that_is_set(workspace: EmbeddedWorkspace, call: Any) -> None:
     """
-    None as a time is for ever: a test goes on by the build's own methods.
+    None as a time is for ever: a test continues by the build's own methods.
     """
     workspace.plans["start"] = BuildPlan(pending=None)
     request(call, workspace, "start")
@@ -125,9 +130,12 @@ def test_a_build_can_be_made_to_fail(workspace: EmbeddedWorkspace, call: Any) ->
     )
     request(call, workspace, "start")
     build = ended(workspace.latest_build)
-    told = call.get(f"/workspacebuilds/{build.id}").json()
-    assert told["status"] == "failed"
-    assert (told["job"]["error"], told["job"]["error_code"]) == ("no quota", "INSUFFICIENT_QUOTA")
+    reported = call.get(f"/workspacebuilds/{build.id}").json()
+    assert reported["status"] == "failed"
+    assert (reported["job"]["error"], reported["job"]["error_code"]) == (
+        "no quota",
+        "INSUFFICIENT_QUOTA",
+    )
     lines = call.get(f"/workspacebuilds/{build.id}/logs").json()
     assert [line["output"] or line["stage"] for line in lines] == [
         SETTING_UP,
@@ -161,22 +169,31 @@ def test_one_build_at_a_time(workspace: EmbeddedWorkspace, call: Any) -> None:
     assert len(workspace.builds) == 3
 
 
-def test_requests_that_race_create_one_build(workspace: EmbeddedWorkspace, call: Any) -> None:
+def test_requests_that_race_create_one_build(workspace: EmbeddedWorkspace) -> None:
     """
-    All but one are refused.
+    All but one are refused, however the threads take turns.
     """
-    workspace.plans["start"] = BuildPlan(running=None)
-    found: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(request(call, workspace, "start").status_code))
-        for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(found) == [201, *[409] * 7]
-    assert len(workspace.builds) == 2
+    workspace.plans["start"] = BuildPlan(pending=None)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(2, 12):
+            begin = threading.Barrier(6)
+            refused: list[BuildActiveError] = []
+
+            def request(begin: Any = begin, refused: Any = refused) -> None:
+                begin.wait()
+                try:
+                    workspace.request_build()
+                except BuildActiveError as error:
+                    refused.append(error)
+
+            threads = [InThread(request) for _ in range(6)]
+            assert [thread.ended() for thread in threads] == [None] * 6
+            assert (len(refused), len(workspace.builds)) == (5, number)
+            workspace.latest_build.cancel()
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +210,7 @@ def test_a_request_that_is_not_understood_is_refused(
     workspace: EmbeddedWorkspace, call: Any, body: str, message: str
 ) -> None:
     """
-    The answer says what is wrong, and no build is created.
+    The answer names what is wrong, and no build is created.
     """
     answer = call("POST", f"/workspaces/{workspace.id}/builds", data=body)
     assert (answer.status_code, answer.json()["message"]) == (400, message)
