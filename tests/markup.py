@@ -1,5 +1,5 @@
 """
-What a piece of HTML says, and that it is well formed.
+What a piece of HTML shows, and that it is well formed.
 """
 
 from __future__ import annotations

@@ -31,12 +31,14 @@ class Found:
         names: the names of the workspaces.
         page: how many workspaces the deployment sends at most.
         failures: how many of the next requests fail.
+        uncounted: how many workspaces the deployment counts and does not send.
     """
 
     def __init__(self, count: int, page: int = 10**6) -> None:
         self.names = [f"w{number}" for number in range(count)]
         self.page = page
         self.failures = 0
+        self.uncounted = 0
         self.offsets: list[int] = []
 
     def answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
@@ -51,7 +53,10 @@ class Found:
             return 500, {"Content-Type": "application/json"}, json.dumps({"message": "no"})
         self.offsets.append(offset)
         names = self.names[offset : offset + min(limit, self.page)]
-        page = {"workspaces": list(map(workspace, names)), "count": len(self.names)}
+        page = {
+            "workspaces": list(map(workspace, names)),
+            "count": len(self.names) + self.uncounted,
+        }
         return 200, {"Content-Type": "application/json"}, json.dumps(page)
 
 
@@ -301,9 +306,23 @@ def test_workspaces_that_move_or_go_meanwhile_end_the_sequence(finding: Finding)
     assert found.offsets == [0, 100]
 
 
+def test_a_page_without_workspaces_is_the_end(finding: Finding) -> None:
+    """
+    A deployment may count workspaces that it does not send; after that page the length is right.
+    """
+    client, found = finding(150)
+    found.uncounted = 7
+    workspaces = client.workspaces()
+    assert len(workspaces) == 157
+    assert [each.name for each in workspaces] == found.names
+    assert len(workspaces) == 150
+    assert workspaces[-1].name == "w149"
+    assert found.offsets == [0, 100, 150]
+
+
 def test_a_query_that_is_no_text_is_refused_before_any_request(finding: Finding) -> None:
     """
-    The error says what a query is.
+    The error shows what a query is.
     """
     client, found = finding(1)
     for call in (client.workspaces, client.agents):
@@ -336,7 +355,7 @@ def test_showing_a_search_requests_nothing(finding: Finding) -> None:
     assert repr(workspaces).endswith("100 read>")
 
 
-def test_a_search_that_was_read_to_its_end_says_so(finding: Finding) -> None:
+def test_a_search_that_was_read_to_its_end_shows_its_number(finding: Finding) -> None:
     """
     A single one is singular, and none has no table.
     """

@@ -79,7 +79,7 @@ def on_any_theme(colour: Colour) -> Colour | None:
 @lru_cache(maxsize=1024)
 def on_background(colour: Colour | None, background: Colour) -> Colour:
     """
-    Return *colour*, or black or white where that cannot be told from *background*.
+    Return *colour*, or black or white where that cannot be distinguished from *background*.
     """
     if colour is not None and contrast(colour, background) >= _MIN_CONTRAST:
         return colour

@@ -74,7 +74,7 @@ def render_html_table(
     400 characters, and characters that could break or reorder it are shown by their codes (see
     `escape_controls`).
 
-    *skipped* is a pair: after how many rows a line says that others are not shown, and how many.
+    *skipped* is a pair: the number of rows before the line that counts the rows which are not shown, and their number.
 
     Raises *ValueError* for a row with more or fewer cells than there are columns.
     """

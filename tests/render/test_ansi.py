@@ -171,6 +171,8 @@ def test_every_other_sequence_is_shown_by_its_code(line: str) -> None:
 
 @given(hostile)
 @example("<script>alert(1)</script>")
+@example("\x1b[31m<script>alert(1)</script>")
+@example("\x07<b>&lt;\"'")
 @example('\x1b[38;2;1"onmouseover="alert(1)m')
 def test_any_line_is_text_with_styles(line: str) -> None:
     """
@@ -184,9 +186,13 @@ def test_any_line_is_text_with_styles(line: str) -> None:
 
 
 @given(hostile, st.integers(1, 40))
+@example("abcdef\x1b[31mghi", 3)
+@example("ab\x1b[31mcdefghi\x1b[0mj", 3)
+@example("abc\x1b[31m", 3)
+@example("abc\x1b[31md", 3)
 def test_a_line_is_cut_after_its_characters(line: str, limit: int) -> None:
     """
-    Sequences do not count, no sequence is cut, and the end says how many characters there are.
+    Sequences do not count, no sequence is cut, and the end has the number of the others.
     """
     plain = SGR.sub("", line)
     hidden = len(plain) - limit

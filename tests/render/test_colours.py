@@ -92,7 +92,7 @@ def test_a_colour_keeps_its_hue() -> None:
 
 
 @given(colours, colours)
-def test_text_can_be_told_from_its_background(colour: Colour, background: Colour) -> None:
+def test_text_can_be_distinguished_from_its_background(colour: Colour, background: Colour) -> None:
     """
     A program cannot hide text in the colour of its background.
     """

@@ -153,7 +153,7 @@ def test_objects_of_several_classes_are_in_one_column() -> None:
     assert checked(ResultList(["a", "b"])._repr_html_()).text == "2 strab"
 
 
-def test_an_empty_list_says_that_it_is_empty() -> None:
+def test_an_empty_list_is_shown_as_one() -> None:
     """
     An empty list of ports need not mean that there are none.
     """

@@ -459,8 +459,8 @@ def test_results_of_builds_are_shown_with_their_stages() -> None:
         "mainInstall●\xa0exit_failure32026-11-22 08:36:52Z2.0 s"
     )
     line = ProvisionerJobLog(
-        id=1, created_at=AT, log_level="error", stage="Plan", output="\x1b[31mno"
-    )  # type: ignore[arg-type]
+        id=1, created_at=AT, log_level=LogLevel.ERROR, stage="Plan", output="\x1b[31mno"
+    )
     assert (
         shown(line)
         == "ProvisionerJobLogId1Time2026-11-22 08:36:52ZLevel●\xa0errorStagePlanOutputno"
