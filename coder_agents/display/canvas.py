@@ -28,7 +28,7 @@ class Content(Protocol):
     What a view shows, in each of the forms that a canvas can need.
 
     Attributes:
-        status: what the heading says on the updates, such as ``live``.
+        status: the part of the heading about the updates, such as ``live``.
     """
 
     status: str

@@ -4,7 +4,7 @@ The cells of the tables of views: metadata as short text, safe to show.
 
 from __future__ import annotations
 
-from coder_agents.errors import APIError, CoderError
+from coder_agents.errors import APIError
 from coder_agents.render import cut_to_width, escape_controls, last_state
 from coder_agents.schema import WorkspaceAgentMetadata
 
@@ -34,9 +34,9 @@ def value_of(item: WorkspaceAgentMetadata, width: int = MAX_VALUE) -> str:
     return short(item.result.value, width)
 
 
-def error_text(error: CoderError, width: int = MAX_VALUE) -> str:
+def error_text(error: Exception, width: int = MAX_VALUE) -> str:
     """
-    Return what *error* says: the status and the message of a refusal.
+    Return the text of *error*; of a refusal, the status and the message.
     """
     if isinstance(error, APIError):
         return short(f"{error.status_code}: {error.message}", width)

@@ -19,7 +19,6 @@ from coder_agents.config import seconds_or_none
 from coder_agents.display.extras import from_extra
 from coder_agents.display.readings import MetadataReading, Series, series_of
 from coder_agents.display.watch import Items, MetadataWatch
-from coder_agents.errors import CoderError
 from coder_agents.render import render_table
 from coder_agents.render.html import render_html_table
 from coder_agents.streams import ByAgent, StreamOptions
@@ -40,7 +39,7 @@ class Recording:
     def __init__(self, agents: Sequence[Agent]) -> None:
         self.agents = tuple(agents)
         self.readings: list[MetadataReading] = []
-        self.failures: dict[uuid.UUID, tuple[Agent, CoderError]] = {}
+        self.failures: dict[uuid.UUID, tuple[Agent, Exception]] = {}
         self._seen: set[tuple[uuid.UUID, str, datetime]] = set()
         self._lock = threading.Lock()
         self._failed = threading.Event()
@@ -61,7 +60,7 @@ class Recording:
                         MetadataReading(agent=agent, metadata=item, collected_at=collected_at)
                     )
 
-    def fail(self, agent: Agent, error: CoderError) -> None:
+    def fail(self, agent: Agent, error: Exception) -> None:
         """
         Note that the stream of *agent* ended with *error*. Called by any thread.
         """
@@ -71,7 +70,7 @@ class Recording:
                 self._failed.set()
 
     @property
-    def failure(self) -> CoderError | None:
+    def failure(self) -> Exception | None:
         """
         The first error where the streams of all agents have failed; else None.
         """
@@ -109,7 +108,7 @@ class MetadataRecorder:
         return list(self._recording.readings)
 
     @property
-    def failures(self) -> ByAgent[Agent, CoderError]:
+    def failures(self) -> ByAgent[Agent, Exception]:
         """
         The errors with which the streams of agents have ended, by agent.
         """

@@ -19,7 +19,6 @@ from coder_agents.display.cells import error_text, name_of, problem_of, short, v
 from coder_agents.display.live import LiveView, bullet_heading, checked_canvas
 from coder_agents.display.watch import Items, MetadataWatch
 from coder_agents.display.watch_feed import WatchFeed
-from coder_agents.errors import CoderError
 from coder_agents.render import render_table
 from coder_agents.render.html import render_html_table
 from coder_agents.representation.cells import status
@@ -46,11 +45,11 @@ class _Row:
 
     agent: Agent
     items: Items = attrs.field(factory=list)
-    state_failure: CoderError | None = None
-    metadata_failure: CoderError | None = None
+    state_failure: Exception | None = None
+    metadata_failure: Exception | None = None
 
     @property
-    def failure(self) -> CoderError | None:
+    def failure(self) -> Exception | None:
         """
         Why something of the agent cannot be read; None while all can.
         """
@@ -99,7 +98,7 @@ class TopContent:
         if row is not None:
             row.items = items
 
-    def set_failure(self, agent: Agent, error: CoderError) -> None:
+    def set_failure(self, agent: Agent, error: Exception) -> None:
         """
         Show that the metadata of *agent* cannot be read any more because of *error*.
         """
@@ -208,7 +207,7 @@ class TopView(LiveView):
         return [row.agent for row in self._content.rows()]
 
     @property
-    def failures(self) -> ByAgent[Agent, CoderError]:
+    def failures(self) -> ByAgent[Agent, Exception]:
         """
         The errors of the agents that could not be read, by agent.
         """
@@ -252,7 +251,7 @@ class _TopFeed(WatchFeed):
         self._content.set_items(agent, items)
         self.note()
 
-    def _take_failure(self, agent: Agent, error: CoderError) -> None:
+    def _take_failure(self, agent: Agent, error: Exception) -> None:
         self._content.set_failure(agent, error)
         self.note()
 
@@ -264,7 +263,7 @@ class _TopFeed(WatchFeed):
             self._watch.add(agent)
         self.note()
 
-    def _take_trouble(self, error: CoderError) -> None:
+    def _take_trouble(self, error: Exception) -> None:
         self._content.status = f"the agents cannot be read now: {error_text(error)}"
         self.note()
 

@@ -25,7 +25,7 @@ from coder_agents.transport import ClosedError
 
 Items = list[WorkspaceAgentMetadata]
 OnItems = Callable[[Agent, Items], object]
-OnFailure = Callable[[Agent, CoderError], object]
+OnFailure = Callable[[Agent, Exception], object]
 
 _MAX_THREADS = 8
 _PAUSE = 0.25  # seconds between two reads of a stream: a deployment sends at most once a second
@@ -89,10 +89,11 @@ class _Reader:
                     self.on_items(member.agent, items)
         except ClosedError:  # another thread ended it
             member.is_over = True
-        except CoderError as error:
+        except Exception as error:  # also one of the user's own on_reconnect
             member.close()
             if not self.stop.is_set():
-                self.on_failure(member.agent, without_frames(error))
+                known = isinstance(error, CoderError)
+                self.on_failure(member.agent, without_frames(error) if known else error)
         if member.is_over:
             member.close()
         else:

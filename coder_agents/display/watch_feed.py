@@ -12,7 +12,6 @@ import attrs
 from coder_agents.agent import Agent
 from coder_agents.display.canvas import Content
 from coder_agents.display.watch import Items, MetadataWatch
-from coder_agents.errors import CoderError
 from coder_agents.render import escape_controls
 from coder_agents.streams import StreamOptions
 
@@ -31,7 +30,7 @@ class WatchFeed:
 
     def __init__(self) -> None:
         self._changed = threading.Event()
-        self._failure: CoderError | None = None
+        self._failure: Exception | None = None
 
     def note(self) -> None:
         """
@@ -39,7 +38,7 @@ class WatchFeed:
         """
         self._changed.set()
 
-    def fail(self, _: Agent, error: CoderError) -> None:
+    def fail(self, _: Agent, error: Exception) -> None:
         """
         Let `wait` raise *error*. Callable from any thread.
         """

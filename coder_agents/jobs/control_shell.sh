@@ -63,11 +63,20 @@ text() {
 
 fail() { text ERR "${1:-unknown error}"; }
 
+# skip OFFSET: moves the file that is open as stdin. The last byte is read, because dd does not skip
+# everywhere where it is to copy nothing.
+skip() { [ "$1" = 0 ] || dd bs=1 skip=$(($1 - 1)) count=1 >/dev/null 2>&1; }
+
+# first NUMBER: copies so many bytes of stdin
+first() {
+    if [ "$_ca_head" ]; then head -c "$1"; else dd bs=1 count="$1" 2>/dev/null; fi
+}
+
 # piece FILE OFFSET LENGTH: so many bytes of a file. dd reads a regular file exactly.
 piece() {
     [ "$3" -gt 0 ] || return 0
     {
-        [ "$2" = 0 ] || dd bs=1 skip="$2" count=0
+        skip "$2"
         dd bs="$3" count=1
     } <"$1"
 }
@@ -204,7 +213,7 @@ store() {
     ca_message=$(
         {
             {
-                [ "$ca_offset" = 0 ] || dd bs=1 skip="$ca_offset" count=0 2>/dev/null
+                skip "$ca_offset"
                 receive "$@" >&0 || exit 9
             } 0<>"$ca_file"
         } 2>&1
@@ -431,7 +440,8 @@ fi
 exec 3>&- 4>&-
 if [ "$ca_pumps" ]; then
     trap : ALRM
-    { sleep @DRAIN@ || sleep 1; kill -ALRM $$; } &
+    # Again and again: in mksh a wait does not always end by the first one.
+    { sleep @DRAIN@ || sleep 1; while kill -ALRM $$; do sleep 1; done; } &
     wait $ca_pumps
 fi
 # On a disk that is full a file can still be renamed.
@@ -533,7 +543,10 @@ sizes() {
     [ -s "$ca_folder/1" ] || [ -s "$ca_folder/2" ] || return 0
     set -- $(cd "$ca_folder" && ls -ln 1 2)
     ca_size1=${5:-0}
-    ca_size2=${14:-0}
+    # A date has two words in some userlands, and three in others.
+    [ $# -gt 12 ] || return 0
+    shift $(($# / 2))
+    ca_size2=$5
 }
 
 do_START() {
@@ -864,7 +877,7 @@ do_LIST() {
         sizes
         changed "$ca_folder/go"
         set +f
-        ca_text=$(cat "$ca_folder"/command.* </dev/null | head -c 4096; echo x)
+        ca_text=$(cat "$ca_folder"/command.* </dev/null | first 4096; echo x)
         text MORE "${ca_text%x}" "$ca_job" $ca_state "$ca_code" "$ca_pid" "$ca_time" \
             "$ca_size1" "$ca_size2"
     done
@@ -940,6 +953,11 @@ as_user() {
 # kind FILE OPTION: sets ca_message to the line of a file; false, with the reason, where there is none
 kind() {
     [ "$ca_stat" ] || probe_stat
+    if [ "$2" ] && [ -L "$1" ] && [ ! -e "$1" ] && [ $ca_stat != G ]; then
+        # There, stat and ls describe the link itself.
+        ca_message='No such file or directory'
+        return 1
+    fi
     case $ca_stat in
     G) ca_message=$(stat $2 -c 'G %f %s %Y %Z %u %g %i %y %z' "$1" 2>&1) ;;
     B) ca_message=$(stat $2 -f 'B %p %z %m %c %u %g %i %Fm %Fc' "$1" 2>&1) ;;
@@ -1026,8 +1044,8 @@ do_GET() {
         ca_copy=$ca_base/.piece-$ca_nonce
         ca_message=$({
             {
-                [ "$ca_offset" = 0 ] || dd bs=1 skip="$ca_offset" count=0 2>/dev/null
-                head -c "$ca_max" || exit 9
+                skip "$ca_offset"
+                first "$ca_max" || exit 9
             } <"$ca_text" >"$ca_copy"
         } 2>&1) || {
             rm -f "$ca_copy" </dev/null
@@ -1245,7 +1263,7 @@ do_QUIT() {
 
 ca_id=0
 ca_can=
-command -v base64 >/dev/null && command -v head >/dev/null && ca_can=base64
+[ "$_ca_head" ] && command -v base64 >/dev/null && ca_can=base64
 [ "$ca_detach" ] && ca_can=$ca_can,detach
 [ "$ca_problem" ] || ca_can=$ca_can,spool
 text OK "$ca_problem" @VERSION@ $$ "${ca_can:--}"

@@ -17,16 +17,18 @@ _NONCE = re.compile(r"[A-Za-z0-9]{8,64}", re.ASCII)
 
 # stty makes the terminal raw, a marker says so, and then the length of the program comes in seven
 # digits, and the program. No builtin read takes it: bash reads ahead. head is fast; where it does
-# not know -c, it takes nothing, and dd does it byte by byte.
+# not know -c, it takes nothing, and dd does it byte by byte. The program uses head, too, unless
+# _ca_head is empty. All names are our own: one that the environment exports would reach the jobs.
 _BOOTSTRAP = """\
 #!/bin/sh
 stty raw -echo 2>/dev/null||{ printf '%s NOSTTY\\n' NONCE;exit 1;}
 printf '%s READY\\n' NONCE
-n=$(dd bs=1 count=7 2>/dev/null)
-n=${n#${n%%[1-9]*}}
-p=$(head -c "$n" 2>/dev/null||dd bs=1 count="$n" 2>/dev/null;echo x)
-p=${p%x}
-[ ${#p} = "$n" ]&&eval "$p"
+_ca_n=$(dd bs=1 count=7 2>/dev/null)
+_ca_n=${_ca_n#${_ca_n%%[1-9]*}}
+_ca_text=$(head -c "$_ca_n" 2>/dev/null&&echo h||dd bs=1 count="$_ca_n" 2>/dev/null;echo x)
+_ca_text=${_ca_text%x}
+case $_ca_text in *h?)_ca_head=1;_ca_text=${_ca_text%h?};;*)_ca_head=;;esac
+[ ${#_ca_text} = "$_ca_n" ]&&eval "$_ca_text"
 """
 
 

@@ -187,7 +187,7 @@ def test_without_ipython_there_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_cannot_be_written_to_is_refused() -> None:
     """
-    The error says what is wanted.
+    The error names what is accepted.
     """
     wrong: Any = "out.txt"
     with pytest.raises(TypeError, match="file must be a text file or None, not str"):

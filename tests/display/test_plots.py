@@ -110,7 +110,7 @@ def test_each_number_has_a_line_with_its_unit(other: Agent) -> None:
 
 def test_one_unit_is_also_at_the_axis(other: Agent) -> None:
     """
-    Where all lines have one unit, the values' axis says it.
+    Where all lines have one unit, the values' axis has it.
     """
     assert recorded(other, item("28%")).plot().get_ylabel() == "%"
 
@@ -220,7 +220,7 @@ def test_a_plot_without_matplotlib_names_the_extra(
     other: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    The error says what to install.
+    The error names what to install.
     """
     for name in [
         each for each in sys.modules if each.startswith("coder_agents.display.metadata_plot")

@@ -144,6 +144,22 @@ def test_an_error_in_the_background_is_raised_at_the_end(
         _ = 1 / 0
 
 
+def test_an_error_of_the_users_own_function_is_raised_at_the_end(
+    agent: Agent, deployment: Deployment
+) -> None:
+    """
+    A thread has nobody to raise it to.
+    """
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    options = StreamOptions(reconnect=SHORT.reconnect, on_reconnect=fail)
+    with pytest.raises(ZeroDivisionError), agent.record_metadata(options=options) as recorder:
+        break_down(deployment)
+        reached(lambda: len(recorder.failures) == 1)
+
+
 def test_several_agents_are_recorded_together(
     client: Client, deployment: Deployment, agent: Agent
 ) -> None:

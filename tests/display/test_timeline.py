@@ -356,7 +356,7 @@ def test_resources_of_the_provisioner_are_steps() -> None:
         (StepKind.RESOURCE, "apply docker_volume.home create", StepStatus.OK),
         (StepKind.RESOURCE, "apply docker", StepStatus.RUNNING),
     ]
-    # The build as a whole is longer, and says nothing.
+    # The build as a whole is longer, and explains nothing.
     assert timeline(*steps[:3]).slowest is steps[2]
     assert timeline(*steps[:2]).slowest is steps[1]
 
@@ -490,7 +490,7 @@ def test_a_deployment_without_timings_has_a_time_line(
 
 def test_a_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    The error says what to install.
+    The error names what to install.
     """
     for name in [
         each for each in sys.modules if each.startswith("coder_agents.display.timeline_plot")

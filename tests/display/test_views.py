@@ -90,11 +90,13 @@ def test_ctrl_c_ends_a_metadata_view(agent: Agent) -> None:
 
 def test_ctrl_c_ends_a_view_of_logs(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    The view returns with the lines that came, and its connection is closed.
+    The view returns with the lines that came, and its connection is closed; also while it connects.
     """
     embedded.push_logs(["hello"])
     with signalled_when_waiting():
         view = agent.logs_view(file=io.StringIO())
+    assert view.end is ViewEnd.INTERRUPTED
+    view = agent.logs_view(file=Pipe({"hello": stop}))
     assert view.end is ViewEnd.INTERRUPTED
     assert [log.output for log in view.logs] == ["hello"]
 
@@ -161,7 +163,7 @@ def test_impossible_arguments_are_refused_before_a_request(
 
 def test_a_view_of_logs_keeps_the_newest_lines(agent: Agent, embedded: EmbeddedAgent) -> None:
     """
-    A pipe gets every line, and the view has as many as it was asked for; levels are named.
+    A pipe gets every line, and the view has as many as *tail*; levels are named.
     """
     embedded.push_logs([f"line {number}" for number in range(30)])
     embedded.push_logs(["broken"], level="error")

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from effort import times
 
 from coder_agents import Agent, Client
 from coder_agents.jobs.program import Limits
@@ -15,10 +16,10 @@ from coder_agents.jobs.shell import Place, Waits
 from coder_agents.jobs.shells import Shells
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-from .shells import SHELLS, ControlShell, make_tools, missing
+from .shells import COMMON, SHELLS, ControlShell, make_tools, missing
 
 
-@pytest.fixture(params=sorted(SHELLS))
+@pytest.fixture(params=sorted(times(COMMON, SHELLS)))
 def shell(request: pytest.FixtureRequest) -> str:
     """
     The name of each shell.

@@ -21,7 +21,6 @@ from pathlib import Path
 from types import TracebackType
 
 import attrs
-from effort import times
 
 from coder_agents.jobs import program
 from coder_agents.jobs.protocol import (
@@ -39,37 +38,47 @@ from coder_agents.jobs.protocol import (
     run_text,
 )
 
+from . import userlands
+
 MAX_SILENCE = 30  # seconds without a byte after which a test fails
 
 # As sh, bash is in its POSIX mode; an agent runs it in the other one only where that is its login shell.
-SHELLS = {
+COMMON = {
     "dash": ["dash"],
     "bash": ["bash", "--posix"],
     "busybox": ["busybox", "sh"],
-    **times({}, {"login": ["bash"]}),
 }
+
+# The sh of FreeBSD is an ash as dash is; mksh is of the family of OpenBSD's ksh.
+RARE = {
+    "login": ["bash"],
+    "toybox": ["dash"],
+    "mksh": ["mksh"],
+    "bsd": ["dash"],
+}
+
+SHELLS = {**COMMON, **RARE}
 
 
 def missing(name: str) -> str | None:
     """
     Return why the shell *name* cannot be tested here, None where it can.
     """
-    program_name = SHELLS[name][0]
-    return None if shutil.which(program_name) else f"{program_name} is not installed"
+    needed = {SHELLS[name][0], *({"toybox"} if name == "toybox" else ())}
+    absent = sorted(each for each in needed if shutil.which(each) is None)
+    return f"{' and '.join(absent)} is not installed" if absent else None
 
 
 def make_tools(folder: Path, name: str) -> str:
     """
-    Return a PATH whose ``sh`` is the shell *name*; with busybox all its commands come first.
+    Return a PATH whose ``sh`` is the shell *name*, and whose commands are those of its userland.
     """
     folder.mkdir()
     first = shutil.which(SHELLS[name][0])
     assert first is not None
-    if name == "busybox":
-        subprocess.run([first, "--install", "-s", str(folder)], check=True)
-    else:
+    if name != "busybox":
         (folder / "sh").symlink_to(first)
-    return f"{folder}:{os.environ['PATH']}"
+    return userlands.install(folder, name)
 
 
 class ControlShell:

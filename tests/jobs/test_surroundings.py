@@ -36,7 +36,7 @@ from coder_agents.jobs.protocol import (
 )
 
 from .conftest import Opener, mounted
-from .shells import SHELLS, ControlShell, missing, start
+from .shells import COMMON, ControlShell, missing, start
 
 # What the control shell and the tests call.
 COMMANDS = [
@@ -59,6 +59,7 @@ COMMANDS = [
     "mkfifo",
     "mv",
     "perl",
+    "printf",
     "ps",
     "python3",
     "readlink",
@@ -308,7 +309,7 @@ def test_waiting_costs_little(tmp_path: Path, tools: Callable[[str], str]) -> No
     """
     with contextlib.ExitStack() as stack:
         controls = []
-        for name in [each for each in sorted(SHELLS) if missing(each) is None]:
+        for name in [each for each in sorted(COMMON) if missing(each) is None]:
             home = tmp_path / name
             home.mkdir()
             environment = {"HOME": str(home), "PATH": tools(name)}
