@@ -45,13 +45,6 @@ class Settings:
             context.call_on_close(client.close)
         return client
 
-    def agents(self, refs: tuple[str, ...]) -> list[Agent]:
-        """
-        Return the agents that *refs* name, each once.
-        """
-        client = self.client()
-        return list(dict.fromkeys(client.agent(ref) for ref in refs))
-
     def agent(self, ref: str) -> Agent:
         """
         Return the agent that *ref* names.
@@ -79,6 +72,13 @@ class Settings:
         if not token:
             raise ConfigError(f"the file {self.token_file} of --token-file contains no token")
         return token
+
+
+def agents_of(client: Client, refs: tuple[str, ...]) -> list[Agent]:
+    """
+    Return the agents that *refs* name, each once.
+    """
+    return list(dict.fromkeys(client.agent(ref) for ref in refs))
 
 
 def shared_options(*, hidden: bool) -> list[click.Parameter]:

@@ -51,7 +51,7 @@ class Run:
 
 class TerminalLike(io.StringIO):
     """
-    A text stream that says it is a terminal.
+    A text stream that counts as a terminal.
     """
 
     def isatty(self) -> bool:

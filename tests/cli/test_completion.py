@@ -210,3 +210,34 @@ def test_a_shell_completes_names(
         timeout=3 * SECONDS,
     )
     assert "dev.main" in ended.stdout, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("shell", "text"),
+    [("bash", "complete -o nosort"), ("zsh", "#compdef"), ("fish", "complete --")],
+)
+def test_the_script_of_a_shell_is_printed(
+    environment: Path, capsys: pytest.CaptureFixture[str], shell: str, text: str
+) -> None:
+    """
+    The script requests completions by the variable that the program reads.
+    """
+    assert program.run(["completion", shell]) == 0
+    out = capsys.readouterr().out
+    assert text in out
+    assert program.COMPLETE in out
+
+
+def test_an_argument_is_completed_by_names(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    An agent is completed with the agents of its workspace, and a workspace without them.
+    """
+    monkeypatch.setenv(program.COMPLETE, "bash_complete")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    for command, wanted in (("show", ["plain,dev", "plain,dev.main"]), ("stop", ["plain,dev"])):
+        monkeypatch.setenv("COMP_WORDS", f"coder-agents {command} dev")
+        with pytest.raises(SystemExit):
+            program.main([])
+        assert capsys.readouterr().out.split() == wanted

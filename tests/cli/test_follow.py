@@ -5,8 +5,11 @@ The commands that wait and follow, in this process.
 from __future__ import annotations
 
 import functools
+import io
 import json
+import sys
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +18,18 @@ from paced import paced
 
 from coder_agents import StreamOptions
 from coder_agents.cli import exits
+from coder_agents.cli.progress import waiting
 from coder_agents.cli.screen import Screen
 from coder_agents.cli.settings import Settings
 from coder_agents.schema import (
+    ProvisionerJobLog,
     WorkspaceAgentContainer,
     WorkspaceAgentListContainersResponse,
     WorkspaceAgentListeningPort,
 )
 from coder_agents.testing import Deployment, Script
 
-from .conftest import Run
+from .conftest import HARMFUL, HOSTILE, Run, TerminalLike
 
 GONE = '{"message": "Agent doesn\'t exist with that id, or you do not have access to it."}'
 JSON = {"Content-Type": "application/json"}
@@ -285,7 +290,7 @@ def test_a_workspace_is_started_stopped_and_waited_for(
     run: Callable[..., Run], shown: Callable[..., Run], deployment: Deployment
 ) -> None:
     """
-    Builds are requested and waited for; an error says how the workspace is started.
+    Builds are requested and waited for; the error of a stopped workspace names the command that starts it.
     """
     deployment.add_agent(workspace="built", scripts=[Script("echo hello")])
     assert run("stop", "built").rows[0][:2] == ["built", "stop"]
@@ -299,3 +304,29 @@ def test_a_workspace_is_started_stopped_and_waited_for(
     assert ready.status == 0, ready.err
     assert ready.out.startswith("built.main\t")
     assert run("start", "nothing").status == exits.FAILED
+
+
+def test_lines_of_builds_are_safe(monkeypatch: pytest.MonkeyPatch, environment: Path) -> None:
+    """
+    A line of a build is printed after its stage, with its control characters shown by their codes.
+    """
+    for stream in (io.StringIO(), TerminalLike()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with waiting("the build") as progress:
+            progress.write_build(ProvisionerJobLog(stage="Plan", output=HOSTILE))
+            progress.write_build(ProvisionerJobLog(stage="Apply"))
+        assert "Plan: [red]x[/red]" in stream.getvalue()
+        assert not any(each in stream.getvalue() for each in HARMFUL)
+
+
+def test_warnings_of_containers_are_reported(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    A problem of the agent with its list is on standard error, and the list is printed.
+    """
+    agent = deployment.add_agent(workspace="warned")
+    agent.set_containers([WorkspaceAgentContainer(id="c", name="web")], warnings=["half a list"])
+    ended = run("containers", "warned")
+    assert ended.err == "coder-agents: warned.main: half a list\n"
+    assert ended.rows[0][1] == "web"

@@ -61,7 +61,8 @@ def test_without_a_command_the_help_is_shown(run: Callable[..., Run]) -> None:
     bare = run()
     assert bare.status == 0
     assert all(f"  {name} " in bare.out for name in NAMES)
-    assert run("-h").out == run("--help").out == bare.out
+    assert run("-h") == bare
+    assert run("--help") == bare
 
 
 def test_the_version_is_shown(run: Callable[..., Run]) -> None:
@@ -124,7 +125,7 @@ def test_a_wrong_command_line_is_one_line(
 
 def test_an_error_is_one_line(run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    An error says in one line what to do; a traceback is shown with --debug alone, before and after the command.
+    An error is one line; a traceback is shown with --debug alone, before and after the command.
     """
     for arguments in (
         ["show", "nothing"],
@@ -326,3 +327,12 @@ def test_the_codes_are_described() -> None:
         value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)
     }
     assert own - {exits.BY_SIGNAL} == set(exits.CODES)
+
+
+def test_the_demo_is_run(run: Callable[..., Run]) -> None:
+    """
+    The options are those of the demo, whose errors are one line, too.
+    """
+    ended = run("demo", "nothing", "--seconds", "0")
+    assert ended.status == exits.FAILED
+    assert "no workspace nothing" in ended.err

@@ -11,7 +11,7 @@ import click
 
 from coder_agents.cli.arguments import AGENT
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import Settings, agents_of
 
 if TYPE_CHECKING:
     from coder_agents import Agent, Client
@@ -100,7 +100,7 @@ def export_command(
         _follow(client, refs, path, format_)
         return
     else:
-        agents = list(dict.fromkeys(client.agent(ref) for ref in refs))
+        agents = agents_of(client, refs)
         count = export.write(_read(client, kind, agents), path, format=format_)
     click.echo(f"{count} rows written to {path}", err=True)
 
@@ -120,7 +120,7 @@ def _follow(client: Client, refs: tuple[str, ...], path: str, format_: Any) -> N
     """
     from coder_agents import export
 
-    agents = list(dict.fromkeys(client.agent(ref) for ref in refs))
+    agents = agents_of(client, refs)
     known = export.bookmarks(path)
     after = {agent.id: known[agent.id] for agent in agents if agent.id in known}
     with client.follow_logs(agents, after=after) as stream:

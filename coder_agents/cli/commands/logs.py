@@ -14,7 +14,7 @@ import click
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import MOMENT, agents_argument, json_option
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import Settings, agents_of
 
 if TYPE_CHECKING:
     from coder_agents import Agent, AgentLog, Client, CoderError
@@ -89,12 +89,12 @@ def logs_command(
         "grep": grep,
     }
     client = settings.client()
-    agents = list(dict.fromkeys(client.agent(ref) for ref in refs))
+    agents = agents_of(client, refs)
     failed = _Failures()
     if not follow:
         batches = _stored(agents, filters, failed)
     elif len(agents) == 1:
-        batches = _followed_across_builds(agents[0], filters, across_builds)
+        batches = _followed_alone(agents[0], filters, across_builds)
     else:
         batches = _followed(client, agents, filters, failed)
     with contextlib.closing(batches):  # an error, such as a reader that has gone, closes the stream
@@ -155,7 +155,7 @@ def _followed(
         yield from stream.batches()
 
 
-def _followed_across_builds(
+def _followed_alone(
     agent: Agent, filters: dict[str, Any], across_builds: bool
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """

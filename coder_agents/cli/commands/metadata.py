@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import agents_argument, json_option, watch_option
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import Settings, agents_of
 
 if TYPE_CHECKING:
     from coder_agents import Agent
@@ -35,13 +35,13 @@ def metadata_command(settings: Settings, refs: tuple[str, ...], watch: bool, as_
     Print the metadata of agents, and watch it.
 
     In a pipe, a row has six cells, separated by tabs: the agent, the key, the name, the value, the age in seconds
-    and the error. With --watch, the rows of items that were collected anew follow as they come.
+    and the error. With --watch, the rows of items that were collected again follow as they come.
     """
     from coder_agents.cli.failures import one_line, report
     from coder_agents.cli.screen import output
 
     client = settings.client()
-    agents = list(dict.fromkeys(client.agent(ref) for ref in refs))
+    agents = agents_of(client, refs)
     screen = output()
     if watch:
         _watch(screen, agents, as_json=as_json)

@@ -11,7 +11,7 @@ import click
 from coder_agents.cli.arguments import DURATION, agents_argument
 from coder_agents.cli.commands.export import FORMATS
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import Settings, agents_of
 
 if TYPE_CHECKING:
     from coder_agents import Agent
@@ -57,7 +57,7 @@ def record_command(
     from coder_agents.cli.progress import waiting
 
     client = settings.client()
-    agents = list(dict.fromkeys(client.agent(ref) for ref in refs))
+    agents = agents_of(client, refs)
     with waiting(f"recording for {seconds:g} s; Ctrl-C ends it"):
         recorder = client.record_metadata(agents, seconds=seconds)
     readings: dict[Agent, list[WorkspaceAgentMetadata]] = {agent: [] for agent in agents}
