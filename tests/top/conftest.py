@@ -26,7 +26,7 @@ QUICK = Pace(
     retry=Reconnect(initial=0.02, maximum=0.05),
 )
 """
-A pace that no deployment but the embedded one is asked to bear.
+A pace for the embedded deployment alone: another one would refuse so many requests.
 """
 
 

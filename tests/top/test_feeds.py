@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import uuid
 from collections.abc import Iterator
 
 import attrs
@@ -16,6 +17,7 @@ from coder_agents import AgentNotFoundError, Client, CoderError, WorkspaceNotFou
 from coder_agents.cli.top.board import AgentState, Board
 from coder_agents.cli.top.feeds import Feeds
 from coder_agents.cli.top.live import FollowedLog, FollowedMetadata
+from coder_agents.cli.top.logs import LastLines
 from coder_agents.cli.top.pace import Pace
 from coder_agents.cli.top.selection import Selection
 from coder_agents.cli.top.workers import Workers, described
@@ -152,6 +154,72 @@ def test_logs_that_cannot_be_followed_are_a_notice(deployment: Deployment, clien
         deployment.faults.clear()
         reached(lambda: only(board).log)
         reached(lambda: not board.notices)
+
+
+def test_logs_that_have_ended_wait_for_others(deployment: Deployment, client: Client) -> None:
+    """
+    They are not requested again and again, and the wait ends with the dashboard.
+    """
+    agent = deployment.add_agent()
+    with feeding(client, pace=attrs.evolve(QUICK, agents=3600.0)) as (feeds, _):
+        reached(lambda: feeds._logs._stream)
+        agent.new_build()
+        reached(lambda: feeds._logs._stream is None)
+
+
+def test_logs_that_are_not_wanted_any_more_when_they_open_are_closed(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    The agents may change while the thread connects.
+    """
+    one, two = (deployment.add_agent(workspace=name) for name in ("one", "two"))
+    for agent in (one, two):
+        agent.push_logs(["line"])
+    board = Board()
+    board.list_agents(listed := list(client.agents()))
+    logs = LastLines(client, board, QUICK)
+    held = deployment.faults.add("delay", route="logs_follow", seconds=3600)
+    logs.follow([agent for agent in listed if agent.id == one.id], ())
+    workers = Workers(board, retry=QUICK.retry)
+    workers.start("the logs", logs.step)
+    assert held.wait_struck(timeout=30)
+    logs.follow([agent for agent in listed if agent.id == two.id], ())
+    held.release()
+    reached(lambda: board.states[two.id].log)
+    assert board.states[one.id].log is None
+    workers.closing.set()
+    logs.close()
+    assert workers.join(30)
+
+
+def test_an_agent_that_disconnects_meanwhile_has_no_ports(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    That is no problem: the next list shows the reason.
+    """
+    agent = deployment.add_agent()
+    agent.set_ports([port(3000)])
+    with feeding(client, pace=attrs.evolve(QUICK, agents=3600.0)) as (_, board):
+        reached(lambda: only(board).ports)
+        agent.disconnect()
+        reached(lambda: only(board).ports is None)
+        assert "ports" not in only(board).problems
+
+
+def test_a_broken_connection_is_a_reason_to_list_the_agents(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    The list shows whether the deployment is away; an agent that is not on the board is skipped.
+    """
+    deployment.add_agent(workspace="one")
+    with feeding(client, pace=attrs.evolve(QUICK, agents=3600.0)) as (feeds, board):
+        feeds._metadata.keep([uuid.uuid4(), *board.states])
+        deployment.add_agent(workspace="two")
+        deployment.faults.add("reset", route="listening_ports", at="request")
+        reached(lambda: len(board.states) == 2)
 
 
 def test_of_too_many_agents_the_logs_in_view_are_followed(

@@ -40,7 +40,7 @@ def test_any_name_has_a_place(name: str) -> None:
 
 def test_failures_come_first() -> None:
     """
-    Then come unknown states, those on their way, ready ones, and those that are over.
+    Unknown states follow, then those on their way, ready ones, and those that are over.
     """
     words = ["off", "ready", "starting", "new_word", "start_error"]
     states = [state_of(workspace=word, lifecycle=word) for word in words]

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
 
-from coder_agents.cli.top.board import AgentState, Changes
+from coder_agents.cli.top.board import AgentState, Board, Changes
 from coder_agents.cli.top.details import details, title
 from coder_agents.cli.top.live import FollowedMetadata
 from coder_agents.cli.top.log_screen import LogScreen
@@ -35,10 +35,10 @@ class AgentScreen(BoardScreen):
         *BoardScreen.COMMON,
     ]
 
-    def __init__(self, state: AgentState) -> None:
+    def __init__(self, state: AgentState, board: Board) -> None:
         super().__init__()
         self._state = state
-        self._metadata: FollowedMetadata | None = None
+        self._metadata = FollowedMetadata(state.agent, board)
 
     def compose(self) -> ComposeResult:
         """
@@ -55,7 +55,6 @@ class AgentScreen(BoardScreen):
         """
         Begin to watch the metadata.
         """
-        self._metadata = FollowedMetadata(self._state.agent, self.dashboard.board)
         self.dashboard.feeds.follow(self._metadata)
         self.query_one(LogView).focus()
 
@@ -63,8 +62,7 @@ class AgentScreen(BoardScreen):
         """
         Stop watching.
         """
-        if self._metadata is not None:
-            self._metadata.close()
+        self._metadata.close()
 
     def draw(self, changes: Changes) -> None:
         """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import ClassVar
 
-from textual.app import App, SuspendNotSupported
+from textual.app import App, ScreenStackError, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 
@@ -90,10 +90,11 @@ class Dashboard(App[int]):
         self._draw(lambda screen: screen.draw_all())
 
     def _draw(self, draw: Callable[[BoardScreen], None]) -> None:
-        screen = self.screen
-        if isinstance(screen, BoardScreen):
-            # Before it is mounted and while it is taken down, a screen has no widgets.
-            with suppress(NoMatches):
+        # Before it is mounted and while it is taken down, a screen has no widgets; at the end there
+        # is no screen.
+        with suppress(NoMatches, ScreenStackError):
+            screen = self.screen
+            if isinstance(screen, BoardScreen):
                 draw(screen)
 
     def action_leave(self) -> None:

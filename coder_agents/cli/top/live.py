@@ -4,6 +4,7 @@ What a screen shows of one agent, followed while the screen is open.
 
 from __future__ import annotations
 
+import abc
 import collections
 import threading
 from typing import Any
@@ -21,7 +22,7 @@ The lines of a log that are kept.
 """
 
 
-class Followed:
+class Followed(abc.ABC):
     """
     A stream that one thread opens and reads, and another one closes.
 
@@ -50,11 +51,17 @@ class Followed:
         except CoderError as error:
             self.ending = described(error)
 
+    @abc.abstractmethod
     def _open(self) -> Stream[Any]:
-        raise NotImplementedError
+        """
+        Return the stream, connected.
+        """
 
+    @abc.abstractmethod
     def _read(self, stream: Stream[Any]) -> None:
-        raise NotImplementedError
+        """
+        Read *stream* to its end.
+        """
 
     def close(self) -> None:
         """

@@ -190,7 +190,7 @@ class MainScreen(BoardScreen):
         Show everything about the agent.
         """
         if (state := self._state) is not None:
-            self.app.push_screen(AgentScreen(state))
+            self.app.push_screen(AgentScreen(state, self.dashboard.board))
 
     def action_log(self) -> None:
         """

@@ -61,13 +61,11 @@ class BoardScreen(Screen[None]):
         """
         Draw what *changes* concern.
         """
-        raise NotImplementedError
 
     def draw_all(self) -> None:
         """
         Draw everything.
         """
-        raise NotImplementedError
 
     def draw_notices(self) -> None:
         """
