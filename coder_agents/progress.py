@@ -164,7 +164,8 @@ class CellText:
         elif shown:
             from IPython.display import display
 
-            self._handle = display(bundle, raw=True, display_id=True)
+            show: Callable[..., Any] = display
+            self._handle = show(bundle, raw=True, display_id=True)
 
     def flush(self) -> None:
         """

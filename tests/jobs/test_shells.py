@@ -285,7 +285,7 @@ def test_what_was_posted_is_sent_again(
     until(lambda: not all(each.is_usable for each in shells._kept))
     if not is_sent_before:
         shells.post(Remove(job.id))
+        assert (spool / job.id).is_dir()
     embedded.connect()
-    assert (spool / job.id).is_dir()
     agent.run("true")
     until(lambda: not (spool / job.id).exists())
