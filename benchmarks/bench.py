@@ -10,7 +10,7 @@ import argparse
 import fnmatch
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -27,6 +27,7 @@ PLOT = DOCS / "_static" / "bench.svg"
 
 ROUNDS = 7
 GUARD_ROUNDS = 3
+GUARD_REPEATS = 2
 GUARD_SLACK = 1.6
 
 
@@ -80,6 +81,26 @@ def written(
     plot.drawn(contests, results, PLOT)
 
 
+def measure_again(
+    contests: Sequence[Contest],
+    results: dict[str, list[Result]],
+    scale: Scale,
+    slack: float,
+    tell: Callable[[str], object],
+) -> None:
+    """
+    Measure the contests with a missed bound twice more, and replace their *results*.
+
+    A regression misses its bound each time, a machine that is busy for some seconds does not.
+    """
+    for _ in range(GUARD_REPEATS):
+        missed = [
+            one for one in contests if table.missed(table.compared(one, results[one.key], slack))
+        ]
+        if missed:
+            results.update(measured(missed, scale, GUARD_ROUNDS, tell))
+
+
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """
     Return the options of the command line.
@@ -112,14 +133,16 @@ def main(arguments: Sequence[str]) -> int:
     scale = QUICK if options.quick or options.check else Scale()
     contests = selected(options, scale)
     began = time.monotonic()
+    slack = GUARD_SLACK if options.check else 1.0
     try:
         with serving(scale) as fed:
             results = measured(contests, fed, options.rounds, show_progress)
+            if options.check:
+                measure_again(contests, results, fed, slack, show_progress)
     except WorkError as error:
         print(error, file=sys.stderr)
         return 2
     show_progress("")
-    slack = GUARD_SLACK if options.check else 1.0
     lines = {one.key: table.compared(one, results[one.key], slack) for one in contests}
     print(table.text(contests, lines))
     print("", *machine.described(), sep="\n")

@@ -18,7 +18,7 @@ trap 'exit 1' HUP
 trap : PIPE
 # A supervisor sends this at the end of its job. By default it does nothing, so that it harms no
 # process that has got the number of a control shell.
-trap : WINCH
+trap ca_woken=1 WINCH
 set -f
 unset IFS
 
@@ -30,10 +30,6 @@ ca_locale=${LC_ALL+=$LC_ALL}
 LC_ALL=C
 export LC_ALL
 umask 077
-# The builtin read then returns after a tenth of a second without a byte: a timer that needs no
-# process.
-stty min 0 time 1
-
 ca_line=
 ca_pending=
 ca_clean=1
@@ -42,6 +38,8 @@ ca_stat=
 ca_decode=
 ca_kicked=
 ca_quiet=
+ca_put=
+ca_woken=
 
 # ---- Answers
 
@@ -155,24 +153,42 @@ receive() {
         printf "${2#=}" | cat
         return
     fi
+    patient
     [ "$ca_decode" ] || probe_base64
-    # Up to 25 seconds between two bytes: the payload may come slowly. cat reports a full disk, which
-    # the printf of a shell and the base64 of busybox do not.
-    stty min 0 time 255 <&3
-    head -c $(($2 + ca_newline)) <&3 | {
-        base64 $ca_decode | cat
-        ca_result=$?
-        cat >/dev/null
-        exit $ca_result
-    }
-    ca_result=$?
-    stty min 0 time 1 <&3
-    return $ca_result
+    head -c $(($2 + ca_newline)) <&3 | $ca_decode
 }
 
+# The builtin read returns after a tenth of a second without a byte: a timer that needs no process.
+hasty() {
+    ca_patient=
+    stty min 0 time 1 <&3
+}
+hasty
+
+# Up to 25 seconds between two bytes of a payload, which may come slowly. It stays so for a next
+# payload, until another request comes or none does.
+patient() {
+    [ "$ca_patient" ] || stty min 0 time 255 <&3
+    ca_patient=1
+}
+
+# Sets ca_decode to the function that decodes base64 here. cat reports a full disk, which the
+# printf of a shell and the base64 of busybox do not.
 probe_base64() {
-    ca_decode=-d
-    [ "$(echo YQ== | base64 -d)" = a ] || ca_decode=-D
+    ca_option=-d
+    [ "$(echo YQ== | base64 -d)" = a ] || ca_option=-D
+    ca_decode=decode_through_cat
+    [ -c /dev/full ] && ! { echo YQ== | base64 $ca_option >/dev/full; } && ca_decode=decode_itself
+}
+
+decode_itself() {
+    base64 $ca_option && return
+    cat >/dev/null
+    return 1
+}
+
+decode_through_cat() {
+    { base64 $ca_option || cat >/dev/null; } | cat
 }
 
 # store FILE OFFSET FORM WORD: writes a payload into a file. False, with a reason in ca_message,
@@ -181,8 +197,13 @@ store() {
     ca_file=$1
     ca_offset=$2
     shift 2
-    ca_size=0
-    [ "$ca_offset" = 0 ] || size "$ca_file"
+    if [ "$1" = b ]; then
+        # Here, as what is known within a substitution is forgotten.
+        patient
+        [ "$ca_decode" ] || probe_base64
+    fi
+    ca_size=$ca_offset
+    [ "$ca_offset" = 0 ] || [ "$ca_put" = "$ca_offset $ca_file" ] || size "$ca_file"
     if [ "$ca_size" -lt "$ca_offset" ]; then
         # dd would go to the end, and not beyond it.
         receive "$@" >/dev/null
@@ -441,12 +462,38 @@ for ca_end in "$ca_old"/exit.* "$ca_old"/signal.*; do
 [ -e "$ca_end" ] && break
 done
 if [ -e "$ca_end" ] || ! kill -0 "${ca_by##*.}"; then
-rm -rf "$ca_old"
+rm -rf "$ca_old" ".claim-${ca_old#./}"
 fi
+done
+for ca_old in $(find . ! -name . -prune -name ".claim-*" -mtime +@KEEP@); do
+[ -e "${ca_old#./.claim-}" ] || rm -f "$ca_old"
 done'
 
 # folder JOB: sets ca_folder
-folder() { ca_folder=$ca_base/$1; }
+folder() {
+    ca_folder=$ca_base/$1
+    ca_claim=$ca_base/.claim-$1
+    [ -e "$ca_folder" ] || [ ! -e "$ca_claim" ] || adopt "$1"
+}
+
+# adopt JOB: a control shell that began the job in the folder of its spare supervisor did not come
+# to rename it.
+adopt() {
+    set +f
+    for ca_each in "$ca_base"/.spare-*/"id.$1"; do
+        [ -e "$ca_each" ] && mv "${ca_each%/*}" "$ca_folder"
+    done
+    set -f
+}
+
+# Decides where the job begins: false where somebody has decided before.
+claim() {
+    set -C
+    printf '' >"$ca_claim"
+    ca_result=$?
+    set +C
+    return $ca_result
+}
 
 # Sets ca_state, ca_code, ca_pid of ca_folder, from the names of files alone.
 state() {
@@ -525,13 +572,15 @@ do_START() {
             fail "$ca_message"
             return
         fi
-        take_spare
+        take_spare "$1"
         if ! { prepare "$@" && { spared || launch; }; }; then
-            why "$ca_folder/probe"
+            why "$ca_work/probe"
             fail "the job was not started: $ca_message"
             return
         fi
+        ca_folder=$ca_work
     fi
+    [ "$ca_patient" ] && hasty
     ca_kicked=$ca_wakes
     progress 0 0 "$ca_max" "$ca_wait"
     ca_kicked=
@@ -550,29 +599,30 @@ enterable() {
 
 # prepare p =RUN =COMMAND, or prepare b LENGTH RUNLENGTH: writes the files of a job
 prepare() {
-    ca_run=$ca_folder/run.$ca_nonce
-    ca_command=$ca_folder/command.$ca_nonce
+    ca_run=$ca_work/run.$ca_nonce
+    ca_command=$ca_work/command.$ca_nonce
     ca_begin=$ca_prologue
     [ "$ca_spared" ] && ca_begin="ca_cwd='$ca_cwd'
 $ca_prologue"
-    [ -d "$ca_folder" ] || mkdir "$ca_folder" || [ -d "$ca_folder" ]
+    [ -d "$ca_work" ] || mkdir "$ca_work" || [ -d "$ca_work" ]
     if [ "$1" = p ]; then
         { printf %s "$ca_begin" && printf "${2#=}"; } >"$ca_run" &&
             printf "${3#=}" >"$ca_command" || return 1
     else
         ca_length=$3
-        ca_both=$ca_folder/both.$ca_nonce
+        ca_both=$ca_work/both.$ca_nonce
         printf '' >"$ca_both"
         store "$ca_both" 0 b "$2" || return 1
         { printf %s "$ca_begin" >"$ca_run" && dd bs="$ca_length" count=1 >>"$ca_run" &&
             cat >"$ca_command"; } <"$ca_both" || return 1
         rm -f "$ca_both" </dev/null
     fi
-    printf '' >>"$ca_folder/1" && printf '' >>"$ca_folder/2" && printf '' >>"$ca_folder/in"
+    printf '' >>"$ca_work/1" && printf '' >>"$ca_work/2" && printf '' >>"$ca_work/in"
 }
 
 # Starts the supervisor, and returns whether anybody has taken the guard.
 launch() {
+    settle
     supervise "$ca_folder" $ca_nonce $ca_in $ca_out $ca_err $ca_timeout $ca_grace "$ca_clean" || return
     ca_clean=
     guarded
@@ -599,7 +649,7 @@ supervise() {
 # Waits until somebody has taken the guard; false where nobody does.
 guarded() {
     ca_tries=0
-    until [ -e "$ca_folder/go" ]; do
+    until [ -e "$ca_work/go" ]; do
         ca_tries=$((ca_tries + 1))
         [ $ca_tries -lt 100 ] || return
         if [ $ca_tries -lt 20 ]; then sleep .002 </dev/null || tick; else tick; fi
@@ -612,6 +662,10 @@ guarded() {
 # the next supervisor is started: in a folder of its own, whose name becomes that of the job. It
 # starts what becomes the process of the job, too, which waits to read from the pipe "next" how it
 # continues. The control shell holds that pipe open, so that all of it ends when it does.
+#
+# The folder is renamed while the job runs already. Where this shell ends before that, the same
+# request over another one finds the file "id.JOB" in the folder; the claim, of which there is one,
+# says whether the job begins there or in a folder of its own name.
 #
 # A job with input or a time-out gets a supervisor that was started for it.
 
@@ -649,31 +703,52 @@ spared() {
     *) ca_streams="$ca_streams 2>p2" ;;
     esac
     ca_guard='set -C;printf "" >go||exit;set +C;printf "" >"$ca_by"'
+    ca_woken=
     printf '%s\n' "$ca_guard;exec $ca_streams;. ./run.$ca_nonce" >&5
     exec 5>&-
+    settle
     # Where the end of the job wakes this shell, no process is needed to wait.
-    [ "$ca_wakes" ] && [ "$ca_wait" != 0 ] && tick
+    [ "$ca_wakes" ] && [ "$ca_wait" != 0 ] && [ ! "$ca_woken" ] && tick
     guarded
 }
 
-# Makes the folder of the spare supervisor that of the job; ca_spared says whether it is.
+# take_spare FORM: sets ca_work to the folder where the job begins, and ca_spared to whether that is the
+# one of the spare supervisor.
 take_spare() {
     ca_spared=
+    ca_work=$ca_folder
+    if ! is_spare; then
+        claim
+        return
+    fi
+    printf '' >"$ca_spare/id.$ca_job"
+    if claim; then
+        ca_spared=1
+        ca_work=$ca_spare
+        # A long command is read from a file of a known name.
+        [ "$1" = p ] || settle
+    else
+        # Nobody may rename this one.
+        exec 5>&-
+    fi
+    ca_spare=
+}
+
+# is_spare: whether the spare supervisor is fit for the job
+is_spare() {
     [ "$ca_spare" ] && [ ! -e "$ca_folder" ] && [ $ca_in$ca_timeout = none0 ] || return
-    case $ca_cwd in *\'*) return ;; esac
+    case $ca_cwd in *\'*) return 1 ;; esac
     # It may not have begun yet, or somebody has killed it.
     set +f
     set -- "$ca_spare"/spare.*
     set -f
-    kill -0 "${1##*.}" || return
-    ca_taken=$ca_spare
-    ca_spare=
-    # Somebody else who starts the same job may be faster: then it is moved into the folder.
-    if mv "$ca_taken" "$ca_folder" && [ ! -e "$ca_folder/${ca_taken##*/}" ]; then
-        ca_spared=1
-    else
-        exec 5>&-
-    fi
+    kill -0 "${1##*.}"
+}
+
+# Makes the folder where the job begins that of its name.
+settle() {
+    [ "$ca_work" = "$ca_folder" ] || mv "$ca_work" "$ca_folder"
+    [ -e "$ca_folder" ] && ca_work=$ca_folder
 }
 
 do_READ() {
@@ -790,6 +865,10 @@ do_SIGNAL() {
 
 do_LIST() {
     set +f
+    for ca_each in "$ca_base"/.claim-*; do
+        folder "${ca_each##*/.claim-}"
+        set +f
+    done
     for ca_each in "$ca_base"/*; do
         ca_job=${ca_each##*/}
         folder "$ca_job"
@@ -811,26 +890,28 @@ do_LIST() {
 do_REMOVE() {
     folder "$1"
     state
-    if [ "$2" = 2 ] && [ $ca_state = new ]; then
-        if bury; then
-            ok
-            return
-        fi
-        state
-    fi
     lost
     case $ca_state in
     starting | running) fail 'the job runs: Device or resource busy' ;;
     *)
-        if [ "$2" = 1 ]; then
-            ok
-            rm -rf "$ca_folder" </dev/null
-        else
-            run rm -rf "$ca_folder"
-        fi
+        run rm -rf "$ca_folder" "$ca_claim"
         spare
         ;;
     esac
+}
+
+do_PREVENT() {
+    folder "$1"
+    state
+    if [ $ca_state = new ]; then
+        # A start that has claimed the job already has its guard in a folder that comes here.
+        claim || folder "$1"
+        if bury; then
+            ok
+            return
+        fi
+    fi
+    do_REMOVE "$1"
 }
 
 # Takes the guard of a job that was not started, so that a start that is still on its way does nothing;
@@ -1027,6 +1108,8 @@ do_PUT() {
     umask 077
     if [ $ca_result = 0 ]; then
         size "$ca_text"
+        # The next piece needs no second look.
+        ca_put="$ca_size $ca_text"
         ok "$ca_size"
     elif [ -e "${ca_text%/*}" ] && [ ! -d "${ca_text%/*}" ]; then
         # Shells report it like one that is missing.
@@ -1078,7 +1161,7 @@ do_REPLACE() {
         ca_owner=$3:$4
         set -- "$1" $(ls -lnd "$ca_temporary")
         [ "$ca_owner" = "$4:$5" ] || chown "$ca_owner" "$ca_temporary" </dev/null
-        [ "$ca_mode" = - ] && ca_mode=$(echo "$1" | sed '
+        [ "$ca_mode$1" = "-$2" ] || [ "$ca_mode" != - ] || ca_mode=$(echo "$1" | sed '
             s/^.\(...\)\(...\)\(...\).*/u=\1,g=\2,o=\3/
             s/-//g
             s/s/xs/g
@@ -1219,6 +1302,7 @@ while :; do
         tick
         ca_idle=$((ca_idle + 1))
         [ "$ca_line" = "$ca_before" ] || ca_idle=0
+        [ "$ca_patient" ] && [ ! "$ca_pending" ] && hasty
         [ $ca_idle -gt @IDLE@ ] && exit 0
     done
     ca_pending=
@@ -1228,8 +1312,9 @@ while :; do
     ca_id=$1
     ca_op=$2
     ca_again=$3
+    [ "$ca_patient" ] && [ "$ca_op" != PUT ] && [ "$ca_op" != WRITE ] && hasty
     case $ca_op in
-    NOP | QUIT | INFO | INSIDE | START | READ | WRITE | SIGNAL | LIST | REMOVE | \
+    NOP | QUIT | INFO | INSIDE | START | READ | WRITE | SIGNAL | LIST | REMOVE | PREVENT | \
         STAT | DIR | GET | PUT | REPLACE | CKSUM | MKDIR | RM | MV | CP)
         shift 3
         "do_$ca_op" "$@"

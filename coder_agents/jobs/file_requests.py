@@ -7,6 +7,8 @@ directory of the control shell.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import attrs
 
 from coder_agents.jobs.escape import payload
@@ -84,7 +86,7 @@ class PutPiece(PathRequest):
     offset: int = attrs.field(validator=check_natural, kw_only=True)
     data: bytes = attrs.field(validator=check_piece, kw_only=True)
 
-    def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
+    def _words(self, base64_available: bool) -> tuple[list[bytes], Iterable[bytes]]:
         form, following = payload(self.data, base64_available=base64_available)
         words = [path_word(self.path), b"%d" % self.offset, b"%d" % len(self.data), form]
         return words, following

@@ -245,9 +245,9 @@ class Upload:
         self._parents = parents
         self._temporary = beside(path)
         self._is_begun = False
-        self._size = PieceSize()
+        self._size = PieceSize(MAX_PIECE)
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | memoryview) -> None:
         """
         Append *data*, of any size; with no bytes, make sure that the file is there.
         """
@@ -299,15 +299,16 @@ class Upload:
             raise
 
 
-def _pieces_of(data: Data) -> Iterator[bytes]:
+def _pieces_of(data: Data) -> Iterator[bytes | memoryview]:
     source: Any = data
-    if not hasattr(data, "read"):
-        try:
-            source = io.BytesIO(memoryview(data))
-        except TypeError:
-            kind = type(data).__name__
-            raise TypeError(f"data must be bytes, text or a binary file, not {kind}") from None
-    return _read_pieces(source)
+    if hasattr(data, "read"):
+        return _read_pieces(source)
+    try:
+        view = memoryview(source)
+    except TypeError:
+        kind = type(data).__name__
+        raise TypeError(f"data must be bytes, text or a binary file, not {kind}") from None
+    return iter([view.cast("B") if view.c_contiguous else view.tobytes()])
 
 
 def _read_pieces(source: BinaryIO) -> Iterator[bytes]:

@@ -22,8 +22,8 @@ from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.piece_size import FIRST_PIECE
 from coder_agents.jobs.requests import (
+    Prevent,
     Read,
-    Removal,
     Remove,
     Request,
     Signal,
@@ -138,20 +138,37 @@ class JobHandle:
         request = Signal(job=self.id, signal=number, token=secrets.token_hex(8))
         return numbers_of(self._call(request, 2))[0] == 1
 
-    def remove(self, how: Removal = "now") -> None:
+    def remove(self) -> None:
         """
-        Delete the job's folder; *how* is that of `Remove`.
+        Delete the job's folder.
 
         Raises *ShellError* while the job runs.
         """
+        self._remove(Remove(self.id))
+
+    def prevent(self) -> None:
+        """
+        Delete the job's folder; where there is none yet, let a start that is on its way do nothing.
+
+        Raises *ShellError* while the job runs.
+        """
+        self._remove(Prevent(self.id))
+
+    def _remove(self, request: Remove | Prevent) -> None:
         try:
-            self._call(Remove(self.id, how), 0)
+            self._call(request, 0)
         except ShellError as error:
             if getattr(error.__cause__, "errno", None) != errno.EBUSY:
                 raise
         else:
             return
         raise ShellError(f"{self.what} still runs: kill() it, or wait() until it has ended")
+
+    def remove_later(self) -> None:
+        """
+        Delete the job's folder, and do not wait for that.
+        """
+        self.shells.post(Remove(self.id))
 
     def _call(
         self,

@@ -216,7 +216,8 @@ class Job:
         After a *CommandTimeoutError* it may be called again; the outputs are whole then, too.
 
         Raises *ValueError* for *input* where the job was not started with ``stdin=subprocess.PIPE``,
-        where its input is over, or where it was found by its id and has ended; *CommandTimeoutError* after *timeout* seconds; otherwise as `wait` does.
+        where its input is over, or where it was found by its id and has ended;
+        *CommandTimeoutError* after *timeout* seconds; otherwise as `wait` does.
         """
         seconds = seconds_or_none("timeout", timeout)
         deadline = math.inf if seconds is None else time.monotonic() + seconds

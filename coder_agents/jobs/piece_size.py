@@ -8,10 +8,12 @@ from typing import Final
 
 MIN_PIECE: Final = 2**16
 FIRST_PIECE: Final = 2**20
-MAX_PIECE: Final = 2**22
+MAX_RECEIVED: Final = 2**22  # the client holds an answer three times while it is decoded
+MAX_PIECE: Final = 2**23
 
 _FAST = 0.25  # seconds
 _SLOW = 2.0
+_MAX_GROWTH = 8
 
 
 class PieceSize:
@@ -21,10 +23,12 @@ class PieceSize:
 
     Attributes:
         bytes: the size.
+        max_bytes: what it grows to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_RECEIVED) -> None:
         self.bytes = FIRST_PIECE
+        self.max_bytes = max_bytes
 
     def passed(self, size: int, seconds: float) -> None:
         """
@@ -33,4 +37,5 @@ class PieceSize:
         if seconds > _SLOW:
             self.bytes = max(MIN_PIECE, min(self.bytes, size) // 2)
         elif seconds < _FAST and size >= self.bytes:
-            self.bytes = min(MAX_PIECE, 4 * self.bytes)
+            growth = min(_MAX_GROWTH, _FAST / max(seconds, 0.001))
+            self.bytes = min(self.max_bytes, int(growth * self.bytes))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import abc
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 import attrs
@@ -16,10 +17,6 @@ from coder_agents.jobs.piece_size import FIRST_PIECE, MAX_PIECE
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _CONTAINER = re.compile(r"[A-Za-z0-9_.-]{0,128}", re.ASCII)
 _SIGNALS = range(65)
-
-Removal = Literal["now", "later", "for ever"]
-
-_REMOVALS: tuple[Removal, ...] = ("now", "later", "for ever")
 
 
 def check_job(request: object, field: object, job: str) -> None:
@@ -80,7 +77,16 @@ class Request(abc.ABC):
 
     def encode(self, id: int, *, repeated: bool = False, base64_available: bool = True) -> bytes:
         """
-        Return the request as bytes of ASCII, under the number *id*, which its answer repeats.
+        Return the request as bytes of ASCII; see `parts`.
+        """
+        parts = self.parts(id, repeated=repeated, base64_available=base64_available)
+        return b"".join(parts)
+
+    def parts(
+        self, id: int, *, repeated: bool = False, base64_available: bool = True
+    ) -> Iterator[bytes]:
+        """
+        Yield the request, in parts of ASCII, under the number *id*, which its answer repeats.
 
         *repeated* says that it may have been executed before: what it did then is no error.
         *base64_available* is what the greeting of the program says. Nothing may be sent after a
@@ -90,10 +96,11 @@ class Request(abc.ABC):
             raise ValueError(f"a request's id is between 1 and 2**31, not {id}")
         words, following = self._words(base64_available)
         line = [b"%d" % id, self.operation.encode(), b"1" if repeated else b"0", *words, b";\n"]
-        return b" ".join(line) + following
+        yield b" ".join(line)
+        yield from following
 
-    def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
-        return self._fields(), b""
+    def _words(self, base64_available: bool) -> tuple[list[bytes], Iterable[bytes]]:
+        return self._fields(), ()
 
     def _fields(self) -> list[bytes]:
         return []
@@ -169,13 +176,13 @@ class Start(Request):
     wait: float = attrs.field(default=0, validator=check_natural)
     max_bytes: int = attrs.field(default=65536, validator=check_natural)
 
-    def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
+    def _words(self, base64_available: bool) -> tuple[list[bytes], Iterable[bytes]]:
         words = [self.job.encode(), escaped(self.cwd)]
         words += [word.encode() for word in (self.stdin, self.stdout, self.stderr)]
         words += [_seconds(self.timeout), _seconds(self.grace)]
         words += [_tenths(self.wait), b"%d" % self.max_bytes]
         if len(self.run) + len(self.command) <= MAX_INLINE or not base64_available:
-            return [*words, b"p", escaped(self.run), escaped(self.command)], b""
+            return [*words, b"p", escaped(self.run), escaped(self.command)], ()
         form, following = payload(self.run + self.command, base64_available=True)
         return [*words, form, b"%d" % len(self.run)], following
 
@@ -219,7 +226,7 @@ class WriteInput(Request):
     data: bytes = attrs.field(validator=check_piece)
     end: bool = False
 
-    def _words(self, base64_available: bool) -> tuple[list[bytes], bytes]:
+    def _words(self, base64_available: bool) -> tuple[list[bytes], Iterable[bytes]]:
         form, following = payload(self.data, base64_available=base64_available)
         words = [self.job.encode(), b"%d" % self.offset, b"%d" % len(self.data)]
         return [*words, b"1" if self.end else b"0", form], following
@@ -259,20 +266,28 @@ class Remove(Request):
     Delete the folder of a job that has ended or never started. An unknown job is ``OK``.
 
     A job that runs is an error: signal it before.
-
-    Attributes:
-        job: the job's id.
-        how: ``now``; or ``later``, where the answer comes before the folder is deleted, which is
-            before the next request over the same control shell; or ``for ever``, after which a
-            `Start` of an unknown job that is still on its way starts nothing.
     """
 
     operation = "REMOVE"
     job: str = attrs.field(validator=check_job)
-    how: Removal = "now"
 
     def _fields(self) -> list[bytes]:
-        return [self.job.encode(), b"%d" % _REMOVALS.index(self.how)]
+        return [self.job.encode()]
+
+
+@attrs.frozen
+class Prevent(Request):
+    """
+    Let a `Start` that is still on its way start nothing; what has ended is deleted as by `Remove`.
+
+    A job that runs is an error.
+    """
+
+    operation = "PREVENT"
+    job: str = attrs.field(validator=check_job)
+
+    def _fields(self) -> list[bytes]:
+        return [self.job.encode()]
 
 
 def _tenths(seconds: float) -> bytes:

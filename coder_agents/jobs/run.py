@@ -4,7 +4,6 @@ Run a command and wait for its end.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import signal
@@ -15,7 +14,6 @@ from typing import Any, BinaryIO
 
 from coder_agents.config import whole_number
 from coder_agents.errors import (
-    CoderError,
     CommandError,
     CommandLostError,
     CommandTimeoutError,
@@ -155,8 +153,7 @@ def run(
         if progress.returncode is None:
             launch.kill(job)
         duration = time.monotonic() - began
-        with contextlib.suppress(CoderError):  # a week later it goes by itself
-            job.remove("later")
+        job.remove_later()
     if progress.timed_out or progress.returncode is None:
         raise _timed_out(command, timeout or 0.0, sinks, form)
     done = CompletedCommand(

@@ -137,6 +137,7 @@ class ControlShell:
         self._ready: ReadyReader | None = ReadyReader(self._marker)  # until the program is sent
         self._begin_by = 0.0  # 0 before it is attached
         self._answered: list[Answer] = []
+        self._posted: dict[int, Request] = {}
         self._answer_by = 0.0
         self._last_byte = 0.0
         self._is_closed = False
@@ -193,15 +194,35 @@ class ControlShell:
         *wait* is the seconds that the agent may take before it answers. *repeated* says that the
         request may have been executed before. Raises as `answers` does.
         """
-        self._numbers += 1
-        number = self._numbers
-        available = "base64" in self.greeting.capabilities
         self.is_due = True
-        self._write(request.encode(number, repeated=repeated, base64_available=available))
+        self._send(request, repeated=repeated)
         self._last_byte = time.monotonic()
         self._answer_by = self._last_byte + wait + self._waits.byte
         self._answered = []
         return self.answers(deadline)
+
+    def post(self, request: Request) -> None:
+        """
+        Send *request* and do not wait for its answer, which the next request takes.
+
+        Raises *DroppedError* where the connection breaks, *ClosedError* when woken.
+        """
+        self._posted[self._numbers + 1] = request
+        self._send(request, repeated=True)
+
+    @property
+    def unanswered(self) -> list[Request]:
+        """
+        What was posted, as far as no answer to it has been taken.
+        """
+        return list(self._posted.values())
+
+    def _send(self, request: Request, *, repeated: bool) -> None:
+        self._numbers += 1
+        available = "base64" in self.greeting.capabilities
+        parts = request.parts(self._numbers, repeated=repeated, base64_available=available)
+        for part in parts:
+            self._write(part)
 
     def answers(self, deadline: float = math.inf) -> list[Answer]:
         """
@@ -217,6 +238,8 @@ class ControlShell:
                 self._feed(self._bytes_by(self._answer_by, silent, deadline))
                 self._answer_by = max(self._answer_by, self._last_byte + self._waits.byte)
             answer = self._came.pop(0)
+            if self._posted.pop(answer.id, None) is not None:
+                continue
             if answer.id != number:
                 raise ControlShellError(
                     f"the control shell answered request {answer.id}, not {number}"
@@ -234,9 +257,13 @@ class ControlShell:
         Whether the connection still stands, as far as is known without a request.
         """
         try:
-            return not self._is_closed and self._attachment.read(0) is None
-        except DroppedError:
+            while not self._is_closed and (data := self._attachment.read(0)) is not None:
+                if not self._posted:
+                    return False
+                self._feed(data)
+        except (ControlShellError, DroppedError):
             return False
+        return not self._is_closed
 
     def _write(self, data: bytes) -> None:
         text = data.decode("ascii")

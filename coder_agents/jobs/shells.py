@@ -65,6 +65,7 @@ class Shells:
         self._was_inside = False
         self._machine: Shells | None = None
         self._kept: list[ControlShell] = []
+        self._owed: list[Request] = []  # posted, and not known to be executed
         self._lock = threading.RLock()  # a signal handler may close, too
         self._closer: threading.Thread | None = None
         self._is_over = threading.Event()
@@ -124,6 +125,43 @@ class Shells:
                 return answers
             self._pause(without_frames(broken), loan, deadline)
 
+    def post(self, request: Request) -> None:
+        """
+        Send *request*, which may be executed twice, and do not wait for its answer.
+
+        Where the connection breaks before the answer, or none is open, the request is sent after the next
+        one. No failure of the request is raised.
+        """
+        self._owed.append(request)
+        loan = Loan()
+        try:
+            shell = self._taken(loan)
+            if shell is not None:
+                self._keep(shell)
+            loan.shell = None
+        finally:
+            self._drop(loan)
+
+    def _pay(self, shell: ControlShell) -> bool:
+        """
+        Send over *shell* what was posted and has no answer; return whether the connection stands.
+        """
+        try:
+            while self._owed:
+                # Before it is removed: an interrupt in between sends it twice, and not never.
+                shell.post(self._owed[-1])
+                self._owed.pop()
+        except IndexError:  # another thread has sent the last one
+            return True
+        except (ClosedError, DroppedError):
+            return False
+        return True
+
+    def _drop(self, loan: Loan) -> None:
+        if loan.shell is not None:
+            self._owed += loan.shell.unanswered
+        loan.drop()
+
     def _may_retry(self, error: CoderError, loan: Loan) -> bool:
         if isinstance(error, ControlShellError):
             return loan.nonsense < _MAX_NONSENSE
@@ -141,12 +179,12 @@ class Shells:
         except LateError:
             raise  # the loan holds the control shell for the next call
         except ClosedError:
-            loan.drop()
+            self._drop(loan)
             loan.check()
             # Somebody else who had it before was woken just when the request was over.
             raise DroppedError("the control shell was woken") from None
         except BaseException:
-            loan.drop()
+            self._drop(loan)
             raise
         loan.shell = None
         return answers
@@ -222,14 +260,16 @@ class Shells:
                 shell = loan.take_from(self._kept)
             if shell is None or shell.is_usable:
                 return shell
-            loan.drop()
+            self._drop(loan)
 
     def _keep(self, shell: ControlShell) -> None:
+        is_standing = self._pay(shell)
         with self._lock:
-            if not self._is_over.is_set():
+            if is_standing and not self._is_over.is_set():
                 self._kept.append(shell)
                 self._start_closer()
                 return
+        self._owed += shell.unanswered
         shell.close()
 
     def _start_closer(self) -> None:
@@ -288,6 +328,7 @@ class Shells:
         """
         self._lock = threading.RLock()
         self._kept.clear()
+        self._owed.clear()
         self._closer = None
         is_over, self._is_over = self._is_over.is_set(), threading.Event()
         if is_over:

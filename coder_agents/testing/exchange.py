@@ -128,6 +128,8 @@ class Exchange:
         """
         How much of *size* bytes of input may be taken before a fault has to be checked.
         """
+        if not self._faults:
+            return size
         return int(min([size, *(each.input_left(self) for each in self._faults.values())]))
 
     def payload(self, text: bytes) -> bytes:

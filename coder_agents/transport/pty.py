@@ -5,6 +5,7 @@ The terminal of an agent, as the deployment carries it: bytes out, JSON in, over
 from __future__ import annotations
 
 import json
+import string
 
 import requests
 from websocket import ABNF
@@ -13,6 +14,8 @@ from coder_agents.errors import CoderError
 from coder_agents.transport.websocket import WebSocketSource
 
 # Coder's own name for it; the suffix keeps it apart from the parameters of users' programs.
+_BASE64 = (string.ascii_letters + string.digits + "+/=").encode()
+
 _SIGNED_TOKEN = "coder_signed_app_token_23db1dde"
 
 
@@ -36,9 +39,10 @@ class PtySource(WebSocketSource):
 
         Raises *ClosedError* when woken.
         """
-        if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        data = text.encode()
+        if not data.translate(None, _BASE64):
             # Most of what is long is base64: as it is, it is JSON already.
-            self._send_frame(ABNF.OPCODE_BINARY, f'{{"data":"{text}"}}'.encode())
+            self._send_frame(ABNF.OPCODE_BINARY, b'{"data":"%s"}' % data)
         else:
             self._send_object({"data": text})
 

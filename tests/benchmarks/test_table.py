@@ -276,6 +276,25 @@ def test_a_contestant_runs_in_a_process_without_what_it_shall_not_find() -> None
     assert told == ["round 1 of 2: import", "round 2 of 2: import"]
 
 
+@pytest.mark.parametrize(
+    ("work", "rounds_more"), [("import.pass", 0), ("import.import decimal", 6)]
+)
+def test_the_guard_measures_a_missed_bound_again(work: str, rounds_more: int) -> None:
+    """
+    Only a contest that misses its bound runs again, twice; one that always misses it stays missed.
+    """
+    limit = rows.Contestant(label="limit", work="import.pass", why="a test")
+    bounds = {0: 1e9, 6: 1e-9}
+    other = rows.Contestant(label="other", work=work, against="limit", bound=bounds[rounds_more])
+    contest = rows.Contest(key="x", title="x", unit="x", contestants=(limit, other))
+    results = rounds.measured([contest], Scale(), 1, str)
+    told: list[str] = []
+    bench.measure_again([contest], results, Scale(), 1.0, told.append)
+    assert len(told) == rounds_more
+    missed = table.missed(table.compared(contest, results["x"]))
+    assert missed == (["other"] if rounds_more else [])
+
+
 def test_a_contestant_that_fails_is_no_figure() -> None:
     """
     What a contestant complains of is told.

@@ -257,12 +257,15 @@ def test_the_size_of_a_piece_follows_the_connection() -> None:
     """
     A piece that passes fast is followed by a larger one, a slow one by a smaller one, within the limits.
     """
-    size = PieceSize()
+    size = PieceSize(MAX_PIECE)
     size.passed(FIRST_PIECE - 1, 0.1)  # the end of a file
     size.passed(FIRST_PIECE, 1.0)
     assert size.bytes == FIRST_PIECE
-    for _ in range(3):
-        size.passed(size.bytes, 0.1)
+    size.passed(FIRST_PIECE, 0.125)
+    assert size.bytes == 2 * FIRST_PIECE
+    size.passed(size.bytes, 0.0)
+    assert size.bytes == MAX_PIECE
+    size.passed(size.bytes, 0.1)
     assert size.bytes == MAX_PIECE
     size.passed(1000, 5.0)
     assert size.bytes == MIN_PIECE

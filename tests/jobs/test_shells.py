@@ -8,12 +8,13 @@ import gc
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from coder_agents import Agent
 from coder_agents.jobs.loan import Loan
-from coder_agents.jobs.requests import Nop
+from coder_agents.jobs.requests import Nop, Remove
 from coder_agents.jobs.shell import LateError, Place, Waits
 from coder_agents.jobs.shells import Shells, UnreachableError
 from coder_agents.schema import WorkspaceAgentContainer
@@ -259,3 +260,32 @@ def test_waits_are_well_within_the_read_timeout() -> None:
     assert Waits().within(1000) == Waits()
     short = Waits().within(6)
     assert (short.begin, short.byte, short.answer) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("is_sent_before", [False, True], ids=["not sent", "no answer"])
+def test_what_was_posted_is_sent_again(
+    deployment: Deployment,
+    embedded: EmbeddedAgent,
+    agent: Agent,
+    spool: Path,
+    *,
+    is_sent_before: bool,
+) -> None:
+    """
+    A removal whose connection breaks before its answer, or before it is sent, raises nothing, and is sent
+    over the next connection.
+    """
+    job = agent.start_job("true")
+    job.wait()
+    shells = agent._shells(None, None)
+    embedded.disconnect()
+    if is_sent_before:
+        shells.post(Remove(job.id))
+    deployment.restart()
+    until(lambda: not all(each.is_usable for each in shells._kept))
+    if not is_sent_before:
+        shells.post(Remove(job.id))
+    embedded.connect()
+    assert (spool / job.id).is_dir()
+    agent.run("true")
+    until(lambda: not (spool / job.id).exists())

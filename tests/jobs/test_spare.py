@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from coder_agents.jobs.protocol import Quit, Remove
+from coder_agents.jobs.protocol import ListJobs, Progress, Quit, Read, Remove, Request
 
 from .conftest import Opener
-from .shells import MAX_SILENCE, ControlShell
+from .shells import MAX_SILENCE, ControlShell, start
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def spare_of(control: ControlShell, spool: Path) -> int:
     """
     control.run("true")
     for job in spool.glob("[!.]*"):
-        control.ask(Remove(job.name, "later"))
+        control.ask(Remove(job.name))
     return int(waiting(spool, ".spare-*/spare.*").suffix[1:])
 
 
@@ -133,22 +133,73 @@ def test_one_that_was_killed_is_not_waited_for(control: ControlShell, spool: Pat
     assert not is_taken(spool, "j", spare)
 
 
-def test_somebody_else_starts_the_same_job_in_that_moment(
-    opened: Opener, environment: dict[str, str], spool: Path, home: Path
-) -> None:
+MV = '#!/bin/sh\n{}\nPATH=${{PATH#*:}}\nexec mv "$@"\n'
+
+
+def shadowed(environment: dict[str, str], home: Path, name: str, text: str) -> str:
     """
-    Where the folder of the job appears before that of the spare one is renamed, the job runs once.
+    Return a PATH in which the program *name* is *text*.
     """
     shadow = home / "shadow"
     shadow.mkdir()
-    (shadow / "mv").write_text('#!/bin/sh\nmkdir "$2"\nPATH=${PATH#*:}\nexec mv "$@"\n')
-    (shadow / "mv").chmod(0o755)
-    control = opened(PATH=f"{shadow}:{environment['PATH']}")
+    (shadow / name).write_text(text)
+    (shadow / name).chmod(0o755)
+    return f"{shadow}:{environment['PATH']}"
+
+
+@pytest.mark.parametrize("before", ["kill -KILL $PPID; exit 1", "kill -KILL $PPID", "exit 1"])
+def test_a_folder_that_was_not_renamed_is_found(
+    opened: Opener, environment: dict[str, str], spool: Path, home: Path, before: str
+) -> None:
+    """
+    Where the control shell ends, or fails, before the spare folder has the job's name, the same request
+    over another one finds the job there, and starts nothing.
+    """
+    control = opened(PATH=shadowed(environment, home, "mv", MV.format(before)))
     spare = spare_of(control, spool)
+    control.send(start("echo run >>count; exit 4", job="j", wait=5))
+    if "KILL" in before:
+        control.process.wait(MAX_SILENCE)
+    else:
+        assert Progress.read(control.answer()).state == "exited"
+    other = opened()
+    other.ask(start("echo run >>count; exit 4", job="j", wait=5), repeated=True)
+    assert other.finish("j").returncode == 4
+    assert (home / "count").read_text() == "run\n"
+    assert is_taken(spool, "j", spare)
+    other.ask(Remove("j"))
+    assert [path.name for path in spool.iterdir() if "j" in path.name] == []
+
+
+@pytest.mark.parametrize("question", [Read(job="j", wait=5), ListJobs()], ids=["read", "list"])
+def test_any_request_finds_such_a_folder(
+    opened: Opener, environment: dict[str, str], spool: Path, home: Path, question: Request
+) -> None:
+    """
+    A job whose folder was not renamed is one that others can read and list.
+    """
+    control = opened(PATH=shadowed(environment, home, "mv", MV.format("exit 1")))
+    spare_of(control, spool)
+    control.start("exit 4", job="j", wait=5)
+    assert any("exited" in answer.fields for answer in opened().ask(question))
+
+
+def test_a_claim_of_somebody_else_is_respected(
+    control: ControlShell, spool: Path, home: Path
+) -> None:
+    """
+    Where somebody has decided before that the job begins in a folder of its own name, it does; and the
+    spare supervisor, which has been marked already, is not used by anybody.
+    """
+    spare = spare_of(control, spool)
+    (spool / ".claim-j").touch()
     control.start("echo run >>count; exit 4", job="j", wait=5)
     assert control.finish("j").returncode == 4
     assert (home / "count").read_text() == "run\n"
     assert not is_taken(spool, "j", spare)
+    control.start("exit 5", job="k", wait=5)
+    assert control.finish("k").returncode == 5
+    assert not is_taken(spool, "k", spare)
 
 
 @pytest.mark.parametrize("how", ["quit", "hang up"])
@@ -180,11 +231,7 @@ def test_without_pipes_there_is_none(
     """
     Where no pipe with a name can be made, jobs run as before, and no folder of a spare one is left.
     """
-    shadow = home / "shadow"
-    shadow.mkdir()
-    (shadow / "mkfifo").write_text("#!/bin/sh\nexit 1\n")
-    (shadow / "mkfifo").chmod(0o755)
-    control = opened(PATH=f"{shadow}:{environment['PATH']}")
+    control = opened(PATH=shadowed(environment, home, "mkfifo", "#!/bin/sh\nexit 1\n"))
     for _ in range(2):
         assert control.run("echo out").stdout == b"out\n"
         for job in spool.glob("[!.]*"):
