@@ -890,13 +890,6 @@ do_LIST() {
 do_REMOVE() {
     folder "$1"
     state
-    if [ "$2" = 1 ] && [ $ca_state = new ]; then
-        if bury "$1"; then
-            ok
-            return
-        fi
-        state
-    fi
     lost
     case $ca_state in
     starting | running) fail 'the job runs: Device or resource busy' ;;
@@ -907,11 +900,24 @@ do_REMOVE() {
     esac
 }
 
-# bury JOB: takes the claim and the guard of a job that was not started, so that a start that is still on
-# its way does nothing; false where that start was faster. The folder is deleted as those of old jobs are.
+do_PREVENT() {
+    folder "$1"
+    state
+    if [ $ca_state = new ]; then
+        # A start that has claimed the job already has its guard in a folder that comes here.
+        claim || folder "$1"
+        if bury; then
+            ok
+            return
+        fi
+    fi
+    do_REMOVE "$1"
+}
+
+# Takes the guard of a job that was not started, so that a start that is still on its way does nothing;
+# false where that start was faster. The folder is deleted as those of old jobs are.
 bury() {
     [ ! -e "$ca_folder/removed.0" ] || return 0
-    claim || adopt "$1"
     [ -d "$ca_folder" ] || mkdir "$ca_folder"
     (set -C; printf '' >"$ca_folder/go") && printf '' >"$ca_folder/removed.0" || return
     set +f
@@ -1308,7 +1314,7 @@ while :; do
     ca_again=$3
     [ "$ca_patient" ] && [ "$ca_op" != PUT ] && [ "$ca_op" != WRITE ] && hasty
     case $ca_op in
-    NOP | QUIT | INFO | INSIDE | START | READ | WRITE | SIGNAL | LIST | REMOVE | \
+    NOP | QUIT | INFO | INSIDE | START | READ | WRITE | SIGNAL | LIST | REMOVE | PREVENT | \
         STAT | DIR | GET | PUT | REPLACE | CKSUM | MKDIR | RM | MV | CP)
         shift 3
         "do_$ca_op" "$@"

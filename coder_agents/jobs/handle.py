@@ -22,6 +22,7 @@ from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.piece_size import FIRST_PIECE
 from coder_agents.jobs.requests import (
+    Prevent,
     Read,
     Remove,
     Request,
@@ -137,14 +138,25 @@ class JobHandle:
         request = Signal(job=self.id, signal=number, token=secrets.token_hex(8))
         return numbers_of(self._call(request, 2))[0] == 1
 
-    def remove(self, *, final: bool = False) -> None:
+    def remove(self) -> None:
         """
-        Delete the job's folder; with *final* a start that is still on its way does nothing.
+        Delete the job's folder.
 
         Raises *ShellError* while the job runs.
         """
+        self._remove(Remove(self.id))
+
+    def prevent(self) -> None:
+        """
+        Delete the job's folder; where there is none yet, let a start that is on its way do nothing.
+
+        Raises *ShellError* while the job runs.
+        """
+        self._remove(Prevent(self.id))
+
+    def _remove(self, request: Remove | Prevent) -> None:
         try:
-            self._call(Remove(self.id, final), 0)
+            self._call(request, 0)
         except ShellError as error:
             if getattr(error.__cause__, "errno", None) != errno.EBUSY:
                 raise

@@ -223,8 +223,8 @@ def abandoned_on_error(job: JobHandle) -> Iterator[Loan]:
     """
     Kill and delete *job* where the block ends by an exception, as far as that can be done soon.
 
-    The loan is for its start, which may still be on its way over a slow connection. Nothing can be done
-    where the agent cannot be reached, or the deployment refuses.
+    The loan is for its start, which may still be on its way, over a slow connection. Nothing can be
+    done where the agent cannot be reached, or the deployment refuses.
     """
     loan = Loan()
     try:
@@ -258,7 +258,7 @@ def _prevent(job: JobHandle) -> None:
     Delete *job*, and let a start that is still on its way do nothing.
     """
     try:
-        job.remove(final=True)
+        job.prevent()
     except ShellError:  # it was faster, and the job runs
         kill(job)
         job.remove()

@@ -266,18 +266,28 @@ class Remove(Request):
     Delete the folder of a job that has ended or never started. An unknown job is ``OK``.
 
     A job that runs is an error: signal it before.
-
-    Attributes:
-        job: the job's id.
-        final: whether a `Start` of an unknown job that is still on its way starts nothing.
     """
 
     operation = "REMOVE"
     job: str = attrs.field(validator=check_job)
-    final: bool = False
 
     def _fields(self) -> list[bytes]:
-        return [self.job.encode(), b"1" if self.final else b"0"]
+        return [self.job.encode()]
+
+
+@attrs.frozen
+class Prevent(Request):
+    """
+    Let a `Start` that is still on its way start nothing; what has ended is deleted as by `Remove`.
+
+    A job that runs is an error.
+    """
+
+    operation = "PREVENT"
+    job: str = attrs.field(validator=check_job)
+
+    def _fields(self) -> list[bytes]:
+        return [self.job.encode()]
 
 
 def _tenths(seconds: float) -> bytes:

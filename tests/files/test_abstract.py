@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("fsspec")
 
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.tests import abstract
 
 from coder_agents.filesystem import AgentFileSystem
@@ -44,6 +46,28 @@ class Fixtures(abstract.AbstractFixtures):  # type: ignore[misc]
         A function that joins the parts of a path.
         """
         return lambda *parts: "/".join(parts)
+
+    def _glob_edge_cases_files(self, *place: Any) -> Any:
+        return on_disk(super()._glob_edge_cases_files, *place)
+
+    def _bulk_operations_scenario_0(self, *place: Any) -> Any:
+        return on_disk(super()._bulk_operations_scenario_0, *place)
+
+    def _dir_and_file_with_same_name_prefix(self, *place: Any) -> Any:
+        return on_disk(super()._dir_and_file_with_same_name_prefix, *place)
+
+    def _10_files_with_hashed_names(self, *place: Any) -> Any:
+        return on_disk(super()._10_files_with_hashed_names, *place)
+
+
+def on_disk(scenario: Callable[..., Any], fs: Any, join: Callable[..., str], path: Any) -> Any:
+    """
+    Create the files of *scenario*, those of the agent directly: its disk is that of this machine.
+    """
+    if not isinstance(fs, AgentFileSystem):
+        return scenario(fs, join, path)
+    scenario(LocalFileSystem(auto_mkdir=True), join, path.removeprefix("dev"))
+    return join(path, "source")
 
 
 class TestGet(abstract.AbstractGetTests, Fixtures):  # type: ignore[misc]

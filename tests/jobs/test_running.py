@@ -18,6 +18,7 @@ import pytest
 from coder_agents.jobs.protocol import (
     ListJobs,
     Nop,
+    Prevent,
     Quit,
     Read,
     Remove,
@@ -80,7 +81,7 @@ def test_a_start_after_its_removal_starts_nothing(
     """
     control.ask(WriteInput(job="j", offset=0, data=b"secret"))
     for repeated in (False, True):
-        control.ask(Remove("j", final=True), repeated=repeated)
+        control.ask(Prevent("j"), repeated=repeated)
     for command in ("touch started", "touch started #" + "x" * 3000):
         assert control.start(command, job="j", stdin="spooled").state == "new"
     assert control.read("j").state == "new"
@@ -91,16 +92,16 @@ def test_a_start_after_its_removal_starts_nothing(
     assert not (spool / "j").exists()
 
 
-def test_a_job_that_runs_is_not_removed_for_ever(control: ControlShell) -> None:
+def test_a_job_that_runs_is_not_prevented(control: ControlShell) -> None:
     """
     Where the start was faster than the removal, the job runs and has to be ended first.
     """
     control.start(["sleep", "1000"], job="j")
     with pytest.raises(OSError, match="busy"):
-        control.ask(Remove("j", final=True))
+        control.ask(Prevent("j"))
     control.ask(Signal(job="j", signal=signal.SIGKILL))
     control.finish("j")
-    control.ask(Remove("j", final=True))
+    control.ask(Prevent("j"))
     assert control.read("j").state == "new"
 
 

@@ -343,7 +343,7 @@ def test_two_clients_do_not_disturb_each_other(opened: Opener) -> None:
     wrong: list[object] = []
 
     def work(number: int, control: ControlShell) -> None:
-        for turn in range(5):
+        for turn in range(3):
             end = control.run(f"echo {number}.{turn}; echo e >&2; exit {number + turn}")
             if (end.returncode, end.stdout) != (number + turn, b"%d.%d\n" % (number, turn)):
                 wrong.append(end)
