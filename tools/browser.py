@@ -67,7 +67,9 @@ IS_DONE = f"""() => jupyterapp.shell.currentWidget.sessionContext.session.kernel
     .every(cell => cell.model.type !== 'code' || cell.model.executionState !== 'running')"""
 OUTPUTS = f"() => {CELLS}.flatMap(cell => cell.model.outputs?.toJSON() ?? [])"
 LAST_OUTPUTS = f"() => {CELLS}.at(-1).model.outputs.toJSON()"
-HEIGHT = f"() => {CELLS}.reduce((sum, cell) => sum + cell.node.getBoundingClientRect().height + 10, 0)"
+HEIGHT = (
+    f"() => {CELLS}.reduce((sum, cell) => sum + cell.node.getBoundingClientRect().height + 10, 0)"
+)
 COMMAND = "([name, options]) => jupyterapp.commands.execute(name, options)"
 ADD_CELL = """async source => {
     const content = jupyterapp.shell.currentWidget.content;
