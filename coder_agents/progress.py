@@ -166,7 +166,8 @@ class CellText:
         elif shown:
             from IPython.display import display
 
-            self._handle = display(bundle, raw=True, display_id=True)
+            untyped: Callable[..., Any] = display
+            self._handle = untyped(bundle, raw=True, display_id=True)
 
     def flush(self) -> None:
         """
