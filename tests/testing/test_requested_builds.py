@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import threading
 import uuid
 from typing import Any
 
 import pytest
 import websocket
-from driving import reached
+from driving import InThread, reached
 
 from coder_agents.schema import ProvisionerJobLog, WorkspaceBuildTimings, from_json
 from coder_agents.testing import BuildPlan, Deployment, EmbeddedBuild, EmbeddedWorkspace, Script
@@ -168,22 +169,31 @@ def test_one_build_at_a_time(workspace: EmbeddedWorkspace, call: Any) -> None:
     assert len(workspace.builds) == 3
 
 
-def test_requests_that_race_create_one_build(workspace: EmbeddedWorkspace, call: Any) -> None:
+def test_requests_that_race_create_one_build(workspace: EmbeddedWorkspace) -> None:
     """
-    All but one are refused.
+    All but one are refused, however the threads take turns.
     """
-    workspace.plans["start"] = BuildPlan(running=None)
-    found: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(request(call, workspace, "start").status_code))
-        for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(found) == [201, *[409] * 7]
-    assert len(workspace.builds) == 2
+    workspace.plans["start"] = BuildPlan(pending=None)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(2, 12):
+            begin = threading.Barrier(6)
+            refused: list[BuildActiveError] = []
+
+            def request(begin: Any = begin, refused: Any = refused) -> None:
+                begin.wait()
+                try:
+                    workspace.request_build()
+                except BuildActiveError as error:
+                    refused.append(error)
+
+            threads = [InThread(request) for _ in range(6)]
+            assert [thread.ended() for thread in threads] == [None] * 6
+            assert (len(refused), len(workspace.builds)) == (5, number)
+            workspace.latest_build.cancel()
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize(
