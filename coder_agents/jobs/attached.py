@@ -53,8 +53,7 @@ def attach(job: Job, *, read: Read | None, writes: Mapping[str, Write]) -> Ended
                 writes[output.name](output.data)
         job.wait()
         ended = handle.state()
-        with contextlib.suppress(CoderError):  # a week later it is deleted by itself
-            handle.remove(later=True)
+        handle.remove_later()
     return Ended(job.returncode or 0, ended.timed_out)
 
 
