@@ -220,7 +220,7 @@ def _drawn_bar(bar: str) -> Markup:
     opacity = ".35" if "░" in bar else ".75"
     style = f"margin-left:{before};width:{'1px' if '▏' in bar else width};height:.8em"
     colour = f"background:currentColor;opacity:{opacity}"
-    return Markup(f'<div style="width:12em"><div style="{style};{colour}"></div></div>')
+    return Markup(f'<div style="width:8em"><div style="{style};{colour}"></div></div>')
 
 
 def _seconds(duration: timedelta) -> str:
