@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from coder_agents.render import cut_to_width, escape_controls
-from coder_agents.render.html import render_html_output
 
 VARIABLE = "CODER_AGENTS_PROGRESS"
 
@@ -157,6 +156,9 @@ class CellText:
         _, found, line = text.rpartition("\r")
         if not found:
             return
+        # Imported only in a notebook: every client imports this module.
+        from coder_agents.render.html import render_html_output
+
         shown = line.rstrip()
         bundle = {"text/plain": shown, "text/html": render_html_output([shown]) if shown else ""}
         if self._handle is not None:
@@ -164,8 +166,8 @@ class CellText:
         elif shown:
             from IPython.display import display
 
-            show: Callable[..., Any] = display
-            self._handle = show(bundle, raw=True, display_id=True)
+            untyped: Callable[..., Any] = display
+            self._handle = untyped(bundle, raw=True, display_id=True)
 
     def flush(self) -> None:
         """

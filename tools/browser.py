@@ -70,6 +70,10 @@ LAST_OUTPUTS = f"() => {CELLS}.at(-1).model.outputs.toJSON()"
 HEIGHT = (
     f"() => {CELLS}.reduce((sum, cell) => sum + cell.node.getBoundingClientRect().height + 10, 0)"
 )
+SCROLL_TO_TOP = """() => {
+    jupyterapp.shell.currentWidget.content.activeCellIndex = 0;
+    document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0;
+}"""
 COMMAND = "([name, options]) => jupyterapp.commands.execute(name, options)"
 ADD_CELL = """async source => {
     const content = jupyterapp.shell.currentWidget.content;
@@ -187,6 +191,7 @@ class Lab:
         self.page.wait_for_timeout(MILLISECONDS)
         height = min(MAX_HEIGHT, round(self.page.evaluate(HEIGHT)) + 250)
         self.page.set_viewport_size({"width": width, "height": height})
+        self.page.evaluate(SCROLL_TO_TOP)
         self.page.wait_for_timeout(MILLISECONDS)
         self.page.screenshot(path=path)
 

@@ -24,7 +24,7 @@ from coder_agents.display.timeline_steps import (
 )
 from coder_agents.errors import NotFoundError, PermissionDeniedError, UnsupportedCallError
 from coder_agents.render import render_table
-from coder_agents.render.html import Markup, dot, render_html_output, render_html_table
+from coder_agents.render.html import Markup, dot, render_html_table
 from coder_agents.schema import ProvisionerJobLog, WorkspaceBuild, WorkspaceBuildTimings
 from coder_agents.transport import quoted
 
@@ -137,7 +137,7 @@ class Timeline:
         return "\n".join([self._heading(), *render_table(_COLUMNS, self._rows())])
 
     def _repr_html_(self) -> str:
-        rows = ([*row[:-1], render_html_output([str(row[-1])])] for row in self._rows(status_cell))
+        rows = ([*row[:-1], _drawn_bar(str(row[-1]))] for row in self._rows(status_cell))
         return render_html_table(_COLUMNS, rows, caption=self._heading())
 
     def _heading(self) -> str:
@@ -207,6 +207,20 @@ def label_of(step: TimelineStep, width: int) -> str:
     Return the name of *step* after the name of its agent, in at most *width* columns.
     """
     return short(f"{step.agent}: {step.name}" if step.agent else step.name, width)
+
+
+def _drawn_bar(bar: str) -> Markup:
+    """
+    Return *bar* as HTML that keeps its width in a narrow table.
+    """
+    length = len(bar.lstrip())
+    if not length:
+        return Markup("")
+    before, width = (f"{count / _BAR:.1%}" for count in (len(bar) - length, length))
+    opacity = ".35" if "░" in bar else ".75"
+    style = f"margin-left:{before};width:{'1px' if '▏' in bar else width};height:.8em"
+    colour = f"background:currentColor;opacity:{opacity}"
+    return Markup(f'<div style="width:8em"><div style="{style};{colour}"></div></div>')
 
 
 def _seconds(duration: timedelta) -> str:

@@ -97,7 +97,7 @@ class CompletedCommand(subprocess.CompletedProcess[Any]):
         """
         if self.returncode:
             raise CommandError(
-                f"{shown_command(self.args)} {ended_by(self.returncode)}",
+                f"{_shown(self.args)} {ended_by(self.returncode)}",
                 returncode=self.returncode,
                 cmd=self.args,
                 output=self.stdout,
@@ -116,6 +116,11 @@ def ended_by(returncode: int) -> str:
     except ValueError:
         name = ""
     return f"was ended by the signal {-returncode}{name}"
+
+
+def _shown(command: object) -> str:
+    text = repr(command)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def run(
@@ -212,7 +217,7 @@ def _timed_out(
         for sink in sinks
     ]
     return CommandTimeoutError(
-        f"{shown_command(command)} took longer than {timeout:g} seconds and was ended",
+        f"{_shown(command)} took longer than {timeout:g} seconds and was ended",
         cmd=command,
         timeout=timeout,
         output=outputs[0],

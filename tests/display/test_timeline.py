@@ -207,6 +207,7 @@ def test_scripts_that_run_are_steps_until_now(recording: Recording) -> None:
     assert shown.length_of(steps[-1]) == timedelta(hours=1)
     assert "60 min 00 s" in str(shown)
     assert "░" in str(shown)
+    assert "opacity:.35" in shown._repr_html_()
 
 
 @pytest.mark.parametrize(
@@ -499,3 +500,14 @@ def test_a_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"coder-agents\[notebook\]"):
         timeline(step("x", 0, 1)).plot()
+
+
+def test_bars_of_a_notebook_keep_their_place_in_a_narrow_table(recording: Recording) -> None:
+    """
+    A bar of characters would be broken into lines; this one has a place and a width.
+    """
+    timings = read(recording, "timings_running")
+    steps = of_recording(timings, scripts=(script("One"),))
+    markup = timeline(*steps)._repr_html_()
+    assert not set("█░▏") & set(markup)
+    assert "margin-left:0.0%;width:" in markup

@@ -4,6 +4,7 @@ The notebooks of the documentation, cell by cell.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import matplotlib
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from jupyter_lab import write_notebook
 from matplotlib import pyplot
 from myst_notebooks import Cell, notebook_paths, read_cells
 from traitlets.config import Config
@@ -58,6 +60,20 @@ def test_a_notebook_is_read_as_cells() -> None:
         Cell("first", is_code=True, line=19),
     ]
     assert read_cells("Only text.\n") == [Cell("Only text.", is_code=False, line=0)]
+
+
+def test_a_notebook_is_written_for_jupyter(tmp_path: Path) -> None:
+    """
+    A reference of Sphinx becomes the name in it, and no cell has an output yet.
+    """
+    path = tmp_path / "one.ipynb"
+    text = Cell("{meth}`.Client.top` shows `dev`.", is_code=False, line=0)
+    write_notebook(path, [text, Cell("client.top()", is_code=True, line=2)])
+    written = json.loads(path.read_text("utf-8"))
+    markdown, code = written["cells"]
+    assert markdown["source"] == "`Client.top` shows `dev`."
+    assert (code["source"], code["outputs"]) == ("client.top()", [])
+    assert written["metadata"]["kernelspec"]["name"] == "python3"
 
 
 @pytest.fixture

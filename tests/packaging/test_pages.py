@@ -54,7 +54,7 @@ def test_front_page_groups_every_chapter() -> None:
     assert captions == [
         "Start",
         "Agents",
-        "Many agents",
+        "Several agents",
         "Commands and files",
         "Notebooks and exports",
         "Command line",
