@@ -132,8 +132,8 @@ class Job:
             if left <= 0:
                 break
             # Output ends the wait, too: what writes without end is not read without end.
-            if time.monotonic() - began < pause and self._progress.returncode is None:
-                time.sleep(min(pause, max(0.0, left)))
+            if self._progress.returncode is None:
+                time.sleep(max(0.0, min(pause - (time.monotonic() - began), left)))
                 pause = min(2 * pause, _PAUSES[1])
         if self.returncode is None:
             raise self._still_runs(timeout)

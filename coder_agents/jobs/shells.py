@@ -147,12 +147,12 @@ class Shells:
         Send over *shell* what was posted and has no answer; return whether the connection stands.
         """
         try:
-            while self._owed:
-                # Before it is removed: an interrupt in between sends it twice, and not never.
-                shell.post(self._owed[-1])
-                self._owed.pop()
-        except IndexError:  # another thread has sent the last one
-            return True
+            for request in list(self._owed):
+                # Sent before it is removed: an interrupt in between sends it twice, and not never; as two
+                # threads may do.
+                shell.post(request)
+                with contextlib.suppress(ValueError):
+                    self._owed.remove(request)
         except (ClosedError, DroppedError):
             return False
         return True

@@ -289,3 +289,17 @@ def test_what_was_posted_is_sent_again(
     embedded.connect()
     agent.run("true")
     until(lambda: not (spool / job.id).exists())
+
+
+def test_a_control_shell_with_an_answer_too_many_is_not_used(agent: Agent) -> None:
+    """
+    Where something came that nobody requested, the next request gets another control shell.
+    """
+    shells = made(agent)
+    shells.call(Nop())
+    [kept] = shells._kept
+    kept._attachment.write(Nop().encode(99).decode("ascii"), bytes)
+    kept._attachment._wait(time.monotonic() + LIMIT)
+    shells.call(Nop())
+    assert shells._kept != [kept]
+    shells.close()
