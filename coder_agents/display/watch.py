@@ -21,7 +21,6 @@ from coder_agents.errors import CoderError
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams import MetadataStream, StreamOptions
 from coder_agents.streams.reconnect import without_frames
-from coder_agents.transport import ClosedError
 
 Items = list[WorkspaceAgentMetadata]
 OnItems = Callable[[Agent, Items], object]
@@ -87,8 +86,6 @@ class _Reader:
                 items = member.stream.poll(0)
                 if items is not None:
                     self.on_items(member.agent, items)
-        except ClosedError:  # another thread ended it
-            member.is_over = True
         except Exception as error:  # also one of the user's own on_reconnect
             member.close()
             if not self.stop.is_set():
@@ -140,7 +137,7 @@ class MetadataWatch:
 
     def drop(self, agent: Agent) -> None:
         """
-        Stop watching *agent*.
+        Stop watching *agent*, where it is watched.
         """
         member = self._members.pop(agent.id, None)
         if member is not None:

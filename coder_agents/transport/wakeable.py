@@ -103,8 +103,8 @@ class WakeableHTTP(HTTP):
 def _wait(interest: Interest | None) -> None:
     if interest is None:
         return
+    assert interest.fileno is not None  # a document always has its socket
     with selectors.DefaultSelector() as selector:
-        if interest.fileno is not None:
-            selector.register(interest.fileno, interest.events)
+        selector.register(interest.fileno, interest.events)
         left = interest.until - time.monotonic()
         selector.select(None if math.isinf(left) else max(0.0, left))

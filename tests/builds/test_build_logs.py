@@ -33,6 +33,7 @@ from coder_agents import (
 )
 from coder_agents.schema import ProvisionerJobLog, WorkspaceBuild, to_json
 from coder_agents.testing import BuildPlan, Deployment, EmbeddedBuild, EmbeddedWorkspace
+from coder_agents.transport import ClosedError
 
 from .conftest import OPTIONS, QUICK
 
@@ -116,7 +117,7 @@ def test_a_stream_brings_stored_lines_then_new_ones_and_ends_with_the_build(
         assert stream.stats.bytes > 0
         assert stream.poll(None) is None
     assert repr(stream) == (
-        f"<BuildLogStream of the log of build {build.id}, ended: the build has ended>"
+        f"<BuildLogStream of the log of build {build.id}, 6 items, ended: the build has ended>"
     )
 
 
@@ -468,6 +469,24 @@ def test_a_close_reaches_a_read_that_is_under_way(
     stream.close()
     assert reader.ended() is None
     assert stream.end is StreamEnd.CLOSED
+
+
+def test_a_feed_that_was_woken_takes_no_further_step(
+    build: EmbeddedBuild, deployment: Deployment, client: Client
+) -> None:
+    """
+    A close may come between two steps, also while no request is under way that it could end.
+    """
+    deployment.faults.add("html", route="build_logs_follow", status=403, times=None)
+    # The next read is an hour away, so that nothing else can end the step.
+    options = paced(OPTIONS, build_read=3600.0)
+    with client.follow_build_logs("dev", options=options) as stream:
+        assert str(next(stream)) == ALL[0]
+        engine: Any = stream._core.engine
+        assert engine.feed.step() is None
+        engine.feed.wake()
+        with pytest.raises(ClosedError):
+            engine.feed.step()
 
 
 def line(number: int, output: str = "x") -> str:

@@ -119,6 +119,17 @@ def test_an_interrupt_of_the_body_passes_through(agent: Agent) -> None:
     assert values(recorder)
 
 
+def test_ctrl_c_while_a_recording_in_the_background_connects_passes_through(
+    agent: Agent, deployment: Deployment
+) -> None:
+    """
+    There is nothing recorded to be returned, and no connection is left.
+    """
+    deployment.faults.add("silence", route="watch_metadata", at="request")
+    with pytest.raises(KeyboardInterrupt), signalled_when_waiting():
+        agent.record_metadata()
+
+
 def test_the_first_error_is_raised_where_the_recording_begins(client: Client) -> None:
     """
     An agent that is not there is reported as by its stream.

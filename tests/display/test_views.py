@@ -15,6 +15,7 @@ from driving import reached, signalled_when_waiting
 from coder_agents import Agent, Client, CoderError, NotFoundError, Reconnect, StreamOptions
 from coder_agents.display import LogsView, MetadataView, TopView, ViewEnd, agent_states, cells, live
 from coder_agents.display.canvas import Content, LineCanvas
+from coder_agents.display.top import TopContent
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .conftest import HOSTILE, item, unread_agent
@@ -136,6 +137,20 @@ def test_a_view_whose_stream_gives_up_raises_its_error(
     with pytest.raises(CoderError):
         agent.metadata_view(file=io.StringIO(), options=options)
     assert tries
+
+
+def test_a_view_continues_after_a_drop(
+    agent: Agent, embedded: EmbeddedAgent, deployment: Deployment
+) -> None:
+    """
+    The change comes over the next connection, and nobody has to give a function for reconnects.
+    """
+    fault = deployment.faults.add("reset", route="watch_metadata", after=1)
+    out = Pipe({"28%": lambda: embedded.set_metadata("cpu", "30%"), "30%": stop})
+    options = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.05))
+    view = agent.metadata_view(file=out, options=options)
+    assert view.end is ViewEnd.INTERRUPTED
+    assert fault.struck == 1
 
 
 @pytest.mark.parametrize("method", ["metadata_view", "logs_view"])
@@ -364,6 +379,26 @@ def test_top_refuses_what_are_no_agents(client: Client, agent: Agent) -> None:
     one: Any = agent
     with pytest.raises(TypeError, match=r"pass \[agent\]"):
         client.top(one)
+
+
+def test_top_ignores_what_comes_late_from_an_agent_that_is_gone(client: Client) -> None:
+    """
+    A thread may still have read a list or an error when the agent leaves the table.
+    """
+    content, gone = TopContent(), unread_agent(client)
+    content.set_items(gone, [item()])
+    content.set_failure(gone, ZeroDivisionError())
+    assert content.rows() == []
+
+
+def test_an_error_is_one_safe_line() -> None:
+    """
+    That of a refusal begins with the status.
+    """
+    refusal = NotFoundError("GET /x: 404", status_code=404, message="No\x1b[2J such agent.\n")
+    assert cells.error_text(refusal) == "404: No\\x1b[2J such agent."
+    assert cells.error_text(CoderError("cut off\x1b[2J")) == "cut off\\x1b[2J"
+    assert cells.error_text(CoderError("x" * 100_000), width=9) == "xxxxxxxx…"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ from coder_agents.schema import (
     validating,
     with_msgspec,
 )
-from coder_agents.schema.fields import Age, Int64, is_identifying, json_name
+from coder_agents.schema.fields import NO_AGE, Age, Int64, is_identifying, json_name
 
 SOME = UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
 CLASSES = [cls for name in schema.__all__ if attrs.has(cls := getattr(schema, name))]
@@ -310,6 +310,34 @@ def test_names_of_the_wire_and_of_python_may_differ() -> None:
 
     assert from_json(f'{{"agentID": "{SOME}"}}', cls).agent_id == SOME
     assert from_json(f'{{"agent_id": "{SOME}"}}', cls).agent_id == NIL_UUID
+
+
+@attrs.frozen
+class Holder:
+    """
+    A class that may hold an object and an age.
+    """
+
+    port: WorkspaceAgentListeningPort | None = None
+    age: Age = None
+
+
+@pytest.mark.parametrize(
+    ("text", "holder"),
+    [
+        ('{"port": {"port": 80}}', Holder(port=WorkspaceAgentListeningPort(port=80))),
+        ('{"port": null, "age": 7}', Holder(age=7)),
+        (f'{{"age": {NO_AGE}}}', Holder()),
+        ("{}", Holder()),
+    ],
+)
+def test_what_may_be_missing_is_of_its_class_or_none(text: str, holder: Holder) -> None:
+    """
+    An object is no structure, which only looks like it, and the age of what has none is None.
+    """
+    read = from_json(text, Holder)
+    assert read == holder
+    assert type(read.port) is type(holder.port)
 
 
 def test_fields_of_newer_releases_are_read() -> None:

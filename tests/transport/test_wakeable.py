@@ -21,6 +21,7 @@ from coder_agents import (
 )
 from coder_agents.testing import Deployment
 from coder_agents.transport import ClosedError, WakeableHTTP
+from coder_agents.transport.exchange import MAX_READS
 
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
 HALF = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
@@ -108,6 +109,24 @@ def test_a_broken_answer_is_an_error_without_the_token() -> None:
             client.me()
     assert TOKEN not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_an_answer_in_many_pieces_is_read_to_its_end() -> None:
+    """
+    One step reads a part of them only, and the next step does not wait for what has come already.
+    """
+    count = 3 * MAX_READS
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+
+    def answer(conversation: Conversation) -> None:
+        conversation.read_head()
+        conversation.send(head + b"1\r\n7\r\n" * count + b"0\r\n\r\n")
+        conversation.until_gone()
+
+    with serving(answer) as peer, Client(peer.url, TOKEN)._wakeable() as client:
+        assert client._http.call("GET", "/users/me") == b"7" * count
 
 
 def test_an_answer_that_does_not_come_is_an_error_in_time() -> None:
