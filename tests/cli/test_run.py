@@ -193,13 +193,17 @@ def test_a_command_that_is_lost_is_not_that_of_the_command(
 
 
 def test_a_reader_of_the_output_that_has_gone_ends_the_command(
-    environment: Path, monkeypatch: pytest.MonkeyPatch, no_jobs_left: None
+    environment: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    no_jobs_left: None,
 ) -> None:
     """
-    The code is that of SIGPIPE, not that of a command that could not be run, and the command is killed.
+    The code is that of SIGPIPE, nothing is reported, and the command is killed.
     """
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as out, monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", out)
         assert program.run(["run", "-n", "dev", "echo begun; sleep 60"]) == exits.READER_GONE
+    assert capfd.readouterr().err == ""
