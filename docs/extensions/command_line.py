@@ -114,10 +114,11 @@ def description(name: str) -> Iterator[str]:
     """
     Yield the lines that describe the command *name*.
     """
-    command = root.get_command(click.Context(root), name)
+    parent = click.Context(root, info_name=NAME, **root.context_settings)
+    command = root.get_command(parent, name)
     if command is None:
         raise ExtensionError(f"there is no command {name}")
-    context = click.Context(command, info_name=name, parent=click.Context(root, info_name=NAME))
+    context = click.Context(command, info_name=name, parent=parent)
     title = f"{NAME} {name}"
     yield from (title, "^" * len(title), "", ".. code-block:: text", "")
     yield from (f"   {' '.join(command.get_usage(context).split()[1:])}", "")

@@ -17,7 +17,7 @@ import pytest
 
 from coder_agents.cli import program
 from coder_agents.cli.names import _SECONDS, VARIABLE, _limit, complete
-from coder_agents.cli.root import root
+from coder_agents.cli.root import NAME, root
 from coder_agents.cli.settings import Settings
 from coder_agents.testing import Deployment
 
@@ -29,7 +29,8 @@ def context() -> click.Context:
     """
     The context in which a shell completes.
     """
-    return click.Context(root, obj=Settings())
+    # Not click.Context(root): click keeps the option for help of the first context that a command meets.
+    return root.make_context(NAME, [], obj=Settings(), resilient_parsing=True)
 
 
 def found(context: click.Context, typed: str, *, agents: bool = True) -> list[str]:
@@ -131,14 +132,14 @@ def test_hostile_names_do_not_reach_the_shell(
 
 
 def test_commands_are_completed_without_importing_them(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    context: click.Context, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """
     Commands and options that begin as typed are completed with their lines.
     """
-    context = click.Context(root, obj=Settings())
     assert [item.value for item in root.shell_complete(context, "li")] == ["list"]
     assert "--url" in [item.value for item in root.shell_complete(context, "--")]
+    assert "-h" in [item.value for item in root.shell_complete(context, "-")]
     monkeypatch.setenv(program.COMPLETE, "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "coder-agents st")
     monkeypatch.setenv("COMP_CWORD", "1")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coder_agents.cli import exits
-from coder_agents.cli.copying import AgentFiles, Entry
+from coder_agents.cli.copying import AgentFiles, Copy, Entry, LocalFiles
 from coder_agents.testing import Deployment
 
 from .conftest import Run
@@ -178,3 +178,32 @@ def test_what_is_neither_a_file_nor_a_folder_is_skipped(
     os.mkfifo(environment / "odd" / "pipe")
     ended = run("cp", "-r", "odd", "dev:odd")
     assert (ended.status, ended.err.count("skipped")) == (0, 1)
+
+
+def test_an_error_of_the_deployment_ends_the_command(
+    run: Callable[..., Run], environment: Path
+) -> None:
+    """
+    A deployment that cannot be reached is reported once, and not for each path that it concerns.
+    """
+    ended = run("--url", "http://127.0.0.1:1", "cp", "dev:x", "dev:y", ".")
+    assert ended.status == exits.FAILED
+    assert ended.err.count("\n") == 1
+    assert list(environment.iterdir()) == []
+
+
+def test_a_file_whose_mode_is_not_known_gets_that_of_a_new_file(
+    deployment: Deployment, home: Path, tmp_path: Path
+) -> None:
+    """
+    The mode 0 of such a file is not given to the copy, which nobody could read then.
+    """
+    (home / "modeless").write_bytes(DATA)
+    (tmp_path / "new").touch()
+    counts: list[int] = []
+    with deployment.client() as client:
+        copy = Copy(AgentFiles(client), LocalFiles(), str(tmp_path / "copy"))
+        copy.run(Entry(f"dev{home}/modeless", (), "file", len(DATA), 0), counts.append)
+    assert (tmp_path / "copy").read_bytes() == DATA
+    assert (tmp_path / "copy").stat().st_mode == (tmp_path / "new").stat().st_mode
+    assert sum(counts) == len(DATA)

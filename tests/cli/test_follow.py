@@ -8,19 +8,22 @@ import functools
 import io
 import json
 import sys
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from driving import InThread, reached
 from paced import paced
 
-from coder_agents import StreamOptions
+from coder_agents import Agent, MetadataStream, StreamOptions
 from coder_agents.cli import exits
 from coder_agents.cli.progress import waiting
 from coder_agents.cli.screen import Screen
 from coder_agents.cli.settings import Settings
+from coder_agents.cli.watching import show_states
 from coder_agents.schema import (
     ProvisionerJobLog,
     WorkspaceAgentContainer,
@@ -211,6 +214,105 @@ def test_metadata_of_several_agents_is_watched_together(
     assert len(lines) == len(set(lines))
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_watched_metadata_ends_with_its_streams(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    """
+    Several agents are polled in turn, with pauses, until the last stream has ended; the code is 0.
+    """
+    streams: list[MetadataStream] = []
+    watch, write, sleep = Agent.watch_metadata, Screen.line, time.sleep
+    lines: list[str] = []
+    pauses: list[float] = []
+
+    def watched(agent: Agent) -> MetadataStream:
+        streams.append(watch(agent))
+        return streams[-1]
+
+    def line(screen: Screen, text: str = "") -> None:
+        write(screen, text)
+        lines.append(text)
+
+    def pause(seconds: float) -> None:
+        sleep(seconds)
+        pauses.append(seconds)
+        if all(any(name in text for text in lines) for name in ("dev.main", "evil.gpu")):
+            for stream in streams:
+                stream.close()
+
+    monkeypatch.setattr(Agent, "watch_metadata", watched)
+    monkeypatch.setattr(Screen, "line", line)
+    # Not time.sleep itself, which the deployment's threads call, too.
+    monkeypatch.setattr("coder_agents.cli.commands.metadata.time", SimpleNamespace(sleep=pause))
+    ended = run("metadata", "dev", "evil", "-w", *options)
+    assert (ended.status, ended.err) == (0, "")
+    assert len(streams) == 2
+    assert ended.out.splitlines() == lines
+    assert len(lines) == len(set(lines))
+    assert pauses
+
+
+def test_watched_metadata_of_one_agent_ends_with_its_stream(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A single stream is waited for without pauses, and its end is the end of the command.
+    """
+    streams: list[MetadataStream] = []
+    watch, write = Agent.watch_metadata, Screen.line
+
+    def watched(agent: Agent) -> MetadataStream:
+        streams.append(watch(agent))
+        return streams[-1]
+
+    def line(screen: Screen, text: str = "") -> None:
+        write(screen, text)
+        streams[-1].close()
+
+    monkeypatch.setattr(Agent, "watch_metadata", watched)
+    monkeypatch.setattr(Screen, "line", line)
+    monkeypatch.setattr("coder_agents.cli.commands.metadata.time", None)  # no pause is made
+    ended = run("metadata", "dev", "-w")
+    assert (ended.status, ended.err) == (0, "")
+    assert [row[:2] for row in ended.rows] == [["dev.main", "load"]]
+
+
+def test_watched_metadata_that_breaks_off_is_an_error(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    What came before is printed, and the code is 1 where the deployment has no such agent any more.
+    """
+    deployment.faults.add("drop", route="watch_metadata", after=1)
+    deployment.faults.add("refuse", route="watch_metadata", status=404, headers=JSON, body=GONE)
+    ended = run("metadata", "dev", "-w", "--json")
+    assert (ended.status, ended.err.count("\n")) == (exits.FAILED, 1)
+    assert "status code 404" in ended.err
+    assert json.loads(ended.out.splitlines()[0])["value"] == "0.42"
+
+
+def test_states_that_end_stay_on_the_terminal(environment: Path) -> None:
+    """
+    Each state is drawn over the one before, and the last one is left there.
+    """
+    out = TerminalLike()
+    states = (text for text in ("first", "second"))
+    appended: list[object] = []
+
+    def append(before: str | None, after: str) -> None:
+        appended.append((before, after))
+
+    def draw(text: str, width: int) -> str:
+        return f"{text} of {width}"
+
+    show_states(Screen(out), states, draw=draw, append=append, in_place=True)
+    assert out.getvalue().index("first of 80") < out.getvalue().index("second of 80")
+    assert appended == []
+    with pytest.raises(StopIteration):
+        next(states)
+
+
 def yielding(states: list[Any]) -> Callable[..., Generator[Any, None, None]]:
     """
     Return a method that yields *states* in place of what a deployment reports.
@@ -282,6 +384,8 @@ def test_wait_prints_the_states(run: Callable[..., Run], shown: Callable[..., Ru
     ended = run("wait", "dev", "-l")
     assert ended.rows == [["dev.main", "connected", "ready"]]
     assert "Installing" in ended.err
+    quiet = run("wait", "dev", "--start")
+    assert (quiet.rows, quiet.err) == (ended.rows, "")
     on_terminal = shown("wait", "dev", "--log")
     assert "\x1b[32mdone" in on_terminal.err
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coder_agents.cli.log_lines import shortened
+from coder_agents.cli.log_lines import LogWriter, shortened
+from coder_agents.cli.screen import Screen
+from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.testing import Deployment
 
-from .conftest import HARMFUL, LONG, Run
+from .conftest import HARMFUL, LONG, Run, TerminalLike
 
 ESCAPE = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]")
 
@@ -88,6 +91,19 @@ def test_show_has_a_name_and_a_value_in_each_line(run: Callable[..., Run]) -> No
     assert facts["workspace"] == "tester/dev"
 
 
+def test_an_agent_that_was_found_by_its_id_has_no_facts_of_a_workspace(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    The deployment does not report the workspace of such an agent.
+    """
+    agent_id = str(deployment.agents[0].id)
+    by_id, by_name = (dict(run("show", ref).rows) for ref in (agent_id, "dev"))
+    assert by_id["id"] == by_name["id"] == agent_id
+    assert by_id["log"] == by_name["log"]
+    assert set(by_name) - set(by_id) >= {"workspace", "workspace status", "template", "build"}
+
+
 def test_show_startup_has_a_row_for_each_script(run: Callable[..., Run]) -> None:
     """
     A script has its stage, its conclusion and its exit code.
@@ -143,6 +159,19 @@ def test_a_log_on_a_terminal_has_colours_and_no_level(shown: Callable[..., Run])
     assert "[info]" in shown("logs", "dev", "--text").out
     several = shown("logs", "dev", "evil", "--grep", "Installing").out
     assert "dev.main" in several
+
+
+def test_a_line_without_a_time_and_a_source_is_its_output(
+    environment: Path, deployment: Deployment
+) -> None:
+    """
+    What is not known of a line leaves no gap before it.
+    """
+    out = TerminalLike()
+    with deployment.client() as client:
+        agent = client.agent("dev")
+        LogWriter(Screen(out), [agent]).write(agent, WorkspaceAgentLog(output="bare"))
+    assert out.getvalue() == "bare\n"
 
 
 def test_no_colour_is_shown_where_none_is_wanted(

@@ -5,6 +5,7 @@ The commands that run something on an agent, in this process.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from coder_agents import Client, CommandLostError
-from coder_agents.cli import exits
+from coder_agents.cli import exits, program
 from coder_agents.jobs.attached import attach
 from coder_agents.testing import Deployment
 
@@ -189,3 +190,20 @@ def test_a_command_that_is_lost_is_not_that_of_the_command(
         client.agent("dev").job(info.id).wait()
         client.agent("dev").job(info.id).remove()
     client.close()
+
+
+def test_a_reader_of_the_output_that_has_gone_ends_the_command(
+    environment: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    no_jobs_left: None,
+) -> None:
+    """
+    The code is that of SIGPIPE, nothing is reported, and the command is killed.
+    """
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as out, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", out)
+        assert program.run(["run", "-n", "dev", "echo begun; sleep 60"]) == exits.READER_GONE
+    assert capfd.readouterr().err == ""

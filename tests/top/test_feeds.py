@@ -82,6 +82,32 @@ def test_everything_about_an_agent_is_read(deployment: Deployment, client: Clien
     reached(lambda: deployment.connections.open == 0)
 
 
+def test_an_agent_that_is_not_connected_has_no_ports(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    Where it was connected when it was listed, the deployment says so; afterwards, it is not requested.
+    """
+    embedded = deployment.add_agent()
+    embedded.set_ports([port(3000)])
+    board = Board()
+    feeds = Feeds(client, OWN, board, QUICK)
+    feeds.list_first()
+    feeds._read_ports(only(board))
+    assert only(board).ports == (port(3000),)
+    embedded.disconnect()
+    assert only(board).is_connected
+    feeds._read_ports(only(board))
+    assert only(board).ports is None
+    assert only(board).problems == {}
+    feeds.list_first()
+    assert not only(board).is_connected
+    feeds._read_ports(only(board))
+    assert only(board).ports is None
+    assert [each.route for each in deployment.requests].count("listening_ports") == 2
+    assert feeds.close()
+
+
 def test_agents_come_and_go(deployment: Deployment, client: Client) -> None:
     """
     A new agent's log is followed, too, and no line is read twice for that.

@@ -23,7 +23,7 @@ from coder_agents.cli.top.main_screen import MainScreen
 from coder_agents.cli.top.pace import Pace
 from coder_agents.cli.top.selection import Selection
 from coder_agents.cli.top.session import dashboard
-from coder_agents.cli.top.table import widths
+from coder_agents.cli.top.table import AgentTable, widths
 from coder_agents.testing import Deployment, EmbeddedAgent, Metadata
 
 from .conftest import QUICK
@@ -311,6 +311,10 @@ def test_no_agents_are_no_empty_table(deployment: Deployment, client: Client) ->
         await pilot.press("enter", "l", "t", "down", "end", "home", "pageup")
         assert isinstance(app.screen, MainScreen)
         app.screen.table.action_open()
+        # An agent may vanish between the key and its message.
+        app.screen.table.post_message(AgentTable.Opened())
+        await pilot.pause()
+        assert isinstance(app.screen, MainScreen)
         add(deployment, "dev")
         await sees(pilot, app, "1 agent ", "line of dev")
 

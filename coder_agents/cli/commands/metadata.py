@@ -138,5 +138,5 @@ def _watched(agents: list[Agent]) -> Generator[Items, None, None]:
             if updates:
                 items = {**items, **updates}
                 yield items
-            elif wait == 0:
+            else:
                 time.sleep(_POLL)
