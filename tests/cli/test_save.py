@@ -5,6 +5,7 @@ The commands that write files.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,3 +76,39 @@ def test_metadata_is_recorded(run: Callable[..., Run], deployment: Deployment) -
     rows = Path("readings.csv").read_text().splitlines()[1:]
     assert {row.partition(",")[0] for row in rows} == {"dev.main", "evil.gpu"}
     assert ended.err == f"{len(rows)} readings written to readings.csv\n"
+
+
+@pytest.mark.parametrize("name", ["x.odd", "x.txt", "absent/x.csv", "x.parquet"])
+def test_a_file_that_cannot_be_written_is_an_error_before_a_recording(
+    run: Callable[..., Run],
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """
+    Nothing is requested for a path without a format or a folder, and for Parquet without pyarrow.
+    """
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    deployment.requests.clear()
+    ended = run("record", "dev", "-o", name, "-t", "1h")
+    assert ended.status == exits.FAILED
+    assert len(ended.err.splitlines()) == 1
+    assert ".tmp" not in ended.err
+    assert not deployment.requests
+
+
+def test_an_agent_that_fails_is_reported_after_a_recording(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    The readings of the other agents are written, and the exit code is that of a failure.
+    """
+    deployment.faults.add("refuse", route="watch_metadata", status=403, headers=JSON, body="{}")
+    ended = run("record", "dev", "evil", "-o", "readings.csv", "-t", "1")
+    assert ended.status == exits.FAILED
+    written, failed = ended.err.splitlines()
+    assert written.endswith("readings written to readings.csv")
+    assert "status code 403" in failed
+    assert (
+        len({row.partition(",")[0] for row in Path("readings.csv").read_text().splitlines()}) == 2
+    )
