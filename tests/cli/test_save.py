@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from coder_agents.cli import exits
-from coder_agents.cli.commands.export import KINDS
+from coder_agents.cli.commands.export import KINDS, OF_AGENTS
 from coder_agents.testing import Deployment
 
 from .conftest import Run
@@ -30,6 +30,19 @@ def test_each_kind_is_exported(run: Callable[..., Run], kind: str) -> None:
     rows = [json.loads(line) for line in Path("rows.jsonl").read_text().splitlines()]
     assert ended.err == f"{len(rows)} rows written to rows.jsonl\n"
     assert bool(rows) is (kind != "jobs")
+
+
+@pytest.mark.parametrize("kind", OF_AGENTS)
+def test_a_file_without_rows_has_the_names_of_the_columns(
+    run: Callable[..., Run], deployment: Deployment, kind: str
+) -> None:
+    """
+    An agent that has nothing to list gives the heading that other agents give.
+    """
+    deployment.add_agent(workspace=f"without-{kind}")
+    ended = run("export", kind, f"without-{kind}", "-o", "rows.csv")
+    assert ended.status == 0, ended.err
+    assert Path("rows.csv").read_text().startswith("agent,")
 
 
 def test_the_suffix_or_the_option_is_the_format(run: Callable[..., Run]) -> None:
