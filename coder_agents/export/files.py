@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
-from coder_agents.export.appending import append_rows
+from coder_agents.export.appending import append_rows, check_not_growing
 from coder_agents.export.chunks import KINDS, check, chunks_of_one_table, in_batches
 from coder_agents.export.columns import Chunk
 from coder_agents.export.formats import LINE_FORMATS, FormatName, LineFormat
@@ -86,6 +86,7 @@ def _opened(target: Target) -> Iterator[BinaryIO]:
         with path.open("wb") as file:
             yield file
         return
+    check_not_growing(path)  # the position would count bytes of another file
     with replaced(path, stale=position_path(path)) as file:
         yield file
     sync_folder(path.parent)
