@@ -81,7 +81,7 @@ def check_not_growing(path: Path) -> None:
     """
     Raise *BlockingIOError* where a program is appending to the file *path*.
     """
-    # A file that is not there grows in no program, and one that cannot be read or locked is not known to.
+    # A file that cannot be read or locked may be growing: then it is replaced, as nothing can be known.
     with contextlib.suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
         try:
             _lock(file, path)
@@ -92,14 +92,13 @@ def check_not_growing(path: Path) -> None:
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
-    if flock is None:  # pragma: no cover (Windows)
-        return
-    try:
-        flock(file, LOCK_EX | LOCK_NB)
-    except BlockingIOError as error:
-        raise BlockingIOError(
-            error.errno, "another program is appending to this file", str(path)
-        ) from None
+    if flock is not None:  # pragma: no branch (Windows)
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                error.errno, "another program is appending to this file", str(path)
+            ) from None
 
 
 def _begin(file: BinaryIO, target: Target, *, is_stream: bool) -> Position:
