@@ -39,6 +39,9 @@ html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
 
+# Quotes and dashes stay as they are, so that commands in a text can be copied.
+smartquotes = False
+
 # The copy button copies input: neither prompts, nor what an example prints.
 copybutton_selector = ":not(.highlight-none):not(.output) > div.highlight > pre"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

@@ -56,12 +56,14 @@ def one_line(error: BaseException) -> str:
 
 def _advice(error: BaseException) -> str:
     """
-    Return the command that helps, where the text of *error* names a method.
+    Return the command that helps, where the text of *error* names none.
     """
-    from coder_agents.errors import ConfigError, WorkspaceStoppedError
+    from coder_agents.errors import ConfigError, TransportError, WorkspaceStoppedError
 
     if isinstance(error, WorkspaceStoppedError):
         return f"; or run: {NAME} start WORKSPACE, or {NAME} wait --start"
+    if isinstance(error, TransportError):
+        return f"; {NAME} doctor checks the way to the deployment"
     return f"; {NAME} doctor checks all settings" if isinstance(error, ConfigError) else ""
 
 

@@ -73,14 +73,32 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
-        if flock is not None:  # pragma: no branch (Windows)
-            try:
-                flock(file, LOCK_EX | LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(
-                    error.errno, "another program is appending to this file", str(path)
-                ) from None
+        _lock(file, path)
         yield file
+
+
+def check_not_growing(path: Path) -> None:
+    """
+    Raise *BlockingIOError* where a program is appending to the file *path*.
+    """
+    # A file that cannot be read or locked may be growing: then it is replaced, as nothing can be known.
+    with contextlib.suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
+        try:
+            _lock(file, path)
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system without locks
+            return
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    if flock is not None:  # pragma: no branch (Windows)
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                error.errno, "another program is appending to this file", str(path)
+            ) from None
 
 
 def _begin(file: BinaryIO, target: Target, *, is_stream: bool) -> Position:

@@ -10,14 +10,14 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
-from coder_agents.export.appending import append_rows
-from coder_agents.export.chunks import check, chunks_of_one_table, in_batches
+from coder_agents.export.appending import append_rows, check_not_growing
+from coder_agents.export.chunks import KINDS, check, chunks_of_one_table, in_batches
 from coder_agents.export.columns import Chunk
 from coder_agents.export.formats import LINE_FORMATS, FormatName, LineFormat
-from coder_agents.export.parquet import write_parquet
+from coder_agents.export.parquet import parquet_library, write_parquet
 from coder_agents.export.paths import PathLike, Target, target_of
 from coder_agents.export.positions import position_path
-from coder_agents.export.replacing import replaced, sync_folder
+from coder_agents.export.replacing import check_replaceable, replaced, sync_folder
 
 
 def write(
@@ -50,6 +50,20 @@ def write(
     return _replace(chunks_of_one_table(objects, in_batches), target)
 
 
+def check_file(path: PathLike, of: type, *, format: FormatName | None = None) -> None:
+    """
+    Raise what `write` would raise for *path* and rows of the class *of*, before they are collected.
+
+    The file is not touched. Raises *ValueError*, *ImportError* and *OSError* as `write`.
+    """
+    target = target_of(path, format)
+    _check_format(Chunk(KINDS[of], ()), target)
+    if target.format == "parquet":
+        parquet_library()
+    if target.path.is_file() or not target.path.exists():
+        check_replaceable(target.path)
+
+
 def _replace(chunks: Iterator[Chunk], target: Target) -> int:
     # What is wrong with the first object is raised before the file is touched.
     first = list(itertools.islice(chunks, 1))
@@ -72,6 +86,7 @@ def _opened(target: Target) -> Iterator[BinaryIO]:
         with path.open("wb") as file:
             yield file
         return
+    check_not_growing(path)  # the position would count bytes of another file
     with replaced(path, stale=position_path(path)) as file:
         yield file
     sync_folder(path.parent)

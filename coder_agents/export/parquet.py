@@ -16,14 +16,24 @@ from coder_agents.export.optional import needed
 _GROUP = 100_000  # rows that are held in memory, and written together
 
 
+def parquet_library() -> Any:
+    """
+    Return the module ``pyarrow.parquet``.
+
+    Raises *ImportError* where pyarrow is not installed.
+    """
+    with needed("a Parquet file"):
+        from pyarrow import parquet
+    return parquet
+
+
 def write_parquet(chunks: Iterable[Chunk], file: BinaryIO) -> int:
     """
     Write the rows of *chunks*, of one table, to *file*; return how many rows there are.
 
     Raises *ImportError* where pyarrow is not installed.
     """
-    with needed("a Parquet file"):
-        from pyarrow import parquet
+    parquet = parquet_library()
     remaining = iter(chunks)
     first = list(itertools.islice(remaining, 1))
     table = first[0].kind.table if first else NO_TABLE

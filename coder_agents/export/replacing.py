@@ -24,10 +24,9 @@ def replaced(path: Path, *, stale: Path | None = None) -> Iterator[BinaryIO]:
 
     Raises *OSError* where the file cannot be written.
     """
-    # A short name: the file's own name may have the maximal length.
-    temporary = path.with_name(f".{secrets.token_hex(6)}.tmp")
+    temporary = _beside(path)
     try:
-        with temporary.open("xb") as file:
+        with _created(temporary, path) as file:
             with contextlib.suppress(FileNotFoundError):
                 os.chmod(temporary, path.stat().st_mode & 0o7777)
             yield file
@@ -38,6 +37,28 @@ def replaced(path: Path, *, stale: Path | None = None) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+def check_replaceable(path: Path) -> None:
+    """
+    Raise *OSError* where the folder of *path* takes no new file; *path* itself is not touched.
+    """
+    temporary = _beside(path)
+    _created(temporary, path).close()
+    temporary.unlink()
+
+
+def _beside(path: Path) -> Path:
+    # A short name: the file's own name may have the maximal length.
+    return path.with_name(f".{secrets.token_hex(6)}.tmp")
+
+
+def _created(temporary: Path, path: Path) -> BinaryIO:
+    try:
+        return temporary.open("xb")
+    except OSError as error:
+        error.filename = str(path)  # the name that a person knows
         raise
 
 

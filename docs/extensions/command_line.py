@@ -8,6 +8,7 @@ The page of the command line, from the commands themselves.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import os
 import re
@@ -122,7 +123,7 @@ def description(name: str) -> Iterator[str]:
     title = f"{NAME} {name}"
     yield from (title, "^" * len(title), "", ".. code-block:: text", "")
     yield from (f"   {' '.join(command.get_usage(context).split()[1:])}", "")
-    for paragraph in (command.help or "").strip().split("\n\n"):
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         yield from described(paragraph)
     for option in command.params:
         if isinstance(option, click.Option) and not option.hidden:

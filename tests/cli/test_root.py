@@ -336,3 +336,15 @@ def test_the_demo_is_run(run: Callable[..., Run]) -> None:
     ended = run("demo", "nothing", "--seconds", "0")
     assert ended.status == exits.FAILED
     assert "no workspace nothing" in ended.err
+
+
+def test_an_unreachable_deployment_leads_to_the_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    The error of the system alone names no remedy, so the line names the command that finds it.
+    """
+    report_failure(TransportError("GET http://x: refused"))
+    err = capsys.readouterr().err
+    assert (
+        err
+        == "coder-agents: GET http://x: refused; coder-agents doctor checks the way to the deployment\n"
+    )

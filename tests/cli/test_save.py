@@ -5,13 +5,14 @@ The commands that write files.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from coder_agents.cli import exits
-from coder_agents.cli.commands.export import KINDS
+from coder_agents.cli.commands.export import KINDS, OF_AGENTS
 from coder_agents.testing import Deployment
 
 from .conftest import Run
@@ -29,6 +30,19 @@ def test_each_kind_is_exported(run: Callable[..., Run], kind: str) -> None:
     rows = [json.loads(line) for line in Path("rows.jsonl").read_text().splitlines()]
     assert ended.err == f"{len(rows)} rows written to rows.jsonl\n"
     assert bool(rows) is (kind != "jobs")
+
+
+@pytest.mark.parametrize("kind", OF_AGENTS)
+def test_a_file_without_rows_has_the_names_of_the_columns(
+    run: Callable[..., Run], deployment: Deployment, kind: str
+) -> None:
+    """
+    An agent that has nothing to list gives the heading that other agents give.
+    """
+    deployment.add_agent(workspace=f"without-{kind}")
+    ended = run("export", kind, f"without-{kind}", "-o", "rows.csv")
+    assert ended.status == 0, ended.err
+    assert Path("rows.csv").read_text().startswith("agent,")
 
 
 def test_the_suffix_or_the_option_is_the_format(run: Callable[..., Run]) -> None:
@@ -75,3 +89,39 @@ def test_metadata_is_recorded(run: Callable[..., Run], deployment: Deployment) -
     rows = Path("readings.csv").read_text().splitlines()[1:]
     assert {row.partition(",")[0] for row in rows} == {"dev.main", "evil.gpu"}
     assert ended.err == f"{len(rows)} readings written to readings.csv\n"
+
+
+@pytest.mark.parametrize("name", ["x.odd", "x.txt", "absent/x.csv", "x.parquet"])
+def test_a_file_that_cannot_be_written_is_an_error_before_a_recording(
+    run: Callable[..., Run],
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """
+    Nothing is requested for a path without a format or a folder, and for Parquet without pyarrow.
+    """
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    deployment.requests.clear()
+    ended = run("record", "dev", "-o", name, "-t", "1h")
+    assert ended.status == exits.FAILED
+    assert len(ended.err.splitlines()) == 1
+    assert ".tmp" not in ended.err
+    assert not deployment.requests
+
+
+def test_an_agent_that_fails_is_reported_after_a_recording(
+    run: Callable[..., Run], deployment: Deployment
+) -> None:
+    """
+    The readings of the other agents are written, and the exit code is that of a failure.
+    """
+    deployment.faults.add("refuse", route="watch_metadata", status=403, headers=JSON, body="{}")
+    ended = run("record", "dev", "evil", "-o", "readings.csv", "-t", "1")
+    assert ended.status == exits.FAILED
+    written, failed = ended.err.splitlines()
+    assert written.endswith("readings written to readings.csv")
+    assert "status code 403" in failed
+    assert (
+        len({row.partition(",")[0] for row in Path("readings.csv").read_text().splitlines()}) == 2
+    )

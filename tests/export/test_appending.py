@@ -414,6 +414,24 @@ def test_two_programs_do_not_append_to_one_file(
     assert outputs(path) == LINES
 
 
+def test_a_file_that_grows_is_not_replaced(
+    append: Callable[..., int], agent: Agent, path: Path
+) -> None:
+    """
+    Else the position would count bytes of a file that is gone, and the next call would cut the new one.
+    """
+    pytest.importorskip("fcntl")
+
+    def logs() -> Iterator[WorkspaceAgentLog]:
+        with pytest.raises(BlockingIOError, match="another program is appending to this file"):
+            export.write(agent.logs(), path)
+        yield from agent.logs()
+
+    assert export.write(logs(), path, append=True) == 3
+    assert outputs(path) == LINES
+    assert export.write(agent.logs(), path) == 3
+
+
 def test_the_position_is_a_document_for_people_too(
     append: Callable[..., int], agent: Agent, path: Path
 ) -> None:

@@ -4,7 +4,7 @@ The command ``export``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,14 +15,31 @@ from coder_agents.cli.settings import Settings, agents_of
 
 if TYPE_CHECKING:
     from coder_agents import Agent, Client
+    from coder_agents.schema import WorkspaceAgentContainer, WorkspaceAgentDevcontainer
 
 FORMATS = ("text", "jsonl", "csv", "parquet")
+
+
+# A list that knows the class of its items, so that a file without rows has the names of the columns.
+def _containers(agent: Agent) -> Sequence[WorkspaceAgentContainer]:
+    from coder_agents.representation import ResultList
+    from coder_agents.schema import WorkspaceAgentContainer
+
+    return ResultList(agent.containers().containers, of=WorkspaceAgentContainer)
+
+
+def _devcontainers(agent: Agent) -> Sequence[WorkspaceAgentDevcontainer]:
+    from coder_agents.representation import ResultList
+    from coder_agents.schema import WorkspaceAgentDevcontainer
+
+    return ResultList(agent.containers().devcontainers, of=WorkspaceAgentDevcontainer)
+
 
 OF_AGENTS: Mapping[str, Callable[[Agent], Any]] = {
     "logs": lambda agent: agent.logs(),
     "ports": lambda agent: agent.listening_ports(),
-    "containers": lambda agent: list(agent.containers().containers),
-    "devcontainers": lambda agent: list(agent.containers().devcontainers),
+    "containers": _containers,
+    "devcontainers": _devcontainers,
     "jobs": lambda agent: agent.jobs(),
     "startup": lambda agent: [agent.startup_report()],
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coder_agents.cli import exits
 from coder_agents.cli.arguments import DURATION, agents_argument
 from coder_agents.cli.commands.export import FORMATS
 from coder_agents.cli.root import command, settings_of
@@ -15,7 +16,6 @@ from coder_agents.cli.settings import Settings, agents_of
 
 if TYPE_CHECKING:
     from coder_agents import Agent
-    from coder_agents.schema import WorkspaceAgentMetadata
 
 
 @command("record")
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @settings_of
 def record_command(
     settings: Settings, refs: tuple[str, ...], path: str, format_: Any, seconds: float
-) -> None:
+) -> int:
     """
     Record the metadata of agents into a file.
 
@@ -54,8 +54,13 @@ def record_command(
     it. Ctrl-C ends the recording, and what was recorded until then is written.
     """
     from coder_agents import export
+    from coder_agents.cli.failures import one_line, report
     from coder_agents.cli.progress import waiting
+    from coder_agents.export.files import check_file
+    from coder_agents.schema import WorkspaceAgentMetadata
 
+    # An hour of readings must not meet a file that cannot be written.
+    check_file(path, WorkspaceAgentMetadata, format=format_)
     client = settings.client()
     agents = agents_of(client, refs)
     with waiting(f"recording for {seconds:g} s; Ctrl-C ends it"):
@@ -65,3 +70,6 @@ def record_command(
         readings[each.agent].append(each.metadata)
     count = export.write(readings, path, format=format_)
     click.echo(f"{count} readings written to {path}", err=True)
+    for agent, error in recorder.failures.items():
+        report(f"{agent.label}: {one_line(error)}")
+    return exits.FAILED if recorder.failures else exits.DONE
