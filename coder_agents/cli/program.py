@@ -28,6 +28,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """
     Run the command line *arguments*, and end the process with its exit code.
     """
+    _open_closed_streams()
     _end_in_order()
     if instruction := os.environ.get(COMPLETE):
         from click.shell_completion import shell_complete
@@ -87,6 +88,23 @@ def _discard_output() -> None:
     except (OSError, ValueError) as error:  # pragma: no cover (standard output has no number)
         if getattr(error, "errno", None) == errno.EMFILE:
             raise
+
+
+def _open_closed_streams() -> None:
+    """
+    Open the standard streams that the shell has closed, such as by ``<&-``, on the null device.
+
+    Their numbers would else go to sockets, and what is read or written there to the deployment.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+        stream = os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False)
+        setattr(sys, name, stream)
 
 
 def _end_in_order() -> None:

@@ -295,3 +295,14 @@ def test_help_imports_little() -> None:
         f" program.run(['--help']); sys.exit(bool({heavy!r} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_closed_streams_do_not_become_sockets(variables: Mapping[str, str]) -> None:
+    """
+    A command has no input where standard input is closed, and its output goes nowhere without one.
+    """
+    command = " ".join([*PROGRAM, "run", "dev", "--", "cat", "<&-", ">&-"])
+    done = subprocess.run(
+        ["sh", "-c", command], check=False, capture_output=True, env=variables, timeout=SECONDS
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
