@@ -261,7 +261,7 @@ class ControlShell:
                 if not self._posted:
                     return False
                 self._feed(data)
-        except (ControlShellError, DroppedError):
+        except (ClosedError, ControlShellError, DroppedError):
             return False
         return not self._is_closed
 

@@ -21,6 +21,7 @@ from matplotlib import pyplot
 
 from coder_agents import Client, WorkspaceNotFoundError
 from coder_agents.display import StepKind, StepStatus, Timeline, TimelineStep
+from coder_agents.display.timeline import _drawn_bar
 from coder_agents.display.timeline_steps import steps_of
 from coder_agents.schema import (
     ProvisionerJob,
@@ -511,3 +512,10 @@ def test_bars_of_a_notebook_keep_their_place_in_a_narrow_table(recording: Record
     markup = timeline(*steps)._repr_html_()
     assert not set("█░▏") & set(markup)
     assert "margin-left:0.0%;width:" in markup
+
+
+def test_a_step_without_a_bar_has_an_empty_cell() -> None:
+    """
+    A bar of no length is not drawn.
+    """
+    assert str(_drawn_bar("   ")) == ""

@@ -5,6 +5,7 @@ Files that streams are appended to, and the position beside them.
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import json
 import threading
@@ -513,3 +514,21 @@ def test_rows_before_an_error_are_in_the_file(error: type[BaseException], path: 
     with pytest.raises(error):
         export.write(ports(), path, append=True)
     assert len(path.read_bytes().splitlines()) == 3
+
+
+def test_a_file_system_without_locks_lets_a_file_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Where no lock can be had, nothing is known of other programs, and the file is replaced.
+    """
+
+    def refused(*args: object) -> None:
+        raise OSError(errno.ENOTSUP, "no locks here")
+
+    monkeypatch.setattr("coder_agents.export.appending.flock", refused)
+    path = tmp_path / "ports.csv"
+    path.write_text("old\n")
+    port = WorkspaceAgentListeningPort(process_name="", network="tcp", port=1)
+    assert export.write([port], path) == 1
+    assert "old" not in path.read_text()

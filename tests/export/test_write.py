@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from coder_agents import Agent, AgentLog, Client, export
+from coder_agents.export.files import check_file
 from coder_agents.schema import (
     LogLevel,
     ProvisionerJobLog,
@@ -313,3 +314,12 @@ def test_the_token_is_in_no_row(
     for number, thing in enumerate(things):
         export.write(thing, tmp_path / f"{number}.jsonl")
         assert deployment.token not in (tmp_path / f"{number}.jsonl").read_text()
+
+
+def test_a_file_is_checked_before_its_rows_are_collected(tmp_path: Path) -> None:
+    """
+    A device is not replaced, and needs no check; a folder that is missing is an error.
+    """
+    check_file("/dev/null", WorkspaceAgentListeningPort, format="csv")
+    with pytest.raises(FileNotFoundError):
+        check_file(tmp_path / "missing" / "ports.csv", WorkspaceAgentListeningPort)

@@ -15,7 +15,7 @@ import pytest
 from coder_agents import Agent
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.requests import Nop, Remove
-from coder_agents.jobs.shell import LateError, Place, Waits
+from coder_agents.jobs.shell import ControlShell, LateError, Place, Waits
 from coder_agents.jobs.shells import Shells, UnreachableError
 from coder_agents.schema import WorkspaceAgentContainer
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -293,13 +293,47 @@ def test_what_was_posted_is_sent_again(
 
 def test_a_control_shell_with_an_answer_too_many_is_not_used(agent: Agent) -> None:
     """
-    Where something came that nobody requested, the next request gets another control shell.
+    Where something came that nobody requested, the control shell is no longer usable.
     """
     shells = made(agent)
     shells.call(Nop())
     [kept] = shells._kept
     kept._attachment.write(Nop().encode(99).decode("ascii"), bytes)
-    kept._attachment._wait(time.monotonic() + LIMIT)
+    until(lambda: not kept.is_usable)
+    shells.close()
+
+
+def test_a_control_shell_that_was_woken_is_not_used(agent: Agent) -> None:
+    """
+    Whoever had it before was woken just when the request was over: that ends no other request.
+    """
+    shells = made(agent)
     shells.call(Nop())
-    assert shells._kept != [kept]
+    [kept] = shells._kept
+    kept.wake()
+    shells.post(Remove("j"))
+    assert shells._kept == []
+    shells.call(Nop())
+    assert shells._kept[0].unanswered == [Remove("j")]
+    shells.close()
+
+
+def test_a_connection_that_breaks_with_what_is_posted_costs_nothing(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The control shell is not kept, and the request is sent over the next one.
+    """
+
+    def broken(shell: ControlShell, request: object) -> None:
+        raise DroppedError("broken")
+
+    shells = made(agent)
+    shells.call(Nop())
+    with monkeypatch.context() as patched:
+        patched.setattr(ControlShell, "post", broken)
+        shells.post(Remove("j"))
+    assert shells._kept == []
+    shells.call(Nop())
+    assert shells._kept[0].unanswered == [Remove("j")]
     shells.close()
