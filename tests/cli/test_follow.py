@@ -161,7 +161,7 @@ def test_states_are_watched_until_ctrl_c(
     run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, arguments: list[str], cells: list[str]
 ) -> None:
     """
-    In a pipe, the first rows are what is there; the code after Ctrl-C is 130.
+    In a pipe, the first rows are the current state; the code after Ctrl-C is 130.
     """
     monkeypatch.setattr("coder_agents.cli.screen.Screen", Interrupting)
     ended = run(*arguments, "--watch")

@@ -77,7 +77,7 @@ class Selection:
             except FindingError as error:
                 missing.append(error)
             except NotFoundError as error:
-                if not error.by_deployment:  # the 404 of a proxy says nothing about the agent
+                if not error.by_deployment:  # the 404 of a proxy is no answer about the agent
                     raise
                 missing.append(error)
             else:
