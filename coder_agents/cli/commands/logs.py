@@ -13,6 +13,7 @@ import click
 
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import MOMENT, agents_argument, json_option
+from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings, agents_of
 
@@ -97,7 +98,8 @@ def logs_command(
         batches = _followed_alone(agents[0], filters, across_builds)
     else:
         batches = _followed(client, agents, filters, failed)
-    with contextlib.closing(batches):  # an error, such as a reader that has gone, closes the stream
+    # An error, such as a reader that has gone, closes the stream.
+    with contextlib.closing(batches), ending_without_reader():
         _write(agents, batches, as_json=as_json, as_text=as_text)
     return exits.FAILED if failed.count else exits.DONE
 
