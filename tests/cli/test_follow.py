@@ -10,13 +10,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driving import InThread, reached
 from paced import paced
 
 from coder_agents import StreamOptions
-from coder_agents.cli import exits
+from coder_agents.cli import exits, failures
 from coder_agents.cli.progress import waiting
 from coder_agents.cli.settings import Settings
 from coder_agents.schema import (
@@ -82,6 +83,34 @@ def test_an_agent_whose_log_fails_does_not_stop_the_others(
     assert "status code 403" in ended.err
     assert ended.err.count("\n") == 1
     assert ended.out
+
+
+def test_a_log_that_ends_is_reported_while_others_continue(
+    run: Callable[..., Run], deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    One line names the agent that was deleted, at once, and the other log is still followed.
+    """
+    kept, gone = (deployment.add_agent(workspace=name) for name in ("log-kept", "log-gone"))
+    for agent in (kept, gone):
+        agent.push_logs([f"first of {agent.build.workspace.name}"])
+
+    place: dict[str, Any] = {"route": "logs_follow", "containing": str(gone.id)}
+    deployment.faults.add("close", after=1, **place)
+    deployment.faults.add("refuse", status=404, headers=JSON, body=GONE, **place)
+    write = failures.report
+
+    def then_stop(text: str) -> None:
+        write(text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(failures, "report", then_stop)
+    ended = run("logs", "-f", "log-kept", "log-gone")
+    assert ended.status == exits.INTERRUPTED
+    assert ended.err == (
+        "coder-agents: log-gone.main: the log has ended: the deployment no longer has the agent\n"
+    )
+    assert {line.split()[-1] for line in ended.out.splitlines()} == {"log-kept", "log-gone"}
 
 
 def test_the_only_log_that_fails_is_an_error(

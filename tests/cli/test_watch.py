@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 import pytest
-from driving import InThread, reached
+from driving import LIMIT, InThread, reached
 
 from coder_agents import Agent, MetadataStream, Reconnect, StreamOptions
 from coder_agents.cli import exits
@@ -53,9 +53,10 @@ def at_line(monkeypatch: pytest.MonkeyPatch, react: Callable[[list[str]], object
 
 def reconnecting(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """
-    Let all streams connect again after about *seconds*.
+    Let all streams connect again after *seconds*; one that never can ends a test that fails.
     """
-    options = StreamOptions(reconnect=Reconnect(initial=seconds, maximum=seconds, jitter=0))
+    policy = Reconnect(initial=seconds, maximum=seconds, jitter=0, give_up_after=LIMIT)
+    options = StreamOptions(reconnect=policy)
     client = functools.partialmethod(Settings.client, stream_options=options)
     monkeypatch.setattr(Settings, "client", client)
 
