@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("jsonl", "csv", "parquet")
 
-_INTERVAL = 1.0  # seconds between two writes: more are lost only where the program is killed
+_INTERVAL = 1.0  # seconds between two writes: what a program that is killed has not written yet
 
 
 @command("record")
