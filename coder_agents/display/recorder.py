@@ -4,6 +4,7 @@ The recorder of metadata.
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 import time
@@ -76,14 +77,15 @@ class Recording:
         """
         return next(iter(self.failures.values()))[1] if self._failed.is_set() else None
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> bool:
         """
-        Wait for *seconds*, or until the streams of all agents have failed.
+        Wait for *seconds*, or until the streams of all agents have failed; return whether they have.
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             if self._failed.wait(min(left, _MAX_WAIT)):
-                return
+                break
+        return self._failed.is_set()
 
 
 class MetadataRecorder:
@@ -113,6 +115,16 @@ class MetadataRecorder:
         The errors with which the streams of agents have ended, by agent.
         """
         return ByAgent(list(self._recording.failures.values()))
+
+    def wait(self, seconds: float | None) -> bool:
+        """
+        Wait for *seconds*, None for no limit; return False, earlier, where the streams of all agents
+        have failed.
+
+        Raises *TypeError* or *ValueError* for impossible *seconds*.
+        """
+        limit = seconds_or_none("seconds", seconds)
+        return not self._recording.wait(math.inf if limit is None else limit)
 
     def close(self) -> None:
         """

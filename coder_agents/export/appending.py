@@ -53,7 +53,7 @@ def append_rows(objects: Any, target: Target) -> int:
         raise ValueError(
             "a Parquet file cannot grow: append to .jsonl, and write the Parquet file from it"
         )
-    with _opened(target.path) as file:
+    with opened_alone(target.path) as file:
         if isinstance(objects, LogStream | BuildLogStream | MergedLogStream):
             position = _begin(file, target, is_stream=True)
             steps = _of_stream(objects, lambda *line: not position.covers(*line))
@@ -67,9 +67,11 @@ def append_rows(objects: Any, target: Target) -> int:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened_alone(path: Path) -> Iterator[BinaryIO]:
     """
     Open the file *path*, which this process alone appends to.
+
+    Raises *BlockingIOError* where another program appends to it.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
@@ -262,8 +264,8 @@ def _of_objects(objects: Any) -> Iterator[Step]:
             if time.monotonic() - committed >= _INTERVAL:
                 yield pending, {}
                 pending, committed = [], time.monotonic()
-    except (Exception, KeyboardInterrupt):
-        # No stream yields these rows again.
+    except (Exception, KeyboardInterrupt, SystemExit):
+        # No stream yields these rows again. A program that handles SIGTERM ends by SystemExit.
         yield pending, {}
         raise
     yield pending, {}

@@ -47,7 +47,7 @@ def write(
     check(objects)
     if append:
         return append_rows(objects, target)
-    return _replace(chunks_of_one_table(objects, in_batches), target)
+    return replace_rows(chunks_of_one_table(objects, in_batches), target)
 
 
 def check_file(path: PathLike, of: type, *, format: FormatName | None = None) -> None:
@@ -64,7 +64,12 @@ def check_file(path: PathLike, of: type, *, format: FormatName | None = None) ->
         check_replaceable(target.path)
 
 
-def _replace(chunks: Iterator[Chunk], target: Target) -> int:
+def replace_rows(chunks: Iterator[Chunk], target: Target) -> int:
+    """
+    Write the rows of *chunks* to the file *target*, in one step; return how many there are.
+
+    Raises what `write` raises.
+    """
     # What is wrong with the first object is raised before the file is touched.
     first = list(itertools.islice(chunks, 1))
     for chunk in first:

@@ -5,7 +5,6 @@ The program as a process: in a pipe, in a terminal, with signals.
 from __future__ import annotations
 
 import functools
-import os
 import signal
 import subprocess
 import sys
@@ -20,23 +19,6 @@ from .processes import PROGRAM, SECONDS, Ended, in_terminal, interrupted, piped
 
 Runs = Callable[[str], Ended]
 DATA = bytes(range(256)) * 1_000
-
-
-@pytest.fixture(scope="module")
-def variables(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """
-    The environment of the processes.
-    """
-    dropped = ("CODER_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return kept | {
-        "CODER_URL": deployment.url,
-        "CODER_SESSION_TOKEN": deployment.token,
-        "CODER_CONFIG_DIR": str(tmp_path_factory.mktemp("config")),
-        "TERM": "xterm-256color",
-        "PYTHONUTF8": "1",
-        "COVERAGE_PROCESS_START": "",
-    }
 
 
 @pytest.fixture(scope="module")

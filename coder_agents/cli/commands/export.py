@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coder_agents.cli.arguments import AGENT
+from coder_agents.cli.arguments import AGENT, file_options
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings, agents_of
 
@@ -53,18 +53,7 @@ KINDS = (*OF_AGENTS, "metadata", "agents", "workspaces")
 @command("export")
 @click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
 @click.argument("refs", metavar="[AGENT]...", type=AGENT, nargs=-1)
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    metavar="FILE",
-    required=True,
-    type=click.Path(dir_okay=False),
-    help="The file; its suffix is the format, and .gz compresses it.",
-)
-@click.option(
-    "--format", "format_", type=click.Choice(FORMATS), help="The format, whatever the suffix is."
-)
+@file_options(FORMATS)
 @click.option(
     "-a", "--append", is_flag=True, help="For logs: follow them into the file, and resume from it."
 )

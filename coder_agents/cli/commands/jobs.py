@@ -10,6 +10,7 @@ import click
 
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import agent_argument, json_option
+from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
@@ -108,7 +109,7 @@ def _write_output(job: Job) -> int:
     import sys
 
     streams = {"stdout": sys.stdout, "stderr": sys.stderr}
-    with job.output() as outputs:
+    with ending_without_reader(), job.output() as outputs:
         for each in outputs:
             stream = streams[each.name].buffer
             stream.write(each.data)

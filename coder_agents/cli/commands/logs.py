@@ -5,7 +5,7 @@ The command ``logs``.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,15 @@ import click
 
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import MOMENT, agents_argument, json_option
+from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings, agents_of
 
 if TYPE_CHECKING:
-    from coder_agents import Agent, AgentLog, Client, CoderError
+    from coder_agents import Agent, AgentLog, Client, CoderError, MergedLogStream
+
+_POLL = 1.0  # seconds between two reads of which logs have ended
+_MAX_LINES = 1_000  # that are written together
 
 LEVELS = ("trace", "debug", "info", "warn", "error")
 
@@ -97,7 +101,8 @@ def logs_command(
         batches = _followed_alone(agents[0], filters, across_builds)
     else:
         batches = _followed(client, agents, filters, failed)
-    with contextlib.closing(batches):  # an error, such as a reader that has gone, closes the stream
+    # An error, such as a reader that has gone, closes the stream.
+    with contextlib.closing(batches), ending_without_reader():
         _write(agents, batches, as_json=as_json, as_text=as_text)
     return exits.FAILED if failed.count else exits.DONE
 
@@ -149,10 +154,40 @@ def _followed(
     client: Client, agents: list[Agent], filters: dict[str, Any], failed: _Failures
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
-    Yield the lines of *agents* as they arrive.
+    Yield the lines of *agents* as they arrive, and report whose log ends while others continue.
     """
     with client.follow_logs(agents, on_failure=failed.add, **filters) as stream:
-        yield from stream.batches()
+        reported: set[Agent] = set()
+        while stream.end is None:
+            yield from _arrived(stream)
+            _report_ends(stream, agents, reported)
+
+
+def _arrived(stream: MergedLogStream[Agent]) -> Iterator[list[AgentLog[Agent]]]:
+    """
+    Yield the lines that have arrived within some time, together; also where the stream fails after them.
+    """
+    lines: list[AgentLog[Agent]] = []
+    try:
+        line = stream.poll(_POLL)
+        while line is not None:
+            lines.append(line)
+            line = stream.poll(0) if len(lines) < _MAX_LINES else None
+    finally:
+        if lines:
+            yield lines
+
+
+def _report_ends(stream: MergedLogStream[Agent], agents: list[Agent], reported: set[Agent]) -> None:
+    from coder_agents.cli.failures import report
+
+    ends = stream.ends
+    if len(ends) == len(agents):
+        return
+    for agent, end in ends.items():
+        if agent not in reported and agent not in stream.failures:
+            report(f"{agent.label}: the log has ended: {end}")
+        reported.add(agent)
 
 
 def _followed_alone(
