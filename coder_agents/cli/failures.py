@@ -45,23 +45,25 @@ def report(text: str) -> None:
 
 def one_line(error: BaseException) -> str:
     """
-    Return the text of *error* as one line.
+    Return the text of *error* as one line, with the advice for a shell.
     """
     if isinstance(error, OSError) and error.strerror and not isinstance(error, CoderError):
         place = f"{error.filename}: " if error.filename is not None else ""
         return f"{place}{error.strerror}"
-    parts = (part.strip() for part in str(error).splitlines())
+    from coder_agents.cli.advice import in_shell
+
+    parts = (part.strip() for part in in_shell(str(error)).splitlines())
     return "; ".join(part for part in parts if part) or type(error).__name__
 
 
 def _advice(error: BaseException) -> str:
     """
-    Return the command that helps, where the text of *error* names none.
+    Return the command that finds the reason of *error*, where its text cannot name it.
     """
-    from coder_agents.errors import ConfigError, TransportError, WorkspaceStoppedError
+    from coder_agents.errors import AuthenticationError, ConfigError, TransportError
 
-    if isinstance(error, WorkspaceStoppedError):
-        return f"; or run: {NAME} start WORKSPACE, or {NAME} wait --start"
+    if isinstance(error, AuthenticationError):
+        return "; or set CODER_SESSION_TOKEN to what `coder tokens create` prints"
     if isinstance(error, TransportError):
         return f"; {NAME} doctor checks the way to the deployment"
     return f"; {NAME} doctor checks all settings" if isinstance(error, ConfigError) else ""
