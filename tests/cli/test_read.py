@@ -56,10 +56,46 @@ def test_a_workspace_without_agents_has_a_row(
     assert ["asleep", "stopped", "-", "-"] in [row[:4] for row in run("list").rows]
 
 
+def test_list_shows_the_same_as_json(run: Callable[..., Run], deployment: Deployment) -> None:
+    """
+    Each row has an object with the same values; what belongs to an agent is null where there is none.
+    """
+    deployment.workspace("asleep").start_build("stop").complete()
+    for more in [], ["--all"]:
+        objects = [json.loads(line) for line in run("list", "--json", *more).out.splitlines()]
+        names = ("agent", "workspace_status", "status", "lifecycle_state", "template")
+        owner = "tester/" if more else ""
+        shown = [
+            [each["agent"] or f"{owner}{each['workspace']}", *(each[name] or "-" for name in names[1:])]
+            for each in objects
+        ]
+        assert shown == [row[:5] for row in run("list", *more).rows]
+        assert len({tuple(each) for each in objects}) == 1
+    [asleep] = [each for each in objects if each["workspace"] == "asleep"]
+    assert (asleep["agent"], asleep["logs_length"], asleep["owner"]) == (None, None, "tester")
+
+
+def test_workspaces_are_listed(run: Callable[..., Run], deployment: Deployment) -> None:
+    """
+    With --workspaces, each workspace has one row, with the number of its agents.
+    """
+    deployment.workspace("asleep").start_build("stop").complete()
+    rows = [row[:4] for row in run("list", "--workspaces").rows]
+    assert ["dev", "running", "1", "embedded"] in rows
+    assert ["asleep", "stopped", "0", "embedded"] in rows
+    assert ["tester/dev", "running", "1"] in [
+        row[:3] for row in run("list", "--workspaces", "-a").rows
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "key", "value"),
     [
-        (["list"], "name", "dev"),
+        (["list"], "agent", "dev.main"),
+        (["list", "--workspaces"], "name", "dev"),
+        (["wait", "dev"], "agent", "dev.main"),
+        (["start", "dev"], "workspace", "dev"),
+        (["doctor", "dev"], "name", "websocket"),
         (["show", "dev"], "workspace", "dev"),
         (["show", "--startup", "dev"], "conclusion", "ok"),
         (["logs", "dev", "-n", "1"], "output", "oops"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coder_agents.cli import exits
-from coder_agents.cli.arguments import AGENT
+from coder_agents.cli.arguments import AGENT, json_option
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
@@ -22,8 +22,9 @@ _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 
 @command("doctor")
 @click.argument("ref", metavar="[AGENT]", type=AGENT, required=False)
+@json_option
 @settings_of
-def doctor_command(settings: Settings, ref: str | None) -> int:
+def doctor_command(settings: Settings, ref: str | None, as_json: bool) -> int:
     """
     Check the settings, the deployment and the way to it.
 
@@ -32,15 +33,22 @@ def doctor_command(settings: Settings, ref: str | None) -> int:
     deployment has. AGENT is checked, or else the first agent of yours that is connected.
 
     In a pipe, a row has four cells, separated by tabs: "ok", "failed" or "skipped", the name of the check, what
-    was found, and what to do. The exit code is 1 where a check failed.
+    was found, and what to do. With --json, each line is a check, with the values "state", "name", "text" and
+    "advice". The exit code is 1 where a check failed.
     """
+    import attrs
+
     from coder_agents.cli.doctor import check
+    from coder_agents.cli.json_lines import write_records
     from coder_agents.cli.screen import output
 
     screen, status = output(), exits.DONE
     for result in check(settings, ref):
         status = exits.FAILED if result.state == "failed" else status
-        _write(screen, result)
+        if as_json:
+            write_records(screen, [attrs.asdict(result)])
+        else:
+            _write(screen, result)
         screen.flush()  # the next check may take seconds
     return status
 

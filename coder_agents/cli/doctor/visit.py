@@ -113,6 +113,8 @@ class _Visit:
         yield ok("deployment", f"Coder {info.version}, answered in {took:.0f} ms")
         if not settings.url.startswith("https:"):
             yield ok("tls", "none: the URL begins with http://, so the token is sent in plain text")
+        elif settings.verify is False:
+            yield failed("tls", "the certificate is not checked")
         else:
             trusted = "the usual authorities" if settings.verify is True else settings.verify
             yield ok("tls", f"the certificate is valid by {trusted}")
