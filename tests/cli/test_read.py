@@ -66,7 +66,10 @@ def test_list_shows_the_same_as_json(run: Callable[..., Run], deployment: Deploy
         names = ("agent", "workspace_status", "status", "lifecycle_state", "template")
         owner = "tester/" if more else ""
         shown = [
-            [each["agent"] or f"{owner}{each['workspace']}", *(each[name] or "-" for name in names[1:])]
+            [
+                each["agent"] or f"{owner}{each['workspace']}",
+                *(each[name] or "-" for name in names[1:]),
+            ]
             for each in objects
         ]
         assert shown == [row[:5] for row in run("list", *more).rows]

@@ -16,6 +16,7 @@ from coder_agents.cli.doctor.result import Result, failed, ok, skipped
 from coder_agents.cli.doctor.sources import check_sources, without_password
 from coder_agents.cli.failures import one_line
 from coder_agents.cli.settings import Settings
+from coder_agents.render.line import counted
 from coder_agents.schema import WorkspaceAgentStatus
 from coder_agents.transport.server_clock import clock_skew
 
@@ -170,7 +171,7 @@ class _Visit:
         except (CoderError, OSError) as error:
             advice = "a proxy in between must not hold server-sent events back"
             return failed("metadata", one_line(error), advice)
-        return ok("metadata", f"{len(items)} items")
+        return ok("metadata", counted(len(items), "item"))
 
     def _commands(self, agent: Agent) -> Result:
         try:
