@@ -18,6 +18,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import attrs
 
@@ -102,7 +103,7 @@ def in_terminal(
     )
     os.close(screen)
     output = b""
-    with _killed(process):
+    with killed(process):
         for data in _read(keyboard):
             output += data
             if typed and after.encode() in output:
@@ -116,7 +117,7 @@ def in_terminal(
 
 
 @contextlib.contextmanager
-def _killed(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def killed(process: subprocess.Popen[Any]) -> Iterator[None]:
     """
     Wait for the end of *process* after the block; kill it where it does not end in time.
     """
@@ -161,7 +162,7 @@ def interrupted(
         stderr=subprocess.PIPE,
         env=environment,
     )
-    with _killed(process):
+    with killed(process):
         assert process.stdout is not None
         assert process.stderr is not None
         output = b""
