@@ -266,6 +266,31 @@ def test_hostile_values_do_no_harm(
         assert "[red]x[/red]" in piped.out
 
 
+@pytest.mark.parametrize("columns", [20, 40, 200])
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["list", "--workspaces"], ["show", "dev"], ["metadata", "dev"], ["doctor", "dev"]],
+    ids=" ".join,
+)
+def test_a_terminal_without_sequences_has_its_own_width(
+    shown: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    columns: int,
+) -> None:
+    """
+    With TERM=dumb a table fits the terminal, also where that is wider than 80 columns, and has no sequences.
+    """
+    monkeypatch.setenv("TERM", "dumb")
+    ended = shown(*arguments, columns=columns)
+    assert ended.status == 0
+    assert "\x1b" not in ended.out
+    widest = max(len(line.rstrip()) for line in ended.out.splitlines())
+    assert widest <= columns
+    if columns == 200 and arguments == ["doctor", "dev"]:
+        assert widest > 80
+
+
 def test_a_long_line_is_cut_on_a_terminal() -> None:
     """
     A line of 100 KB does not fill a terminal, and the number of its other characters is shown.

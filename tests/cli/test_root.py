@@ -54,6 +54,22 @@ def test_each_command_has_help(run: Callable[..., Run], name: str) -> None:
     assert [each.name for each in options if not each.help] == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_help_is_plain_text_that_fits(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """
+    A help has no markup, and its lines fit an ordinary terminal and, but for long options, a narrow one.
+    """
+    for columns, widest in (80, 80), (40, 46):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = run(name, "--help").out.splitlines()
+        lines = [line for line in lines if "~/.config" not in line]  # a command to copy
+        lines = [line for line in lines if "$(" not in line]
+        assert max(map(len, lines)) <= widest
+        assert not any("`" in line for line in lines)
+
+
 def test_without_a_command_the_help_is_shown(run: Callable[..., Run]) -> None:
     """
     The list of the commands is the answer to a bare call, to -h and to --help.

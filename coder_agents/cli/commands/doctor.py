@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coder_agents.cli.doctor import Result
     from coder_agents.cli.screen import Screen
 
+_MIN_TABLE = 40  # columns below which a check has lines and no row
 _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 
 
@@ -60,17 +61,25 @@ def _write(screen: Screen, result: Result) -> None:
     if not screen.is_terminal:
         screen.line(tab_separated(row))
         return
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     from coder_agents.render import escape_controls
 
+    state = Text(result.state, style=_COLOURS[result.state])
+    text = Text(escape_controls(result.text))
+    advice = Text(escape_controls(result.advice), style="bold")
+    if screen.width < _MIN_TABLE:
+        screen.console.print(state, result.name)
+        for part in filter(None, (text, advice)):
+            screen.console.print(Padding(part, (0, 0, 0, 2)))
+        return
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column(width=7)
     table.add_column(width=12)
     table.add_column(overflow="fold")
-    state = Text(result.state, style=_COLOURS[result.state])
-    table.add_row(state, result.name, Text(escape_controls(result.text)))
-    if result.advice:
-        table.add_row("", "", Text(escape_controls(result.advice), style="bold"))
+    table.add_row(state, result.name, text)
+    if advice:
+        table.add_row("", "", advice)
     screen.console.print(table)

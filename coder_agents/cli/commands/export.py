@@ -87,10 +87,8 @@ def export_command(
     """
     Write what an agent or a deployment lists to a file.
 
-    \b
-    KIND is one of
-      logs, metadata, ports, containers, devcontainers, jobs, startup   of each AGENT
-      agents, workspaces                                                that --query finds
+    KIND is logs, metadata, ports, containers, devcontainers, jobs or startup, of each AGENT; or agents or
+    workspaces, those that --query finds.
 
     The suffix of the file is its format: .txt or .log (logs only), .jsonl, .csv or .parquet. The file is written
     in one step: whoever opens it gets the old one or the new one. Parquet needs pip install 'coder-agents[data]'.
