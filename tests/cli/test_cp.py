@@ -101,9 +101,9 @@ def test_a_file_is_copied_to_a_name_and_into_a_folder(
     assert run("cp", f"dev:{home}/named", ".").status == 0
     assert Path("named").read_bytes() == DATA
     refused = run("cp", "tree/data", "tree/sub/run.sh", "dev:nowhere")
-    assert refused.status == exits.USAGE
-    assert "dev:nowhere is no folder" in refused.err
-    assert run("cp", "tree/data", "dev:nowhere/").status == exits.USAGE
+    assert refused.status == exits.FAILED
+    assert "dev:nowhere: is no folder" in refused.err
+    assert run("cp", "tree/data", "dev:nowhere/").status == exits.FAILED
 
 
 def test_what_cannot_be_copied_is_reported_and_the_others_are_copied(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 import pytest
@@ -109,7 +110,9 @@ def test_the_version_is_shown(run: Callable[..., Run]) -> None:
         (["run", "dev", "--container-user", "x", "true"], "needs --container"),
         (["jobs", "dev", "--kill", "a", "--remove", "b"], "only one of"),
         (["terminal", "dev", "--container-user", "x"], "needs --container"),
-        (["terminal", "dev", "--attach", "x", "true"], "cannot be given with --attach"),
+        (["terminal", "dev", "--attach", "x"], "'x' is not a valid UUID"),
+        (["terminal", "dev", "--attach", str(UUID(int=1)), "true"], "be given with --attach"),
+        (["start", "dev.main"], "names an agent; without .main"),
         (["top", "dev", "--query", "x"], "cannot be given together"),
         (["top"], "needs a terminal"),
         (["cp", "a", "b"], "no path is on an agent"),
@@ -217,6 +220,7 @@ def test_lines_of_errors() -> None:
     assert one_line(ValueError("a\n\tb\n")) == "a; b"
     assert one_line(FileNotFoundError(2, "No such file", "x")) == "x: No such file"
     assert one_line(OSError(5, "Input/output error")) == "Input/output error"
+    assert one_line(OSError(28, "No space")) == "standard output: No space"
     assert one_line(ValueError()) == "ValueError"
 
 
