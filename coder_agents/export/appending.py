@@ -45,12 +45,12 @@ _COMPARED = 65_536  # bytes of a file that are compared with the names of the co
 
 
 def append_rows(
-    objects: Any, target: Target, *, on_rows: Callable[[int], object] = lambda count: None
+    objects: Any, target: Target, *, on_end: Callable[[int], object] = lambda count: None
 ) -> int:
     """
     Append the rows of *objects* to the file *target*; return how many were appended.
 
-    *on_rows* is called with the number of rows whenever some are in the file.
+    *on_end* is called with that number at the end, also after an error or an interrupt.
 
     Raises *ValueError* for a file that is not what the position beside it describes.
     """
@@ -63,10 +63,11 @@ def append_rows(
             position = _begin(file, target, is_stream=False)
             steps = _of_objects(objects)
         with GrowingFile(file, target, position) as growing:
-            for chunks, bookmarks in steps:
-                before = growing.count
-                growing.commit(chunks, bookmarks)
-                on_rows(growing.count - before)
+            try:
+                for chunks, bookmarks in steps:
+                    growing.commit(chunks, bookmarks)
+            finally:
+                on_end(growing.count)
         return growing.count
 
 
@@ -210,9 +211,8 @@ class GrowingFile:
         )
         if position != before:
             # First here, as an interrupt must not cut off what the stored position counts.
-            self._position = position
+            self._position, self.count = position, self.count + count
             position.store(self._target.path)
-        self.count += count
 
     def _encoded(self, chunks: Sequence[Chunk]) -> tuple[bytes, int]:
         if not chunks:

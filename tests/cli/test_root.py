@@ -355,7 +355,12 @@ def test_the_demo_is_run(run: Callable[..., Run]) -> None:
     """
     ended = run("demo", "nothing", "--seconds", "0")
     assert ended.status == exits.FAILED
-    assert "no workspace nothing" in ended.err
+    assert ended.err.startswith("coder-agents: no workspace nothing")
+    refused = run("demo", "dev", "--seconds", "0", "--url", "http://127.0.0.1:1")
+    assert "http://127.0.0.1:1/api/v2" in refused.err
+    shown = run("demo", "dev", "--seconds", "0")
+    assert (shown.status, shown.err) == (0, "")
+    assert "The agent main" in shown.out
 
 
 def test_an_unreachable_deployment_leads_to_the_doctor(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,16 @@ The commands that write files.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from full_disk import limited
+from holding import holds_within
 
 from coder_agents.cli import exits
 from coder_agents.cli.commands.export import KINDS, OF_AGENTS
@@ -178,3 +182,24 @@ def test_an_agent_that_fails_is_reported_after_a_recording(
     assert (
         len({row.partition(",")[0] for row in Path("readings.csv").read_text().splitlines()}) == 2
     )
+
+
+def test_ctrl_c_reports_what_was_appended(
+    run: Callable[..., Run], deployment: Deployment, ctrl_c_counts: None
+) -> None:
+    """
+    After Ctrl-C, the number of rows in the file is reported, and the code is that of Ctrl-C.
+    """
+    deployment.add_agent(workspace="endless").push_logs(["one", "two"])
+
+    def interrupt() -> None:
+        holds_within(60, lambda: Path("log.txt").exists() and Path("log.txt").read_bytes())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    presser = threading.Thread(target=interrupt)
+    presser.start()
+    ended = run("export", "logs", "endless", "-a", "-o", "log.txt")
+    presser.join()
+    count = Path("log.txt").read_text().count("\n")
+    assert ended.status == exits.INTERRUPTED
+    assert ended.err == f"{'1 row' if count == 1 else f'{count} rows'} appended to log.txt\n"

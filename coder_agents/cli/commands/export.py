@@ -171,7 +171,7 @@ def _follow(client: Client, refs: tuple[str, ...], path: str, format_: Any) -> N
     counts: list[int] = []
     try:
         with client.follow_logs(agents, after=after) as stream:
-            append_rows(stream, target_of(path, format_), on_rows=counts.append)
+            append_rows(stream, target_of(path, format_), on_end=counts.append)
     except KeyboardInterrupt:
         _report_count(sum(counts), f"appended to {path}")
         raise
