@@ -67,7 +67,7 @@ def _advice(error: BaseException) -> str:
     from coder_agents.errors import AuthenticationError, ConfigError, TransportError
 
     if isinstance(error, AuthenticationError):
-        return "; or set CODER_SESSION_TOKEN to what `coder tokens create` prints"
+        return "; set CODER_SESSION_TOKEN to what `coder tokens create` prints"
     if isinstance(error, TransportError):
         return f"; {NAME} doctor checks the way to the deployment"
     return f"; {NAME} doctor checks all settings" if isinstance(error, ConfigError) else ""

@@ -76,8 +76,8 @@ def check_appendable(target: Target) -> None:
     Raise what `append_rows` would raise for a stream of logs and *target*, which is not touched.
     """
     _check_grows(target)
-    with contextlib.suppress(FileNotFoundError):
-        _position_of(target, os.stat(target.path).st_size, is_stream=True)
+    size = target.path.stat().st_size if target.path.exists() else 0
+    _position_of(target, size, is_stream=True)
 
 
 def _check_grows(target: Target) -> None:

@@ -58,7 +58,8 @@ def check_file(
     """
     Raise what `write` would raise for *path* and rows of the class *of*, before they are collected.
 
-    With *append*, the rows are those of a stream of logs. The file is not touched. Raises *ValueError*, *ImportError* and *OSError* as `write`.
+    With *append*, the rows are those of a stream of logs. The file is not touched. Raises
+    *ValueError*, *ImportError* and *OSError* as `write`.
     """
     target = target_of(path, format)
     _check_format(Chunk(KINDS[of], ()), target)

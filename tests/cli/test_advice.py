@@ -117,7 +117,7 @@ def test_messages_that_name_python_are_listed_as_advice() -> None:
         (
             ["list"],
             {"CODER_SESSION_TOKEN": "wrong"},
-            "; or set CODER_SESSION_TOKEN to what `coder tokens create` prints\n",
+            "; set CODER_SESSION_TOKEN to what `coder tokens create` prints\n",
         ),
         (["export", "logs", "dev", "-o", "x.odd"], {}, "each also with .gz, or use --format\n"),
     ],
@@ -166,3 +166,5 @@ def test_a_job_that_runs_is_ended_by_a_command(run: Callable[..., Run]) -> None:
     assert ended.status == exits.FAILED
     assert "end it with coder-agents jobs AGENT --kill ID, or wait" in ended.err
     assert run("jobs", "dev", "--kill", job).status == 0
+    assert run("jobs", "dev", "--output", job).status > exits.BY_SIGNAL
+    assert run("jobs", "dev", "--remove", job).status == 0
