@@ -37,10 +37,11 @@ class Reference(ParamType):
         """
         Return *value*, which is checked before any request.
         """
-        from coder_agents.references import parse_reference
+        from coder_agents.references import parse_reference, parse_workspace_reference
 
+        parse = parse_workspace_reference if self.name == "workspace" else parse_reference
         try:
-            parse_reference(value)
+            parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return str(value)

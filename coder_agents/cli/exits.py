@@ -27,7 +27,7 @@ TERMINATED = BY_SIGNAL + 15
 
 CODES = {
     DONE: "The command did what was requested.",
-    FAILED: "The command failed; one line on standard error gives the reason.",
+    FAILED: "The command failed; one line on standard error gives the reason, or a check of coder-agents doctor.",
     USAGE: "The command line is wrong; nothing was sent.",
     TIMED_OUT: "The time limit of --timeout has passed.",
     NOT_RUN: "coder-agents run could not run the command, or lost it. Any other code of run is that of the"

@@ -34,6 +34,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         from click.shell_completion import shell_complete
 
         exits.leave(shell_complete(root, {"obj": Settings()}, NAME, COMPLETE, instruction))
+    _interrupt_in_order()
     exits.leave(run(arguments))
 
 
@@ -115,6 +116,14 @@ def _open_closed_streams() -> None:
         os.dup2(os.open(os.devnull, os.O_RDWR), number)
         stream = os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False)
         setattr(sys, name, stream)
+
+
+def _interrupt_in_order() -> None:
+    """
+    Let Ctrl-C raise an exception, where it would end the process at once as during the imports.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end_in_order() -> None:

@@ -10,6 +10,7 @@ from typing import get_args
 
 import attrs
 
+from coder_agents.errors.advice import Advice
 from coder_agents.export.formats import FormatName
 
 PathLike = str | os.PathLike[str]
@@ -55,7 +56,7 @@ def target_of(path: PathLike, format: FormatName | None) -> Target:
     if chosen is None:
         raise ValueError(
             f"{given.name!r} has no suffix of a format: use one of {', '.join(_BY_SUFFIX)}, each also"
-            f" with {_GZIP}, or pass format="
+            f" with {_GZIP}, or {Advice.FORMAT}"
         )
     if chosen not in get_args(FormatName):
         names = ", ".join(map(repr, get_args(FormatName)))

@@ -20,6 +20,7 @@ from coder_agents import schema, transport
 from coder_agents._version import __version__
 from coder_agents.config import PROXY_FORM, TOKEN_HEADER, Settings, is_proxy_url
 from coder_agents.errors import CoderError, ConfigError
+from coder_agents.errors.advice import Advice
 from coder_agents.transport import fork
 from coder_agents.transport.decoding import JSON, decoded
 from coder_agents.transport.request_log import log_answer, log_failure
@@ -211,10 +212,13 @@ class HTTP:
         Raise *ConfigError* where a file of the TLS settings is not there, or where the proxy of the
         environment or the session has a URL that cannot be used.
         """
-        for setting, value in (("verify", self._verify), ("cert", self._cert)):
+        for naming, value in (
+            (Advice.VERIFY_FILE, self._verify),
+            (Advice.CERT_FILE, self._cert),
+        ):
             for path in value if isinstance(value, tuple) else (value,):
                 if isinstance(path, str) and not os.path.exists(path):
-                    raise ConfigError(f"{setting} names a file that does not exist: {path}")
+                    raise ConfigError(f"{naming} that does not exist: {path}")
         if not self._proxy_is_checked:  # once, as requests reads the environment at each request
             self._check_proxy(self.proxy_of(self.settings.url))
             self._proxy_is_checked = True
@@ -223,7 +227,7 @@ class HTTP:
         # Not shown, and not left to the libraries, whose errors show it: it may hold a password.
         if proxy and not is_proxy_url(proxy):
             raise ConfigError(
-                "the URL of the proxy, in an environment variable such as HTTPS_PROXY or on the session,"
+                f"the URL of the proxy, in an environment variable {Advice.PROXY_OF_SESSION},"
                 f" cannot be used: {PROXY_FORM}"
             )
 

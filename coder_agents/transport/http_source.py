@@ -18,6 +18,7 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from coder_agents.errors import CoderError, ConfigError
+from coder_agents.errors.advice import Advice
 from coder_agents.transport.connection import Connection
 from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Exchange, Head, headers_of, request_of
@@ -305,7 +306,7 @@ def wire_failure(http: HTTP, url: str, error: Exception, *, advice: str = "") ->
     Return the exception for *error*, one of `WIRE_ERRORS`, with which a GET of *url* ended.
     """
     if isinstance(error, h11.LocalProtocolError):
-        return ConfigError("a header of the session or the settings cannot be sent")
+        return ConfigError(f"{Advice.HEADERS_OF_SESSION} cannot be sent")
     return http.failure("GET", url, error, advice=advice)
 
 

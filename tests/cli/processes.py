@@ -18,6 +18,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import attrs
 
@@ -135,7 +136,7 @@ def close_terminal(keyboard: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def killed(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def killed(process: subprocess.Popen[Any]) -> Iterator[None]:
     """
     Wait for the end of *process* after the block; kill it where it does not end in time.
     """

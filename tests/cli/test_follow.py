@@ -195,7 +195,7 @@ def test_a_workspace_is_started_stopped_and_waited_for(
     deployment.add_agent(workspace="built", scripts=[Script("echo hello")])
     assert run("stop", "built").rows[0][:2] == ["built", "stop"]
     asleep = run("show", "built")
-    assert "coder-agents start WORKSPACE" in asleep.err
+    assert "coder-agents wait --start tester/built" in asleep.err
     assert run("start", "built", "-q").rows[0][:2] == ["built", "start"]
     again = run("restart", "built", "--timeout", "60")
     assert again.rows[0][0] == "built"

@@ -5,6 +5,7 @@ The program as a process: in a pipe, in a terminal, with signals.
 from __future__ import annotations
 
 import functools
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from coder_agents.testing import Deployment
 
-from .processes import PROGRAM, SECONDS, Ended, in_terminal, interrupted, piped
+from .processes import PROGRAM, SECONDS, Ended, in_terminal, interrupted, killed, piped
 
 Runs = Callable[[str], Ended]
 DATA = bytes(range(256)) * 1_000
@@ -288,3 +289,37 @@ def test_closed_streams_do_not_become_sockets(variables: Mapping[str, str]) -> N
         ["sh", "-c", command], check=False, capture_output=True, env=variables, timeout=SECONDS
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [PROGRAM, (sys.executable, "-c", "from coder_agents.cli import main; main()")],
+    ids=["module", "entry point"],
+)
+def test_ctrl_c_while_modules_are_imported_shows_no_traceback(
+    ctrl_c: None,
+    variables: Mapping[str, str],
+    tmp_path: Path,
+    program: tuple[str, ...],
+) -> None:
+    """
+    Ctrl-C ends the process by the signal also before the command line is read, and prints nothing.
+    """
+    (tmp_path / "click.py").write_text(
+        "import time; print('importing', flush=True); time.sleep(60)"
+    )
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [variables.get("PYTHONPATH")])])
+    process = subprocess.Popen(
+        [*program, "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**variables, "PYTHONPATH": paths},
+    )
+    with killed(process):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+    assert process.returncode == -signal.SIGINT

@@ -49,8 +49,8 @@ def jobs_command(
     """
     List the jobs of an agent, read their output, end them.
 
-    `coder-agents run --detach` starts a job. A job lives on without this program; its outputs are kept on the
-    agent for a week after its end.
+    A job is started with run --detach. It lives on without this program; its outputs are kept on the agent for a
+    week after its end.
 
     In a pipe, a row has seven cells, separated by tabs: the id, the state, the exit code, when the job started,
     the bytes of standard output and of standard error, and the beginning of the command.
