@@ -118,3 +118,14 @@ def description(build: WorkspaceBuild) -> str:
     """
     workspace = f"{build.workspace_owner_name}/{build.workspace_name}"
     return escape_controls(f"build {build.build_number} ({build.transition}) of {workspace}")
+
+
+def place_in_queue(build: WorkspaceBuild) -> str:
+    """
+    Return the place of *build* among those that wait for a provisioner, after a comma; empty where
+    it does not wait.
+    """
+    job = build.job
+    if job.status != ProvisionerJobStatus.PENDING or not job.queue_size:
+        return ""
+    return f", at place {job.queue_position} of {job.queue_size} in the queue"
