@@ -107,7 +107,7 @@ def _draw(
 
 
 def _title(timeline: Timeline, steps: list[TimelineStep]) -> str:
-    text = f"{timeline.workspace}, build {timeline.build_number} ({timeline.transition})"
+    text = timeline.title
     if timeline.slowest is not None:
         text += f"; slowest: {label_of(timeline.slowest, _MAX_LABEL)}"
     hidden = len(timeline.steps) - len(steps)
