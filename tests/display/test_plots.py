@@ -207,7 +207,7 @@ def test_hostile_names_do_no_harm(other: Agent, use_tex: bool) -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("a$b$", r"a\$b\$"), ("_x", " _x"), ("x" * 50, "x" * 39 + "…"), ("\x1b[m", r"\x1b[m")],
+    [("a$b$", r"a\$b\$"), ("_x", " _x"), ("x" * 50, "x" * 39 + "…"), ("\x1b[2J", r"\x1b[2J")],
 )
 def test_text_for_a_plot_is_shown_as_it_is(text: str, shown: str) -> None:
     """
