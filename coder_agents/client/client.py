@@ -147,10 +147,10 @@ class Client(WorkspaceMethods, DisplayMethods):
 
         def find() -> Agent:
             agent = self.agent(ref)
-            watched.describe = agent._describe
+            watched.show(agent._describe)
             return agent
 
-        with waiting(lambda: watched.describe(), on_log, on_state, on_build_log):
+        with waiting(watched.describe, on_log, on_state, on_build_log):
             return wait_named(find, options, deadline, before.advance)
 
     def agents(self, query: str | None = None) -> AgentSequence:

@@ -193,7 +193,7 @@ class WorkspaceMethods(BaseClient):
 
         workspace = self.workspace(ref)
         wait = WatchedWait.of(workspace)
-        with waiting(lambda: wait.describe(), options.on_build_log):
+        with waiting(wait.describe, options.on_build_log):
             return change(workspace, attrs.evolve(options, on_build=wait.show_build))
 
     def _build_id(self, ref: uuid.UUID | str | Workspace | WorkspaceBuild) -> uuid.UUID:

@@ -19,7 +19,19 @@ class WatchedWait:
     """
 
     def __init__(self, text: str) -> None:
-        self.describe: Callable[[], str] = lambda: text
+        self._describe: Callable[[], str] = lambda: text
+
+    def describe(self) -> str:
+        """
+        Return the text.
+        """
+        return self._describe()
+
+    def show(self, describe: Callable[[], str]) -> None:
+        """
+        Show what *describe* returns.
+        """
+        self._describe = describe
 
     @classmethod
     def of(cls, workspace: Workspace) -> WatchedWait:
@@ -32,7 +44,8 @@ class WatchedWait:
         """
         Show the state of *build*.
         """
-        self.describe = lambda: (
+        text = (
             f"{build.workspace_owner_name}/{build.workspace_name}: {build.transition}, build"
             f" {build.build_number}, {build.job.status}{place_in_queue(build)}"
         )
+        self.show(lambda: text)
