@@ -83,10 +83,10 @@ def drawing(ax: Axes | None) -> Iterator[None]:
     New axes are transparent, with colours that can be read on light and dark pages, unless the user has
     chosen a style with another background.
     """
-    settings: dict[str, Any] = {"font.family": families()}
+    settings: Any = {"font.family": families()}
     default = matplotlib.rcParamsDefault["figure.facecolor"]
     if ax is None and matplotlib.rcParams["figure.facecolor"] == default:
-        settings |= _ON_ANY_PAGE
+        settings.update(_ON_ANY_PAGE)
     with matplotlib.rc_context(settings):
         yield
 

@@ -294,7 +294,7 @@ def test_a_plot_can_be_read_on_light_and_dark_pages(other: Agent) -> None:
 
 def test_a_style_of_the_users_own_stays(other: Agent) -> None:
     """
-    So do axes of the user's own.
+    Neither its colours nor axes of the user's own are changed.
     """
     with pyplot.style.context("dark_background"):
         assert recorded(other, item("1")).plot().figure.get_facecolor() == (0, 0, 0, 1)
