@@ -289,7 +289,7 @@ def test_a_plot_can_be_read_on_light_and_dark_pages(other: Agent) -> None:
     for page in ("#ffffff", "#111111"):
         assert all(contrast(colour, page) > 3.5 for colour in colours)
         assert contrast(axes.get_lines()[0].get_color(), page) > 3
-    assert not backend_inline._fetch_figure_metadata(axes.figure)
+    assert not backend_inline._fetch_figure_metadata(axes.figure)  # type: ignore[no-untyped-call]
 
 
 def test_a_style_of_the_users_own_stays(other: Agent) -> None:
