@@ -251,6 +251,8 @@ def test_of_many_lines_the_newest_are_kept() -> None:
             await pilot.pause()
             assert (view.scroll_offset.y, view.virtual_size.height) == (30, 100)
             assert view.render_line(0).text.startswith("line 050")
+            await pilot.resize_terminal(40, 12)  # as wide as before
+            assert view.render_line(0).text.startswith("line 050")
             view.append([Text("w" * 100), Text("あ" * 30), Text("")])
             await pilot.pause()
             assert view.virtual_size.height == 97 + 3 + 2 + 1
