@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 class IdentifiedStream(Stream[T]):
     """
-    A stream of the lines of one log, whose ids say how far it has come.
+    A stream of the lines of one log, whose position is known by their ids.
     """
 
     __slots__ = ()

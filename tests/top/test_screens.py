@@ -253,8 +253,16 @@ def test_of_many_lines_the_newest_are_kept() -> None:
             assert view.render_line(0).text.startswith("line 050")
             await pilot.resize_terminal(40, 12)  # as wide as before
             assert view.render_line(0).text.startswith("line 050")
-            view.append([Text("w" * 100), Text("あ" * 30), Text("")])
+            view.scroll_end(animate=False)
             await pilot.pause()
+            await pilot.resize_terminal(40, 5)
+            await pilot.pause()
+            assert view.is_vertical_scroll_end
+            view.append([Text("w" * 100, "bold"), Text("あ" * 30), Text("")])
+            await pilot.pause()
+            assert view.is_vertical_scroll_end
+            bold = [strip for strip in map(view.render_line, range(5)) if "w" in strip.text]
+            assert [str(each._segments[0].style).split()[0] for each in bold] == ["bold"] * 2
             assert view.virtual_size.height == 97 + 3 + 2 + 1
 
     asyncio.run(run())

@@ -1,5 +1,5 @@
 """
-The widget that shows many lines of text, each folded to its width.
+The widget that shows lines of text, each folded to the width of the widget.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class FoldedText(ScrollView, can_focus=True):
         self._texts: list[Text] = []
         self._ends: list[int] = []  # for each line, the number of rows up to its end
         self._width = _MIN_WIDTH
+        self._follows_end = True
 
     def append(self, texts: Iterable[Text]) -> None:
         """
         Show *texts* below the other lines.
         """
-        is_at_end = self.is_vertical_scroll_end
         added = list(texts)
         self._texts += added
         self._ends += self._ends_of(added, self._ends[-1] if self._ends else 0)
@@ -59,20 +59,27 @@ class FoldedText(ScrollView, can_focus=True):
             del self._texts[:removed]
             self._ends = [end - rows for end in self._ends[removed:]]
             top -= rows
-        self._show(None if is_at_end else top)
+        self._show(top)
 
     def on_resize(self, event: Resize) -> None:
         """
         Fold all lines again where the width has changed.
         """
+        top = self.scroll_y
         width = max(_MIN_WIDTH, self.scrollable_content_region.width)
-        if width == self._width:
-            return
-        is_at_end = self.is_vertical_scroll_end
-        at_top = bisect.bisect_right(self._ends, self.scroll_offset.y)
-        self._width = width
-        self._ends = self._ends_of(self._texts, 0)
-        self._show(None if is_at_end else self._begin(at_top))
+        if width != self._width:
+            at_top = bisect.bisect_right(self._ends, self.scroll_offset.y)
+            self._width = width
+            self._ends = self._ends_of(self._texts, 0)
+            top = self._begin(at_top)
+        self._show(top)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """
+        Note whether the end is in view now: a lower widget, or new lines, do not change that.
+        """
+        super().watch_scroll_y(old_value, new_value)
+        self._follows_end = self.is_vertical_scroll_end
 
     def render_line(self, y: int) -> Strip:
         """
@@ -85,6 +92,7 @@ class FoldedText(ScrollView, can_focus=True):
         text = self._texts[line]
         lengths = map(len, chop_cells(text.plain, self._width))
         part = text.divide(itertools.accumulate(lengths))[row - self._begin(line)]
+        part.stylize_before(text.style)  # a text without spans is rendered without its own style
         strip = Strip(part.render(self.app.console))
         return strip.adjust_cell_length(self._width).apply_style(self.rich_style)
 
@@ -98,12 +106,13 @@ class FoldedText(ScrollView, can_focus=True):
         heights = (max(1, len(chop_cells(text.plain, self._width))) for text in texts)
         return list(itertools.accumulate(heights, initial=begin))[1:]
 
-    def _show(self, top: float | None) -> None:
+    def _show(self, top: float) -> None:
         """
-        Scroll to the row *top*, or to the end where it is None.
+        Scroll to the end where it was in view, else to the row *top*.
         """
+        follows_end = self._follows_end  # a lower number of rows scrolls, too
         self.virtual_size = Size(self._width, self._ends[-1] if self._ends else 0)
-        if top is None:
+        if follows_end:
             self.scroll_end(animate=False, immediate=True, x_axis=False)
         else:
             self.scroll_to(y=max(0, top), animate=False, immediate=True)
