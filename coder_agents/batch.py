@@ -19,6 +19,7 @@ from coder_agents.errors import CoderError
 from coder_agents.render.html import render_html_table
 from coder_agents.render.line import counted
 from coder_agents.representation.tables import MAX_ROWS, without_empty
+from coder_agents.representation.tabular import Tabular
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams.by_agent import ByAgent
 from coder_agents.transport import WokenTogether
@@ -26,7 +27,7 @@ from coder_agents.transport import WokenTogether
 T = TypeVar("T")
 
 
-class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]]):
+class MetadataOfAgents(ByAgent[Agent, list[WorkspaceAgentMetadata]], Tabular):
     """
     The metadata of each agent whose metadata could be read, in the order of the agents.
 

@@ -289,6 +289,21 @@ def test_top_shows_all_agents(client: Client, deployment: Deployment, agent: Age
     assert len(view.failures) == 0
 
 
+def test_a_value_is_one_line_in_each_view(
+    client: Client, agent: Agent, embedded: EmbeddedAgent
+) -> None:
+    """
+    A carriage return, several lines, a tab and colours do not become codes, and break no table.
+    """
+    values = {"load: 1\r\nmem: 2\r\n": "load: 1 ⏎ mem: 2", "\x1b[31mred\x1b[0m\t1\r\n": "red 1"}
+    for value, shown in values.items():
+        embedded.set_metadata("cpu", value)
+        table = str(client.top([agent], file=Pipe({shown: stop})))
+        assert len(table.splitlines()) == 4
+        assert shown in table
+        assert shown in str(agent.metadata_view(file=Pipe({shown: stop})))
+
+
 def test_top_appends_a_line_for_each_agent_that_changed(
     client: Client, deployment: Deployment, embedded: EmbeddedAgent
 ) -> None:
