@@ -22,6 +22,7 @@ from coder_agents.display.readings import MetadataReading, Series, series_of
 from coder_agents.display.watch import Items, MetadataWatch
 from coder_agents.render import render_table
 from coder_agents.render.html import render_html_table
+from coder_agents.render.line import counted
 from coder_agents.streams import ByAgent, StreamOptions
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class MetadataRecorder:
         agents = self._recording.agents
         of = agents[0].label if len(agents) == 1 else f"{len(agents)} agents"
         state = "ended" if self._is_closed else "running"
-        return f"<MetadataRecorder of {of}, {len(self._recording.readings)} readings, {state}>"
+        return f"<MetadataRecorder of {of}, {counted(len(self._recording.readings), 'reading')}, {state}>"
 
     def __str__(self) -> str:
         return "\n".join([repr(self)[1:-1], *render_table(_COLUMNS, map(_summary, self._series()))])

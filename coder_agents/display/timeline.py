@@ -16,6 +16,7 @@ from coder_agents.display.live import bullet_heading
 from coder_agents.display.timeline_steps import StepKind, StepStatus, TimelineStep
 from coder_agents.render import render_table
 from coder_agents.render.html import Markup, dot, render_html_table
+from coder_agents.render.line import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +119,7 @@ class Timeline:
         return end - step.started_at
 
     def __repr__(self) -> str:
-        return f"<Timeline of {self.workspace}, build {self.build_number}, {len(self.steps)} steps>"
+        return f"<Timeline of {self.workspace}, build {self.build_number}, {counted(len(self.steps), 'step')}>"
 
     def __str__(self) -> str:
         return "\n".join([self._heading(), *render_table(_COLUMNS, self._rows())])

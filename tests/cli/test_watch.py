@@ -385,3 +385,38 @@ def test_an_outage_is_shown_on_a_terminal_while_ages_grow(
     assert ended.status == exits.INTERRUPTED
     assert ended.err == ""
     assert "dark.main: disconnected since" in ended.out
+
+
+@pytest.mark.parametrize("refs", [("cut",), ("cut", "whole")], ids=["one", "several"])
+def test_an_outage_of_followed_logs_is_reported_once(
+    ctrl_c: None,
+    run: Callable[..., Run],
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    refs: tuple[str, ...],
+) -> None:
+    """
+    Standard error has a line when a followed log cannot connect again, and one when lines come again.
+    """
+    reconnecting(monkeypatch, 0.1)
+    agents = {ref: deployment.add_agent(workspace=f"{ref}-{len(refs)}") for ref in refs}
+    cut = agents["cut"]
+    cut.push_logs(["before"])
+    place: dict[str, Any] = {"route": "logs_follow", "containing": str(cut.id)}
+    deployment.faults.add("drop", after=1, **place)
+    deployment.faults.add("html", times=3, status=502, **place)
+    last = deployment.faults.add("html", status=502, **place)
+
+    def write() -> None:
+        reached(lambda: last.struck)
+        cut.push_logs(["after"])
+
+    at_line(monkeypatch, lambda lines: stop() if lines[-1].endswith("after") else None)
+    writing = InThread(write)
+    ended = run("logs", "-f", "--text", *(f"{ref}-{len(refs)}" for ref in refs))
+    assert writing.ended() is None
+    assert ended.status == exits.INTERRUPTED
+    assert [line.rsplit(" ", 1)[-1] for line in ended.out.splitlines()] == ["before", "after"]
+    first, second = ended.err.splitlines()
+    assert first.startswith("coder-agents: disconnected; connecting again: ")
+    assert second == "coder-agents: connected again"

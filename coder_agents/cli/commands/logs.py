@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from coder_agents.cli import exits
@@ -85,7 +86,7 @@ def logs_command(
         raise click.UsageError("--json and --text cannot be given together")
     if across_builds and (not follow or len(refs) > 1):
         raise click.UsageError("--across-builds needs --follow and a single agent")
-    filters = {
+    filters: dict[str, Any] = {
         "tail": tail,
         "since": since,
         "source": source or None,
@@ -97,14 +98,52 @@ def logs_command(
     failed = _Failures()
     if not follow:
         batches = _stored(agents, filters, failed)
-    elif len(agents) == 1:
-        batches = _followed_alone(agents[0], filters, across_builds)
     else:
-        batches = _followed(client, agents, filters, failed)
+        outage = _Outage()
+        filters["options"] = attrs.evolve(agents[0]._chosen(None), on_reconnect=outage.note)
+        if len(agents) == 1:
+            followed = _followed_alone(agents[0], filters, across_builds)
+        else:
+            followed = _followed(client, agents, filters, failed)
+        batches = outage.ended_by(followed)
     # An error, such as a reader that has gone, closes the stream.
     with contextlib.closing(batches), ending_without_reader():
         _write(agents, batches, as_json=as_json, as_text=as_text)
     return exits.FAILED if failed.count else exits.DONE
+
+
+class _Outage:
+    """
+    Reports, once, that a stream cannot connect again, and then that lines come again.
+    """
+
+    def __init__(self) -> None:
+        self._is_reported = False
+
+    def note(self, reason: str, attempt: int, seconds: float) -> None:
+        """
+        Note that the try *attempt* follows in *seconds*. The first one is not reported: it mostly succeeds.
+        """
+        from coder_agents.cli.failures import report
+
+        if attempt > 1 and not self._is_reported:
+            self._is_reported = True
+            report(f"disconnected; connecting again: {reason}")
+
+    def ended_by(
+        self, batches: Generator[list[AgentLog[Agent]], None, None]
+    ) -> Generator[list[AgentLog[Agent]], None, None]:
+        """
+        Yield *batches*; each ends the outage.
+        """
+        from coder_agents.cli.failures import report
+
+        with contextlib.closing(batches):
+            for batch in batches:
+                if self._is_reported:
+                    self._is_reported = False
+                    report("connected again")
+                yield batch
 
 
 class _Failures:

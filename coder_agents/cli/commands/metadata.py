@@ -10,6 +10,7 @@ from coder_agents.cli import exits
 from coder_agents.cli.arguments import agents_argument, json_option, watch_option
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings, agents_of
+from coder_agents.render import single_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ def _listing() -> Listing[Items, WorkspaceAgentMetadata]:
 def _row(agent: Agent, item: WorkspaceAgentMetadata, seconds: float) -> Row:
     description, result = item.description, item.result
     name = description.display_name or description.key
-    value = result.value.strip("\n")
+    value = single_line(result.value)
     age = None if result.age is None else result.age + int(seconds)
     return agent.label, description.key, name, value, age, result.error
 

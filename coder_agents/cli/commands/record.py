@@ -14,6 +14,7 @@ from coder_agents.cli import exits
 from coder_agents.cli.arguments import DURATION, agents_argument, file_options
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings, agents_of
+from coder_agents.render.line import counted
 
 if TYPE_CHECKING:
     from coder_agents import Agent
@@ -66,7 +67,7 @@ def record_command(
         has_failed = _record(recorder, rows, seconds)
     if has_failed and not rows.count:
         raise next(iter(recorder.failures.values()))
-    click.echo(f"{rows.count} readings written to {path}", err=True)
+    click.echo(f"{counted(rows.count, 'reading')} written to {path}", err=True)
     for agent, error in recorder.failures.items():
         report(f"{agent.label}: {one_line(error)}")
     return exits.FAILED if recorder.failures else exits.DONE
@@ -86,7 +87,7 @@ def _record(recorder: MetadataRecorder, rows: GrowingRows, seconds: float) -> bo
         with waiting("") as progress:
             while not has_failed and (left := deadline - time.monotonic()) > 0:
                 progress.show(
-                    f"{rows.count} readings, {left:.0f} s left; Ctrl-C ends the recording"
+                    f"{counted(rows.count, 'reading')}, {left:.0f} s left; Ctrl-C ends the recording"
                 )
                 has_failed = not recorder.wait(min(left, _INTERVAL))
                 _add(recorder, rows)
