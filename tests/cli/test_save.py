@@ -19,6 +19,7 @@ from holding import holds_within
 from coder_agents.cli import exits
 from coder_agents.cli.commands.export import KINDS, OF_AGENTS
 from coder_agents.export.positions import Position
+from coder_agents.render.line import counted
 from coder_agents.testing import Deployment
 
 from .conftest import Run
@@ -145,7 +146,7 @@ def test_metadata_is_recorded(run: Callable[..., Run], deployment: Deployment) -
     assert ended.status == 0, ended.err
     rows = Path("readings.csv").read_text().splitlines()[1:]
     assert {row.partition(",")[0] for row in rows} == {"dev.main", "evil.gpu"}
-    assert ended.err == f"{len(rows)} readings written to readings.csv\n"
+    assert ended.err == f"{counted(len(rows), 'reading')} written to readings.csv\n"
 
 
 @pytest.mark.parametrize("name", ["x.odd", "x.txt", "absent/x.csv", "x.parquet"])
@@ -177,7 +178,7 @@ def test_an_agent_that_fails_is_reported_after_a_recording(
     ended = run("record", "dev", "evil", "-o", "readings.csv", "-t", "1")
     assert ended.status == exits.FAILED
     written, failed = ended.err.splitlines()
-    assert written.endswith("readings written to readings.csv")
+    assert written.endswith(" written to readings.csv")
     assert "status code 403" in failed
     assert (
         len({row.partition(",")[0] for row in Path("readings.csv").read_text().splitlines()}) == 2
