@@ -387,6 +387,41 @@ def test_an_outage_is_shown_on_a_terminal_while_ages_grow(
     assert "dark.main: disconnected since" in ended.out
 
 
+@pytest.mark.parametrize(("count", "more"), [(23, ""), (24, "… 2 more rows"), (60, "… 38 more rows")])
+def test_a_table_is_cut_to_the_height_of_the_terminal(
+    ctrl_c: None,
+    shown: Callable[..., Run],
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    more: str,
+) -> None:
+    """
+    What is below the table stays visible; the number of the rows that are not shown is. At the end all are shown.
+    """
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("COLUMNS", "80")
+    agent = deployment.add_agent(workspace=f"tall-{count}")
+    for number in range(count):
+        agent.set_metadata(f"key{number:02}", "1")
+    write = TerminalLike.write
+    frames: list[str] = []
+
+    def react(out: TerminalLike, text: str) -> int:
+        if "VALUE" in text:
+            frames.append(text)
+            if len(frames) == 1:
+                _thread.interrupt_main()
+        return write(out, text)
+
+    monkeypatch.setattr(TerminalLike, "write", react)
+    assert shown("metadata", f"tall-{count}", "-w").status == exits.INTERRUPTED
+    first = frames[0].splitlines()
+    assert len(first) == 24
+    assert (more in first[-1]) and ("more row" in frames[0]) == bool(more)
+    assert f"key{count - 1:02}" in frames[-1]
+
+
 @pytest.mark.parametrize("refs", [("cut",), ("cut", "whole")], ids=["one", "several"])
 def test_an_outage_of_followed_logs_is_reported_once(
     ctrl_c: None,
