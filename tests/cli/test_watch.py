@@ -18,7 +18,7 @@ import pytest
 from driving import LIMIT, InThread, reached
 
 from coder_agents import Agent, MetadataStream, Reconnect, StreamOptions
-from coder_agents.cli import exits
+from coder_agents.cli import exits, failures
 from coder_agents.cli.screen import Screen
 from coder_agents.cli.settings import Settings
 from coder_agents.schema import WorkspaceAgentContainer, WorkspaceAgentListeningPort
@@ -434,7 +434,7 @@ def test_an_outage_of_followed_logs_is_reported_once(
     refs: tuple[str, ...],
 ) -> None:
     """
-    Standard error has a line when a followed log cannot connect again, and one when lines come again.
+    Standard error has a line when a followed log cannot connect again, and one when it has, before a line comes.
     """
     reconnecting(monkeypatch, 0.1)
     agents = {ref: deployment.add_agent(workspace=f"{ref}-{len(refs)}") for ref in refs}
@@ -442,12 +442,23 @@ def test_an_outage_of_followed_logs_is_reported_once(
     cut.push_logs(["before"])
     place: dict[str, Any] = {"route": "logs_follow", "containing": str(cut.id)}
     deployment.faults.add("drop", after=1, **place)
-    deployment.faults.add("html", times=3, status=502, **place)
-    last = deployment.faults.add("html", status=502, **place)
+    last = deployment.faults.add("html", times=4, status=502, **place)
+
+    is_back = threading.Event()
+    was_back: list[bool] = []
+    report = failures.report
+
+    def note(text: str) -> None:
+        report(text)
+        if text == "connected again":
+            is_back.set()
 
     def write() -> None:
         reached(lambda: last.struck)
+        was_back.append(is_back.wait(LIMIT))
         cut.push_logs(["after"])
+
+    monkeypatch.setattr(failures, "report", note)
 
     at_line(monkeypatch, lambda lines: stop() if lines[-1].endswith("after") else None)
     writing = InThread(write)
@@ -458,3 +469,4 @@ def test_an_outage_of_followed_logs_is_reported_once(
     first, second = ended.err.splitlines()
     assert first.startswith("coder-agents: disconnected; connecting again: ")
     assert second == "coder-agents: connected again"
+    assert was_back == [True]
