@@ -25,6 +25,7 @@ from driving import LIMIT, InThread, reached
 
 from coder_agents.cli import exits
 from coder_agents.cli.readers import ending_without_reader
+from coder_agents.render.line import counted
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .conftest import Run
@@ -138,7 +139,7 @@ def test_ctrl_c_ends_a_recording(
     ended = run("record", watched.build.workspace.name, "-o", path.name, "-t", "1h")
     assert interrupting.ended() is None
     count = rows_of(path)
-    assert (ended.status, ended.err) == (0, f"{count} readings written to {path.name}\n")
+    assert (ended.status, ended.err) == (0, f"{counted(count, 'reading')} written to {path.name}\n")
     assert count == (1 if suffix == ".parquet" else 2)
 
 
