@@ -153,6 +153,12 @@ def file_options(formats: Sequence[str]) -> Callable[[F], F]:
     return decorate
 
 
+def _not_a_dash(context: click.Context, option: click.Parameter, path: str) -> str:
+    if path == "-":
+        raise click.BadParameter("standard output is /dev/stdout, with --format; a file is ./-")
+    return path
+
+
 _output_option = click.option(
     "-o",
     "--output",
@@ -160,6 +166,7 @@ _output_option = click.option(
     metavar="FILE",
     required=True,
     type=click.Path(dir_okay=False),
+    callback=_not_a_dash,
     help="The file; its suffix is the format, and .gz compresses it.",
 )
 

@@ -253,13 +253,18 @@ class Copy:
 
 
 def entries(
-    files: Files, top: Entry, place: Place, skipped: Callable[[Place], object]
+    files: Files,
+    top: Entry,
+    place: Place,
+    skipped: Callable[[Place], object],
+    reported: Callable[[], contextlib.AbstractContextManager[None]],
 ) -> Iterator[Entry]:
     """
     Yield *top* and all that is below it, each folder before what is in it.
 
     *place* is that of *top* as it was typed. A symbolic link to a file is copied as that file. *skipped* is called
-    with the places of other links, and of what is neither a file nor a folder.
+    with the places of other links, and of what is neither a file nor a folder. *reported* handles the error of a
+    folder that cannot be read: the others follow.
     """
     pending = [top]
     while pending:
@@ -278,7 +283,7 @@ def entries(
             continue
         yield entry
         if entry.kind == "directory":
-            with naming(place.joined(entry.parts)):
+            with reported(), naming(place.joined(entry.parts)):
                 pending += reversed(list(files.below(entry)))
 
 

@@ -22,6 +22,7 @@ from coder_agents.cli.screen import Screen, output
 from coder_agents.cli.tables import Column, Row, drawn, tab_separated, write_rows
 from coder_agents.cli.watching import Watch
 from coder_agents.render import escape_controls
+from coder_agents.render.line import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -107,14 +108,17 @@ class Listing(Generic[S, I]):
 
     def _redraw(self, screen: Screen, watch: Watch[S], updates: Iterable[Any]) -> None:
         shown = None
-        with _live(screen, lambda: self._drawn(screen, watch)) as live:
+        with _live(screen, lambda height: self._drawn(screen, watch, height)) as live:
             for found in updates:
                 outages = [member.outage for member in watch.members]
                 if found or outages != shown:
                     live.refresh()
                 shown = outages
 
-    def _drawn(self, screen: Screen, watch: Watch[S]) -> RenderableType:
+    def _drawn(self, screen: Screen, watch: Watch[S], height: int | None) -> RenderableType:
+        """
+        Return the table and the outages below it, in at most *height* lines; None is no limit.
+        """
         from rich.console import Group
         from rich.text import Text
 
@@ -136,16 +140,37 @@ class Listing(Generic[S, I]):
             for member in members
             if member.outage is not None
         ]
-        return Group(drawn(self.columns, rows, screen.width), *outages)
+        shown = _fitting(rows, None if height is None else height - len(outages))
+        more = len(rows) - len(shown)
+        rest = [Text(f"… {counted(more, 'more row')}", style="bright_black")] if more else []
+        return Group(drawn(self.columns, shown, screen.width), *rest, *outages)
 
 
-def _live(screen: Screen, draw: Callable[[], RenderableType]) -> Live:
+def _fitting(rows: Sequence[Row], height: int | None) -> Sequence[Row]:
+    """
+    Return those of *rows* that fit with their heading into *height* lines; else one line is for their number.
+    """
+    if height is None or len(rows) < height:
+        return rows
+    return rows[: max(0, height - 2)]
+
+
+def _live(screen: Screen, draw: Callable[[int | None], RenderableType]) -> Live:
     """
     Return what redraws in place: when it is refreshed, and each second, as ages grow and tries are made.
+
+    *draw* is called with the height of the terminal, and at last with None: what stays may be scrolled.
     """
     from rich.live import Live
 
     class Redrawn(Live):
+        def get_renderable(self) -> RenderableType:
+            """
+            Return what is shown now.
+            """
+            has_ended = self.vertical_overflow == "visible"
+            return draw(None if has_ended else self.console.height)
+
         def refresh(self) -> None:
             """
             Draw; where the terminal has gone, the main thread gets the error.
@@ -158,7 +183,6 @@ def _live(screen: Screen, draw: Callable[[], RenderableType]) -> Live:
 
     return Redrawn(
         console=screen.console,
-        get_renderable=draw,
         refresh_per_second=1,
         vertical_overflow="ellipsis",
         # What is reported appears above the table, unless it goes elsewhere.

@@ -85,6 +85,11 @@ def _check_grows(target: Target) -> None:
         raise ValueError(
             "a Parquet file cannot grow: append to .jsonl, and write the Parquet file from it"
         )
+    path = target.path
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(
+            f"{path} is a device or a pipe, which cannot be continued: append to a file"
+        )
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ Copies between this machine and agents.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -212,6 +213,44 @@ def test_an_error_below_a_folder_names_the_file(
     (home / "onto" / "sub" / "run.sh").mkdir(parents=True)
     ended = run("cp", "-r", "tree/sub", "dev:onto")
     assert ended.err.startswith("coder-agents: dev:onto/sub/run.sh: ")
+
+
+def test_a_folder_that_cannot_be_created_is_reported_once(
+    run: Callable[..., Run], tree: Path, home: Path
+) -> None:
+    """
+    Nothing is tried below it, and the other copies are made.
+    """
+    (home / "once").mkdir()
+    (home / "once" / "tree").write_text("a file")
+    ended = run("cp", "-r", "-q", "tree", "tree/data", "dev:once")
+    assert ended.status == exits.FAILED
+    errors = [line for line in ended.err.splitlines() if "skipped" not in line]
+    assert len(errors) == 1
+    assert errors[0].startswith("coder-agents: dev:once/tree: ")
+    assert (home / "once" / "data").read_bytes() == DATA
+
+
+def test_a_folder_that_cannot_be_read_hides_no_other_one(
+    run: Callable[..., Run], tree: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The error is reported, and what comes after that folder is copied.
+    """
+    (tree / "closed").mkdir()
+    listdir = os.listdir
+
+    def refusing(path: str) -> list[str]:
+        if path.endswith("closed"):  # root can read every folder
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refusing)
+    ended = run("cp", "-r", "-q", "tree", "dev:partly")
+    assert ended.status == exits.FAILED
+    assert "coder-agents: tree/closed: Permission denied" in ended.err.splitlines()
+    assert (home / "partly" / "data").read_bytes() == DATA
+    assert (home / "partly" / "sub" / "run.sh").exists()
 
 
 def test_a_full_disk_names_the_file(run: Callable[..., Run], home: Path, environment: Path) -> None:

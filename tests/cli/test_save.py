@@ -62,6 +62,16 @@ def test_the_suffix_or_the_option_is_the_format(run: Callable[..., Run]) -> None
     assert Path("x.odd").read_text().splitlines()[1] == "dev.main,8000,tcp,python"
 
 
+def test_a_dash_is_no_file(run: Callable[..., Run]) -> None:
+    """
+    Who means standard output gets no file with the name of a dash.
+    """
+    ended = run("export", "ports", "dev", "-o", "-", "--format", "csv")
+    assert ended.status == exits.USAGE
+    assert "standard output is /dev/stdout" in ended.err
+    assert not Path("-").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -18,7 +18,7 @@ import pytest
 from driving import LIMIT, InThread, reached
 
 from coder_agents import Agent, MetadataStream, Reconnect, StreamOptions
-from coder_agents.cli import exits
+from coder_agents.cli import exits, failures
 from coder_agents.cli.screen import Screen
 from coder_agents.cli.settings import Settings
 from coder_agents.schema import WorkspaceAgentContainer, WorkspaceAgentListeningPort
@@ -387,6 +387,44 @@ def test_an_outage_is_shown_on_a_terminal_while_ages_grow(
     assert "dark.main: disconnected since" in ended.out
 
 
+@pytest.mark.parametrize(
+    ("count", "more"), [(23, ""), (24, "… 2 more rows"), (60, "… 38 more rows")]
+)
+def test_a_table_is_cut_to_the_height_of_the_terminal(
+    ctrl_c: None,
+    shown: Callable[..., Run],
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    more: str,
+) -> None:
+    """
+    What is below the table stays visible; the number of the rows that are not shown is. At the end all are shown.
+    """
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("COLUMNS", "80")
+    agent = deployment.add_agent(workspace=f"tall-{count}")
+    for number in range(count):
+        agent.set_metadata(f"key{number:02}", "1")
+    write = TerminalLike.write
+    frames: list[str] = []
+
+    def react(out: TerminalLike, text: str) -> int:
+        if "key00" in text:  # the first state has come
+            frames.append(text)
+            if len(frames) == 1:
+                _thread.interrupt_main()
+        return write(out, text)
+
+    monkeypatch.setattr(TerminalLike, "write", react)
+    assert shown("metadata", f"tall-{count}", "-w").status == exits.INTERRUPTED
+    first = frames[0].splitlines()
+    assert len(first) == 24
+    assert more in first[-1]
+    assert ("more row" in frames[0]) == bool(more)
+    assert f"key{count - 1:02}" in frames[-1]
+
+
 @pytest.mark.parametrize("refs", [("cut",), ("cut", "whole")], ids=["one", "several"])
 def test_an_outage_of_followed_logs_is_reported_once(
     ctrl_c: None,
@@ -396,7 +434,7 @@ def test_an_outage_of_followed_logs_is_reported_once(
     refs: tuple[str, ...],
 ) -> None:
     """
-    Standard error has a line when a followed log cannot connect again, and one when lines come again.
+    Standard error has a line when a followed log cannot connect again, and one when it has, before a line comes.
     """
     reconnecting(monkeypatch, 0.1)
     agents = {ref: deployment.add_agent(workspace=f"{ref}-{len(refs)}") for ref in refs}
@@ -404,12 +442,23 @@ def test_an_outage_of_followed_logs_is_reported_once(
     cut.push_logs(["before"])
     place: dict[str, Any] = {"route": "logs_follow", "containing": str(cut.id)}
     deployment.faults.add("drop", after=1, **place)
-    deployment.faults.add("html", times=3, status=502, **place)
-    last = deployment.faults.add("html", status=502, **place)
+    last = deployment.faults.add("html", times=4, status=502, **place)
+
+    is_back = threading.Event()
+    was_back: list[bool] = []
+    report = failures.report
+
+    def note(text: str) -> None:
+        report(text)
+        if text == "connected again":
+            is_back.set()
 
     def write() -> None:
         reached(lambda: last.struck)
+        was_back.append(is_back.wait(LIMIT))
         cut.push_logs(["after"])
+
+    monkeypatch.setattr(failures, "report", note)
 
     at_line(monkeypatch, lambda lines: stop() if lines[-1].endswith("after") else None)
     writing = InThread(write)
@@ -420,3 +469,4 @@ def test_an_outage_of_followed_logs_is_reported_once(
     first, second = ended.err.splitlines()
     assert first.startswith("coder-agents: disconnected; connecting again: ")
     assert second == "coder-agents: connected again"
+    assert was_back == [True]

@@ -53,8 +53,7 @@ def cp_command(
     total = sum(entry.size for _, entry in jobs if entry.kind != "directory")
     with _progress(total, quiet=quiet) as advance:
         for copy, entry in jobs:
-            with copies.reported():
-                copy.run(entry, advance)
+            copies.run(copy, entry, advance)
     return exits.FAILED if copies.failed else exits.DONE
 
 
@@ -73,6 +72,20 @@ class _Copies:
         self._local_files = local_files
         self._recursive = recursive
         self.failed = 0
+        self._missing: set[tuple[Copy, tuple[str, ...]]] = set()
+
+    def run(self, copy: Copy, entry: Entry, advance: Advance) -> None:
+        """
+        Copy *entry*, unless a folder that it is in could not be created: that folder was reported.
+        """
+        above = (entry.parts[:count] for count in range(len(entry.parts)))
+        if any((copy, parts) in self._missing for parts in above):
+            return
+        before = self.failed
+        with self.reported():
+            copy.run(entry, advance)
+        if entry.kind == "directory" and self.failed > before:
+            self._missing.add((copy, entry.parts))
 
     def _files(self, place: Place) -> Files:
         return self._agent_files if place.ref else self._local_files
@@ -99,7 +112,7 @@ class _Copies:
                     raise IsADirectoryError(errno.EISDIR, "is a folder: use -r", str(place))
                 names = (place.name,) if is_folder and place.name else ()
                 copy = Copy(source, target, target.joined(path, names), place, into.joined(names))
-                for entry in entries(source, top, place, self._skipped):
+                for entry in entries(source, top, place, self._skipped, self.reported):
                     yield copy, entry
 
     def _skipped(self, place: Place) -> None:

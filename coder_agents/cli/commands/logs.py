@@ -5,7 +5,7 @@ The command ``logs``.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,9 @@ from coder_agents.cli.settings import Settings, agents_of
 
 if TYPE_CHECKING:
     from coder_agents import Agent, AgentLog, Client, CoderError, MergedLogStream
+    from coder_agents.streams import Stream
 
-_POLL = 1.0  # seconds between two reads of which logs have ended
+_POLL = 1.0  # seconds between two reads of which logs have ended, or have connected again
 _MAX_LINES = 1_000  # that are written together
 
 LEVELS = ("trace", "debug", "info", "warn", "error")
@@ -102,10 +103,9 @@ def logs_command(
         outage = _Outage()
         filters["options"] = attrs.evolve(agents[0]._chosen(None), on_reconnect=outage.note)
         if len(agents) == 1:
-            followed = _followed_alone(agents[0], filters, across_builds)
+            batches = _followed_alone(agents[0], filters, across_builds, outage)
         else:
-            followed = _followed(client, agents, filters, failed)
-        batches = outage.ended_by(followed)
+            batches = _followed(client, agents, filters, failed, outage)
     # An error, such as a reader that has gone, closes the stream.
     with contextlib.closing(batches), ending_without_reader():
         _write(agents, batches, as_json=as_json, as_text=as_text)
@@ -114,11 +114,16 @@ def logs_command(
 
 class _Outage:
     """
-    Reports, once, that a stream cannot connect again, and then that lines come again.
+    Reports, once, that a stream cannot connect again, and then that it has.
+
+    Attributes:
+        stream: the stream, once it is open.
     """
 
     def __init__(self) -> None:
+        self.stream: Stream[Any] | None = None
         self._is_reported = False
+        self._reconnects = 0
 
     def note(self, reason: str, attempt: int, seconds: float) -> None:
         """
@@ -126,24 +131,26 @@ class _Outage:
         """
         from coder_agents.cli.failures import report
 
-        if attempt > 1 and not self._is_reported:
+        if self.stream is None or attempt == 1:
+            return
+        self._reconnects = self.stream.stats.reconnects
+        if not self._is_reported:
             self._is_reported = True
             report(f"disconnected; connecting again: {reason}")
 
-    def ended_by(
-        self, batches: Generator[list[AgentLog[Agent]], None, None]
-    ) -> Generator[list[AgentLog[Agent]], None, None]:
+    def report_end(self) -> None:
         """
-        Yield *batches*; each ends the outage.
+        Report that the stream has connected again since the last try that failed, also where no line came.
         """
         from coder_agents.cli.failures import report
 
-        with contextlib.closing(batches):
-            for batch in batches:
-                if self._is_reported:
-                    self._is_reported = False
-                    report("connected again")
-                yield batch
+        if (
+            self._is_reported
+            and self.stream is not None
+            and self.stream.stats.reconnects > self._reconnects
+        ):
+            self._is_reported = False
+            report("connected again")
 
 
 class _Failures:
@@ -190,28 +197,36 @@ def _stored(
 
 
 def _followed(
-    client: Client, agents: list[Agent], filters: dict[str, Any], failed: _Failures
+    client: Client,
+    agents: list[Agent],
+    filters: dict[str, Any],
+    failed: _Failures,
+    outage: _Outage,
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agents* as they arrive, and report whose log ends while others continue.
     """
     with client.follow_logs(agents, on_failure=failed.add, **filters) as stream:
+        outage.stream = stream
         reported: set[Agent] = set()
         while stream.end is None:
-            yield from _arrived(stream)
+            yield from _arrived(stream.poll)
+            outage.report_end()
             _report_ends(stream, agents, reported)
 
 
-def _arrived(stream: MergedLogStream[Agent]) -> Iterator[list[AgentLog[Agent]]]:
+def _arrived(
+    poll: Callable[[float], AgentLog[Agent] | None],
+) -> Iterator[list[AgentLog[Agent]]]:
     """
-    Yield the lines that have arrived within some time, together; also where the stream fails after them.
+    Yield the lines that have arrived within some time, together; also where *poll* fails after them.
     """
     lines: list[AgentLog[Agent]] = []
     try:
-        line = stream.poll(_POLL)
+        line = poll(_POLL)
         while line is not None:
             lines.append(line)
-            line = stream.poll(0) if len(lines) < _MAX_LINES else None
+            line = poll(0) if len(lines) < _MAX_LINES else None
     finally:
         if lines:
             yield lines
@@ -230,7 +245,7 @@ def _report_ends(stream: MergedLogStream[Agent], agents: list[Agent], reported: 
 
 
 def _followed_alone(
-    agent: Agent, filters: dict[str, Any], across_builds: bool
+    agent: Agent, filters: dict[str, Any], across_builds: bool, outage: _Outage
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agent* as they arrive, with *across_builds* also those of its successors.
@@ -240,8 +255,15 @@ def _followed_alone(
     current = [agent]
     on_build = current.append if across_builds else None
     with agent.follow_logs(across_builds=across_builds, on_build=on_build, **filters) as stream:
-        for batch in stream.batches():
-            yield [AgentLog(current[-1], log) for log in batch]
+        outage.stream = stream
+
+        def poll(timeout: float) -> AgentLog[Agent] | None:
+            log = stream.poll(timeout)
+            return None if log is None else AgentLog(current[-1], log)
+
+        while stream.end is None:
+            yield from _arrived(poll)
+            outage.report_end()
 
 
 def _write(
