@@ -5,7 +5,7 @@ The plot of recorded metadata.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from matplotlib import dates
@@ -23,13 +23,32 @@ _BOTTOM = 0.02  # of the height of the axes
 _MAX_ABOVE = 3  # lines of a legend above the axes; a longer legend is beside them
 
 
-def plot_series(series: Sequence[Series], keys: Iterable[str] | None, ax: Axes | None) -> Axes:
+def plot_series(
+    series: Sequence[Series],
+    keys: Iterable[str] | None,
+    ax: Axes | None,
+    *,
+    began: datetime | None,
+) -> Axes:
     """
-    Plot the numbers of *series*; see `MetadataRecorder.plot`.
+    Plot the numbers of *series*, whose recording *began* then; see `MetadataRecorder.plot`.
     """
     drawn = _chosen(series, keys)
     with drawing(ax):
-        return _plot(drawn, new_axes(_SIZE) if ax is None else ax)
+        if ax is not None:
+            return _plot(drawn, ax)
+        axes = _plot(drawn, new_axes(_SIZE))
+        _begin(axes, drawn, began)
+        return axes
+
+
+def _begin(axes: Axes, drawn: Sequence[Series], began: datetime | None) -> None:
+    """
+    Begin the time axis with the recording where readings were collected earlier.
+    """
+    times = [reading.collected_at for each in drawn for reading in each.readings]
+    if began is not None and times and min(times) < began < max(times):
+        axes.set_xlim(left=began)  # type: ignore[arg-type]
 
 
 def _plot(drawn: Sequence[Series], axes: Axes) -> Axes:

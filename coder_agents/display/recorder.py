@@ -41,6 +41,9 @@ class Recording:
     def __init__(self, agents: Sequence[Agent]) -> None:
         self.agents = tuple(agents)
         self.readings: list[MetadataReading] = []
+        self.began: datetime | None = (
+            None  # by the clock of the agent, the first one that sent its list
+        )
         self.failures: dict[uuid.UUID, tuple[Agent, Exception]] = {}
         self._seen: set[tuple[uuid.UUID, str, datetime]] = set()
         self._lock = threading.Lock()
@@ -51,6 +54,9 @@ class Recording:
         Add the readings among *items* that are new. Called by any thread.
         """
         with self._lock:
+            if self.began is None:
+                times = (item.result.collected_at for item in items)
+                self.began = max((each for each in times if each is not None), default=None)
             for item in items:
                 collected_at = item.result.collected_at
                 if collected_at is None:
@@ -193,7 +199,8 @@ class MetadataRecorder:
         Plot the readings that are numbers, a line for each item, and return the axes of matplotlib.
 
         A line has a gap where readings are missing, by the rule for stale values, and where they are
-        errors; errors are marked at the bottom. The legend has the units. Times are in UTC.
+        errors; errors are marked at the bottom. The legend has the units. Times are in UTC. New axes begin
+        with the recording: a value that was collected long before does not stretch them.
 
         Args:
             keys: the keys of the items to plot; None for all whose readings are numbers.
@@ -204,7 +211,7 @@ class MetadataRecorder:
         with from_extra("a plot"):
             from coder_agents.display.metadata_plot import plot_series
 
-        return plot_series(self._series(), keys, ax)
+        return plot_series(self._series(), keys, ax, began=self._recording.began)
 
 
 def record(

@@ -18,7 +18,7 @@ from matplotlib_inline import backend_inline
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot
+from matplotlib import dates, pyplot
 
 from coder_agents import Agent, Client
 from coder_agents.display import MetadataRecorder, plot_style
@@ -122,6 +122,20 @@ def test_a_line_breaks_where_readings_are_missing(other: Agent) -> None:
     _, values = points_of(line)
     assert [values[at] for at in (0, 1, 3, 4)] == [1.0, 2.0, 3.0, 4.0]
     assert math.isnan(values[2])
+
+
+def test_a_value_from_long_before_does_not_stretch_the_axes(other: Agent) -> None:
+    """
+    New axes begin with the newest value of the first list; given axes are the user's own.
+    """
+    recorder = recorded(other)
+    recorder._recording.add(other, [item("90%", 0, key="disk"), item("28%", 600)])
+    recorder._recording.add(other, [item("30%", 660)])
+    began = dates.date2num(NOON + timedelta(seconds=600))  # type: ignore[no-untyped-call]
+    left, right = recorder.plot().get_xlim()
+    assert left == pytest.approx(began)
+    assert right > left
+    assert recorder.plot(ax=pyplot.figure().gca()).get_xlim()[0] < began
 
 
 def test_errors_break_the_line_and_are_marked(other: Agent) -> None:

@@ -63,7 +63,7 @@ def _facts(agent: Agent) -> list[Row]:
         ("version", data.version),
         ("directory", data.expanded_directory or data.directory),
         ("relay", f"{relays[0][1]}, {relays[0][0]:.0f} ms" if relays else ""),
-        ("apps", ", ".join(app.slug for app in data.apps)),
+        ("apps", ", ".join(app.slug for app in data.apps) or "none"),
         ("connected", data.first_connected_at),
         ("ready", data.ready_at),
         ("log", f"{_bytes(data.logs_length)}{', full' if data.logs_overflowed else ''}"),
