@@ -56,7 +56,8 @@ def one_line(error: BaseException) -> str:
         return f"{place}: {error.strerror}" if place is not None else error.strerror
     from coder_agents.cli.advice import in_shell
 
-    parts = (part.strip() for part in in_shell(str(error)).splitlines())
+    # A sentence ends with a full stop; what follows on this line would make it ".;".
+    parts = (part.strip().removesuffix(".") for part in in_shell(str(error)).splitlines())
     return "; ".join(part for part in parts if part) or type(error).__name__
 
 
