@@ -231,9 +231,12 @@ class Client(WorkspaceMethods, DisplayMethods):
             followed, tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )
         filter_of = dict(zip(bookmarks, filters, strict=True))
+        pace = self._http.pace_of_several
         return follow_merged(
             followed,
-            lambda agent, chosen: agent._log_feed(bookmarks[agent.id], filter_of[agent.id], chosen),
+            lambda agent, chosen: agent._log_feed(
+                bookmarks[agent.id], filter_of[agent.id], chosen, pace=pace
+            ),
             on_failure=on_failure,
             options=chosen,
         )

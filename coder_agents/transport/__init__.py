@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.http_source import HTTPSource
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.kept_request import KeptRequest
+    from coder_agents.transport.pace import DEFAULT_RATE, Pace
     from coder_agents.transport.pages import is_page
     from coder_agents.transport.polled import PolledSource
     from coder_agents.transport.pty import PtySource
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.workspace_proxy import WorkspaceProxyHTTP
 
 __all__ = [
+    "DEFAULT_RATE",
     "HTTP",
     "ClosedError",
     "DocumentSource",
@@ -37,6 +39,7 @@ __all__ = [
     "Interest",
     "KeptConnections",
     "KeptRequest",
+    "Pace",
     "Params",
     "PolledSource",
     "PtySource",
@@ -70,6 +73,7 @@ __getattr__, __dir__ = exports(
         "http_source": "HTTPSource",
         "kept": "KeptConnections",
         "kept_request": "KeptRequest",
+        "pace": "DEFAULT_RATE Pace",
         "pages": "is_page",
         "polled": "PolledSource",
         "pty": "PtySource",
