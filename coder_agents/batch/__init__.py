@@ -10,15 +10,20 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.batch.agents import distinct, several
-    from coder_agents.batch.metadata import MetadataOfAgents, read_metadata
+    from coder_agents.batch.each import EachOptions, agents_of, begin, complete
+    from coder_agents.batch.results import AgentResult, Results
     from coder_agents.batch.travel import TravellingAgent, TravellingClient, travelling
 
 __all__ = [
-    "MetadataOfAgents",
+    "AgentResult",
+    "EachOptions",
+    "Results",
     "TravellingAgent",
     "TravellingClient",
+    "agents_of",
+    "begin",
+    "complete",
     "distinct",
-    "read_metadata",
     "several",
     "travelling",
 ]
@@ -27,7 +32,8 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agents": "distinct several",
-        "metadata": "MetadataOfAgents read_metadata",
+        "each": "EachOptions agents_of begin complete",
+        "results": "AgentResult Results",
         "travel": "TravellingAgent TravellingClient travelling",
     },
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.pages import is_page
     from coder_agents.transport.polled import PolledSource
     from coder_agents.transport.pty import PtySource
+    from coder_agents.transport.repeating import RepeatingHTTP
     from coder_agents.transport.source import Source
     from coder_agents.transport.sse import ServerSentEvent, SSESource
     from coder_agents.transport.together import WokenTogether
@@ -40,6 +41,7 @@ __all__ = [
     "Params",
     "PolledSource",
     "PtySource",
+    "RepeatingHTTP",
     "SSESource",
     "ServerSentEvent",
     "Source",
@@ -73,6 +75,7 @@ __getattr__, __dir__ = exports(
         "pages": "is_page",
         "polled": "PolledSource",
         "pty": "PtySource",
+        "repeating": "RepeatingHTTP",
         "source": "Source",
         "sse": "ServerSentEvent SSESource",
         "together": "WokenTogether",

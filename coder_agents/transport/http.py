@@ -30,7 +30,7 @@ from coder_agents.transport.surroundings import authorities, proxies_for
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.session import Closable
-    from coder_agents.transport.source import Source
+    from coder_agents.transport.together import Wakeable
 
 Params = Sequence[tuple[str, str]]
 
@@ -194,10 +194,16 @@ class HTTP:
         """
         return f"{self.settings.url}/api/v2{path}"
 
-    def opening(self, source: Source[Any]) -> None:
+    def opening(self, source: Wakeable) -> None:
         """
-        Note that *source* is about to connect.
+        Note that *source*, or another object that can be woken, is about to wait.
         """
+
+    def unwoken(self) -> HTTP:
+        """
+        Return an object for the requests that clean up, which works also after this one was woken.
+        """
+        return self
 
     def check_open(self) -> None:
         """

@@ -10,15 +10,14 @@ from __future__ import annotations
 import math
 import selectors
 import time
-from typing import Any, Self
+from typing import Self
 
 import requests
 
 from coder_agents.config import Settings
 from coder_agents.transport.document import DocumentSource
 from coder_agents.transport.http import HTTP, Params
-from coder_agents.transport.source import Source
-from coder_agents.transport.together import WokenTogether
+from coder_agents.transport.together import Wakeable, WokenTogether
 from coder_agents.transport.waiting import DroppedError, Interest
 
 _MAX_BODY = 256 * 1024 * 1024  # bytes, as for the documents of streams
@@ -44,11 +43,17 @@ class WakeableHTTP(HTTP):
         """
         return cls(http.settings, None if http.owns_session else http.session)
 
-    def opening(self, source: Source[Any]) -> None:
+    def opening(self, source: Wakeable) -> None:
         """
         Wake *source* when this object is closed; at once where it is closed already.
         """
         self._sources.add(source)
+
+    def unwoken(self) -> HTTP:
+        """
+        Return an object for the requests that clean up, which works also after this one was woken.
+        """
+        return HTTP(self.settings, None if self.owns_session else self.session)
 
     def close(self) -> None:
         """
