@@ -172,7 +172,7 @@ class BaseAgent:
         self._http.check_open()
         return choose_options(options, self._stream_options)
 
-    def _successor(self, workspace: Workspace, data: WorkspaceAgent) -> Self:
+    def _successor(self, workspace: Workspace | None, data: WorkspaceAgent) -> Self:
         return type(self)(
             data.id,
             self._http,

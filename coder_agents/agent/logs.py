@@ -79,6 +79,11 @@ class LogMethods(BaseAgent):
         [log_filter] = log_filters(
             [self], tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )
+        return self._stored_logs(begin, log_filter)
+
+    def _stored_logs(
+        self, begin: Bookmark, log_filter: LogFilter | None
+    ) -> ResultList[WorkspaceAgentLog]:
         path = self._path("logs")
         body = self._http.call("GET", path, params=after_params(begin.floor))
         logs = decoded(

@@ -11,7 +11,7 @@ import math
 import queue
 import selectors
 import time
-from typing import Any, Self
+from typing import Self
 
 import requests
 
@@ -19,8 +19,7 @@ from coder_agents.config import Settings
 from coder_agents.transport.document import DocumentSource
 from coder_agents.transport.http import HTTP, Params
 from coder_agents.transport.pace import Pace
-from coder_agents.transport.source import Source
-from coder_agents.transport.together import WokenTogether
+from coder_agents.transport.together import Wakeable, WokenTogether
 from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
 
 _MAX_BODY = 256 * 1024 * 1024  # bytes, as for the documents of streams
@@ -56,11 +55,17 @@ class WakeableHTTP(HTTP):
         """
         return cls(http.settings, None if http.owns_session else http.session, pace=pace)
 
-    def opening(self, source: Source[Any]) -> None:
+    def opening(self, source: Wakeable) -> None:
         """
         Wake *source* when this object is closed; at once where it is closed already.
         """
         self._sources.add(source)
+
+    def unwoken(self) -> HTTP:
+        """
+        Return an object for the requests that clean up, which works also after this one was woken.
+        """
+        return HTTP(self.settings, None if self.owns_session else self.session)
 
     def close(self) -> None:
         """
@@ -73,7 +78,12 @@ class WakeableHTTP(HTTP):
         self._sources.wake()
         super().close()
 
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """
+        Wait for *seconds*.
+
+        Raises *ClosedError* where the object is closed meanwhile.
+        """
         try:
             self._bell.get(timeout=seconds)
         except queue.Empty:
@@ -125,7 +135,7 @@ class WakeableHTTP(HTTP):
             return
         left = max(0.0, interest.until - time.monotonic())
         if interest.fileno is None:  # the request waits for its turn
-            self._pause(left)
+            self.pause(left)
             return
         with selectors.DefaultSelector() as selector:
             selector.register(interest.fileno, interest.events)

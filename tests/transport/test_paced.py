@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import cast
 
 import pytest
 from driving import InThread, body_of, reached
@@ -28,6 +29,7 @@ from coder_agents import (
     StreamOptions,
 )
 from coder_agents.jobs.loan import Loan
+from coder_agents.jobs.shell import ControlShell
 from coder_agents.streams.reconnect import Outage
 from coder_agents.streams.reconnecting import ReconnectingConnection
 from coder_agents.terminal.attachment import Attachment, TerminalRequest
@@ -342,7 +344,7 @@ class Waited(Source[bytes]):
     """
 
     waited = 3600.0  # type: ignore[assignment]
-    received = 0  # type: ignore[assignment]
+    received = 0
 
     def send_request(self, timeout: float) -> None:
         raise DroppedError("broken")
@@ -383,9 +385,9 @@ def test_the_time_until_its_turn_is_no_outage() -> None:
         connection.receive()
     connection.disconnected(broken.value)
     loan = Loan()
-    loan.shell = Waited()  # type: ignore[assignment]
+    loan.shell = cast(ControlShell, Waited())
     loan.drop()
-    loan.shell = Waited()  # type: ignore[assignment]
+    loan.shell = cast(ControlShell, Waited())
     loan.outage = Outage(since=7.0)
     loan.drop()
     assert loan.outage.since == 3607
