@@ -10,7 +10,7 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.batch.agents import distinct, several
-    from coder_agents.batch.each import EachOptions, agents_of, begin, complete
+    from coder_agents.batch.each import EachOptions, agents_of, begin, complete, pace_of
     from coder_agents.batch.results import AgentResult, Results
     from coder_agents.batch.travel import TravellingAgent, TravellingClient, travelling
 
@@ -24,6 +24,7 @@ __all__ = [
     "begin",
     "complete",
     "distinct",
+    "pace_of",
     "several",
     "travelling",
 ]
@@ -32,7 +33,7 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agents": "distinct several",
-        "each": "EachOptions agents_of begin complete",
+        "each": "EachOptions agents_of begin complete pace_of",
         "results": "AgentResult Results",
         "travel": "TravellingAgent TravellingClient travelling",
     },

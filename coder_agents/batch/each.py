@@ -18,7 +18,7 @@ from coder_agents.batch.results import Progress, Results
 from coder_agents.batch.threads import NAME, Calls, Threads
 from coder_agents.batch.work import Work
 from coder_agents.config import seconds_or_none, whole_number
-from coder_agents.transport import HTTP
+from coder_agents.transport import HTTP, Pace
 
 R = TypeVar("R")
 
@@ -41,6 +41,7 @@ class EachOptions:
     timeout: float | None = None
     progress: Progress = None
     send_token: bool = False
+    pace: Pace = attrs.field(factory=Pace)
 
     def __attrs_post_init__(self) -> None:
         whole_number("max_workers", self.max_workers, least=1)
@@ -64,6 +65,18 @@ def _check_progress(progress: Any) -> None:
         raise TypeError(
             f"progress must be a function, False or None, not {type(progress).__name__}"
         )
+
+
+def pace_of(http: HTTP, rate: float | None) -> Pace:
+    """
+    Return a pace of *rate* requests a second; without a rate the one that all calls of a client share.
+
+    A refusal slows down both.
+
+    Raises *TypeError* or *ValueError* for an impossible rate.
+    """
+    shared = http.pace_of_several
+    return shared if rate is None else shared.at(rate)
 
 
 def agents_of(http: HTTP, agents: Iterable[Agent]) -> list[Agent]:
@@ -145,12 +158,14 @@ def _runner(
 ) -> Threads | OnExecutor:
     executor = options.executor
     if executor is None:
-        return Threads(work, Calls(work, function).call, options.max_workers)
+        return Threads(work, Calls(work, function, options.pace).call, options.max_workers)
     calls: InThreads | InProcesses
     if isinstance(executor, ThreadPoolExecutor):
-        calls = InThreads(work, function)
+        calls = InThreads(Calls(work, function, options.pace))
     else:
-        calls = InProcesses(work, function, executor, send_token=options.send_token)
+        calls = InProcesses(
+            work, function, executor, send_token=options.send_token, rate=options.pace.rate
+        )
     return OnExecutor(work, executor, calls, options.max_workers)
 
 

@@ -25,8 +25,8 @@ class InThreads:
     Calls on an executor whose threads are threads of this process.
     """
 
-    def __init__(self, work: Work, function: Callable[[Agent], Any]) -> None:
-        self._calls = Calls(work, function)
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def submit(self, executor: Executor, index: int) -> Future[Any]:
         """
@@ -49,13 +49,20 @@ class InProcesses:
     """
 
     def __init__(
-        self, work: Work, function: Callable[[Agent], Any], executor: Executor, *, send_token: bool
+        self,
+        work: Work,
+        function: Callable[[Agent], Any],
+        executor: Executor,
+        *,
+        send_token: bool,
+        rate: float,
     ) -> None:
         if isinstance(executor, concurrent.futures.ProcessPoolExecutor):
             _check_pickled(function)
         self._work = work
         self._calls = [
-            RemoteCall(function, agent) for agent in travelling(work.agents, send_token=send_token)
+            RemoteCall(function, agent)
+            for agent in travelling(work.agents, send_token=send_token, rate=rate)
         ]
 
     def submit(self, executor: Executor, index: int) -> Future[Envelope]:

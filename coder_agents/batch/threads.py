@@ -14,7 +14,7 @@ import attrs
 
 from coder_agents.agent import Agent
 from coder_agents.batch.work import Work
-from coder_agents.transport import HTTP, RepeatingHTTP
+from coder_agents.transport import HTTP, Pace, RepeatingHTTP
 
 NAME = "coder-agents-each"
 """
@@ -36,12 +36,13 @@ class Later:
 
 class Calls:
     """
-    Calls *function* with agents whose connections all end when they are woken.
+    Calls *function* with agents whose connections all end when they are woken, and whose requests
+    keep to *pace*.
 
     Any number of threads may call at the same time.
     """
 
-    def __init__(self, work: Work, function: Callable[[Agent], Any]) -> None:
+    def __init__(self, work: Work, function: Callable[[Agent], Any], pace: Pace) -> None:
         self._work = work
         self._function = function
         # The agents of one deployment may have several clients, with a token each.
@@ -49,8 +50,9 @@ class Calls:
         for agent in work.agents:
             http = agent._http
             if id(http) not in self._https:
-                self._https[id(http)] = RepeatingHTTP.like(http)
+                self._https[id(http)] = RepeatingHTTP.like(http, pace=pace)
         work.on_end = self.wake
+        work.limit = lambda: pace.limit
 
     def call(self, index: int) -> None:
         """

@@ -16,7 +16,7 @@ from coder_agents.base_client import BaseClient
 
 if TYPE_CHECKING:
     from coder_agents.agent import Agent
-    from coder_agents.batch import Results
+    from coder_agents.batch import EachOptions, Results
     from coder_agents.batch.results import Progress
     from coder_agents.client import Client
     from coder_agents.jobs import CompletedCommand
@@ -51,6 +51,7 @@ class BatchMethods(BaseClient):
         executor: Executor | None = None,
         timeout: float | None = None,
         progress: Progress = None,
+        rate: float | None = None,
         send_token: bool = False,
     ) -> Results[R]:
         """
@@ -76,11 +77,14 @@ class BatchMethods(BaseClient):
                 get a *BatchTimeoutError*.
             progress: is called with the number of agents that are done, and of all agents, by the thread
                 that waits; False shows nothing; None shows a bar where a person is watching.
+            rate: how many requests a second begin at most. None means 256, which all calls of this client
+                over several agents share; a rate is for this call alone. Where the deployment limits
+                requests (status 429), they begin more slowly, and no agent fails because of that.
             send_token: sends the token and all settings of the client with each agent to *executor*.
 
         Raises *TypeError* or *ValueError*, before any request, for impossible arguments.
         """
-        from coder_agents.batch import EachOptions, agents_of, begin
+        from coder_agents.batch import EachOptions, agents_of, begin, pace_of
 
         options = EachOptions(
             max_workers=max_workers,
@@ -88,6 +92,7 @@ class BatchMethods(BaseClient):
             timeout=timeout,
             progress=progress,
             send_token=send_token,
+            pace=pace_of(self._http, rate),
         )
         return begin(agents_of(self._http, agents), function, options)
 
@@ -98,6 +103,7 @@ class BatchMethods(BaseClient):
         timeout: float | None = 10.0,
         max_workers: int = 16,
         progress: Progress = None,
+        rate: float | None = None,
     ) -> Results[ResultList[WorkspaceAgentMetadata]]:
         """
         Return the current metadata of *agents*; None means the agents of your own workspaces.
@@ -106,19 +112,24 @@ class BatchMethods(BaseClient):
         Each agent has *timeout* seconds; None is no limit. The error of an agent is among
         `Results.failures`, and does not affect the other agents. The threads that read have ended when
         this method returns. Ctrl-C ends the threads and their connections; only a TCP connect without
-        an answer runs to its time-out. *progress* is as in `each`.
+        an answer runs to its time-out. *progress* and *rate* are as in `each`.
 
         Raises what `agents` raises, and *TypeError* or *ValueError* before any request.
         """
-        from coder_agents.batch import EachOptions, agents_of
+        from coder_agents.batch import agents_of
         from coder_agents.batch.verbs import read_metadata
 
-        options = EachOptions(max_workers=max_workers, progress=progress)
+        options = self._options(max_workers, progress, rate)
         selected = cast("Client", self).agents() if agents is None else agents
         return read_metadata(agents_of(self._http, selected), timeout=timeout, options=options)
 
     def ports(
-        self, agents: Iterable[Agent], *, max_workers: int = 16, progress: Progress = None
+        self,
+        agents: Iterable[Agent],
+        *,
+        max_workers: int = 16,
+        progress: Progress = None,
+        rate: float | None = None,
     ) -> Results[ResultList[WorkspaceAgentListeningPort]]:
         """
         Return the ports on which processes listen in the workspaces of *agents*.
@@ -128,10 +139,10 @@ class BatchMethods(BaseClient):
 
         Raises *TypeError* or *ValueError* before any request.
         """
-        from coder_agents.batch import EachOptions, agents_of
+        from coder_agents.batch import agents_of
         from coder_agents.batch.verbs import read_ports
 
-        options = EachOptions(max_workers=max_workers, progress=progress)
+        options = self._options(max_workers, progress, rate)
         return read_ports(agents_of(self._http, agents), options=options)
 
     def logs(
@@ -147,6 +158,7 @@ class BatchMethods(BaseClient):
         grep: str | re.Pattern[str] | None = None,
         max_workers: int = 16,
         progress: Progress = None,
+        rate: float | None = None,
     ) -> Results[ResultList[WorkspaceAgentLog]]:
         """
         Return the stored lines of the logs of *agents*, as `Agent.logs` returns them.
@@ -157,7 +169,7 @@ class BatchMethods(BaseClient):
         Raises *ValueError* or *TypeError*, before any request, for impossible arguments; *ValueError*
         for the name of a *source* that none of the agents has.
         """
-        from coder_agents.batch import EachOptions, agents_of
+        from coder_agents.batch import agents_of
         from coder_agents.batch.verbs import read_logs
 
         return read_logs(
@@ -171,7 +183,7 @@ class BatchMethods(BaseClient):
                 "level": level,
                 "grep": grep,
             },
-            options=EachOptions(max_workers=max_workers, progress=progress),
+            options=self._options(max_workers, progress, rate),
         )
 
     def run(
@@ -195,6 +207,7 @@ class BatchMethods(BaseClient):
         max_output: int = 64 * 2**20,
         max_workers: int = 16,
         progress: Progress = None,
+        rate: float | None = None,
     ) -> Results[CompletedCommand]:
         """
         Run *command* on each of *agents*, and return how it ended on each.
@@ -204,11 +217,12 @@ class BatchMethods(BaseClient):
         result like others; with *check* it is among `Results.failures`, as are agents that cannot run
         the command. Ctrl-C kills the commands that are running, and starts no other.
 
-        *max_workers* is the number of commands that run at the same time, *progress* is as in `each`.
+        *max_workers* is the number of commands that run at the same time, *progress* and *rate* are
+        as in `each`.
 
         Raises *ValueError*, *TypeError* or *LookupError*, before any request, for impossible arguments.
         """
-        from coder_agents.batch import EachOptions, agents_of
+        from coder_agents.batch import agents_of
         from coder_agents.batch.verbs import run_command
 
         arguments = {
@@ -227,10 +241,16 @@ class BatchMethods(BaseClient):
             "container_user": container_user,
             "max_output": max_output,
         }
-        options = EachOptions(max_workers=max_workers, progress=progress)
+        options = self._options(max_workers, progress, rate)
         return run_command(
             agents_of(self._http, agents), command, arguments=arguments, options=options
         )
+
+    def _options(self, max_workers: int, progress: Progress, rate: float | None) -> EachOptions:
+        from coder_agents.batch import EachOptions, pace_of
+
+        pace = pace_of(self._http, rate)
+        return EachOptions(max_workers=max_workers, progress=progress, pace=pace)
 
     def _wait_all_ready(
         self,
@@ -239,11 +259,12 @@ class BatchMethods(BaseClient):
         *,
         max_workers: int,
         progress: Progress,
+        rate: float | None,
     ) -> Results[Agent]:
-        from coder_agents.batch import EachOptions, agents_of
+        from coder_agents.batch import agents_of
         from coder_agents.batch.verbs import wait_ready
 
-        options = EachOptions(max_workers=max_workers, progress=progress)
+        options = self._options(max_workers, progress, rate)
         return wait_ready(agents_of(self._http, agents), wanted, options=options)
 
 

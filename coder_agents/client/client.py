@@ -117,6 +117,7 @@ class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
         strict: bool = False,
         max_workers: int = 16,
         progress: Progress = None,
+        rate: float | None = None,
     ) -> Results[Agent]: ...
     def wait_ready(
         self,
@@ -131,6 +132,7 @@ class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
         on_build_log: Callable[[ProvisionerJobLog], object] | None = None,
         max_workers: int = 16,
         progress: Progress = None,
+        rate: float | None = None,
     ) -> Agent | Results[Agent]:
         """
         Wait until the agent that *ref* names can be used, and return it.
@@ -146,7 +148,7 @@ class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
 
         For several agents in place of *ref*, the method waits until all can be used, and returns them as
         `Results`; *timeout* is for all together. It takes *blocking_only* and *strict*, and
-        *max_workers* and *progress* as `metadata` does. Each agent is read once in a while: not more
+        *max_workers*, *progress* and *rate* as `metadata` does. Each agent is read once in a while: not more
         often than a deployment allows, whatever the number of agents.
 
         Raises what `agent` raises, except *WorkspacePendingError* for a build that starts or stops
@@ -170,7 +172,9 @@ class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
             _refuse_for_several(
                 on_log=on_log, on_state=on_state, start=start or None, on_build_log=on_build_log
             )
-            return self._wait_all_ready(ref, options, max_workers=max_workers, progress=progress)
+            return self._wait_all_ready(
+                ref, options, max_workers=max_workers, progress=progress, rate=rate
+            )
         deadline = Deadline(timeout)
         of_builds = BuildOptions(
             wait=True, timeout=timeout, on_build_log=on_build_log, deadline=deadline

@@ -26,7 +26,7 @@ from coder_agents.streams.reconnect import (
     requested_pause,
     without_frames,
 )
-from coder_agents.transport import ClosedError, DroppedError, fork
+from coder_agents.transport import ClosedError, DroppedError, fork, unwoken
 
 _RETRY = Reconnect(initial=0.1, maximum=5.0, give_up_after=None)
 _MAX_NONSENSE = 3  # answers in a row that make no sense, after which nothing is tried again
@@ -289,7 +289,7 @@ class Shells:
         Return control shells of the same place that are tried for a few seconds only, also after
         the client was woken; close them.
         """
-        place = attrs.evolve(self.place, http=self.place.http.unwoken())
+        place = attrs.evolve(self.place, http=unwoken(self.place.http))
         return self._with(place, give_up_after=min(3.0, self._give_up_after))
 
     def _with(self, place: Place, *, give_up_after: float | None = None) -> Shells:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.together import WokenTogether
     from coder_agents.transport.unreached import is_final, transport_error
     from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
-    from coder_agents.transport.wakeable import WakeableHTTP
+    from coder_agents.transport.wakeable import WakeableHTTP, unwoken
     from coder_agents.transport.websocket import WebSocketSource, blocks_websockets
     from coder_agents.transport.workspace_proxy import WorkspaceProxyHTTP
 
@@ -64,6 +64,7 @@ __all__ = [
     "quoted",
     "refusal",
     "transport_error",
+    "unwoken",
 ]
 
 __getattr__, __dir__ = exports(
@@ -87,7 +88,7 @@ __getattr__, __dir__ = exports(
         "together": "WokenTogether",
         "unreached": "is_final transport_error",
         "waiting": "ClosedError DroppedError Interest",
-        "wakeable": "WakeableHTTP",
+        "wakeable": "WakeableHTTP unwoken",
         "websocket": "WebSocketSource blocks_websockets",
         "workspace_proxy": "WorkspaceProxyHTTP",
     },

@@ -236,12 +236,6 @@ class HTTP:
         Note that *source*, or another object that can be woken, is about to wait.
         """
 
-    def unwoken(self) -> HTTP:
-        """
-        Return an object for the requests that clean up, which works also after this one was woken.
-        """
-        return self
-
     def check_open(self) -> None:
         """
         Raise *RuntimeError* where the client was closed.

@@ -12,7 +12,6 @@ from coder_agents.transport.http import Params
 from coder_agents.transport.wakeable import WakeableHTTP
 
 _PASSING = frozenset({502, 503, 504})  # statuses of a failure that may pass; see `retry_policy`
-_LIMITED = 429  # passes, too, where the answer says when
 _BACKOFF = 0.2  # seconds before the second try; the first is made at once
 
 
@@ -20,7 +19,8 @@ class RepeatingHTTP(WakeableHTTP):
     """
     One deployment's REST calls and streams, which all end when it is closed.
 
-    A GET is sent again where `HTTP` would send it again, as often as the settings allow.
+    A GET is sent again where `HTTP` would send it again, as often as the settings allow. What was
+    refused because of too many requests is the business of the pace.
     """
 
     def call(
@@ -40,7 +40,7 @@ class RepeatingHTTP(WakeableHTTP):
             try:
                 return super().call(method, path, params=params, body=body, expect=expect)
             except (APIError, TransportError) as error:
-                pause = _pause(error, tried)
+                pause = _pause_after(error, tried)
                 if pause is None or slept + pause > self.settings.read_timeout:
                     raise
             self.pause(pause)
@@ -70,15 +70,15 @@ class RepeatingHTTP(WakeableHTTP):
                 held.close()
 
 
-def _pause(error: CoderError, tried: int) -> float | None:
+def _pause_after(error: CoderError, tried: int) -> float | None:
     """
     Return the seconds after which a GET is sent again; None where that would be of no use.
     """
     if isinstance(error, TLSError) and error.certificate_refused:
         return None
-    requested = None
     if isinstance(error, APIError):
-        requested = error.retry_after
-        if error.status_code not in _PASSING and (error.status_code != _LIMITED or not requested):
+        if error.status_code not in _PASSING:
             return None
-    return requested if requested is not None else _BACKOFF * 2**tried if tried else 0.0
+        if error.retry_after is not None:
+            return error.retry_after
+    return _BACKOFF * 2**tried if tried else 0.0

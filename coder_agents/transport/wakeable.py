@@ -61,12 +61,6 @@ class WakeableHTTP(HTTP):
         """
         self._sources.add(source)
 
-    def unwoken(self) -> HTTP:
-        """
-        Return an object for the requests that clean up, which works also after this one was woken.
-        """
-        return HTTP(self.settings, None if self.owns_session else self.session)
-
     def close(self) -> None:
         """
         Wake every thread that waits for the deployment, and close all connections.
@@ -140,3 +134,12 @@ class WakeableHTTP(HTTP):
         with selectors.DefaultSelector() as selector:
             selector.register(interest.fileno, interest.events)
             selector.select(None if math.isinf(left) else left)
+
+
+def unwoken(http: HTTP) -> HTTP:
+    """
+    Return an object for the requests that clean up, which works also after *http* was woken.
+    """
+    if not isinstance(http, WakeableHTTP):
+        return http
+    return HTTP(http.settings, None if http.owns_session else http.session)

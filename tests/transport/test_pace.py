@@ -121,12 +121,15 @@ def test_a_refusal_makes_all_requests_wait() -> None:
     since = clock.now
     assert not other.has_come()
     assert pace.pause == pytest.approx(60)
-    assert "(status 429): none is sent for another 60 seconds" in pace.refusal
+    assert "(status 429): none is sent for another 60 seconds" in pace.limit
     assert begun(refused, clock) == pytest.approx(since + 60)
     assert not other.has_come()
     assert not refused.answered(101, {})
     assert begun(other, clock) == pytest.approx(since + 60 + 60 / (20 * 0.9), rel=1e-3)
-    assert (pace.pause, pace.refusal) == (0, "")
+    assert pace.pause == 0
+    assert pace.limit == "the deployment limits requests (status 429): 0.3 a second are sent"
+    clock.now += 1e6
+    assert pace.limit == ""
     assert refused.waited == pytest.approx(60, abs=0.1)
 
 
@@ -188,6 +191,23 @@ def test_a_copy_has_the_rate_alone() -> None:
     assert repr(copied) == "<Pace of 7 requests a second>"
     assert copied.turn().has_come()
     assert Pace().rate == DEFAULT_RATE
+
+
+def test_paces_of_different_rates_share_the_limit() -> None:
+    """
+    The calls of one client with rates of their own are slowed down by the refusals of each other.
+    """
+    clock = Clock()
+    pace = Pace(10, clock=clock)
+    other = pace.at(2)
+    assert [turn.has_come() for turn in (other.turn(), other.turn())] == [True, False]
+    refused = pace.turn()
+    assert refused.has_come()
+    assert refused.answered(429, SECONDS)
+    assert other.pause == pace.pause == 60
+    assert not other.turn().has_come()
+    with pytest.raises(ValueError, match="rate"):
+        pace.at(0)
 
 
 def test_a_fork_forgets_the_requests_that_wait() -> None:

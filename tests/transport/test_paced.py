@@ -343,7 +343,7 @@ class Waited(Source[bytes]):
     A source that has waited for its turn for an hour, and breaks.
     """
 
-    waited = 3600.0  # type: ignore[assignment]
+    waited = 3600.0
     received = 0
 
     def send_request(self, timeout: float) -> None:
