@@ -47,7 +47,7 @@ def begun(turn: Turn, clock: Clock) -> float:
 
 def test_a_burst_begins_at_the_rate() -> None:
     """
-    Of a burst, the first request begins at once, and the others at equal intervals, in their order.
+    The first request of a burst begins at once, and the others at equal intervals, in their order.
     """
     clock = Clock()
     pace = Pace(10, clock=clock)
@@ -135,7 +135,7 @@ def test_a_refusal_makes_all_requests_wait() -> None:
 
 def test_after_a_pause_one_request_a_second_tries() -> None:
     """
-    Until a request is accepted, nobody knows whether the pause was long enough.
+    Nobody knows whether the pause was long enough before a request is accepted.
     """
     clock = Clock()
     pace = Pace(100, clock=clock)
@@ -344,8 +344,8 @@ def test_two_hundred_requests_of_which_sixty_a_minute_are_accepted(
 
 def test_hours_under_a_limit_cost_few_refusals() -> None:
     """
-    Of 3,000 requests to a deployment that accepts 60 a minute, at most one in fifty is refused, and
-    at least half of the accepted rate is used.
+    At most one in fifty of 3,000 requests is refused where 60 a minute are accepted, and at least half
+    of the accepted rate is used.
     """
     clock = Clock()
     deployment = Deployment(RateLimit(60), 0.05, clock)
