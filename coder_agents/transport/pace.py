@@ -253,8 +253,12 @@ class Turn:
         Wait until the turn has come; *pause* waits for so many seconds.
         """
         pace = self._pace
-        while pace is not None and not self.has_come():
-            pause(min(_MAX_WAIT, max(0.0, self.due - pace._clock())))
+        try:
+            while pace is not None and not self.has_come():
+                pause(min(_MAX_WAIT, max(0.0, self.due - pace._clock())))
+        except BaseException:  # mostly Ctrl-C
+            self.leave()
+            raise
 
     def _queue(self, pace: Pace) -> None:
         self._since = pace._clock()
