@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from coder_agents.transport import fork
-from coder_agents.transport.retry_after import retry_after
+from coder_agents.transport.retry_after import retry_after, window_limit
 from coder_agents.transport.throttle import Throttle
 
 logger = logging.getLogger("coder_agents")
@@ -34,6 +34,7 @@ The status of a request that was refused, and not executed, because there were t
 # A clock that jumps, or threads that did not run for long, must not cause a burst.
 _MAX_STEP = 1.0  # seconds
 
+_RECHECK = 0.1  # seconds
 _MAX_WAIT = 60.0  # seconds; meanwhile the rate may have grown
 _TINY = 1e-9  # of one request: what is lost by computing with floats
 _LONG = 60.0  # seconds; a program that waits for so long without any word seems to hang
@@ -145,12 +146,15 @@ class Pace:
 
     def _due(self, number: int) -> float:
         """
-        Return when the request *number* may begin; the current time at the earliest.
+        Return when the request *number* may begin, as far as is known; the current time at the
+        earliest.
         """
         with self._lock:
             now = self._advance()
             lacking = number - self._released
             wait = lacking / self._current_rate(now) if lacking > _TINY else 0.0
+            if self._throttle.is_trying:  # the rate may rise at any moment
+                wait = min(wait, _RECHECK)
             return max(now, self._throttle.not_before) + wait
 
     def _begin(self, number: int) -> float | None:
@@ -191,11 +195,11 @@ class Pace:
 
     def _accepted(self, sent: float) -> None:
         with self._lock:
-            self._throttle.accepted(sent, self._clock())
+            self._throttle.accepted(sent, self._advance())
 
-    def _refused(self, sent: float, requested: float | None) -> None:
+    def _refused(self, sent: float, requested: float | None, limit: int | None = None) -> None:
         with self._lock:
-            begins = self._throttle.refused(sent, self._clock(), requested)
+            begins = self._throttle.refused(sent, self._advance(), requested, limit)
             if begins:  # one request begins at the end of the pause, and the others after it
                 self._released = self._begun + 1.0
             pause = self.pause
@@ -292,7 +296,7 @@ class Turn:
         if status != TOO_MANY_REQUESTS:
             pace._accepted(self._sent)
             return False
-        pace._refused(self._sent, retry_after(headers))
+        pace._refused(self._sent, retry_after(headers), window_limit(headers))
         self._queue(pace)
         return True
 

@@ -1,5 +1,5 @@
 """
-The pause that an answer requests.
+What a refusal says of a deployment's limit: the pause that it requests, and the number of requests.
 """
 
 from __future__ import annotations
@@ -29,6 +29,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if until is None or now is None:
         return seconds
     return max(0.0, (until - now).total_seconds())
+
+
+def window_limit(headers: Mapping[str, str]) -> int | None:
+    """
+    Return how many requests are accepted in a window of time, from the header ``X-RateLimit-Limit``;
+    None where it has no valid number, or is missing.
+
+    Coder's server sends it, with the length of the window as ``Retry-After``.
+    """
+    value = headers.get("x-ratelimit-limit", "").strip()
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
 
 
 def _moment(text: str | None) -> datetime | None:

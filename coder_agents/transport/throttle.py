@@ -25,18 +25,22 @@ _MAX_DOUBLINGS = 60.0
 # After a pause, nobody knows whether it was long enough. One request a second finds that out.
 _TRIAL_RATE = 1.0
 
-# Refusals less far apart than that belong to one row, whose pauses become longer.
-_ROW = 60.0  # seconds
-
 # Exactly at its limit, a deployment refuses now and then.
 _SHARE = 0.9
 
-# How long the rate takes to double, in pauses and in seconds. Each refusal costs a pause, so the
-# longer a pause is, the more slowly the limit is approached.
-_DOUBLING_IN_PAUSES = 30
-_MIN_DOUBLING, _MAX_DOUBLING = 60.0, 1800.0
+_MANY = 20  # accepted requests whose number says how many are accepted in that time
 
-_MAX_AGE = 3600  # seconds for which accepted requests are counted
+# A refusal so soon after a pause shows that the limit which the deployment names is not all ours.
+_SOON = 60.0  # seconds
+
+# How long the rate takes to double, in pauses and in seconds. Each refusal costs a pause, so the
+# longer a pause is, the more slowly the limit is approached. A rate that rests on few requests may
+# be far below the limit, and grows faster.
+_DOUBLING_IN_PAUSES = 30
+_MIN_DOUBLING, _MAX_DOUBLING = 1.0, 1800.0
+
+_MAX_AGE = 3600.0  # seconds for which accepted requests are counted
+_RESOLUTION = 10  # counts a second
 
 
 class Throttle:
@@ -44,13 +48,15 @@ class Throttle:
     What the answers of a deployment have shown of its limit.
 
     A refusal begins a pause. It is as long as the deployment requests, and without a request
-    *first_pause* seconds long. Further refusals soon after a pause belong to the same row: each
-    pause of a row is at least twice as long as *first_pause*, then four times, up to a minute.
+    *first_pause* seconds long; as long as requests are refused after it, each further pause is at
+    least twice as long, up to a minute.
 
-    The length of a row, and the requests that were accepted in that time, give the rate after it.
-    The time begins before the first refusal, by the length of the last pause: that is how a burst
-    counts that used up the limit. From then on the rate grows slowly, because another program may
-    have used up the limit.
+    The requests that were accepted in a time as long as all these pauses, before the first of them,
+    are what the deployment accepts in such a time. That gives the rate after the pauses. Where they
+    are too few for that, the rate is half of the rate before. Where the refusal names the limit, as
+    Coder's does, that gives the rate, unless a second refusal follows soon.
+
+    From then on the rate grows slowly, because another program may have used up the limit.
 
     All times are of one monotonic clock.
 
@@ -64,14 +70,14 @@ class Throttle:
     def __init__(self, first_pause: float = 1.0) -> None:
         self._first_pause = first_pause
         self._accepted = _Counts()
-        self._refusals = 0  # pauses of the row
-        self._row_since = -math.inf
+        self._refusals = 0  # pauses since a request was accepted that was sent after a pause
+        self._refused_at = -math.inf  # when the first of these pauses began
         self._paused_at = -math.inf
-        self._is_trial = False  # whether no request was accepted that was sent after the pause
         self._is_learnt = True  # whether the rate after the last pause was computed
         self._rate = math.inf
         self._rate_since = 0.0
         self._doubling = _MIN_DOUBLING
+        self._claimed = 0.0  # the rate that the last refusal names
         self.not_before = -math.inf
 
     def accepted(self, sent: float, now: float) -> None:
@@ -80,30 +86,41 @@ class Throttle:
         """
         if sent >= self.not_before:
             self._learn()
-            self._is_trial = False
+            self._refusals = 0
         self._accepted.add(now)
 
-    def refused(self, sent: float, now: float, requested: float | None) -> bool:
+    def refused(
+        self, sent: float, now: float, requested: float | None, limit: int | None = None
+    ) -> bool:
         """
         Note that a request of the time *sent* was refused at *now*; return whether a pause begins.
 
         *requested* is the pause in seconds that the deployment requests; None where it requests
-        none.
+        none. *limit* is how many requests the deployment accepts in that time; None where it does
+        not say that.
         """
         pause = min(max(0.0, requested or 0.0), MAX_PAUSE)
         if sent <= self._paused_at:  # sent when the refusal that began the pause was not known yet
             self.not_before = max(self.not_before, now + pause)
             return False
         self._learn()
-        if not self._is_trial and now > self.not_before + max(_ROW, self._last_pause):
-            self._refusals, self._row_since = 0, now
+        is_soon = now <= self.not_before + max(_SOON, self._last_pause)
+        self._claimed = 0.0 if is_soon or not pause else (limit or 0) / pause
+        if not self._refusals:
+            self._refused_at = now
+            self._rate, self._rate_since = self._grown(now), now
         self._refusals += 1
         self._paused_at = now
-        self._is_trial = True
         self._is_learnt = False
-        self._rate, self._rate_since = self._grown(now), now
         self.not_before = now + max(pause, self._own_pause(has_request=pause > 0))
         return True
+
+    @property
+    def is_trying(self) -> bool:
+        """
+        Whether no request was accepted yet that was sent after the last pause.
+        """
+        return self._refusals > 0
 
     @property
     def _last_pause(self) -> float:
@@ -122,7 +139,7 @@ class Throttle:
         if now >= self.not_before:
             self._learn()
         rate = self._grown(now)
-        return min(rate, _TRIAL_RATE) if self._is_trial else rate
+        return min(rate, _TRIAL_RATE) if self._refusals else rate
 
     def _grown(self, now: float) -> float:
         return self._rate * _doubled((now - self._rate_since) / self._doubling)
@@ -134,13 +151,18 @@ class Throttle:
         if self._is_learnt:
             return
         self._is_learnt = True
-        length = self.not_before - self._row_since
-        count = self._accepted.since(self._row_since - self._last_pause)
+        length = self.not_before - self._refused_at
+        count = self._accepted.since(self._refused_at - length)
+        if self._claimed:
+            rate, doubling = max(count / length, self._claimed), _DOUBLING_IN_PAUSES * length
+        elif count >= _MANY or (count and math.isinf(self._rate)):
+            rate = count / length
+            doubling = min(count, _DOUBLING_IN_PAUSES) * self._last_pause
+        else:
+            rate, doubling = self._rate / 2, 2 * self._doubling
+        self._rate = min(self._rate, max(MIN_RATE, _SHARE * rate))
         self._rate_since = self.not_before
-        if count:
-            self._rate = min(self._rate, max(MIN_RATE, _SHARE * count / length))
-            pauses = _DOUBLING_IN_PAUSES * self._last_pause
-            self._doubling = min(max(pauses, _MIN_DOUBLING), _MAX_DOUBLING)
+        self._doubling = min(max(doubling, _MIN_DOUBLING), _MAX_DOUBLING)
 
 
 def _doubled(times: float) -> float:
@@ -149,26 +171,26 @@ def _doubled(times: float) -> float:
 
 class _Counts:
     """
-    How many requests were accepted in each of the last seconds.
+    How many requests were accepted in each tenth of the last seconds.
     """
 
     def __init__(self) -> None:
-        self._seconds: collections.deque[tuple[float, int]] = collections.deque()
+        self._tenths: collections.deque[tuple[float, int]] = collections.deque()
 
     def add(self, now: float) -> None:
         """
         Count one more at *now*.
         """
-        second, count = float(math.floor(now)), 0
-        if self._seconds and self._seconds[-1][0] >= second:
-            second, count = self._seconds.pop()
-        self._seconds.append((second, count + 1))
-        while self._seconds[0][0] < second - _MAX_AGE:
-            self._seconds.popleft()
+        tenth, count = float(math.floor(now * _RESOLUTION)), 0
+        if self._tenths and self._tenths[-1][0] >= tenth:
+            tenth, count = self._tenths.pop()
+        self._tenths.append((tenth, count + 1))
+        while self._tenths[0][0] < tenth - _MAX_AGE * _RESOLUTION:
+            self._tenths.popleft()
 
     def since(self, moment: float) -> int:
         """
-        Return how many were counted since *moment*, which is exact to a second.
+        Return how many were counted since *moment*, exact to a tenth of a second.
         """
-        first = math.floor(moment)
-        return sum(count for second, count in self._seconds if second >= first)
+        first = math.floor(moment * _RESOLUTION)
+        return sum(count for tenth, count in self._tenths if tenth >= first)

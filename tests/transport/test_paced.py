@@ -47,7 +47,7 @@ from coder_agents.transport import (
     Source,
     WakeableHTTP,
 )
-from coder_agents.transport.retry_after import retry_after
+from coder_agents.transport.retry_after import retry_after, window_limit
 
 PAGE = "<html><title>Too many</title></html>"  # a proxy's
 
@@ -485,6 +485,24 @@ def test_the_requested_pause(headers: dict[str, str], seconds: float | None) -> 
     A date counts from the answer's own date: the clock of the server may be years away from ours.
     """
     assert retry_after(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "limit"),
+    [
+        (None, None),
+        ("512", 512),
+        (" 60 ", 60),
+        ("60, 60;w=1", None),
+        ("-1", None),
+        ("9" * 20, None),
+    ],
+)
+def test_the_limit_that_a_refusal_names(value: str | None, limit: int | None) -> None:
+    """
+    Only a plain number is read, as Coder's server sends it.
+    """
+    assert window_limit({} if value is None else {"x-ratelimit-limit": value}) == limit
 
 
 def test_a_closed_client_sends_nothing_in_its_turn(deployment: Deployment) -> None:

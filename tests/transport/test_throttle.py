@@ -120,19 +120,50 @@ def test_the_rate_without_requested_pauses_is_found_by_trying() -> None:
     assert throttle.rate(now) == pytest.approx(0.9 * 60 / 7, rel=0.01)
 
 
-def test_refusals_less_than_a_minute_apart_are_one_row() -> None:
+def test_a_refusal_soon_after_a_pause_halves_the_rate() -> None:
     """
-    A pause soon after another one is longer, also where requests were accepted in between.
+    Too few requests were accepted to tell the limit by their number, so the rate is halved, and grows
+    at half the speed.
     """
     throttle = Throttle()
-    now, pauses = 0.0, []
-    for seconds in (10, 59, 59, 61, 10):
-        throttle.refused(now, now, None)
-        pauses.append(throttle.not_before - now)
-        now = throttle.not_before
-        throttle.accepted(now, now)
-        now += seconds
-    assert pauses == [1, 2, 4, 8, 1]
+    accept(throttle, 60, apart=0.01)
+    throttle.refused(0.6, 0.6, 6.0)
+    throttle.accepted(6.6, 6.6)
+    assert throttle.rate(6.6) == pytest.approx(9)
+    throttle.refused(6.7, 6.7, None)
+    throttle.accepted(7.7, 7.7)
+    assert throttle.rate(7.7) == pytest.approx(0.9 * 9 / 2, rel=0.01)
+    assert throttle.rate(7.7 + 2 * 30 * 6) == pytest.approx(0.9 * 9, rel=0.01)
+
+
+def test_a_limit_that_is_named_gives_the_rate() -> None:
+    """
+    Where another program has used up the limit, the number of our requests does not show it; where
+    a refusal follows soon after, the limit is not ours alone.
+    """
+    throttle = Throttle()
+    accept(throttle, 3)
+    throttle.refused(0.1, 0.1, 60.0, 512)
+    throttle.accepted(60.1, 60.1)
+    assert throttle.rate(60.1) == pytest.approx(0.9 * 512 / 60, rel=0.01)
+    accept(throttle, 21, first=61.0, apart=0.1)
+    throttle.refused(64.0, 64.0, 60.0, 512)
+    throttle.accepted(124.0, 124.0)
+    assert throttle.rate(124.0) == pytest.approx(0.9 * 22 / 60, rel=0.05)
+    throttle.refused(300.0, 300.0, 60.0, 512)
+    throttle.accepted(360.0, 360.0)
+    assert throttle.rate(360.0) <= 0.9 * 22 / 60 * 1.2  # a refusal raises no rate
+
+
+def test_a_limit_without_its_time_gives_no_rate() -> None:
+    """
+    The number of requests alone says nothing, as it may be for an hour.
+    """
+    throttle = Throttle()
+    accept(throttle, 60, apart=0.01)
+    throttle.refused(0.6, 0.6, None, 5000)
+    throttle.accepted(1.6, 1.6)
+    assert throttle.rate(1.6) == pytest.approx(0.9 * 60, rel=0.01)
 
 
 def test_answers_that_were_under_way_at_the_refusal_count() -> None:
@@ -163,18 +194,29 @@ def test_a_refusal_of_the_first_request_leaves_the_rate_alone() -> None:
     assert throttle.rate(5.1) == math.inf
 
 
-def test_the_rate_grows_slowly() -> None:
+@pytest.mark.parametrize(
+    ("pause", "count", "doubling"),
+    [
+        (60, 6000, 1800),
+        (1, 6000, 30),
+        (3600, 6000, 1800),
+        (10, 6000, 300),
+        (10, 2, 20),
+        (0.1, 2, 1),
+    ],
+)
+def test_the_rate_grows_slowly(pause: float, count: int, doubling: float) -> None:
     """
-    After a pause of a minute the rate doubles in half an hour, and after one of a second in a minute.
+    It doubles in thirty pauses, or half an hour, and sooner where it rests on few requests.
     """
-    for pause, doubling in ((60.0, 1800.0), (1.0, 60.0), (3600.0, 1800.0), (10.0, 300.0)):
-        throttle = Throttle()
-        accept(throttle, 6000, apart=pause / 6000)
-        throttle.refused(pause, pause, pause)
-        throttle.accepted(2 * pause, 2 * pause)
-        rate = throttle.rate(2 * pause)
-        assert throttle.rate(2 * pause + doubling) == pytest.approx(2 * rate)
-        assert throttle.rate(1e12) > 1e12
+    throttle = Throttle()
+    accept(throttle, count, first=100.0, apart=pause / count)
+    now = 100 + pause
+    throttle.refused(now, now, pause)
+    throttle.accepted(now + pause, now + pause)
+    rate = throttle.rate(now + pause)
+    assert throttle.rate(now + pause + doubling) == pytest.approx(2 * rate)
+    assert throttle.rate(1e12) > 1e12
 
 
 def test_a_refusal_raises_no_rate() -> None:
