@@ -133,7 +133,7 @@ def _check_command(
     launch.check_input(input, form)
     whole_number("max_output", max_output, least=0)
     launch.start_request(
-        "",
+        launch.new_id(),
         command,
         stdin="none",
         stdout=stdout,

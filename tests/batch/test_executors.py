@@ -229,10 +229,14 @@ def test_few_calls_are_submitted_at_the_same_time(client: Client, agents: list[A
     executor = Held()
     results = client.each(agents, remote_work.token_of, executor=executor, max_workers=2)
     for done in (1, 0, 2, 4, 3, 5):
-        reached(lambda done=done: len(executor.futures) > done)
+        reached(functools.partial(_has_more, executor.futures, done))
         assert len([each for each in executor.futures if not each.done()]) <= 2
         executor.futures[done].set_exception(ZeroDivisionError())
     assert len(results.failures) == 6
+
+
+def _has_more(items: list[Any], count: int) -> bool:
+    return len(items) > count
 
 
 def test_an_executor_that_was_shut_down_is_a_failure_of_each_agent(
