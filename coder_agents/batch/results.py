@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pandas
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
 Progress = Callable[[int, int], object] | Literal[False] | None
 """
@@ -301,11 +300,8 @@ class Results(Generic[R]):
             raise TypeError(
                 "results cannot be pickled or copied before all agents are done: wait()"
             )
-        pairs = [
-            (each.agent, each.result if each.error is None else each.error)
-            for each in self._outcomes()
-        ]
-        return _restored, (pairs, self._of)
+        outcomes = [(each.agent, each.result, each.error) for each in self._outcomes()]
+        return _restored, (outcomes, self._of)
 
     def __repr__(self) -> str:
         return line_of(self._work)
@@ -329,5 +325,11 @@ def _on_change(show: Callable[[int, int], object]) -> Callable[[int], None]:
     return changed
 
 
-def _restored(pairs: list[tuple[Agent, Any]], kind: type | None) -> Results[Any]:
-    return Results.of(pairs, kind=kind)
+def _restored(outcomes: list[tuple[Agent, Any, Exception | None]], of: type | None) -> Results[Any]:
+    work = Work([agent for agent, _, _ in outcomes])
+    for index, (_, result, error) in enumerate(outcomes):
+        if error is None:
+            work.succeed(index, result)
+        else:
+            work.fail(index, error)
+    return Results(work, of=of)
