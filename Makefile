@@ -23,7 +23,7 @@ METADATA := setup.cfg setup.py
 # Two installations at the same time would break their environment.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint format docs browser picture faults soak bench bench-check test-oldest test-all build setup clean
+.PHONY: help demo test coverage lint format docs pages examples browser picture faults soak bench bench-check test-oldest oldest test-all build setup clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,18 +31,19 @@ help:  ## list the commands
 demo: $(VENV)/.with-testing  ## show an agent's start, log and metadata, on this machine only
 	@$(BIN)/python -m coder_agents.demo $(ARGS)
 
-# Most tests wait most of the time: four processes per core keep two cores busy. With worksteal the
-# tests of one file stay in one process, unless another process is idle, and share fixtures.
-PARALLEL ?= -n 8 --dist worksteal
+# Most tests wait most of the time: two processes per core keep two cores busy. Each further process
+# costs ten seconds, because it imports everything and collects all tests. With worksteal the tests of
+# one file stay in one process, unless another process is idle, and share fixtures.
+PARALLEL ?= -n 4 --dist worksteal
 # With this variable set, each process would rewrite the assertions of all tests again.
 PYTEST_ENV := PYTHONDONTWRITEBYTECODE=
 
-test: $(VENV)/.with-tests  ## run every test
+test: $(VENV)/.collected  ## run every test
 	@$(PYTEST_ENV) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-coverage: $(VENV)/.with-tests  ## run every test and fail below 99.9 % branch coverage
+coverage: $(VENV)/.collected  ## run every test and fail below 99.9 % branch coverage
 	@$(BIN)/coverage erase
-	@$(PYTEST_ENV) $(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
+	@$(PYTEST_ENV) $(BIN)/coverage run -m pytest $(PARALLEL) $(MARKED) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -63,12 +64,16 @@ format: $(VENV)/.with-lint  ## fix what ruff can fix
 # -W: a warning is an error. -n: a missing target of a reference is a warning.
 SPHINX = $(BIN)/python -m sphinx -W --keep-going -n -q -d docs/_build/doctrees
 
-docs: $(VENV)/.with-docs  ## build the documentation, run its examples and check their types
+docs: pages examples  ## build the documentation, run its examples and check their types
+
+pages: $(VENV)/.with-docs
 	@echo "==> building docs/_build/html"
 	@$(SPHINX) -b html docs docs/_build/html
 	@echo "==> running the examples of docs/ and README.md"
 	@$(SPHINX) -b doctest docs docs/_build/doctest
 	@sed -n '/^Doctest summary/,$$p' docs/_build/doctest/output.txt
+
+examples: $(VENV)/.with-docs
 	@echo "==> checking the types of the examples"
 	@$(BIN)/python tools/typed_examples.py docs/_build/examples
 
@@ -88,16 +93,20 @@ soak: $(VENV)/.with-testing  ## follow a million lines through ten thousand drop
 bench: $(VENV)/.with-bench  ## measure performance against limits, Go and other libraries; takes minutes
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
-bench-check: $(VENV)/.with-tests  ## measure only ratios, within wider bounds; takes half a minute
+bench-check: $(VENV)/.collected  ## measure only ratios, within wider bounds; takes half a minute
 	@$(BIN)/python benchmarks/bench.py --check $(ARGS)
 
-# Coverage is measured here: a run of its own would take minutes more.
-test-oldest:  ## run the tests with exactly the lower bounds of setup.cfg; fails below 99.9 %
+# Coverage is measured here: a run of its own would take minutes more. What depends on no version is
+# skipped, because "make test" runs it.
+test-oldest: oldest  ## run the tests with exactly the lower bounds of setup.cfg; fails below 99.9 %
+	@$(MAKE) --no-print-directory coverage VENV=.venv-oldest MARKED='-m "not once"'
+
+oldest:
 	@python=$$(sh tools/pythons.sh every | sed -n '1s/^[^ ]* //p') && \
 	python=$$(sh tools/pythons.sh one "$$python") && \
 	mkdir -p .venv-oldest && \
 	"$$python" tools/lower_bounds.py cli data fast files notebook testing > .venv-oldest/pins && \
-	$(MAKE) --no-print-directory coverage VENV=.venv-oldest PYTHON="$$python" \
+	$(MAKE) --no-print-directory .venv-oldest/.collected VENV=.venv-oldest PYTHON="$$python" \
 	    PIP_ARGS="--constraint .venv-oldest/pins"
 
 test-all:  ## run the tests on each Python of this machine, 3.11 and newer
@@ -130,7 +139,18 @@ $(VENV)/.made:
 	"$$python" -m venv $(VENV)
 	@touch $@
 
+# Compiling all that is installed takes longer than installing it, and most of it is never imported:
+# Python compiles each module when it is imported first. Tests turn the warnings of compiling into
+# errors, so their requirements are compiled by pip.
+$(VENV)/.with-docs $(VENV)/.with-lint: COMPILE := --no-compile
+
 $(VENV)/.with-%: $(VENV)/.made $(METADATA)
 	@echo "==> installing coder-agents[$*] and its requirements into $(VENV) (once; this takes a while)"
-	@$(PIP) install --quiet $(PIP_ARGS) --editable '.[$*]'
+	@$(PIP) install --quiet $(COMPILE) $(PIP_ARGS) --editable '.[$*]'
+	@touch $@
+
+# Collecting the tests rewrites their assertions. In a fresh checkout, each process of a run would do
+# that, at the same time. The run itself reports what fails here.
+$(VENV)/.collected: $(VENV)/.with-tests
+	@$(PYTEST_ENV) $(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1 || true
 	@touch $@

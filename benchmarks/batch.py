@@ -7,13 +7,13 @@ Read the metadata of many agents at once, and measure the time and the number of
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import multiprocessing.connection
 import statistics
 import threading
 import time
 
 import attrs
+from stage import running
 
 from coder_agents import Client
 from coder_agents.testing import Deployment, Metadata
@@ -54,7 +54,7 @@ class CountingDeployment(Deployment):
                 self._now -= 1
 
 
-def deploy(plan: Plan, pipe: multiprocessing.connection.Connection) -> None:
+def deploy(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
     """
     Run the deployment until False comes over the pipe. Send its URL and token first, then the
     maximum of connections for each True.
@@ -75,24 +75,19 @@ def measure(plan: Plan) -> None:
     """
     Print how long the rounds take, and the most connections of all rounds.
     """
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=deploy, args=(plan, there))
-    process.start()
-    url, token = here.recv()
-    with Client(url, token) as client:
+    with running(deploy, plan) as pipe, Client(*pipe.recv()) as client:
         agents = list(client.agents())
         took, max_open = [], 0
         for _ in range(plan.rounds):
             started = time.perf_counter()
             found = client.metadata(agents, max_workers=plan.workers)
             took.append(time.perf_counter() - started)
-            here.send(True)
-            max_open = max(max_open, here.recv())
+            pipe.send(True)
+            max_open = max(max_open, pipe.recv())
             assert not found.failures
             items = found.results.values()
             assert sum(map(len, items)) == plan.agents * plan.items
-    here.send(False)
-    process.join()
+        pipe.send(False)
     print(
         f"{plan.agents} agents with {plan.items} items each, {plan.workers} workers:"
         f" {statistics.median(took):.2f} s in the median of {plan.rounds},"

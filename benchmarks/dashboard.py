@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import multiprocessing
 import multiprocessing.connection
 import random
 import resource
@@ -22,6 +21,7 @@ import time
 from pathlib import Path
 
 import attrs
+from stage import running
 
 from coder_agents import Client
 from coder_agents.cli.top.pace import Pace
@@ -52,7 +52,7 @@ class Plan:
 
 def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
     """
-    Run the deployment until something comes over *pipe*; change its metadata and logs meanwhile.
+    Run the deployment until *pipe* is closed; change its metadata and logs meanwhile.
     """
     items = [Metadata(key.title(), key, interval=5) for key in (*NUMBERS, *TEXTS)]
     with Deployment(log_limit=2**30, tls=plan.tls) as deployment:
@@ -116,12 +116,8 @@ def main() -> None:
     parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
     plan = Plan(options.agents, options.seconds, options.size, options.tls)
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, plan), daemon=True)
-    process.start()
-    url, token, authority = ours.recv()
-    with tempfile.TemporaryDirectory() as folder:
+    with running(serve, plan) as pipe, tempfile.TemporaryDirectory() as folder:
+        url, token, authority = pipe.recv()
         file = Path(folder, "authority.pem")
         file.write_text(authority)
         with Client(url, token, verify=str(file) if plan.tls else True) as client:
@@ -130,8 +126,6 @@ def main() -> None:
         f"{plan.agents} agents: {figures.share:.1%} of a core, {figures.threads} threads,"
         f" {figures.memory:.0f} MB"
     )
-    ours.send("end")
-    process.join(60)
 
 
 if __name__ == "__main__":

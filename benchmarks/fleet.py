@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import multiprocessing
 import multiprocessing.connection
 import os
 import tempfile
@@ -22,6 +21,7 @@ import time
 from pathlib import Path
 
 import attrs
+from stage import running
 
 from coder_agents import Client, StreamOptions
 from coder_agents.testing import Deployment
@@ -144,20 +144,15 @@ def main() -> None:
     parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
     plan = Plan(options.agents, options.rate, options.seconds, options.tls)
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, plan), daemon=True)
-    process.start()
-    url, token, authority = ours.recv()
-    with tempfile.TemporaryDirectory() as folder:
+    with running(serve, plan) as pipe, tempfile.TemporaryDirectory() as folder:
+        url, token, authority = pipe.recv()
         file = Path(folder, "authority.pem")
         file.write_text(authority)
         client = Client(url, token, verify=str(file) if plan.tls else True)
         print(f"{plan.agents} agents, {plan.rate:g} lines a second, {plan.seconds:g} s")
         for name, settle in (("checks on ", 10.0), ("checks off", 0.0)):
-            print(f"{name}: {follow(client, plan, ours, settle).shown(plan)}")
-    ours.send("end")
-    process.join(60)
+            print(f"{name}: {follow(client, plan, pipe, settle).shown(plan)}")
+        pipe.send("end")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import multiprocessing
 import multiprocessing.connection
 import os
 import sys
@@ -22,6 +21,7 @@ import time
 from typing import Any
 
 import attrs
+from stage import running
 
 from coder_agents import Client
 from coder_agents.testing import Deployment
@@ -74,7 +74,7 @@ class Publisher:
 
 def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
     """
-    Run the deployment, whose metadata change every second, until something comes over *pipe*.
+    Run the deployment, whose metadata change every second, until *pipe* is closed.
     """
     with Deployment() as deployment:
         agents = [deployment.add_agent(workspace=f"w{number}") for number in range(plan.agents)]
@@ -133,17 +133,10 @@ def main() -> None:
     options = parser.parse_args()
     plan = Plan(options.agents, options.items, options.seconds)
     os.environ.update(TERM="xterm", COLUMNS="150", LINES="60")
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, plan), daemon=True)
-    process.start()
-    url, token = ours.recv()
-    with Client(url, token, proxies={}) as client:
+    with running(serve, plan) as pipe, Client(*pipe.recv(), proxies={}) as client:
         shares = {"terminal": measure(client, plan.seconds, Terminal())}
         publisher = in_notebook()
         shares["notebook"] = measure(client, plan.seconds, None)
-    ours.send("end")
-    process.join(60)
     print(f"{plan.agents} agents with {plan.items} items each, for {plan.seconds:g} s")
     for name, share in shares.items():
         print(f"{name}: {share:.1%} of a core (limit {LIMIT:.0%})")

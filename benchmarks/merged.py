@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
-import multiprocessing
 import multiprocessing.connection
 import queue
 import threading
@@ -21,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import attrs
+from stage import running
 
 from coder_agents import Agent, Client, StreamOptions
 from coder_agents.testing import Deployment
@@ -115,21 +115,17 @@ def run(plan: Plan, name: str, follow: Followed) -> None:
     """
     Follow the logs with *follow* and print the figures.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, plan), daemon=True)
-    process.start()
-    client = Client(*ours.recv(), stream_options=OPTIONS)
-    agents = list(client.agents())
-    count = plan.agents * plan.lines
-    lap = Lap()
-    with follow(client, agents) as lines:
-        print(f"{name}: opened in {time.perf_counter() - lap.wall:.2f} s")
-        print("  opened, and first lines   ", measured(lines, count, lap))
-        ours.send("go")
-        print("  new lines                 ", measured(lines, count, Lap()))
-    ours.send("end")
-    process.join(30)
+    with running(serve, plan) as pipe:
+        client = Client(*pipe.recv(), stream_options=OPTIONS)
+        agents = list(client.agents())
+        count = plan.agents * plan.lines
+        lap = Lap()
+        with follow(client, agents) as lines:
+            print(f"{name}: opened in {time.perf_counter() - lap.wall:.2f} s")
+            print("  opened, and first lines   ", measured(lines, count, lap))
+            pipe.send("go")
+            print("  new lines                 ", measured(lines, count, Lap()))
+        pipe.send("end")
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ import argparse
 import array
 import heapq
 import itertools
-import multiprocessing
 import multiprocessing.connection
 import random
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import cast
 
 import attrs
+from stage import running
 
 from coder_agents import Client, LogStream, Reconnect, StreamOptions
 from coder_agents.streams.position import LogPosition
@@ -100,16 +100,9 @@ def soak(plan: Plan) -> Report:
     """
     Carry *plan* out.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, plan), daemon=True)
-    process.start()
-    try:
-        url, token, agent_id = ours.recv()
-        return follow(plan, Client(url, token), agent_id, ours)
-    finally:
-        ours.close()
-        process.join(30)
+    with running(serve, plan) as pipe:
+        url, token, agent_id = pipe.recv()
+        return follow(plan, Client(url, token), agent_id, pipe)
 
 
 def follow(

@@ -14,6 +14,7 @@ from typing import Literal
 import attrs
 
 from coder_agents.errors import APIError, CoderError, UnsupportedCallError
+from coder_agents.errors.advice import Advice
 from coder_agents.errors.api import as_kind
 from coder_agents.render import escape_controls
 from coder_agents.representation.objects import Represented
@@ -48,9 +49,9 @@ class _Call:
 
 
 _CALLS: Mapping[Route, _Call] = {
-    "metadata_sse": _Call("agent.watch_metadata()"),
-    "metadata_ws": _Call("agent.watch_metadata()", since="2.22"),
-    "containers_watch": _Call("agent.watch_containers()", since="2.25"),
+    "metadata_sse": _Call(Advice.WATCH_METADATA.value),
+    "metadata_ws": _Call(Advice.WATCH_METADATA.value, since="2.22"),
+    "containers_watch": _Call(Advice.WATCH_CONTAINERS.value, since="2.25"),
     "recreate_by_devcontainer": _Call("agent.recreate_devcontainer()", since="2.25"),
     "delete_devcontainer": _Call("agent.delete_devcontainer()", since="2.30"),
     "pty_signed_token": _Call("agent.issue_pty_signed_token()", is_licensed=True),

@@ -16,6 +16,7 @@ import attrs
 
 from coder_agents.addresses import dashboard_page, without_api
 from coder_agents.errors import ConfigError
+from coder_agents.errors.advice import Advice
 
 TOKEN_HEADER = "Coder-Session-Token"
 """
@@ -141,7 +142,7 @@ def _split(url: str) -> SplitResult:
 def _refuse_other_urls(url: str, parts: SplitResult) -> None:
     if parts.username is not None or parts.password is not None:
         raise ConfigError(
-            "the deployment's URL must not hold a user name or password: pass the token as token="
+            f"the deployment's URL must not hold a user name or password: {Advice.TOKEN}"
         )
     if parts.scheme not in ("http", "https"):
         raise ConfigError(
@@ -311,7 +312,7 @@ def _headers(headers: Mapping[str, str]) -> dict[str, str]:
         if not is_field_name(name):
             raise ConfigError(f"{name!r} is not the name of an HTTP header")
         if name.lower() == TOKEN_HEADER.lower():
-            raise ConfigError(f"pass the token as token=, not as the header {TOKEN_HEADER}")
+            raise ConfigError(f"the header {TOKEN_HEADER} must not be set: {Advice.TOKEN}")
         _field_value(f"the header {name}", value)
     return dict(headers)
 

@@ -14,6 +14,7 @@ import attrs
 
 from coder_agents.config import is_field_name
 from coder_agents.errors import ConfigError
+from coder_agents.errors.advice import Advice
 
 _CSV_FIELD = r'(?:"((?:[^"]|"")*)"|([^",\n]*))'
 _CSV_RECORD = re.compile(rf"{_CSV_FIELD}(?:,{_CSV_FIELD})*")
@@ -97,7 +98,7 @@ class Environment:
         if found := _file_text(file):
             return found
         raise ConfigError(
-            f"no {what} of a Coder deployment: no argument was given,"
+            f"no {what} of a Coder deployment: {Advice.NO_ARGUMENT},"
             f" the environment variable {variable} is not set,"
             f" and the file {file} (written by `coder login`) is missing or empty"
         )

@@ -25,6 +25,7 @@ from coder_agents.errors import (
     WorkspacePendingError,
     WorkspaceStoppedError,
 )
+from coder_agents.errors.advice import Advice
 from coder_agents.lookup import (
     is_unknown_owner,
     read_agent,
@@ -181,9 +182,7 @@ def _ambiguous(workspace: Workspace, agents: Sequence[WorkspaceAgent]) -> Ambigu
 def _without_agents(workspace: Workspace) -> FindingError:
     build = workspace.latest_build
     name = escape_controls(full_name(workspace))
-    start = (
-        f"start it: pass start=True to client.wait_ready, or run: coder start {shlex.quote(name)}"
-    )
+    start = f"start it: {Advice.START} {shlex.quote(name)}"
     if build.status == WorkspaceStatus.STOPPED:
         return WorkspaceStoppedError(f"workspace {name} is stopped; {start}", workspace=workspace)
     if build.status in (WorkspaceStatus.FAILED, WorkspaceStatus.CANCELED):

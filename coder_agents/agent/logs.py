@@ -14,6 +14,7 @@ from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
 from coder_agents.config import function_or_none
 from coder_agents.errors import CoderError
+from coder_agents.errors.advice import Advice
 from coder_agents.progress import waiting
 from coder_agents.representation import ResultList
 from coder_agents.streams.bookmark import Bookmark
@@ -243,7 +244,7 @@ class LogMethods(BaseAgent):
         if self._workspace is None:
             raise ValueError(
                 "the timings belong to a build, which is not known for an agent that was found by"
-                " its own UUID: find it by name, as client.agent('workspace.agent') does"
+                f" its own UUID: {Advice.BY_NAME}"
             )
         path = quoted("workspacebuilds", self._workspace.latest_build.id, "timings")
         return self._http.read(schema.WorkspaceBuildTimings, "GET", path)
@@ -297,8 +298,8 @@ def _require_builds(agent: BaseAgent, across_builds: bool, on_build: object) -> 
     function_or_none("on_build", on_build)
     if agent.workspace is None:
         raise ValueError(
-            "across_builds needs the agent's workspace, which is not known for an agent that was"
-            " found by its own UUID: find it by name, as client.agent('workspace.agent') does"
+            f"{Advice.ACROSS_BUILDS} the agent's workspace, which is not known for an agent that was"
+            f" found by its own UUID: {Advice.BY_NAME}"
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coder_agents import schema
 from coder_agents.agent.base import BaseAgent
 from coder_agents.config import positive_seconds, seconds_or_none
+from coder_agents.errors.advice import Advice
 from coder_agents.representation import ResultList
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class StateMethods(BaseAgent):
         """
         from coder_agents.streams.metadata import watch
 
-        return watch(self._metadata_routes("agent.watch_metadata()", self._chosen(options)))
+        return watch(self._metadata_routes(Advice.WATCH_METADATA.value, self._chosen(options)))
 
     def metadata(self, *, timeout: float | None = 10.0) -> ResultList[WorkspaceAgentMetadata]:
         """
@@ -46,7 +47,7 @@ class StateMethods(BaseAgent):
         where the connection breaks before the first event, *ServerEventError* where the deployment
         sends an error.
         """
-        return self._read_metadata("agent.metadata()", timeout, on_source=lambda source: None)
+        return self._read_metadata(Advice.METADATA.value, timeout, on_source=lambda source: None)
 
     def _read_metadata(
         self, call: str, timeout: float | None, *, on_source: Callable[[Source[Any]], object]

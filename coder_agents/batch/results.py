@@ -10,7 +10,7 @@ import math
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
 from coder_agents.agent import Agent
 from coder_agents.batch.shown import html_of, line_of
@@ -18,13 +18,10 @@ from coder_agents.batch.work import Outcome, Work
 from coder_agents.config import seconds_or_none
 from coder_agents.progress import counting
 from coder_agents.render.line import render_line, render_value
+from coder_agents.representation.tabular import Tabular
 from coder_agents.streams.by_agent import ByAgent
 
-if TYPE_CHECKING:
-    import pandas
-
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
 Progress = Callable[[int, int], object] | Literal[False] | None
 """
@@ -70,7 +67,7 @@ class Runner(Protocol):
         """
 
 
-class Results(Generic[R]):
+class Results(Tabular, Generic[R]):
     """
     The results of a call over several agents, as they arrive.
 
@@ -82,6 +79,9 @@ class Results(Generic[R]):
     waits for all agents; leaving it by an exception cancels the work. Ctrl-C during a wait or an iteration
     cancels the work, too: nothing else is requested, the connections are closed, and the threads end. A
     function that waits for something else than the deployment is waited for, until a second Ctrl-C.
+
+    A data frame, a table of Arrow and a file of the results wait for all agents, and have the rows of
+    `records`.
     """
 
     def __init__(
@@ -282,17 +282,6 @@ class Results(Generic[R]):
         self._wait_for_all()
         return records(self)
 
-    def to_frame(self) -> pandas.DataFrame:
-        """
-        Wait until all agents are done, and return the rows of `records` as a data frame of pandas.
-
-        Raises *ImportError* where pandas is not installed.
-        """
-        from coder_agents.export import to_frame
-
-        self._wait_for_all()
-        return to_frame(self)
-
     def _outcomes(self) -> list[Outcome]:
         return list(self._work.outcomes())
 
@@ -301,11 +290,8 @@ class Results(Generic[R]):
             raise TypeError(
                 "results cannot be pickled or copied before all agents are done: wait()"
             )
-        pairs = [
-            (each.agent, each.result if each.error is None else each.error)
-            for each in self._outcomes()
-        ]
-        return _restored, (pairs, self._of)
+        outcomes = [(each.agent, each.result, each.error) for each in self._outcomes()]
+        return _restored, (outcomes, self._of)
 
     def __repr__(self) -> str:
         return line_of(self._work)
@@ -329,5 +315,11 @@ def _on_change(show: Callable[[int, int], object]) -> Callable[[int], None]:
     return changed
 
 
-def _restored(pairs: list[tuple[Agent, Any]], kind: type | None) -> Results[Any]:
-    return Results.of(pairs, kind=kind)
+def _restored(outcomes: list[tuple[Agent, Any, Exception | None]], of: type | None) -> Results[Any]:
+    work = Work([agent for agent, _, _ in outcomes])
+    for index, (_, result, error) in enumerate(outcomes):
+        if error is None:
+            work.succeed(index, result)
+        else:
+            work.fail(index, error)
+    return Results(work, of=of)

@@ -34,6 +34,11 @@ class Later:
     seconds: float
 
 
+@attrs.frozen(eq=False)
+class _Raised:
+    error: BaseException
+
+
 class Calls:
     """
     Calls *function* with agents whose connections all end when they are woken, and whose requests
@@ -52,6 +57,8 @@ class Calls:
             if id(http) not in self._https:
                 self._https[id(http)] = RepeatingHTTP.like(http, pace=pace)
         work.on_end = self.wake
+        for agent in work.agents:
+            agent._http.opening(work)  # the agents of a call within a call end with the outer one
         work.limit = lambda: pace.limit
 
     def call(self, index: int) -> None:
@@ -65,18 +72,21 @@ class Calls:
         try:
             result = self._function(twin)
         except BaseException as error:
-            self._work.fail(index, _without_frame(error))
-        else:
-            if isinstance(result, Later):
-                self._work.put_off(index, result.seconds)
-            else:
-                self._work.succeed(index, agent if result is twin else result)
-        finally:
-            if twin.data is not before:
-                agent._data = twin.data
-            http.release_agent(agent.id)
+            result = _Raised(_without_frame(error))
+        if twin.data is not before:  # seen by whoever gets the result
+            agent._data = twin.data
+        self._store(index, agent if result is twin else result)
+        http.release_agent(agent.id)
         if self._work.is_done:
             self._release()
+
+    def _store(self, index: int, result: Any) -> None:
+        if isinstance(result, _Raised):
+            self._work.fail(index, result.error)
+        elif isinstance(result, Later):
+            self._work.put_off(index, result.seconds)
+        else:
+            self._work.succeed(index, result)
 
     def wake(self) -> None:
         """
@@ -133,7 +143,10 @@ class Threads:
 
     def _run(self) -> None:
         while (index := self._work.take()) is not None:
-            self._call(index)
+            try:
+                self._call(index)
+            except BaseException as error:  # such as an error of closing what the agent used
+                self._work.fail(index, error)
 
     def join(self) -> None:
         """

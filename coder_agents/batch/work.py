@@ -149,6 +149,12 @@ class Work:
         """
         self.end(_canceled)
 
+    def wake(self) -> None:
+        """
+        End the work together with another one.
+        """
+        self.cancel()
+
     def time_out(self, timeout: float) -> None:
         """
         End the work because its *timeout*, in seconds, is over.

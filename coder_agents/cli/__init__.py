@@ -8,6 +8,7 @@ command is a module that is imported when the command runs.
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 
 from coder_agents.lazy import listing
@@ -31,6 +32,17 @@ def main() -> None:
         advice = "pip install 'coder-agents[cli]'"
         print(f"coder-agents: the command line needs {names}: {advice}", file=sys.stderr)
         sys.exit(1)
+    _let_ctrl_c_end_imports()
     from coder_agents.cli.program import main as program
 
     program(sys.argv[1:])
+
+
+def _let_ctrl_c_end_imports() -> None:
+    """
+    Let Ctrl-C end the process at once while modules are imported: no traceback would help there.
+
+    The program itself gets an exception again, so that it can end in order.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,12 +1,13 @@
 """
-The arguments that several commands take: agents, workspaces, moments and time limits.
+The arguments that several commands take: agents, workspaces, moments, time limits and files.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
 else:
     ParamType = click.ParamType  # has no parameters before click 8.4
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(rf"(?:\d+(?:\.\d+)?[{''.join(_UNITS)}])+")
@@ -34,10 +37,11 @@ class Reference(ParamType):
         """
         Return *value*, which is checked before any request.
         """
-        from coder_agents.references import parse_reference
+        from coder_agents.references import parse_reference, parse_workspace_reference
 
+        parse = parse_workspace_reference if self.name == "workspace" else parse_reference
         try:
-            parse_reference(value)
+            parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return str(value)
@@ -134,3 +138,43 @@ json_option = click.option(
 watch_option = click.option(
     "-w", "--watch", is_flag=True, help="Continue with each change, until Ctrl-C."
 )
+
+
+def file_options(formats: Sequence[str]) -> Callable[[F], F]:
+    """
+    Return a decorator that adds the options for the file that a command writes, in one of *formats*.
+
+    The function gets them as *path* and *format_*.
+    """
+
+    def decorate(function: F) -> F:
+        return _output_option(_format_option(formats)(function))
+
+    return decorate
+
+
+def _not_a_dash(context: click.Context, option: click.Parameter, path: str) -> str:
+    if path == "-":
+        raise click.BadParameter("standard output is /dev/stdout, with --format; a file is ./-")
+    return path
+
+
+_output_option = click.option(
+    "-o",
+    "--output",
+    "path",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False),
+    callback=_not_a_dash,
+    help="The file; its suffix is the format, and .gz compresses it.",
+)
+
+
+def _format_option(formats: Sequence[str]) -> Callable[[F], F]:
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(formats),
+        help="The format, whatever the suffix is.",
+    )

@@ -4,6 +4,7 @@ Copies of files and folders between this machine and agents.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import stat
@@ -13,12 +14,33 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import attrs
 
 from coder_agents.cli.places import Place, Roots
+from coder_agents.errors import CoderError
 from coder_agents.filesystem import AgentFileSystem
 
 if TYPE_CHECKING:
     from coder_agents import Client
 
 _NO_NAMES = {"", ".", ".."}
+
+
+class PlaceError(OSError):
+    """
+    An error with a file, whose name is that of the place as it was typed.
+    """
+
+
+@contextlib.contextmanager
+def naming(place: object) -> Iterator[None]:
+    """
+    Raise an error with a file as a `PlaceError` that names *place*, unless it names one already.
+    """
+    try:
+        yield
+    except (CoderError, BrokenPipeError, PlaceError):
+        raise
+    except OSError as error:
+        raise PlaceError(error.errno, error.strerror or str(error), str(place)) from error
+
 
 Advance = Callable[[int], object]
 """
@@ -175,25 +197,41 @@ class Copy:
         source: the files that are read.
         target: the files that are written.
         into: the path to which it is copied.
+        source_place: the place that is copied, as it was typed.
+        target_place: the place to which it is copied, as it was typed.
     """
 
     source: Files
     target: Files
     into: str
+    source_place: Place
+    target_place: Place
 
     def run(self, entry: Entry, advance: Advance) -> None:
         """
         Copy *entry*, a file or a folder.
         """
         path = self.target.joined(self.into, entry.parts)
+        source = self.source_place.joined(entry.parts)
+        target = self.target_place.joined(entry.parts)
         if entry.kind == "directory":
-            self.target.make_folder(path)
+            with naming(target):
+                self.target.make_folder(path)
         elif isinstance(self.target, LocalFiles):
-            self._get(entry, path, advance)
+            with naming(target):
+                os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+            try:
+                self._get(entry, path, advance)
+            except OSError as error:
+                with naming(target if error.filename == path else source):
+                    raise
         elif isinstance(self.source, LocalFiles):
-            self._put(entry, path, advance)
+            with naming(source), open(entry.source, "rb") as local, naming(target):
+                self._put(entry, _Counted(local, source, advance), path)
         else:
-            self.target.system.cp_file(entry.source, path)
+            # Neither the file system nor the agent reports on which side the error is.
+            with naming(f"{source} to {target}"):
+                self.target.system.cp_file(entry.source, path)
             advance(entry.size)
 
     def _get(self, entry: Entry, path: str, advance: Advance) -> None:
@@ -205,23 +243,28 @@ class Copy:
         if entry.mode:
             os.chmod(path, stat.S_IMODE(mode) & 0o777)
 
-    def _put(self, entry: Entry, path: str, advance: Advance) -> None:
+    def _put(self, entry: Entry, local: Any, path: str) -> None:
         assert isinstance(self.target, AgentFiles)
         system = self.target.system
         ref, _, inner = system._split(path)
         # An existing file keeps its mode.
         mode = None if system.exists(path) else stat.S_IMODE(entry.mode) & 0o777
-        with open(entry.source, "rb") as local:
-            counted: Any = _Counted(local, advance)
-            self.target.client.agent(ref).write_file(inner, counted, mode=mode)
+        self.target.client.agent(ref).write_file(inner, local, mode=mode)
 
 
-def entries(files: Files, top: Entry, skipped: Callable[[Entry], object]) -> Iterator[Entry]:
+def entries(
+    files: Files,
+    top: Entry,
+    place: Place,
+    skipped: Callable[[Place], object],
+    reported: Callable[[], contextlib.AbstractContextManager[None]],
+) -> Iterator[Entry]:
     """
     Yield *top* and all that is below it, each folder before what is in it.
 
-    A symbolic link to a file is copied as that file. *skipped* is called with other links, and with what is
-    neither a file nor a folder.
+    *place* is that of *top* as it was typed. A symbolic link to a file is copied as that file. *skipped* is called
+    with the places of other links, and of what is neither a file nor a folder. *reported* handles the error of a
+    folder that cannot be read: the others follow.
     """
     pending = [top]
     while pending:
@@ -230,17 +273,18 @@ def entries(files: Files, top: Entry, skipped: Callable[[Entry], object]) -> Ite
             try:
                 entry = files.followed(entry)
             except OSError:
-                skipped(entry)
+                skipped(place.joined(entry.parts))
                 continue
             if entry.kind == "directory":
-                skipped(entry)
+                skipped(place.joined(entry.parts))
                 continue
         if entry.kind == "other" and entry.parts:
-            skipped(entry)
+            skipped(place.joined(entry.parts))
             continue
         yield entry
         if entry.kind == "directory":
-            pending += reversed(list(files.below(entry)))
+            with reported(), naming(place.joined(entry.parts)):
+                pending += reversed(list(files.below(entry)))
 
 
 class _Callback:
@@ -265,15 +309,17 @@ class _Counted:
     A local file that reports what is read of it.
     """
 
-    def __init__(self, local: BinaryIO, advance: Advance) -> None:
+    def __init__(self, local: BinaryIO, place: Place, advance: Advance) -> None:
         self._local = local
+        self._place = place
         self._advance = advance
 
     def read(self, size: int) -> bytes:
         """
         Return the next *size* bytes.
         """
-        data = self._local.read(size)
+        with naming(self._place):
+            data = self._local.read(size)
         self._advance(len(data))
         return data
 

@@ -4,6 +4,7 @@ Errors as one line, and their exit codes.
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import click
@@ -13,6 +14,7 @@ from coder_agents.cli.root import NAME
 from coder_agents.errors import CoderError
 from coder_agents.render import escape_controls
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MAX_LINE = 2_000  # characters: a proxy's page in an error is no reason to scroll
 
 
@@ -45,23 +47,27 @@ def report(text: str) -> None:
 
 def one_line(error: BaseException) -> str:
     """
-    Return the text of *error* as one line.
+    Return the text of *error* as one line, with the advice for a shell.
     """
     if isinstance(error, OSError) and error.strerror and not isinstance(error, CoderError):
-        place = f"{error.filename}: " if error.filename is not None else ""
-        return f"{place}{error.strerror}"
-    parts = (part.strip() for part in str(error).splitlines())
+        place = error.filename
+        if place is None and error.errno in _FULL:
+            place = "standard output"  # every other file is named
+        return f"{place}: {error.strerror}" if place is not None else error.strerror
+    from coder_agents.cli.advice import in_shell
+
+    parts = (part.strip() for part in in_shell(str(error)).splitlines())
     return "; ".join(part for part in parts if part) or type(error).__name__
 
 
 def _advice(error: BaseException) -> str:
     """
-    Return the command that helps, where the text of *error* names none.
+    Return the command that finds the reason of *error*, where its text cannot name it.
     """
-    from coder_agents.errors import ConfigError, TransportError, WorkspaceStoppedError
+    from coder_agents.errors import AuthenticationError, ConfigError, TransportError
 
-    if isinstance(error, WorkspaceStoppedError):
-        return f"; or run: {NAME} start WORKSPACE, or {NAME} wait --start"
+    if isinstance(error, AuthenticationError):
+        return "; set CODER_SESSION_TOKEN to what `coder tokens create` prints"
     if isinstance(error, TransportError):
         return f"; {NAME} doctor checks the way to the deployment"
     return f"; {NAME} doctor checks all settings" if isinstance(error, ConfigError) else ""

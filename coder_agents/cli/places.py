@@ -43,6 +43,13 @@ class Place:
         name = paths.basename(self.path.rstrip("/"))
         return "" if name in ("", ".", "..", "~") else str(name)
 
+    def joined(self, parts: tuple[str, ...]) -> Place:
+        """
+        Return the place of *parts* below this one.
+        """
+        paths = posixpath if self.ref else os.path
+        return attrs.evolve(self, path=paths.join(self.path, *parts))
+
     @property
     def is_folder(self) -> bool:
         """

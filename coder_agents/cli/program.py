@@ -34,6 +34,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         from click.shell_completion import shell_complete
 
         exits.leave(shell_complete(root, {"obj": Settings()}, NAME, COMPLETE, instruction))
+    _interrupt_in_order()
     exits.leave(run(arguments))
 
 
@@ -61,8 +62,8 @@ def _failed(error: BaseException, settings: Settings) -> int:
     """
     Report *error*, and return the exit code.
     """
-    if isinstance(error, SystemExit):  # raised by a signal's handler
-        return error.code if isinstance(error.code, int) else exits.FAILED
+    if (ended := _exit_among(error)) is not None:
+        return ended.code if isinstance(ended.code, int) else exits.FAILED
     if settings.debug:
         import traceback
 
@@ -75,6 +76,18 @@ def _failed(error: BaseException, settings: Settings) -> int:
     from coder_agents.cli.failures import report_failure
 
     return report_failure(error)
+
+
+def _exit_among(error: BaseException) -> SystemExit | None:
+    """
+    Return the exit that a signal's handler has raised, where *error* is that exit or has happened during it.
+
+    Where a terminal has gone, the program cannot tidy up the terminal either.
+    """
+    each: BaseException | None = error
+    while each is not None and not isinstance(each, SystemExit):
+        each = each.__context__
+    return each
 
 
 def _discard_output() -> None:
@@ -105,13 +118,28 @@ def _open_closed_streams() -> None:
         setattr(sys, name, stream)
 
 
+def _interrupt_in_order() -> None:
+    """
+    Let Ctrl-C raise an exception, where it would end the process at once as during the imports.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _end_in_order() -> None:
     """
     Let what ends the program run its ``finally`` clauses: a cursor is shown again, a command is killed.
     """
 
+    is_ending = False
+
     def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(exits.BY_SIGNAL + number)
+        # When a terminal is closed, the system and the shell send SIGHUP: the second one must not
+        # interrupt what the first one lets run.
+        nonlocal is_ending
+        if not is_ending:
+            is_ending = True
+            raise SystemExit(exits.BY_SIGNAL + number)
 
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP

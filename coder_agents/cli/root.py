@@ -7,6 +7,7 @@ compares both.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -18,6 +19,9 @@ from coder_agents._version import __version__
 from coder_agents.cli.settings import Settings, shared_options
 
 NAME = "coder-agents"
+
+_MAX_HELP = 100  # columns
+_MIN_HELP = 38
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Read": {
@@ -67,10 +71,25 @@ The modules of commands that are not called as the command is.
 """
 
 
+class Context(click.Context):
+    """
+    The context of a command, whose help fits a narrow terminal; click's is never narrower than 50 columns.
+    """
+
+    def make_formatter(self) -> click.HelpFormatter:
+        """
+        Return the formatter of the help.
+        """
+        columns = min(shutil.get_terminal_size().columns, _MAX_HELP)
+        return self.formatter_class(width=max(_MIN_HELP, columns - 2))
+
+
 class RootCommand(click.Group):
     """
     The group of all commands, each imported on its first use.
     """
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """
@@ -131,6 +150,8 @@ class Command(click.Command):
     A command with the shared options, which are listed in the help of ``coder-agents`` alone.
     """
 
+    context_class = Context
+
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.params += shared_options(hidden=True)
@@ -150,7 +171,7 @@ settings_of = click.make_pass_decorator(Settings, ensure=True)
 Passes the `Settings` to a command.
 """
 
-HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+HELP = {"help_option_names": ["-h", "--help"]}
 
 
 @click.group(
@@ -161,7 +182,7 @@ HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     context_settings=HELP,
     params=shared_options(hidden=False),
     epilog="The deployment and the token are those of Coder's own command: CODER_URL and"
-    " CODER_SESSION_TOKEN, or the files of `coder login`. An AGENT is [owner/]workspace[.agent], or a UUID.",
+    " CODER_SESSION_TOKEN, or the files that coder login has written. An AGENT is [owner/]workspace[.agent], or a UUID.",
 )
 @click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
 @click.pass_context

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
@@ -54,8 +55,13 @@ class Screen:
         """
         from rich.console import Console
 
+        # Of a terminal that has no sequences, rich takes the size for 80 x 25, though the system knows it.
+        is_dumb = self.is_terminal and not self.is_live
+        width, height = shutil.get_terminal_size() if is_dumb else (None, None)
         return Console(
             file=self.out,
+            width=width,
+            height=height,
             force_terminal=self.is_terminal,
             no_color=not self.has_colours,
             highlight=False,

@@ -159,6 +159,7 @@ class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
         from coder_agents.readiness.options import Deadline, WaitOptions
         from coder_agents.workspaces.before_agents import BeforeAgents
         from coder_agents.workspaces.options import BuildOptions
+        from coder_agents.workspaces.watched import WatchedWait
 
         options = WaitOptions(
             timeout=timeout,
@@ -176,20 +177,22 @@ class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
                 ref, options, max_workers=max_workers, progress=progress, rate=rate
             )
         deadline = Deadline(timeout)
+        watched = WatchedWait(f"{ref}: no agent yet")
         of_builds = BuildOptions(
-            wait=True, timeout=timeout, on_build_log=on_build_log, deadline=deadline
+            wait=True,
+            timeout=timeout,
+            on_build_log=on_build_log,
+            on_build=watched.show_build,
+            deadline=deadline,
         )
         before = BeforeAgents(self._workspaces, of_builds, start=start)
-        found: list[Agent] = []
 
         def find() -> Agent:
-            found[:] = [self.agent(ref)]
-            return found[0]
+            agent = self.agent(ref)
+            watched.show(agent._describe)
+            return agent
 
-        def describe() -> str:
-            return found[0]._describe() if found else f"{ref}: no agent yet"
-
-        with waiting(describe, on_log, on_state, on_build_log):
+        with waiting(watched.describe, on_log, on_state, on_build_log):
             return wait_named(find, options, deadline, before.advance)
 
     def agents(self, query: str | None = None) -> AgentSequence:

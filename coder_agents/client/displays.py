@@ -78,15 +78,18 @@ class DisplayMethods(BaseClient):
 
     def timeline(self, ref: uuid.UUID | str | Workspace) -> Timeline:
         """
-        Return the time line of the latest build of the workspace that *ref* names.
+        Return the time line of the last start of the workspace that *ref* names.
 
         The time line shows how long each step of the build, the connection of each agent and each
         startup script took, so that one sees what made the start slow. *ref* is
         ``[owner/]workspace``, or the workspace's UUID. The method sends a few requests; steps that the
         deployment does not report are missing.
 
+        A workspace that is stopped shows its last start, too, and `Timeline.state_now` is its state.
+        Where no start is found, the time line is that of the latest build.
+
         Raises what `workspace` raises.
         """
-        from coder_agents.display.timeline import read_timeline
+        from coder_agents.display.timeline_reading import read_timeline
 
         return read_timeline(cast("Client", self), ref)

@@ -16,11 +16,10 @@ from coder_agents import schema
 from coder_agents.agent import Agent
 from coder_agents.render.line import counted, render_value
 from coder_agents.representation import ResultList
+from coder_agents.representation.tabular import Tabular
 from coder_agents.transport import HTTP
 
 if TYPE_CHECKING:
-    import pandas
-
     from coder_agents.schema import Workspace, WorkspaceAgent
 
 T = TypeVar("T")
@@ -29,23 +28,13 @@ _PAGE = 100  # workspaces; each is some 20 KB of JSON
 _MINE = "owner:me"
 
 
-class SearchResults(Sequence[T]):
+class SearchResults(Sequence[T], Tabular):
     """
     What a search finds, as a sequence: the first page is read, the others are read when needed.
 
     What was read is kept. An error of a request leaves the sequence whole: the next use sends the
-    request again. Showing the sequence requests nothing.
+    request again. Showing the sequence requests nothing; a data frame of it has all pages.
     """
-
-    def to_frame(self) -> pandas.DataFrame:
-        """
-        Read all pages, and return a data frame of pandas: see `coder_agents.export.to_frame`.
-
-        Raises *ImportError* where pandas is not installed.
-        """
-        from coder_agents.export import to_frame
-
-        return to_frame(self)
 
     def __bool__(self) -> bool:
         return any(True for _ in self)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coder_agents.base_client import BaseClient
+from coder_agents.progress import waiting
 from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
@@ -73,9 +74,11 @@ class WorkspaceMethods(BaseClient):
         the build that was waited for failed or was canceled; *BuildTimeoutError* where a build has
         not ended in time, and continues; *APIError* where the deployment refuses. Exceptions of
         *on_build_log* pass through; the build continues.
+
+        Without *on_build_log*, a bar shows the state of the build to a person who is watching.
         """
         options = _options(wait, timeout, on_build_log)
-        return self._workspaces.start(self.workspace(ref), options)
+        return self._watched(self._workspaces.start, ref, options)
 
     def stop_workspace(
         self,
@@ -94,7 +97,7 @@ class WorkspaceMethods(BaseClient):
         `start_workspace` describes the arguments, what happens to lost answers, and the errors.
         """
         options = _options(wait, timeout, on_build_log)
-        return self._workspaces.stop(self.workspace(ref), options)
+        return self._watched(self._workspaces.stop, ref, options)
 
     def restart_workspace(
         self,
@@ -114,7 +117,7 @@ class WorkspaceMethods(BaseClient):
         `start_workspace` describes the arguments, what happens to lost answers, and the errors.
         """
         options = _options(wait, timeout, on_build_log)
-        return self._workspaces.restart(self.workspace(ref), options)
+        return self._watched(self._workspaces.restart, ref, options)
 
     def cancel_build(self, ref: uuid.UUID | str | Workspace | WorkspaceBuild) -> WorkspaceBuild:
         """
@@ -174,6 +177,24 @@ class WorkspaceMethods(BaseClient):
         self._http.check_open()
         chosen = choose_options(options, self._stream_options)
         return follow(self._http, self._build_id(ref), after, chosen)
+
+    def _watched(
+        self,
+        change: Callable[[Workspace, BuildOptions], WorkspaceBuild],
+        ref: uuid.UUID | str | Workspace,
+        options: BuildOptions,
+    ) -> WorkspaceBuild:
+        """
+        Make *change* to the workspace *ref*, and show a person what is waited for.
+        """
+        import attrs
+
+        from coder_agents.workspaces.watched import WatchedWait
+
+        workspace = self.workspace(ref)
+        wait = WatchedWait.of(workspace)
+        with waiting(wait.describe, options.on_build_log):
+            return change(workspace, attrs.evolve(options, on_build=wait.show_build))
 
     def _build_id(self, ref: uuid.UUID | str | Workspace | WorkspaceBuild) -> uuid.UUID:
         from coder_agents import schema

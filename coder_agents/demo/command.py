@@ -10,7 +10,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from coder_agents import Agent, Client, CoderError
 from coder_agents.demo import walk
@@ -28,11 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     screen = Screen.of(sys.stdout)
     try:
-        with selected_agent(options.agent, screen) as agent:
-            # A real agent is only watched.
-            command = COMMAND if options.agent is None else None
-            walk.walk(agent, screen, options.seconds, command=command)
-        show_further_reading(screen)
+        show(screen, options.agent, options.seconds)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(f"{screen.clear}Interrupted.", file=sys.stderr)
@@ -41,11 +37,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has gone. Output that is flushed at the exit is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except ModuleNotFoundError as error:
-        return fail(f"{error}: the demo needs pip install 'coder-agents[testing]'")
-    except CoderError as error:
+    except (ImportError, CoderError) as error:
         return fail("; ".join(part.strip() for part in str(error).splitlines()))
     return 0
+
+
+def show(
+    screen: Screen,
+    ref: str | None,
+    seconds: float,
+    *,
+    new_client: Callable[[], Client] = Client.from_env,
+) -> None:
+    """
+    Show the agent *ref* of a client that *new_client* returns, or for None an agent on this machine.
+
+    The metadata is watched for *seconds*. Raises *CoderError*; *ImportError* where the embedded deployment needs
+    an extra that is missing.
+    """
+    try:
+        with selected_agent(ref, screen, new_client) as agent:
+            # A real agent is only watched.
+            walk.walk(agent, screen, seconds, command=COMMAND if ref is None else None)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{error}: the demo needs pip install 'coder-agents[testing]'") from error
+    show_further_reading(screen)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -102,12 +118,14 @@ def seconds(text: str) -> float:
 
 
 @contextlib.contextmanager
-def selected_agent(ref: str | None, screen: Screen) -> Iterator[Agent]:
+def selected_agent(
+    ref: str | None, screen: Screen, new_client: Callable[[], Client]
+) -> Iterator[Agent]:
     """
     Yield the agent *ref* of a real deployment; for None, an agent of a deployment on this machine.
     """
     if ref is not None:
-        with Client.from_env() as client:
+        with new_client() as client:
             agent = client.agent(ref)
             screen.line(f"The agent {escape_controls(agent.data.name)}, {agent.id}")
             yield agent

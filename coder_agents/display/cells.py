@@ -5,7 +5,7 @@ The cells of the tables of views: metadata as short text, safe to show.
 from __future__ import annotations
 
 from coder_agents.errors import APIError
-from coder_agents.render import cut_to_width, escape_controls, last_state
+from coder_agents.render import cut_to_width, single_line
 from coder_agents.schema import WorkspaceAgentMetadata
 
 MAX_NAME = 30  # columns
@@ -15,9 +15,9 @@ _MAX_READ = 2_000  # characters of a text that are looked at, of which only a fe
 
 def short(text: str, width: int) -> str:
     """
-    Return *text* as one line of at most *width* columns, safe to show.
+    Return *text* as one line of at most *width* columns, safe to show; see `single_line`.
     """
-    return cut_to_width(escape_controls(last_state(text[:_MAX_READ].strip())), width)
+    return cut_to_width(single_line(text[:_MAX_READ].lstrip()), width)
 
 
 def name_of(item: WorkspaceAgentMetadata) -> str:

@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol, Self, TextIO
 
 from coder_agents.config import seconds_or_none
 from coder_agents.display.canvas import Canvas, Content, canvas_for, show
+from coder_agents.render import escape_controls
 
 
 class ViewEnd(enum.Enum):
@@ -165,3 +166,10 @@ def bullet_heading(parts: Sequence[str]) -> str:
     Return the parts of a heading that are not empty, separated by dots.
     """
     return " · ".join(part for part in parts if part)
+
+
+def connecting_again(reason: str, attempt: int) -> str:
+    """
+    Return the status of a view whose stream connects again, after *reason* has ended its connection.
+    """
+    return f"connecting again, try {attempt}: {escape_controls(reason)}"

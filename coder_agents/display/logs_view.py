@@ -8,11 +8,18 @@ import collections
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+import attrs
+
 from coder_agents.agent import Agent
 from coder_agents.config import whole_number
 from coder_agents.display.canvas import Canvas
 from coder_agents.display.cells import MAX_NAME, short
-from coder_agents.display.live import LiveView, bullet_heading, checked_canvas
+from coder_agents.display.live import (
+    LiveView,
+    bullet_heading,
+    checked_canvas,
+    connecting_again,
+)
 from coder_agents.render import escape_controls, last_state
 from coder_agents.render.html import render_html_card, render_html_output
 from coder_agents.schema import LogLevel, WorkspaceAgentLog
@@ -20,6 +27,8 @@ from coder_agents.streams import LogStream, StreamOptions
 from coder_agents.streams.options import choose_options
 
 _MAX_LINE = 1_024  # characters of a line's output, as in a deployment's database
+# Seconds of a poll: shorter than the pause before the first try to connect again, which may block.
+_MAX_WAIT = 0.25
 _MAX_AT_ONCE = 1_000  # lines between two looks at the clock
 
 
@@ -98,19 +107,35 @@ class LogFeed:
     The changes of a view that a stream of lines brings.
 
     Args:
-        follow: returns the stream, connected.
+        follow: returns the stream with these options, connected.
+        content: takes the lines, and shows that the stream connects again.
     """
 
-    def __init__(self, follow: Callable[[], LogStream], content: LogsContent) -> None:
+    def __init__(
+        self,
+        follow: Callable[[StreamOptions], LogStream],
+        content: LogsContent,
+        *,
+        options: StreamOptions,
+    ) -> None:
         self._follow = follow
         self._content = content
+        self._options = options
         self._stream: LogStream | None = None
+        self._connections: int | None = None  # made before the outage; None while connected
 
     def open(self) -> None:
         """
         Connect; see `Feed.open`.
         """
-        self._stream = self._follow()
+        self._stream = self._follow(attrs.evolve(self._options, on_reconnect=self._show))
+
+    def _show(self, reason: str, attempt: int, seconds: float) -> None:
+        if self._stream is not None:
+            self._connections = self._stream.stats.reconnects
+            self._content.status = connecting_again(reason, attempt)
+        if self._options.on_reconnect is not None:
+            self._options.on_reconnect(reason, attempt, seconds)
 
     @property
     def is_over(self) -> bool:
@@ -128,10 +153,12 @@ class LogFeed:
         """
         Wait for lines; see `Feed.wait`.
         """
-        stream = self._opened
-        log = stream.poll(timeout)
+        stream, status = self._opened, self._content.status
+        log = stream.poll(min(timeout, _MAX_WAIT))
+        if self._connections is not None and stream.stats.reconnects > self._connections:
+            self._connections, self._content.status = None, "live"
         if log is None:
-            return False
+            return self._content.status != status
         for _ in range(_MAX_AT_ONCE):
             self._content.add(log)
             log = stream.poll(0)
@@ -178,5 +205,7 @@ def logs_view(
     canvas: Canvas = checked_canvas(seconds, file)
     chosen = choose_options(options, agent._stream_options)
     content = LogsContent(agent.label, tail, keeps_changes=canvas.appends)
-    feed = LogFeed(lambda: agent.follow_logs(tail=tail, options=chosen), content)
+    feed = LogFeed(
+        lambda options: agent.follow_logs(tail=tail, options=options), content, options=chosen
+    )
     return LogsView(content)._run(feed, canvas, seconds)

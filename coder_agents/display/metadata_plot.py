@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from matplotlib import dates, pyplot
+from matplotlib import dates
 
+from coder_agents.display.plot_style import drawing, new_axes
 from coder_agents.display.plot_text import plot_text, without_tex
 from coder_agents.display.readings import Series
 
@@ -27,7 +28,11 @@ def plot_series(series: Sequence[Series], keys: Iterable[str] | None, ax: Axes |
     Plot the numbers of *series*; see `MetadataRecorder.plot`.
     """
     drawn = _chosen(series, keys)
-    axes = new_axes(_SIZE) if ax is None else ax
+    with drawing(ax):
+        return _plot(drawn, new_axes(_SIZE) if ax is None else ax)
+
+
+def _plot(drawn: Sequence[Series], axes: Axes) -> Axes:
     lines = [_draw(axes, each) for each in drawn]
     locator = dates.AutoDateLocator(tz=UTC)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
@@ -44,14 +49,6 @@ def plot_series(series: Sequence[Series], keys: Iterable[str] | None, ax: Axes |
         without_tex(*legend.get_texts())
     else:
         _say(axes, "no numbers were recorded")
-    return axes
-
-
-def new_axes(size: tuple[float, float]) -> Axes:
-    """
-    Return new axes of *size*, width and height in inches.
-    """
-    _, axes = pyplot.subplots(figsize=size, layout="constrained")
     return axes
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from coder_agents.display.cells import short
+from coder_agents.display.plot_style import drawable
 
 MAX_LABEL = 40
 """
@@ -19,11 +20,12 @@ The maximal width of a name in a plot, in columns of a terminal.
 
 def plot_text(text: str, width: int = MAX_LABEL) -> str:
     """
-    Return *text* as one line of at most *width* columns, which a plot shows as it is.
+    Return *text* as one line of at most *width* columns, which a plot shows as it is, as far as there are
+    fonts for it.
 
     The text has to be drawn without TeX: see `without_tex`.
     """
-    shown = short(text, width).replace("$", r"\$")
+    shown = drawable(short(text, width)).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 
 

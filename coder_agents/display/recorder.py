@@ -4,6 +4,7 @@ The recorder of metadata.
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 import time
@@ -21,6 +22,7 @@ from coder_agents.display.readings import MetadataReading, Series, series_of
 from coder_agents.display.watch import Items, MetadataWatch
 from coder_agents.render import render_table
 from coder_agents.render.html import render_html_table
+from coder_agents.render.line import counted
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams import ByAgent, StreamOptions
 
@@ -77,14 +79,15 @@ class Recording:
         """
         return next(iter(self.failures.values()))[1] if self._failed.is_set() else None
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> bool:
         """
-        Wait for *seconds*, or until the streams of all agents have failed.
+        Wait for *seconds*, or until the streams of all agents have failed; return whether they have.
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             if self._failed.wait(min(left, _MAX_WAIT)):
-                return
+                break
+        return self._failed.is_set()
 
 
 class MetadataRecorder:
@@ -114,6 +117,16 @@ class MetadataRecorder:
         The errors with which the streams of agents have ended, by agent.
         """
         return ByAgent(list(self._recording.failures.values()))
+
+    def wait(self, seconds: float | None) -> bool:
+        """
+        Wait for *seconds*, None for no limit; return False, earlier, where the streams of all agents
+        have failed.
+
+        Raises *TypeError* or *ValueError* for impossible *seconds*.
+        """
+        limit = seconds_or_none("seconds", seconds)
+        return not self._recording.wait(math.inf if limit is None else limit)
 
     def close(self) -> None:
         """
@@ -148,7 +161,7 @@ class MetadataRecorder:
         agents = self._recording.agents
         of = agents[0].label if len(agents) == 1 else f"{len(agents)} agents"
         state = "ended" if self._is_closed else "running"
-        return f"<MetadataRecorder of {of}, {len(self._recording.readings)} readings, {state}>"
+        return f"<MetadataRecorder of {of}, {counted(len(self._recording.readings), 'reading')}, {state}>"
 
     def __str__(self) -> str:
         return "\n".join([repr(self)[1:-1], *render_table(_COLUMNS, map(_summary, self._series()))])

@@ -4,37 +4,22 @@ The time line of a workspace's start.
 
 from __future__ import annotations
 
-import logging
-import uuid
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
 
-from coder_agents import schema
 from coder_agents.display.cells import short
 from coder_agents.display.extras import from_extra
 from coder_agents.display.live import bullet_heading
-from coder_agents.display.timeline_steps import (
-    StepKind,
-    StepStatus,
-    TimelineStep,
-    steps_of,
-)
-from coder_agents.errors import NotFoundError, PermissionDeniedError, UnsupportedCallError
+from coder_agents.display.timeline_steps import StepKind, StepStatus, TimelineStep
 from coder_agents.render import render_table
 from coder_agents.render.html import Markup, dot, render_html_table
-from coder_agents.schema import ProvisionerJobLog, WorkspaceBuild, WorkspaceBuildTimings
-from coder_agents.transport import quoted
+from coder_agents.render.line import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from coder_agents.client import Client
-    from coder_agents.schema import Workspace
-
-logger = logging.getLogger("coder_agents")
 
 _COLUMNS = ("Step", "Status", "Begins after", "Took", "")
 _BAR = 24  # columns of a bar over the whole time
@@ -62,7 +47,7 @@ def status_cell(step: TimelineStep) -> Markup:
 @attrs.frozen(kw_only=True, repr=False)
 class Timeline:
     """
-    The steps of a workspace's latest build, and of the start of its agents.
+    The steps of a build of a workspace, and of the start of its agents.
 
     ``str(timeline)`` is a table for a terminal; a notebook shows a table of HTML. Times of scripts are
     by the agent's clock, the others by the deployment's.
@@ -71,6 +56,8 @@ class Timeline:
         workspace: the name of the workspace, safe to show.
         build_number: the number of the build.
         transition: start, stop or delete.
+        state_now: the state of the workspace, such as ``stopped``, safe to show, where a newer build
+            has begun; empty where this build is the newest one.
         steps: the steps, those of the build first.
         read_at: when the steps were read, by the clock of this machine: a step that is running is shown
             until then.
@@ -81,6 +68,7 @@ class Timeline:
     transition: str
     steps: tuple[TimelineStep, ...]
     read_at: datetime
+    state_now: str = ""
 
     @property
     def began_at(self) -> datetime | None:
@@ -131,7 +119,7 @@ class Timeline:
         return end - step.started_at
 
     def __repr__(self) -> str:
-        return f"<Timeline of {self.workspace}, build {self.build_number}, {len(self.steps)} steps>"
+        return f"<Timeline of {self.workspace}, build {self.build_number}, {counted(len(self.steps), 'step')}>"
 
     def __str__(self) -> str:
         return "\n".join([self._heading(), *render_table(_COLUMNS, self._rows())])
@@ -140,8 +128,16 @@ class Timeline:
         rows = ([*row[:-1], _drawn_bar(str(row[-1]))] for row in self._rows(status_cell))
         return render_html_table(_COLUMNS, rows, caption=self._heading())
 
+    @property
+    def title(self) -> str:
+        """
+        The name of the workspace, the build, and the state of the workspace where it has changed since.
+        """
+        now = f", now {self.state_now}" if self.state_now else ""
+        return f"{self.workspace}, build {self.build_number} ({self.transition}){now}"
+
     def _heading(self) -> str:
-        parts = [f"{self.workspace}, build {self.build_number} ({self.transition})"]
+        parts = [self.title]
         slowest, began, ended = self.slowest, self.began_at, self.ended_at
         if slowest is not None and began is not None and ended is not None:
             took = self.length_of(slowest)
@@ -229,39 +225,3 @@ def _seconds(duration: timedelta) -> str:
         return f"{seconds:.1f} s"
     minutes, left = divmod(round(seconds), 60)
     return f"{minutes} min {left:02} s"
-
-
-def read_timeline(client: Client, ref: uuid.UUID | str | Workspace) -> Timeline:
-    """
-    Read the time line of the workspace *ref*; see `Client.timeline`.
-    """
-    workspace = client.workspace(ref)
-    build = workspace.latest_build
-    timings = _optional_timings(client, build.id)
-    return Timeline(
-        workspace=short(workspace.name, _MAX_NAME),
-        build_number=build.build_number,
-        transition=short(build.transition, _MAX_NAME),
-        steps=tuple(steps_of(build, timings, _optional_logs(client, build))),
-        read_at=datetime.now(UTC),
-    )
-
-
-_MISSING = (UnsupportedCallError, NotFoundError, PermissionDeniedError)
-
-
-def _optional_timings(client: Client, build_id: uuid.UUID) -> WorkspaceBuildTimings | None:
-    path = quoted("workspacebuilds", build_id, "timings")
-    try:
-        return client._http.read(schema.WorkspaceBuildTimings, "GET", path)
-    except _MISSING as error:
-        logger.debug("the timings of the build are not available: %s", error)
-        return None
-
-
-def _optional_logs(client: Client, build: WorkspaceBuild) -> Sequence[ProvisionerJobLog]:
-    try:
-        return client.build_logs(build)
-    except _MISSING as error:
-        logger.debug("the log of the build is not available: %s", error)
-        return ()

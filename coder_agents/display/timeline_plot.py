@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib import patches
 
-from coder_agents.display.metadata_plot import new_axes
+from coder_agents.display.plot_style import drawing, new_axes
 from coder_agents.display.plot_text import plot_text, without_tex
 from coder_agents.display.timeline import Timeline, label_of
 from coder_agents.display.timeline_steps import StepKind, StepStatus, TimelineStep
@@ -23,7 +23,7 @@ _MARGIN, _ROW = 1.3, 0.28  # inches
 _MAX_LABEL = 40  # columns
 _MIN_SHARE = 0.003  # of the whole time: a shorter step would be invisible
 
-# Colours of the user's own style, so that they fit light and dark ones.
+# Colours of the user's own style; those of matplotlib can be seen on light and dark pages.
 _COLOURS = {
     StepKind.QUEUE: "C7",
     StepKind.BUILD: "C0",
@@ -40,7 +40,12 @@ def plot_timeline(timeline: Timeline, ax: Axes | None) -> Axes:
     Plot *timeline*; see `Timeline.plot`.
     """
     steps = _drawn(timeline)
-    axes = new_axes((_WIDTH, _MARGIN + _ROW * max(1, len(steps)))) if ax is None else ax
+    with drawing(ax):
+        size = _WIDTH, _MARGIN + _ROW * max(1, len(steps))
+        return _plot(timeline, steps, new_axes(size) if ax is None else ax)
+
+
+def _plot(timeline: Timeline, steps: list[TimelineStep], axes: Axes) -> Axes:
     began, ended = timeline.began_at, timeline.ended_at
     whole = timedelta() if began is None or ended is None else ended - began
     if began is not None:
@@ -107,7 +112,7 @@ def _draw(
 
 
 def _title(timeline: Timeline, steps: list[TimelineStep]) -> str:
-    text = f"{timeline.workspace}, build {timeline.build_number} ({timeline.transition})"
+    text = timeline.title
     if timeline.slowest is not None:
         text += f"; slowest: {label_of(timeline.slowest, _MAX_LABEL)}"
     hidden = len(timeline.steps) - len(steps)

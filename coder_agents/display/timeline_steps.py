@@ -128,6 +128,7 @@ _UNFINISHED = {
     WorkspaceAgentLifecycle.CREATED: StepStatus.PENDING,
     WorkspaceAgentLifecycle.STARTING: StepStatus.RUNNING,
 }
+_NOT_ENDED = frozenset({StepStatus.PENDING, StepStatus.RUNNING})
 _LIFECYCLE = {
     WorkspaceAgentLifecycle.STARTING: StepStatus.RUNNING,
     WorkspaceAgentLifecycle.READY: StepStatus.OK,
@@ -152,6 +153,27 @@ def steps_of(
         steps += _connection(agent, known.agent_connection_timings)
         steps += _scripts(agent, timings)
     return steps
+
+
+def past_steps(
+    build: WorkspaceBuild,
+    timings: WorkspaceBuildTimings | None,
+    logs: Sequence[ProvisionerJobLog],
+) -> list[TimelineStep]:
+    """
+    Return the steps of *build*, after which another build has begun; see `steps_of`.
+
+    Nothing of it runs any more: a step without an end has an unknown one. The scripts of the stop are
+    not among the steps, because they ran hours or days after the start.
+    """
+    if timings is not None:
+        scripts = timings.agent_script_timings
+        at_start = tuple(each for each in scripts if each.stage != TimingStage.STOP)
+        timings = attrs.evolve(timings, agent_script_timings=at_start)
+    return [
+        attrs.evolve(step, status=StepStatus.UNKNOWN) if step.status in _NOT_ENDED else step
+        for step in steps_of(build, timings, logs)
+    ]
 
 
 def _job_steps(build: WorkspaceBuild) -> Iterator[TimelineStep]:

@@ -11,8 +11,8 @@ import attrs
 
 from coder_agents.agent import Agent
 from coder_agents.display.canvas import Content
+from coder_agents.display.live import connecting_again
 from coder_agents.display.watch import Items, MetadataWatch
-from coder_agents.render import escape_controls
 from coder_agents.streams import StreamOptions
 
 _MAX_WAIT = 1.0  # seconds: on Windows, Ctrl-C does not wake a thread that waits
@@ -93,7 +93,7 @@ class MetadataFeed(WatchFeed):
         self.note()
 
     def _show(self, reason: str, attempt: int, seconds: float) -> None:
-        self._content.status = f"connecting again, try {attempt}: {escape_controls(reason)}"
+        self._content.status = connecting_again(reason, attempt)
         self.note()
         if self._options.on_reconnect is not None:
             self._options.on_reconnect(reason, attempt, seconds)

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import attrs
 
@@ -20,6 +20,7 @@ from coder_agents.export.columns import Chunk
 from coder_agents.export.formats import LINE_FORMATS, LineFormat
 from coder_agents.export.paths import Target
 from coder_agents.export.positions import Position, position_path
+from coder_agents.local_files import LocalFile, naming
 from coder_agents.streams import BuildLogStream, LogStream, MergedLogStream
 from coder_agents.streams.bookmark import Bookmark
 
@@ -43,17 +44,18 @@ _INTERVAL = 0.25  # seconds between two commits of rows that come one by one
 _COMPARED = 65_536  # bytes of a file that are compared with the names of the columns
 
 
-def append_rows(objects: Any, target: Target) -> int:
+def append_rows(
+    objects: Any, target: Target, *, on_end: Callable[[int], object] = lambda count: None
+) -> int:
     """
     Append the rows of *objects* to the file *target*; return how many were appended.
 
+    *on_end* is called with that number at the end, also after an error or an interrupt.
+
     Raises *ValueError* for a file that is not what the position beside it describes.
     """
-    if target.format == "parquet":
-        raise ValueError(
-            "a Parquet file cannot grow: append to .jsonl, and write the Parquet file from it"
-        )
-    with _opened(target.path) as file:
+    _check_grows(target)
+    with opened_alone(target.path) as file:
         if isinstance(objects, LogStream | BuildLogStream | MergedLogStream):
             position = _begin(file, target, is_stream=True)
             steps = _of_stream(objects, lambda *line: not position.covers(*line))
@@ -61,18 +63,44 @@ def append_rows(objects: Any, target: Target) -> int:
             position = _begin(file, target, is_stream=False)
             steps = _of_objects(objects)
         with GrowingFile(file, target, position) as growing:
-            for chunks, bookmarks in steps:
-                growing.commit(chunks, bookmarks)
+            try:
+                for chunks, bookmarks in steps:
+                    growing.commit(chunks, bookmarks)
+            finally:
+                on_end(growing.count)
         return growing.count
 
 
+def check_appendable(target: Target) -> None:
+    """
+    Raise what `append_rows` would raise for a stream of logs and *target*, which is not touched.
+    """
+    _check_grows(target)
+    size = target.path.stat().st_size if target.path.exists() else 0
+    _position_of(target, size, is_stream=True)
+
+
+def _check_grows(target: Target) -> None:
+    if target.format == "parquet":
+        raise ValueError(
+            "a Parquet file cannot grow: append to .jsonl, and write the Parquet file from it"
+        )
+    path = target.path
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(
+            f"{path} is a device or a pipe, which cannot be continued: append to a file"
+        )
+
+
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened_alone(path: Path) -> Iterator[LocalFile]:
     """
     Open the file *path*, which this process alone appends to.
+
+    Raises *BlockingIOError* where another program appends to it.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
+    with LocalFile(os.open(path, flags, 0o666), "r+b", known_as=path) as file:
         _lock(file, path)
         yield file
 
@@ -91,7 +119,7 @@ def check_not_growing(path: Path) -> None:
             return
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def _lock(file: IO[bytes] | LocalFile, path: Path) -> None:
     if flock is not None:  # pragma: no branch (Windows)
         try:
             flock(file, LOCK_EX | LOCK_NB)
@@ -101,11 +129,22 @@ def _lock(file: BinaryIO, path: Path) -> None:
             ) from None
 
 
-def _begin(file: BinaryIO, target: Target, *, is_stream: bool) -> Position:
+def _begin(file: LocalFile, target: Target, *, is_stream: bool) -> Position:
     """
     Return the position to continue at, and cut off what a crash left after it.
     """
-    path, size = target.path, os.fstat(file.fileno()).st_size
+    position = _position_of(target, os.fstat(file.fileno()).st_size, is_stream=is_stream)
+    file.truncate(position.length)
+    return position
+
+
+def _position_of(target: Target, size: int, *, is_stream: bool) -> Position:
+    """
+    Return the position of the file *target*, which has *size* bytes.
+
+    Raises *ValueError* where they do not fit each other.
+    """
+    path = target.path
     position = Position.read(path) or Position(length=size, format=target.format)
     name, beside = path.name, position_path(path).name
     if position.format != target.format:
@@ -124,7 +163,6 @@ def _begin(file: BinaryIO, target: Target, *, is_stream: bool) -> Position:
             f"a stream of logs was appended to {name}: append only streams to it, as lines could be"
             " repeated"
         )
-    file.truncate(position.length)
     return position
 
 
@@ -141,7 +179,7 @@ class GrowingFile:
         count: how many rows were appended.
     """
 
-    def __init__(self, file: BinaryIO, target: Target, position: Position) -> None:
+    def __init__(self, file: LocalFile, target: Target, position: Position) -> None:
         self._file = file
         self._target = target
         self._format: LineFormat = LINE_FORMATS[target.format]
@@ -170,7 +208,8 @@ class GrowingFile:
         while left:
             left = left[self._file.write(left) :]
         if added:
-            os.fsync(self._file.fileno())
+            with naming(self._target.path):
+                os.fsync(self._file.fileno())
         position = attrs.evolve(
             before,
             length=before.length + len(added),
@@ -179,9 +218,8 @@ class GrowingFile:
         )
         if position != before:
             # First here, as an interrupt must not cut off what the stored position counts.
-            self._position = position
+            self._position, self.count = position, self.count + count
             position.store(self._target.path)
-        self.count += count
 
     def _encoded(self, chunks: Sequence[Chunk]) -> tuple[bytes, int]:
         if not chunks:
@@ -262,8 +300,8 @@ def _of_objects(objects: Any) -> Iterator[Step]:
             if time.monotonic() - committed >= _INTERVAL:
                 yield pending, {}
                 pending, committed = [], time.monotonic()
-    except (Exception, KeyboardInterrupt):
-        # No stream yields these rows again.
+    except (Exception, KeyboardInterrupt, SystemExit):
+        # No stream yields these rows again. A program that handles SIGTERM ends by SystemExit.
         yield pending, {}
         raise
     yield pending, {}

@@ -8,7 +8,7 @@ are read column by column, which is several times as fast as row by row.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -188,6 +188,25 @@ def category(name: str, order: Sequence[str] = ()) -> Column:
     Return a column of texts with few different values, which may have an *order*.
     """
     return Column(name, Type.CATEGORY, order=tuple(map(str, order)))
+
+
+def one_row(table: Table, row: Callable[[Any, Owner], Sequence[Any]]) -> Kind:
+    """
+    Return the kind of objects with one row each, which *row* returns.
+    """
+    return Kind(table, lambda items, owner: transposed(table, [row(item, owner) for item in items]))
+
+
+def several_rows(table: Table, rows: Callable[[Any, Owner], Iterable[Sequence[Any]]]) -> Kind:
+    """
+    Return the kind of objects with any number of rows each, which *rows* returns.
+    """
+    return Kind(
+        table,
+        lambda items, owner: transposed(
+            table, [row for item in items for row in rows(item, owner)]
+        ),
+    )
 
 
 def transposed(table: Table, rows: Sequence[Sequence[Any]]) -> Sequence[Values]:

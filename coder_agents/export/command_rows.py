@@ -6,21 +6,19 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
 from typing import Any
 
 from coder_agents.export.columns import (
     Kind,
     Owner,
     Table,
-    Values,
     boolean,
     category,
     integer,
     moment,
     number,
+    one_row,
     text,
-    transposed,
 )
 from coder_agents.jobs import CompletedCommand, Job, JobInfo
 
@@ -58,49 +56,37 @@ def commands() -> dict[type, Kind]:
     Return the kinds of jobs and of commands that have ended.
     """
     return {
-        JobInfo: Kind(JOBS, _read_listed),
-        Job: Kind(JOBS, _read_jobs),
-        CompletedCommand: Kind(COMMANDS, _read_commands),
+        JobInfo: one_row(JOBS, _listed),
+        Job: one_row(JOBS, _job),
+        CompletedCommand: one_row(COMMANDS, _completed),
     }
 
 
-def _read_listed(jobs: Sequence[JobInfo], owner: Owner) -> Sequence[Values]:
-    rows = [
-        (
-            owner.label,
-            job.id,
-            job.command,
-            job.state,
-            job.returncode,
-            job.pid,
-            job.started_at,
-            job.stdout_size,
-            job.stderr_size,
-        )
-        for job in jobs
-    ]
-    return transposed(JOBS, rows)
+def _listed(job: JobInfo, owner: Owner) -> tuple[Any, ...]:
+    return (
+        owner.label,
+        job.id,
+        job.command,
+        job.state,
+        job.returncode,
+        job.pid,
+        job.started_at,
+        job.stdout_size,
+        job.stderr_size,
+    )
 
 
-def _read_jobs(jobs: Sequence[Job], owner: Owner) -> Sequence[Values]:
-    rows = [
-        (
-            owner.label,
-            job.id,
-            None if job.args is None else _command(job.args),
-            job._progress.state,
-            job.returncode,
-            job.pid,
-            None,
-            *job._progress.sizes,
-        )
-        for job in jobs
-    ]
-    return transposed(JOBS, rows)
-
-
-def _read_commands(done: Sequence[CompletedCommand], owner: Owner) -> Sequence[Values]:
-    return transposed(COMMANDS, [_completed(each, owner) for each in done])
+def _job(job: Job, owner: Owner) -> tuple[Any, ...]:
+    return (
+        owner.label,
+        job.id,
+        None if job.args is None else _command(job.args),
+        job._progress.state,
+        job.returncode,
+        job.pid,
+        None,
+        *job._progress.sizes,
+    )
 
 
 def _completed(done: CompletedCommand, owner: Owner) -> tuple[Any, ...]:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
-from coder_agents.export.appending import append_rows, check_not_growing
+from coder_agents.export.appending import append_rows, check_appendable, check_not_growing
 from coder_agents.export.chunks import KINDS, check, chunks_of_one_table, in_batches
 from coder_agents.export.columns import Chunk
 from coder_agents.export.formats import LINE_FORMATS, FormatName, LineFormat
@@ -18,6 +19,7 @@ from coder_agents.export.parquet import parquet_library, write_parquet
 from coder_agents.export.paths import PathLike, Target, target_of
 from coder_agents.export.positions import position_path
 from coder_agents.export.replacing import check_replaceable, replaced, sync_folder
+from coder_agents.local_files import LocalFile
 
 
 def write(
@@ -47,24 +49,35 @@ def write(
     check(objects)
     if append:
         return append_rows(objects, target)
-    return _replace(chunks_of_one_table(objects, in_batches), target)
+    return replace_rows(chunks_of_one_table(objects, in_batches), target)
 
 
-def check_file(path: PathLike, of: type, *, format: FormatName | None = None) -> None:
+def check_file(
+    path: PathLike, of: type, *, format: FormatName | None = None, append: bool = False
+) -> None:
     """
     Raise what `write` would raise for *path* and rows of the class *of*, before they are collected.
 
-    The file is not touched. Raises *ValueError*, *ImportError* and *OSError* as `write`.
+    With *append*, the rows are those of a stream of logs. The file is not touched. Raises
+    *ValueError*, *ImportError* and *OSError* as `write`.
     """
     target = target_of(path, format)
     _check_format(Chunk(KINDS[of], ()), target)
+    if append:
+        check_appendable(target)
     if target.format == "parquet":
         parquet_library()
     if target.path.is_file() or not target.path.exists():
+        check_not_growing(target.path)
         check_replaceable(target.path)
 
 
-def _replace(chunks: Iterator[Chunk], target: Target) -> int:
+def replace_rows(chunks: Iterator[Chunk], target: Target) -> int:
+    """
+    Write the rows of *chunks* to the file *target*, in one step; return how many there are.
+
+    Raises what `write` raises.
+    """
     # What is wrong with the first object is raised before the file is touched.
     first = list(itertools.islice(chunks, 1))
     for chunk in first:
@@ -83,7 +96,7 @@ def _opened(target: Target) -> Iterator[BinaryIO]:
     path = target.path
     if path.exists() and not path.is_file():
         # A device or a pipe; a folder raises an error.
-        with path.open("wb") as file:
+        with io.BufferedWriter(LocalFile(path, "wb", known_as=path)) as file:
             yield file
         return
     check_not_growing(path)  # the position would count bytes of another file

@@ -10,6 +10,7 @@ from typing import get_args
 
 import attrs
 
+from coder_agents.errors.advice import Advice
 from coder_agents.export.formats import FormatName
 
 PathLike = str | os.PathLike[str]
@@ -31,7 +32,7 @@ class Target:
     The file to write.
 
     Attributes:
-        path: its path, without symbolic links.
+        path: its path, without symbolic links where it is a file.
         format: its format.
         is_gzip: whether it is compressed with gzip.
     """
@@ -55,12 +56,20 @@ def target_of(path: PathLike, format: FormatName | None) -> Target:
     if chosen is None:
         raise ValueError(
             f"{given.name!r} has no suffix of a format: use one of {', '.join(_BY_SUFFIX)}, each also"
-            f" with {_GZIP}, or pass format="
+            f" with {_GZIP}, or {Advice.FORMAT}"
         )
     if chosen not in get_args(FormatName):
         names = ", ".join(map(repr, get_args(FormatName)))
         raise ValueError(f"format must be one of {names}, not {format!r}")
     if chosen == "parquet" and is_gzip:
         raise ValueError("a Parquet file is compressed by itself: write it without .gz")
-    # The file that a link leads to is replaced, not the link.
-    return Target(Path(os.path.realpath(given)), chosen, is_gzip)
+    return Target(_path_of(given), chosen, is_gzip)
+
+
+def _path_of(given: Path) -> Path:
+    """
+    Return the path that is written to for *given*: the file that a link leads to is replaced, not the link.
+    """
+    # /dev/stdout leads to the name of a pipe, which is no path.
+    is_open_pipe = given.exists() and not given.is_file()
+    return given if is_open_pipe else Path(os.path.realpath(given))

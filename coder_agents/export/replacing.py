@@ -5,11 +5,14 @@ Files that are written in one step.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from coder_agents.local_files import LocalFile, naming
 
 
 @contextlib.contextmanager
@@ -26,15 +29,17 @@ def replaced(path: Path, *, stale: Path | None = None) -> Iterator[BinaryIO]:
     """
     temporary = _beside(path)
     try:
-        with _created(temporary, path) as file:
+        with _created(temporary, path) as file, io.BufferedWriter(file) as buffered:
             with contextlib.suppress(FileNotFoundError):
                 os.chmod(temporary, path.stat().st_mode & 0o7777)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+            yield buffered
+            buffered.flush()
+            with naming(path):
+                os.fsync(file.fileno())
         if stale is not None and os.path.exists(stale):
             stale.unlink()
-        os.replace(temporary, path)
+        with naming(path):
+            os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -54,12 +59,8 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{secrets.token_hex(6)}.tmp")
 
 
-def _created(temporary: Path, path: Path) -> BinaryIO:
-    try:
-        return temporary.open("xb")
-    except OSError as error:
-        error.filename = str(path)  # the name that a person knows
-        raise
+def _created(temporary: Path, path: Path) -> LocalFile:
+    return LocalFile(temporary, "xb", known_as=path)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,7 +4,7 @@ The rows of startup reports and of the timings of builds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,14 +12,14 @@ from coder_agents.export.columns import (
     Kind,
     Owner,
     Table,
-    Values,
     boolean,
     category,
     integer,
     moment,
     number,
+    one_row,
+    several_rows,
     text,
-    transposed,
 )
 from coder_agents.readiness import ScriptReport, StartupReport
 from coder_agents.schema import (
@@ -69,26 +69,19 @@ def starts() -> dict[type, Kind]:
     Return the kinds of startup reports and build timings.
     """
     return {
-        StartupReport: Kind(SCRIPTS, _read_reports),
-        ScriptReport: Kind(SCRIPTS, _read_scripts),
-        WorkspaceBuildTimings: Kind(TIMINGS, _read_builds),
-        ProvisionerTiming: Kind(TIMINGS, _read_steps),
-        AgentScriptTiming: Kind(TIMINGS, _read_runs),
-        AgentConnectionTiming: Kind(TIMINGS, _read_connections),
+        StartupReport: several_rows(SCRIPTS, _scripts),
+        ScriptReport: one_row(SCRIPTS, lambda script, owner: _script(script, owner.label, None)),
+        WorkspaceBuildTimings: several_rows(TIMINGS, _timings),
+        ProvisionerTiming: one_row(TIMINGS, _step),
+        AgentScriptTiming: one_row(TIMINGS, _run),
+        AgentConnectionTiming: one_row(TIMINGS, _connection),
     }
 
 
-def _read_reports(reports: Sequence[StartupReport], owner: Owner) -> Sequence[Values]:
-    rows = [
-        _script(script, owner.label or report.agent.name, report.is_guess)
-        for report in reports
-        for script in (*report.scripts, *report.stop_scripts)
-    ]
-    return transposed(SCRIPTS, rows)
-
-
-def _read_scripts(scripts: Sequence[ScriptReport], owner: Owner) -> Sequence[Values]:
-    return transposed(SCRIPTS, [_script(script, owner.label, None) for script in scripts])
+def _scripts(report: StartupReport, owner: Owner) -> Iterator[tuple[Any, ...]]:
+    agent = owner.label or report.agent.name
+    for script in (*report.scripts, *report.stop_scripts):
+        yield _script(script, agent, report.is_guess)
 
 
 def _script(script: ScriptReport, agent: str | None, is_guess: bool | None) -> tuple[Any, ...]:
@@ -107,30 +100,16 @@ def _script(script: ScriptReport, agent: str | None, is_guess: bool | None) -> t
     )
 
 
-def _read_builds(builds: Sequence[WorkspaceBuildTimings], owner: Owner) -> Sequence[Values]:
-    rows: list[tuple[Any, ...]] = []
-    for build in builds:
-        rows += map(_step, build.provisioner_timings)
-        rows += map(_connection, build.agent_connection_timings)
-        rows += map(_run, build.agent_script_timings)
-    return transposed(TIMINGS, rows)
+def _timings(build: WorkspaceBuildTimings, owner: Owner) -> Iterator[tuple[Any, ...]]:
+    for step in build.provisioner_timings:
+        yield _step(step, owner)
+    for connection in build.agent_connection_timings:
+        yield _connection(connection, owner)
+    for run in build.agent_script_timings:
+        yield _run(run, owner)
 
 
-def _read_steps(steps: Sequence[ProvisionerTiming], owner: Owner) -> Sequence[Values]:
-    return transposed(TIMINGS, list(map(_step, steps)))
-
-
-def _read_runs(runs: Sequence[AgentScriptTiming], owner: Owner) -> Sequence[Values]:
-    return transposed(TIMINGS, list(map(_run, runs)))
-
-
-def _read_connections(
-    connections: Sequence[AgentConnectionTiming], owner: Owner
-) -> Sequence[Values]:
-    return transposed(TIMINGS, list(map(_connection, connections)))
-
-
-def _step(step: ProvisionerTiming) -> tuple[Any, ...]:
+def _step(step: ProvisionerTiming, owner: Owner) -> tuple[Any, ...]:
     return (
         "provisioner",
         step.stage.value,
@@ -146,7 +125,7 @@ def _step(step: ProvisionerTiming) -> tuple[Any, ...]:
     )
 
 
-def _run(run: AgentScriptTiming) -> tuple[Any, ...]:
+def _run(run: AgentScriptTiming, owner: Owner) -> tuple[Any, ...]:
     return (
         "script",
         run.stage.value,
@@ -162,7 +141,7 @@ def _run(run: AgentScriptTiming) -> tuple[Any, ...]:
     )
 
 
-def _connection(connection: AgentConnectionTiming) -> tuple[Any, ...]:
+def _connection(connection: AgentConnectionTiming, owner: Owner) -> tuple[Any, ...]:
     return (
         "connection",
         connection.stage.value,

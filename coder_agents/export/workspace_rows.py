@@ -6,7 +6,7 @@ The variables of an agent's environment are in no row: they may be secrets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from coder_agents.agent import Agent
@@ -14,13 +14,13 @@ from coder_agents.export.columns import (
     Kind,
     Owner,
     Table,
-    Values,
     boolean,
     category,
     integer,
     moment,
+    one_row,
+    several_rows,
     text,
-    transposed,
 )
 from coder_agents.schema import (
     Workspace,
@@ -102,21 +102,12 @@ def workspaces() -> dict[type, Kind]:
     Return the kinds of agents, workspaces and builds.
     """
     return {
-        Agent: Kind(AGENTS, _read_agents),
-        WorkspaceAgent: Kind(AGENTS, _read_agents_alone),
-        Workspace: Kind(WORKSPACES, _read_workspaces),
-        WorkspacesResponse: Kind(WORKSPACES, _read_pages),
-        WorkspaceBuild: Kind(BUILDS, _read_builds),
+        Agent: one_row(AGENTS, lambda each, _: _agent(each.data, each.label, each.workspace)),
+        WorkspaceAgent: one_row(AGENTS, lambda each, _: _agent(each, each.name, None)),
+        Workspace: one_row(WORKSPACES, _workspace),
+        WorkspacesResponse: several_rows(WORKSPACES, _page),
+        WorkspaceBuild: one_row(BUILDS, _build),
     }
-
-
-def _read_agents(agents: Sequence[Agent], owner: Owner) -> Sequence[Values]:
-    rows = [_agent(agent.data, agent.label, agent.workspace) for agent in agents]
-    return transposed(AGENTS, rows)
-
-
-def _read_agents_alone(agents: Sequence[WorkspaceAgent], owner: Owner) -> Sequence[Values]:
-    return transposed(AGENTS, [_agent(agent, agent.name, None) for agent in agents])
 
 
 def _agent(data: WorkspaceAgent, label: str, workspace: Workspace | None) -> tuple[Any, ...]:
@@ -146,15 +137,11 @@ def _agent(data: WorkspaceAgent, label: str, workspace: Workspace | None) -> tup
     )
 
 
-def _read_workspaces(found: Sequence[Workspace], owner: Owner) -> Sequence[Values]:
-    return transposed(WORKSPACES, [_workspace(each) for each in found])
+def _page(page: WorkspacesResponse, owner: Owner) -> Iterator[tuple[Any, ...]]:
+    return (_workspace(workspace, owner) for workspace in page.workspaces)
 
 
-def _read_pages(pages: Sequence[WorkspacesResponse], owner: Owner) -> Sequence[Values]:
-    return _read_workspaces([each for page in pages for each in page.workspaces], owner)
-
-
-def _workspace(workspace: Workspace) -> tuple[Any, ...]:
+def _workspace(workspace: Workspace, owner: Owner) -> tuple[Any, ...]:
     build = workspace.latest_build
     return (
         str(workspace.id),
@@ -174,11 +161,7 @@ def _workspace(workspace: Workspace) -> tuple[Any, ...]:
     )
 
 
-def _read_builds(builds: Sequence[WorkspaceBuild], owner: Owner) -> Sequence[Values]:
-    return transposed(BUILDS, [_build(build) for build in builds])
-
-
-def _build(build: WorkspaceBuild) -> tuple[Any, ...]:
+def _build(build: WorkspaceBuild, owner: Owner) -> tuple[Any, ...]:
     return (
         str(build.id),
         build.workspace_name,

@@ -5,6 +5,7 @@ The file system that fsspec knows by ``coder://``.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import posixpath
 import stat
@@ -18,6 +19,7 @@ from coder_agents.filesystem.open_file import BLOCK_SIZE, AgentFile
 from coder_agents.filesystem.readable import ReadableFileSystem
 from coder_agents.jobs.files import Files
 from coder_agents.jobs.paths import parent_of
+from coder_agents.local_files import LocalFile
 
 if TYPE_CHECKING:
     from coder_agents.client import Client
@@ -75,7 +77,8 @@ class AgentFileSystem(ReadableFileSystem):
             return
         if mode == "create":
             self._check_new(rpath)
-        with open(lpath, "rb") as local, shown_callback(callback, rpath) as shown:
+        opened = io.BufferedReader(LocalFile(lpath, "rb", known_as=lpath))
+        with opened as local, shown_callback(callback, rpath) as shown:
             shown.set_size(os.fstat(local.fileno()).st_size)
             counted: Any = _Counted(local, shown)
             files.write(inner, counted, parents=self.auto_mkdir)

@@ -5,6 +5,7 @@ What can be read of a file system of agents.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 import stat
@@ -19,6 +20,7 @@ from coder_agents.errors import WorkspaceNotFoundError
 from coder_agents.filesystem.bars import shown_callback
 from coder_agents.filesystem.places import Places
 from coder_agents.jobs.files import Files
+from coder_agents.local_files import LocalFile, naming
 
 if TYPE_CHECKING:
     from coder_agents.client import Client
@@ -195,9 +197,10 @@ class ReadableFileSystem(AbstractFileSystem):  # type: ignore[misc]
         os.makedirs(os.path.dirname(lpath) or ".", exist_ok=True)
         partial = f"{os.fspath(lpath)}.{secrets.token_hex(6)}.part"
         try:
-            with open(partial, "xb") as local:
+            with io.BufferedWriter(LocalFile(partial, "xb", known_as=lpath)) as local:
                 _copy_out(files, inner, local, callback)
-            os.replace(partial, lpath)
+            with naming(lpath):
+                os.replace(partial, lpath)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(partial)

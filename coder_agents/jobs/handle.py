@@ -18,6 +18,7 @@ from coder_agents.errors import (
     JobNotFoundError,
     ShellError,
 )
+from coder_agents.errors.advice import Advice
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.piece_size import FIRST_PIECE
@@ -162,7 +163,7 @@ class JobHandle:
                 raise
         else:
             return
-        raise ShellError(f"{self.what} still runs: kill() it, or wait() until it has ended")
+        raise ShellError(f"{self.what} still runs: {Advice.END_JOB}")
 
     def remove_later(self) -> None:
         """

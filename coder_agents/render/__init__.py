@@ -10,6 +10,7 @@ from coder_agents.lazy import listing
 from coder_agents.render.escape import (
     escape_controls,
     last_state,
+    single_line,
     terminal_safe,
     without_colours,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "escape_controls",
     "last_state",
     "render_table",
+    "single_line",
     "terminal_safe",
     "text_width",
     "without_colours",

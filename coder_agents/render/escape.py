@@ -37,6 +37,8 @@ _RETURN = re.compile(r"\r|\x1b\[[01]?G")
 _SEQUENCE = re.compile(r"\x1b\[[0-?]*+[ -/]*+[@-~]")
 _ERASURE = re.compile(r"\x1b\[[0-2]?K")  # "erase in line" (ECMA-48, 8.3.41)
 
+_NEWLINE = " ⏎ "
+
 
 def escape_controls(text: str) -> str:
     """
@@ -55,6 +57,20 @@ def terminal_safe(text: str) -> str:
     are escaped as by `escape_controls`.
     """
     return text if text.isprintable() else _COLOUR_OR_CONTROL.sub(_shown_unless_colour, text)
+
+
+def single_line(text: str) -> str:
+    """
+    Return *text*, which may have several lines, as one line for a cell, safe to show.
+
+    The lines are joined by ``⏎``; empty ones are not among them. Of a line that was drawn several times
+    it is the last state. White space at both ends of a line and colours are dropped, and a tab is
+    one space.
+    """
+    if text.isprintable():
+        return text.strip()
+    lines = (without_colours(last_state(line)).strip() for line in text.split("\n"))
+    return escape_controls(_NEWLINE.join(filter(None, lines)).replace("\t", " "))
 
 
 def without_colours(text: str) -> str:

@@ -6,18 +6,16 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
+from typing import Any, SupportsIndex, TypeVar, overload
 
 from coder_agents.render.line import render_items
-
-if TYPE_CHECKING:
-    import pandas
+from coder_agents.representation.tabular import Tabular
 
 T = TypeVar("T")
 S = TypeVar("S")
 
 
-class ResultList(list[T]):
+class ResultList(list[T], Tabular):
     """
     A list of what a call returns, which a notebook shows as a table.
 
@@ -33,16 +31,6 @@ class ResultList(list[T]):
     def __init__(self, items: Iterable[T] = (), /, *, of: type | None = None) -> None:
         super().__init__(items)
         self._of = of
-
-    def to_frame(self) -> pandas.DataFrame:
-        """
-        Return the items as a data frame of pandas: see `coder_agents.export.to_frame`.
-
-        Raises *ImportError* where pandas is not installed.
-        """
-        from coder_agents.export import to_frame
-
-        return to_frame(self)
 
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> T: ...

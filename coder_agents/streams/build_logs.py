@@ -11,11 +11,12 @@ from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.build_log_feed import BuildLogFeed
 from coder_agents.streams.build_sources import BuildSources
 from coder_agents.streams.engine import FeedEngine
+from coder_agents.streams.identified import IdentifiedStream
 from coder_agents.streams.ledger import Ledger
-from coder_agents.streams.stream import Stream, opened
+from coder_agents.streams.stream import opened
 
 
-class BuildLogStream(Stream[ProvisionerJobLog]):
+class BuildLogStream(IdentifiedStream[ProvisionerJobLog]):
     """
     The lines of a build's log: first the lines that it has, then new lines as they come.
 
@@ -25,22 +26,6 @@ class BuildLogStream(Stream[ProvisionerJobLog]):
     """
 
     __slots__ = ()
-
-    @property
-    def last_id(self) -> int | None:
-        """
-        The newest id that was yielded; None before the first.
-        """
-        return self._core.position.last_id
-
-    @property
-    def bookmark(self) -> str:
-        """
-        The text that another process passes as ``after=`` to continue with nothing lost or
-        repeated.
-        """
-        bookmark: str = self._core.position.bookmark
-        return bookmark
 
 
 def follow_build_log(sources: BuildSources, begin: Bookmark) -> BuildLogStream:

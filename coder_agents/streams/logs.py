@@ -13,14 +13,15 @@ from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.ends import EndPolicy, OneBuild
 from coder_agents.streams.engine import FeedEngine
 from coder_agents.streams.filters import LogFilter
+from coder_agents.streams.identified import IdentifiedStream
 from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.log_feed import LogFeed
 from coder_agents.streams.log_source import AgentLogSource
 from coder_agents.streams.options import StreamOptions
-from coder_agents.streams.stream import Stream, opened
+from coder_agents.streams.stream import opened
 
 
-class LogStream(Stream[WorkspaceAgentLog]):
+class LogStream(IdentifiedStream[WorkspaceAgentLog]):
     """
     The lines of an agent's log: first the lines that it has, then new lines as they come.
 
@@ -38,22 +39,6 @@ class LogStream(Stream[WorkspaceAgentLog]):
     def _agent(self) -> Any:
         engine = cast("FeedEngine[WorkspaceAgentLog]", self._core.engine)
         return cast("LogFeed", engine.feed).log.agent
-
-    @property
-    def last_id(self) -> int | None:
-        """
-        The newest id that was yielded; None before the first.
-        """
-        return self._core.position.last_id
-
-    @property
-    def bookmark(self) -> str:
-        """
-        The text that another process passes as ``after=`` to continue with nothing lost or
-        repeated.
-        """
-        bookmark: str = self._core.position.bookmark
-        return bookmark
 
 
 def log_feed(

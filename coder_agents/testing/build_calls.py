@@ -22,6 +22,7 @@ from coder_agents.testing.requirements import (
     Refusal,
     find_build,
     parse_count,
+    parse_page,
     parse_uuid,
 )
 from coder_agents.testing.state import State
@@ -34,6 +35,16 @@ CANCELED_BEFORE = "Job has already been marked as canceled!"
 COMPLETED = "Job has already completed!"
 NO_JSON = "Request body must be valid JSON."
 INVALID = "Validation failed."
+
+
+def builds(state: State, request: Request, workspace: str) -> Response:
+    """
+    GET /workspaces/{workspace}/builds: a page of its builds, newest first.
+    """
+    limit, offset = parse_page(request)
+    found = _find_workspace(state, workspace).builds[::-1]
+    page = found[offset : offset + limit] if limit else found[offset:]
+    return answer([documents.build(each) for each in page])
 
 
 def create_build(state: State, request: Request, workspace: str) -> Response:

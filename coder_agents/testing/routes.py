@@ -89,6 +89,7 @@ ROUTES = (
     ),
     Route("workspaces", "rest", "GET", "/workspaces", rest.workspaces),
     Route("workspace", "rest", "GET", "/workspaces/{workspace}", rest.workspace),
+    Route("builds", "rest", "GET", "/workspaces/{workspace}/builds", build_calls.builds),
     Route(
         "create_build",
         "rest",

@@ -18,6 +18,7 @@ import urllib3
 from coder_agents import schema, transport
 from coder_agents.config import TOKEN_HEADER, Settings
 from coder_agents.errors import CoderError
+from coder_agents.errors.advice import Advice
 from coder_agents.transport import fork, surroundings
 from coder_agents.transport.decoding import JSON, decoded
 from coder_agents.transport.pace import Pace, Turn
@@ -248,7 +249,7 @@ class HTTP:
         Raise *ConfigError* where a file of the TLS settings is not there, or where the proxy of the
         environment or the session has a URL that cannot be used.
         """
-        surroundings.check_files(verify=self._verify, cert=self._cert)
+        surroundings.check_files({Advice.VERIFY_FILE: self._verify, Advice.CERT_FILE: self._cert})
         if not self._proxy_is_checked:  # once, as requests reads the environment at each request
             surroundings.check_proxy(self.proxy_of(self.settings.url))
             self._proxy_is_checked = True

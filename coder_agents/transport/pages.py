@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import requests
 
+from coder_agents.errors.advice import Advice
 from coder_agents.transport.decoding import JSON
 
 _MAX_TITLE = 80
@@ -32,7 +33,7 @@ _CODER = re.compile(r"\bcontent\s*=\s*[\"']?coder\b", re.IGNORECASE)
 
 _LOGIN_CAUSE = (
     "it looks like a login page: a gateway in front of the deployment requires a login;"
-    " pass the header that it accepts from programs with headers="
+    f" {Advice.HEADERS}"
 )
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import requests.utils
 
 from coder_agents.config import PROXY_FORM, Settings, is_proxy_url
 from coder_agents.errors import ConfigError
+from coder_agents.errors.advice import Advice
 
 # The settings of these systems contain proxies beside the environment.
 _SYSTEM_HAS_PROXIES = sys.platform in ("darwin", "win32")
@@ -49,14 +51,14 @@ def chosen_proxy(settings: Settings) -> dict[str, str]:
     return {urlsplit(settings.url).scheme: proxy or ""}
 
 
-def check_files(**settings: object) -> None:
+def check_files(settings: Mapping[Advice, object]) -> None:
     """
-    Raise *ConfigError* where a file of the TLS *settings* is not there.
+    Raise *ConfigError* where a file of the TLS *settings* is not there; their keys name them.
     """
-    for setting, value in settings.items():
+    for naming, value in settings.items():
         for path in value if isinstance(value, tuple) else (value,):
             if isinstance(path, str) and not os.path.exists(path):
-                raise ConfigError(f"{setting} names a file that does not exist: {path}")
+                raise ConfigError(f"{naming} that does not exist: {path}")
 
 
 def check_proxy(proxy: str) -> None:
@@ -66,6 +68,6 @@ def check_proxy(proxy: str) -> None:
     # Not shown, and not left to the libraries, whose errors show it: it may hold a password.
     if proxy and not is_proxy_url(proxy):
         raise ConfigError(
-            "the URL of the proxy, in an environment variable such as HTTPS_PROXY or on the session,"
+            f"the URL of the proxy, in an environment variable {Advice.PROXY_OF_SESSION},"
             f" cannot be used: {PROXY_FORM}"
         )

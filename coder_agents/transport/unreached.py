@@ -23,6 +23,7 @@ from coder_agents.errors import (
     TLSError,
     TransportError,
 )
+from coder_agents.errors.advice import Advice
 from coder_agents.render import escape_controls
 from coder_agents.transport.redacted import redacted_request
 from coder_agents.transport.waiting import DroppedError
@@ -38,12 +39,12 @@ _REFUSED_BY_PEER = re.compile(
     r"ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|NO_CERTIFICATE|UNKNOWN_CA)"
 )
 _HOW_TO_TRUST = (
-    "if the certificate comes from a private authority, name the file of that authority with"
-    " verify= or in the environment variable CODER_CLIENT_TLS_CA_FILE"
+    "if the certificate comes from a private authority, name the file of that authority"
+    f" {Advice.AUTHORITY} CODER_CLIENT_TLS_CA_FILE"
 )
 _HOW_TO_SHOW = (
-    "the deployment refused the client's certificate, or requires one: name it with cert= or in"
-    " CODER_CLIENT_TLS_CERT_FILE and CODER_CLIENT_TLS_KEY_FILE"
+    "the deployment refused the client's certificate, or requires one: name it"
+    f" {Advice.CERTIFICATE} CODER_CLIENT_TLS_CERT_FILE and CODER_CLIENT_TLS_KEY_FILE"
 )
 _LIBRARIES = ("requests", "urllib3")
 
@@ -137,7 +138,7 @@ def _cause(root: BaseException, token: str) -> BaseException | None:
 def _why_not_sent(what: str, error: BaseException) -> str:
     # The text of the exception quotes the header's value.
     if isinstance(error, requests.exceptions.InvalidHeader):
-        return f"{what}: a header of the session or the settings cannot be sent"
+        return f"{what}: {Advice.HEADERS_OF_SESSION} cannot be sent"
     return f"{what}: {escape_controls(str(error))}"
 
 
@@ -149,12 +150,11 @@ def proxy_error(what: str, reason: str, proxy: str, *, advice: str = "") -> Prox
     if _LOGIN_WANTED.search(reason):
         return ProxyError(
             f"{what}: {named} requires a login (status {PROXY_LOGIN}): put a user name and a password"
-            " into the proxy's URL, http://user:password@host:port, in proxies= or in the environment"
-            f" variable of the proxy; {reason}"
+            f" into the proxy's URL, http://user:password@host:port, {Advice.PROXY}; {reason}"
         )
     if reason.startswith("Tunnel connection failed"):
         return ProxyError(f"{what}: {named} did not connect to the deployment: {reason}")
-    advice = advice or "its URL comes from proxies= or an environment variable such as HTTPS_PROXY"
+    advice = advice or f"its URL comes {Advice.PROXY_URL} such as HTTPS_PROXY"
     return ProxyError(f"{what}: {named} cannot be reached: {reason}; {advice}")
 
 

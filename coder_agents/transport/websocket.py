@@ -18,6 +18,7 @@ import requests
 from websocket import ABNF, WebSocketException, frame_buffer
 
 from coder_agents.errors import APIError, MessageTooLargeError
+from coder_agents.errors.advice import Advice
 from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import MAX_READS, Head, headers_of
 from coder_agents.transport.http_source import HTTPSource
@@ -30,10 +31,7 @@ _NORMAL, _PROTOCOL_ERROR = 1000, 1002
 
 _UPGRADE_REQUIRED = 426  # the deployment's answer where a proxy removed the handshake's headers
 _MAY_BE_BLOCKED = frozenset({400, 403, 405, 501})
-_STILL_WORKS = (
-    "calls without a WebSocket still work there: agent.logs(), agent.metadata(), agent.watch_metadata(),"
-    " agent.containers() and agent.listening_ports()"
-)
+_STILL_WORKS = f"calls without a WebSocket still work there: {Advice.WITHOUT_WEBSOCKET}"
 
 
 class _NotWholeError(Exception):

@@ -13,6 +13,7 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from coder_agents.errors import CoderError, ConfigError
+from coder_agents.errors.advice import Advice
 from coder_agents.transport.exchange import Head, headers_of
 from coder_agents.transport.waiting import DroppedError
 
@@ -37,7 +38,7 @@ def wire_failure(http: HTTP, url: str, error: Exception, *, advice: str = "") ->
     Return the exception for *error*, one of `WIRE_ERRORS`, with which a GET of *url* ended.
     """
     if isinstance(error, h11.LocalProtocolError):
-        return ConfigError("a header of the session or the settings cannot be sent")
+        return ConfigError(f"{Advice.HEADERS_OF_SESSION} cannot be sent")
     return http.failure("GET", url, error, advice=advice)
 
 

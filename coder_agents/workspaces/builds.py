@@ -14,6 +14,7 @@ from coder_agents.representation import ResultList
 from coder_agents.schema import (
     ProvisionerJobLog,
     ProvisionerJobStatus,
+    Workspace,
     WorkspaceBuild,
     WorkspaceTransition,
     from_json,
@@ -24,6 +25,8 @@ from coder_agents.streams.sources import after
 from coder_agents.transport import HTTP, decoded, other_than_requested, quoted
 
 _CREATED = 201
+_PAGE = 10  # builds; each may have all agents of the workspace
+_MAX_BUILDS = 100  # that are searched: nearly always, a start is the build before a stop
 _CANCELED = frozenset({ProvisionerJobStatus.CANCELING, ProvisionerJobStatus.CANCELED})
 
 
@@ -56,6 +59,24 @@ def read_build(http: HTTP, build_id: uuid.UUID) -> WorkspaceBuild:
     if build.id != build_id:
         raise other_than_requested("GET", http.url(path), "$.id", str(build_id), str(build.id))
     return build
+
+
+def read_last_start(http: HTTP, workspace: Workspace) -> WorkspaceBuild | None:
+    """
+    Return the newest build that starts *workspace*, its latest one included; None where it has none.
+    """
+    if workspace.latest_build.transition == WorkspaceTransition.START:
+        return workspace.latest_build
+    path = quoted("workspaces", workspace.id, "builds")
+    for offset in range(0, _MAX_BUILDS, _PAGE):
+        params = [("limit", str(_PAGE)), ("offset", str(offset))]
+        builds = http.read(list[WorkspaceBuild], "GET", path, params=params)
+        starts = [each for each in builds if each.transition == WorkspaceTransition.START]
+        if starts:
+            return max(starts, key=lambda build: build.build_number)
+        if len(builds) < _PAGE:
+            break
+    return None
 
 
 def read_build_log(
@@ -118,3 +139,14 @@ def description(build: WorkspaceBuild) -> str:
     """
     workspace = f"{build.workspace_owner_name}/{build.workspace_name}"
     return escape_controls(f"build {build.build_number} ({build.transition}) of {workspace}")
+
+
+def place_in_queue(build: WorkspaceBuild) -> str:
+    """
+    Return the place of *build* among those that wait for a provisioner, after a comma; empty where
+    it does not wait.
+    """
+    job = build.job
+    if job.status != ProvisionerJobStatus.PENDING or not job.queue_size:
+        return ""
+    return f", at place {job.queue_position} of {job.queue_size} in the queue"

@@ -9,11 +9,16 @@ from collections.abc import Callable
 import attrs
 
 from coder_agents.readiness.options import Deadline, check_function, check_seconds, check_truth
-from coder_agents.schema import ProvisionerJobLog
+from coder_agents.schema import ProvisionerJobLog, WorkspaceBuild
 
 OnBuildLog = Callable[[ProvisionerJobLog], object]
 """
 Called with each line of the log of a build.
+"""
+
+OnBuild = Callable[[WorkspaceBuild], object]
+"""
+Called with a build that is waited for, each time that the build was read.
 """
 
 
@@ -28,12 +33,14 @@ class BuildOptions:
         wait: whether to wait for the build that makes the change.
         timeout: seconds for everything that is waited for; None is no limit.
         on_build_log: called with each line of the builds that are waited for.
+        on_build: called with these builds as they were read.
         deadline: the end of the wait, which begins when the object is constructed.
     """
 
     wait: bool = attrs.field(default=True, validator=check_truth)
     timeout: float | None = attrs.field(default=None, validator=check_seconds)
     on_build_log: OnBuildLog | None = attrs.field(default=None, validator=check_function)
+    on_build: OnBuild | None = attrs.field(default=None, validator=check_function)
     deadline: Deadline = attrs.field(
         default=attrs.Factory(lambda options: Deadline(options.timeout), takes_self=True)
     )

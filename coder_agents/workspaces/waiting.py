@@ -29,7 +29,12 @@ from coder_agents.streams.build_logs import BuildLogStream, follow_build_log
 from coder_agents.streams.build_sources import BuildSources
 from coder_agents.streams.reconnect import requested_pause, without_frames
 from coder_agents.transport import HTTP
-from coder_agents.workspaces.builds import description, read_build, read_build_log
+from coder_agents.workspaces.builds import (
+    description,
+    place_in_queue,
+    read_build,
+    read_build_log,
+)
 from coder_agents.workspaces.options import BuildOptions
 
 logger = logging.getLogger("coder_agents")
@@ -72,6 +77,7 @@ class BuildWait:
         """
         began = time.monotonic()
         deadline, pauses = self._options.deadline, self._stream_options._pauses
+        self._report()
         while True:
             self._pass_on_lines()
             self._read()
@@ -88,6 +94,11 @@ class BuildWait:
     def _read(self) -> None:
         build = self._try(lambda: read_build(self._http, self._build.id))
         self._build = build or self._build
+        self._report()
+
+    def _report(self) -> None:
+        if self._options.on_build is not None:
+            self._options.on_build(self._build)
 
     def _pass_on_lines(self) -> None:
         """
@@ -156,8 +167,7 @@ class BuildWait:
         lines = last_lines(self._http, build)
         text = f"{description(build)} has not ended after {waited:.1f} s: its job is"
         text += f" {escape_controls(build.job.status) or 'in an unknown state'}"
-        if build.job.status == ProvisionerJobStatus.PENDING and build.job.queue_size:
-            text += f", at place {build.job.queue_position} of {build.job.queue_size} in the queue"
+        text += place_in_queue(build)
         if self._trouble is not None:
             text += f"; it cannot be read now: {self._trouble}"
         return BuildTimeoutError(

@@ -433,6 +433,54 @@ def test_calls_can_be_nested_and_begun_in_a_thread(client: Client, agents: list[
     assert reader.result == dict.fromkeys(agents, 6)
 
 
+def test_a_call_within_a_call_ends_with_the_outer_one() -> None:
+    """
+    The connections of the agents are closed, whichever call they are used in.
+    """
+    asked = threading.Event()
+
+    def script(conversation: Conversation) -> None:
+        conversation.read_head()
+        asked.set()
+        conversation.until_gone()
+
+    with serving(script) as peer, Client(peer.url, "token", timeout=60) as client:
+        inner: list[Results[Any]] = []
+
+        def work(agent: Agent) -> None:
+            inner.append(client.each([agent], Agent.refresh))
+            inner[0].wait()
+
+        outer = client.each([agent_of(client)], work)
+        assert asked.wait(60)
+        outer.cancel()
+        reached(lambda: not threads())
+        assert {type(error) for error in inner[0].failures.values()} == {BatchCanceledError}
+
+
+def test_an_error_of_closing_ends_no_thread(
+    client: Client, agents: list[Agent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The result of the agent counts, and the other agents have their turns.
+    """
+
+    def refuse(self: object, agent_id: uuid.UUID) -> None:
+        raise OSError("broken")
+
+    monkeypatch.setattr("coder_agents.transport.RepeatingHTTP.release_agent", refuse)
+    assert len(client.each(agents, label, max_workers=1).results) == 6
+
+
+def test_an_error_that_is_a_result_stays_one(client: Client, agents: list[Agent]) -> None:
+    """
+    A function may return an exception, and a copy of the results has it in the same place.
+    """
+    results = client.each(agents[:1], lambda agent: ValueError("returned"))
+    assert len(results.results) == 1
+    assert len(pickle.loads(pickle.dumps(results)).results) == 1
+
+
 def test_several_threads_may_wait(client: Client, agents: list[Agent]) -> None:
     """
     Each sees every result once.

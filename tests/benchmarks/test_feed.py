@@ -22,7 +22,7 @@ from coder_agents.schema import (
     to_json,
 )
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 
 def test_log_messages_are_95_lines_of_20_kilobytes() -> None:

@@ -9,7 +9,7 @@ import json
 import frames
 import pytest
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 
 def test_the_bodies_are_logs_of_equal_and_of_different_lines() -> None:

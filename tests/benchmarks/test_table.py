@@ -14,7 +14,7 @@ import pytest
 from contest import contests, golang, machine, rounds, rows, table
 from contest.figures import QUICK, Figures, Scale, drained, repeated
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 EVERYONE = [(contest, one) for contest in contests.CONTESTS for one in contest.contestants]
 

@@ -5,6 +5,7 @@ One deployment for all tests of the command line, and runs of the program in thi
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -144,3 +145,20 @@ def shown(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
         return Run(status, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def variables(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """
+    The environment of the processes.
+    """
+    dropped = ("CODER_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return kept | {
+        "CODER_URL": deployment.url,
+        "CODER_SESSION_TOKEN": deployment.token,
+        "CODER_CONFIG_DIR": str(tmp_path_factory.mktemp("config")),
+        "TERM": "xterm-256color",
+        "PYTHONUTF8": "1",
+        "COVERAGE_PROCESS_START": "",
+    }

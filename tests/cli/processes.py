@@ -18,6 +18,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import attrs
 
@@ -84,11 +85,13 @@ def in_terminal(
     typed: str = "",
     after: str = "",
     interrupt_at: str = "",
+    interrupt: Callable[[int, subprocess.Popen[bytes]], object] | None = None,
 ) -> Ended:
     """
     Run the program with *arguments* in a terminal of *columns*.
 
-    *typed* is typed when the text *after* has come. At *interrupt_at*, Ctrl-C is pressed.
+    *typed* is typed when the text *after* has come. At the text *interrupt_at*, *interrupt* is called with the
+    number of the keyboard and the process; Ctrl-C is pressed by default.
     """
     keyboard, screen = pty.openpty()
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -102,21 +105,38 @@ def in_terminal(
     )
     os.close(screen)
     output = b""
-    with _killed(process):
+    with killed(process):
         for data in _read(keyboard):
             output += data
             if typed and after.encode() in output:
                 os.write(keyboard, typed.encode())
                 typed = ""
             if interrupt_at and interrupt_at.encode() in output:
-                os.write(keyboard, b"\x03")
+                (interrupt or press_ctrl_c)(keyboard, process)
                 interrupt_at = ""
         os.close(keyboard)
     return Ended(process.returncode, output.decode("utf-8", "backslashreplace"))
 
 
+def press_ctrl_c(keyboard: int, process: subprocess.Popen[bytes]) -> None:
+    """
+    Type Ctrl-C.
+    """
+    os.write(keyboard, b"\x03")
+
+
+def close_terminal(keyboard: int, process: subprocess.Popen[bytes]) -> None:
+    """
+    Close the terminal of a process, to which the system and a shell send SIGHUP.
+    """
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, keyboard)
+    os.close(nowhere)
+    process.send_signal(signal.SIGHUP)
+
+
 @contextlib.contextmanager
-def _killed(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def killed(process: subprocess.Popen[Any]) -> Iterator[None]:
     """
     Wait for the end of *process* after the block; kill it where it does not end in time.
     """
@@ -161,7 +181,7 @@ def interrupted(
         stderr=subprocess.PIPE,
         env=environment,
     )
-    with _killed(process):
+    with killed(process):
         assert process.stdout is not None
         assert process.stderr is not None
         output = b""

@@ -4,6 +4,7 @@ Copies between this machine and agents.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from full_disk import limited
 
 from coder_agents.cli import exits
-from coder_agents.cli.copying import AgentFiles, Copy, Entry, LocalFiles
+from coder_agents.cli.copying import AgentFiles, Copy, Entry, LocalFiles, PlaceError
+from coder_agents.cli.places import Place
 from coder_agents.testing import Deployment
 
 from .conftest import Run
@@ -99,9 +102,9 @@ def test_a_file_is_copied_to_a_name_and_into_a_folder(
     assert run("cp", f"dev:{home}/named", ".").status == 0
     assert Path("named").read_bytes() == DATA
     refused = run("cp", "tree/data", "tree/sub/run.sh", "dev:nowhere")
-    assert refused.status == exits.USAGE
-    assert "dev:nowhere is no folder" in refused.err
-    assert run("cp", "tree/data", "dev:nowhere/").status == exits.USAGE
+    assert refused.status == exits.FAILED
+    assert "dev:nowhere: is no folder" in refused.err
+    assert run("cp", "tree/data", "dev:nowhere/").status == exits.FAILED
 
 
 def test_what_cannot_be_copied_is_reported_and_the_others_are_copied(
@@ -168,6 +171,112 @@ def test_a_hostile_agent_leads_out_of_no_folder(
             list(found.below(Entry("dev/x", (), "directory", 0, 0)))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["dev:missing", "."], "dev:missing: No such file or directory"),
+        (["dev:~/missing", "."], "dev:~/missing: No such file or directory"),
+        (["tester/dev.main:/missing", "."], "tester/dev.main:/missing: No such file or directory"),
+        (["missing", "dev:"], "missing: No such file or directory"),
+        (["tree/data", "dev:/proc/data"], "dev:/proc/data: No such file or directory"),
+        (["-r", "tree/sub", "dev:taken"], "dev:taken/sub: "),
+        (["dev:taken/sub", "tree/data/x"], "tree/data/x: File exists"),
+        (["dev:taken/sub", "dev:/proc/x"], "dev:taken/sub to dev:/proc/x: "),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_an_error_names_the_path_as_it_was_typed(
+    run: Callable[..., Run], tree: Path, home: Path, arguments: list[str], line: str
+) -> None:
+    """
+    The line begins with the place as it was typed, on the side that has the error.
+    """
+    (home / "taken").mkdir(exist_ok=True)
+    (home / "taken" / "sub").write_bytes(b"")
+    ended = run("cp", *arguments)
+    assert ended.status == exits.FAILED
+    assert ended.err.startswith(f"coder-agents: {line}")
+    assert str(home) not in ended.err
+
+
+def test_an_error_below_a_folder_names_the_file(
+    run: Callable[..., Run], tree: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The place of a file in a folder continues the place that was typed, also where it is skipped.
+    """
+    (home / "deep" / "in").mkdir(parents=True)
+    (home / "deep" / "in" / "lost").symlink_to("nowhere")
+    assert run("cp", "-r", "dev:deep", "got").err.startswith(
+        "coder-agents: dev:deep/in/lost: skipped"
+    )
+    (home / "onto" / "sub" / "run.sh").mkdir(parents=True)
+    ended = run("cp", "-r", "tree/sub", "dev:onto")
+    assert ended.err.startswith("coder-agents: dev:onto/sub/run.sh: ")
+
+
+def test_a_folder_that_cannot_be_created_is_reported_once(
+    run: Callable[..., Run], tree: Path, home: Path
+) -> None:
+    """
+    Nothing is tried below it, and the other copies are made.
+    """
+    (home / "once").mkdir()
+    (home / "once" / "tree").write_text("a file")
+    ended = run("cp", "-r", "-q", "tree", "tree/data", "dev:once")
+    assert ended.status == exits.FAILED
+    errors = [line for line in ended.err.splitlines() if "skipped" not in line]
+    assert len(errors) == 1
+    assert errors[0].startswith("coder-agents: dev:once/tree: ")
+    assert (home / "once" / "data").read_bytes() == DATA
+
+
+def test_a_folder_that_cannot_be_read_hides_no_other_one(
+    run: Callable[..., Run], tree: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The error is reported, and what comes after that folder is copied.
+    """
+    (tree / "closed").mkdir()
+    listdir = os.listdir
+
+    def refusing(path: str) -> list[str]:
+        if path.endswith("closed"):  # root can read every folder
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refusing)
+    ended = run("cp", "-r", "-q", "tree", "dev:partly")
+    assert ended.status == exits.FAILED
+    assert "coder-agents: tree/closed: Permission denied" in ended.err.splitlines()
+    assert (home / "partly" / "data").read_bytes() == DATA
+    assert (home / "partly" / "sub" / "run.sh").exists()
+
+
+def test_a_full_disk_names_the_file(run: Callable[..., Run], home: Path, environment: Path) -> None:
+    """
+    The error of a local file that cannot grow names that file, as the system does not.
+    """
+    (home / "large").write_bytes(DATA)
+    with limited(len(DATA) // 2):
+        ended = run("cp", "dev:large", "here")
+    assert ended.err == "coder-agents: here: File too large\n"
+    assert not Path("here").exists()
+
+
+def test_a_source_that_cannot_be_read_is_named(deployment: Deployment, environment: Path) -> None:
+    """
+    An error in the middle of a file is that of the source, though it comes while the target is written.
+    """
+    place, into = Place("", "/proc/self/mem"), Place("dev", "mem")  # its first page cannot be read
+    with deployment.client() as client:
+        files_there = AgentFiles(client)
+        copy = Copy(LocalFiles(), files_there, files_there.path(into), place, into)
+        with pytest.raises(PlaceError) as failed:
+            copy.run(Entry(place.path, (), "file", 1, 0o600), lambda count: None)
+    assert failed.value.filename == "/proc/self/mem"
+
+
 def test_what_is_neither_a_file_nor_a_folder_is_skipped(
     run: Callable[..., Run], environment: Path
 ) -> None:
@@ -202,7 +311,9 @@ def test_a_file_whose_mode_is_not_known_gets_that_of_a_new_file(
     (tmp_path / "new").touch()
     counts: list[int] = []
     with deployment.client() as client:
-        copy = Copy(AgentFiles(client), LocalFiles(), str(tmp_path / "copy"))
+        place = Place("dev", f"{home}/modeless")
+        into = Place("", str(tmp_path / "copy"))
+        copy = Copy(AgentFiles(client), LocalFiles(), into.path, place, into)
         copy.run(Entry(f"dev{home}/modeless", (), "file", len(DATA), 0), counts.append)
     assert (tmp_path / "copy").read_bytes() == DATA
     assert (tmp_path / "copy").stat().st_mode == (tmp_path / "new").stat().st_mode

@@ -5,6 +5,7 @@ The checks of ``coder-agents doctor``.
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
@@ -52,6 +53,19 @@ def test_all_is_well(run: Callable[..., Run], deployment: Deployment) -> None:
     assert " connected; checked with " in found["agents"]
     assert "metadata_sse" in found["capabilities"]
     assert deployment.token not in ended.out
+
+
+def test_a_narrow_terminal_shows_the_whole_text(
+    shown: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A check has its name and its text in 20 columns, and what to do.
+    """
+    monkeypatch.setenv("CODER_URL", "")
+    ended = shown("doctor", columns=20)
+    words = re.sub(r"\x1b\[[0-9;]*m", "", ended.out).split()
+    assert words[:6] == ["failed", "url", "no", "URL", "of", "a"]
+    assert "set CODER_URL, or run" in " ".join(words)
 
 
 def test_an_agent_is_checked(run: Callable[..., Run], deployment: Deployment) -> None:

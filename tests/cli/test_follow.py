@@ -8,27 +8,21 @@ import functools
 import io
 import json
 import sys
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from driving import InThread, reached
 from paced import paced
 
-from coder_agents import Agent, MetadataStream, StreamOptions
-from coder_agents.cli import exits
+from coder_agents import StreamOptions
+from coder_agents.cli import exits, failures
 from coder_agents.cli.progress import waiting
-from coder_agents.cli.screen import Screen
 from coder_agents.cli.settings import Settings
-from coder_agents.cli.watching import show_states
 from coder_agents.schema import (
     ProvisionerJobLog,
     WorkspaceAgentContainer,
-    WorkspaceAgentListContainersResponse,
-    WorkspaceAgentListeningPort,
 )
 from coder_agents.testing import Deployment, Script
 
@@ -91,6 +85,34 @@ def test_an_agent_whose_log_fails_does_not_stop_the_others(
     assert ended.out
 
 
+def test_a_log_that_ends_is_reported_while_others_continue(
+    run: Callable[..., Run], deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    One line names the agent that was deleted, at once, and the other log is still followed.
+    """
+    kept, gone = (deployment.add_agent(workspace=name) for name in ("log-kept", "log-gone"))
+    for agent in (kept, gone):
+        agent.push_logs([f"first of {agent.build.workspace.name}"])
+
+    place: dict[str, Any] = {"route": "logs_follow", "containing": str(gone.id)}
+    deployment.faults.add("close", after=1, **place)
+    deployment.faults.add("refuse", status=404, headers=JSON, body=GONE, **place)
+    write = failures.report
+
+    def then_stop(text: str) -> None:
+        write(text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(failures, "report", then_stop)
+    ended = run("logs", "-f", "log-kept", "log-gone")
+    assert ended.status == exits.INTERRUPTED
+    assert ended.err == (
+        "coder-agents: log-gone.main: the log has ended: the deployment no longer has the agent\n"
+    )
+    assert {line.split()[-1] for line in ended.out.splitlines()} == {"log-kept", "log-gone"}
+
+
 def test_the_only_log_that_fails_is_an_error(
     run: Callable[..., Run], deployment: Deployment
 ) -> None:
@@ -135,232 +157,6 @@ def test_a_log_is_followed_across_builds(
     assert [line.split()[-1] for line in ended.out.splitlines()] == ["first", "second"]
 
 
-class Interrupting(Screen):
-    """
-    A screen at which Ctrl-C is pressed when the first state is shown.
-    """
-
-    def flush(self) -> None:
-        """
-        Show what was written, and press Ctrl-C.
-        """
-        super().flush()
-        raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize(
-    ("arguments", "cells"),
-    [
-        (["metadata", "dev"], ["dev.main", "load", "load", "0.42"]),
-        (["ports", "dev"], ["opened", "8000", "tcp", "python"]),
-        (["containers", "dev"], ["added", "devcontainer", "api"]),
-    ],
-    ids=" ".join,
-)
-def test_states_are_watched_until_ctrl_c(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, arguments: list[str], cells: list[str]
-) -> None:
-    """
-    In a pipe, the first rows are the current state; the code after Ctrl-C is 130.
-    """
-    monkeypatch.setattr("coder_agents.cli.screen.Screen", Interrupting)
-    ended = run(*arguments, "--watch")
-    assert ended.status == exits.INTERRUPTED
-    assert ended.err == ""
-    assert cells in [row[: len(cells)] for row in ended.rows]
-    found = [json.loads(line) for line in run(*arguments, "-w", "--json").out.splitlines()]
-    assert {record["agent"] for record in found} <= {"dev.main", "evil.gpu"}
-
-
-@pytest.mark.parametrize("command", ["metadata", "ports", "containers"])
-def test_a_terminal_redraws_states_in_place(
-    shown: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    """
-    On a terminal, the table is drawn, and the cursor is shown again at the end.
-    """
-    from rich.live import Live
-
-    refresh = Live.refresh
-
-    def once(live: Live) -> None:
-        refresh(live)
-        if live.is_started:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Live, "refresh", once)
-    ended = shown(command, "dev", "-w")
-    assert ended.status == exits.INTERRUPTED
-    assert ended.out.rindex("\x1b[?25h") > ended.out.rindex("\x1b[?25l")
-
-
-def test_metadata_of_several_agents_is_watched_together(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    The items of each agent are written once, when they come.
-    """
-    lines: list[str] = []
-    write = Screen.line
-
-    def until_both(screen: Screen, text: str = "") -> None:
-        write(screen, text)
-        lines.append(text)
-        if {line.partition("\t")[0] for line in lines} == {"dev.main", "evil.gpu"}:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Screen, "line", until_both)
-    assert run("metadata", "dev", "evil", "-w").status == exits.INTERRUPTED
-    assert len(lines) == len(set(lines))
-
-
-@pytest.mark.parametrize("options", [[], ["--json"]])
-def test_watched_metadata_ends_with_its_streams(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, options: list[str]
-) -> None:
-    """
-    Several agents are polled in turn, with pauses, until the last stream has ended; the code is 0.
-    """
-    streams: list[MetadataStream] = []
-    watch, write, sleep = Agent.watch_metadata, Screen.line, time.sleep
-    lines: list[str] = []
-    pauses: list[float] = []
-
-    def watched(agent: Agent) -> MetadataStream:
-        streams.append(watch(agent))
-        return streams[-1]
-
-    def line(screen: Screen, text: str = "") -> None:
-        write(screen, text)
-        lines.append(text)
-
-    def pause(seconds: float) -> None:
-        sleep(seconds)
-        pauses.append(seconds)
-        if all(any(name in text for text in lines) for name in ("dev.main", "evil.gpu")):
-            for stream in streams:
-                stream.close()
-
-    monkeypatch.setattr(Agent, "watch_metadata", watched)
-    monkeypatch.setattr(Screen, "line", line)
-    # Not time.sleep itself, which the deployment's threads call, too.
-    monkeypatch.setattr("coder_agents.cli.commands.metadata.time", SimpleNamespace(sleep=pause))
-    ended = run("metadata", "dev", "evil", "-w", *options)
-    assert (ended.status, ended.err) == (0, "")
-    assert len(streams) == 2
-    assert ended.out.splitlines() == lines
-    assert len(lines) == len(set(lines))
-    assert pauses
-
-
-def test_watched_metadata_of_one_agent_ends_with_its_stream(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    A single stream is waited for without pauses, and its end is the end of the command.
-    """
-    streams: list[MetadataStream] = []
-    watch, write = Agent.watch_metadata, Screen.line
-
-    def watched(agent: Agent) -> MetadataStream:
-        streams.append(watch(agent))
-        return streams[-1]
-
-    def line(screen: Screen, text: str = "") -> None:
-        write(screen, text)
-        streams[-1].close()
-
-    monkeypatch.setattr(Agent, "watch_metadata", watched)
-    monkeypatch.setattr(Screen, "line", line)
-    monkeypatch.setattr("coder_agents.cli.commands.metadata.time", None)  # no pause is made
-    ended = run("metadata", "dev", "-w")
-    assert (ended.status, ended.err) == (0, "")
-    assert [row[:2] for row in ended.rows] == [["dev.main", "load"]]
-
-
-def test_watched_metadata_that_breaks_off_is_an_error(
-    run: Callable[..., Run], deployment: Deployment
-) -> None:
-    """
-    What came before is printed, and the code is 1 where the deployment has no such agent any more.
-    """
-    deployment.faults.add("drop", route="watch_metadata", after=1)
-    deployment.faults.add("refuse", route="watch_metadata", status=404, headers=JSON, body=GONE)
-    ended = run("metadata", "dev", "-w", "--json")
-    assert (ended.status, ended.err.count("\n")) == (exits.FAILED, 1)
-    assert "status code 404" in ended.err
-    assert json.loads(ended.out.splitlines()[0])["value"] == "0.42"
-
-
-def test_states_that_end_stay_on_the_terminal(environment: Path) -> None:
-    """
-    Each state is drawn over the one before, and the last one is left there.
-    """
-    out = TerminalLike()
-    states = (text for text in ("first", "second"))
-    appended: list[object] = []
-
-    def append(before: str | None, after: str) -> None:
-        appended.append((before, after))
-
-    def draw(text: str, width: int) -> str:
-        return f"{text} of {width}"
-
-    show_states(Screen(out), states, draw=draw, append=append, in_place=True)
-    assert out.getvalue().index("first of 80") < out.getvalue().index("second of 80")
-    assert appended == []
-    with pytest.raises(StopIteration):
-        next(states)
-
-
-def yielding(states: list[Any]) -> Callable[..., Generator[Any, None, None]]:
-    """
-    Return a method that yields *states* in place of what a deployment reports.
-    """
-
-    def watch(self: object) -> Generator[Any, None, None]:
-        yield from states
-
-    return watch
-
-
-def test_changes_of_ports_have_a_word(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    A port that closes has a row, too.
-    """
-    port = WorkspaceAgentListeningPort(process_name="web", network="tcp", port=80)
-    watch = yielding([[port], []])
-    monkeypatch.setattr("coder_agents.Agent.watch_listening_ports", watch)
-    assert run("ports", "dev", "-w").rows == [
-        ["opened", "80", "tcp", "web"],
-        ["closed", "80", "tcp", "web"],
-    ]
-    lines = run("ports", "dev", "-w", "--json").out.splitlines()
-    assert [json.loads(line)["change"] for line in lines] == ["opened", "closed"]
-
-
-def test_changes_of_containers_have_a_word(
-    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """
-    A container is added, changed and removed, and a state that is the same has no row.
-    """
-
-    def state(**fields: Any) -> WorkspaceAgentListContainersResponse:
-        container = WorkspaceAgentContainer(id="c", name="web", **fields)
-        return WorkspaceAgentListContainersResponse(containers=(container,))
-
-    empty = WorkspaceAgentListContainersResponse()
-    watch = yielding([state(), state(), state(status="exited"), empty])
-    monkeypatch.setattr("coder_agents.Agent.watch_containers", watch)
-    words = [row[0] for row in run("containers", "dev", "-w").rows]
-    assert words == ["added", "changed", "removed"]
-    lines = run("containers", "dev", "-w", "--json").out.splitlines()
-    assert [json.loads(line)["change"] for line in lines] == words
-
-
 def test_an_agent_whose_metadata_fails_is_reported(
     run: Callable[..., Run], deployment: Deployment
 ) -> None:
@@ -399,7 +195,7 @@ def test_a_workspace_is_started_stopped_and_waited_for(
     deployment.add_agent(workspace="built", scripts=[Script("echo hello")])
     assert run("stop", "built").rows[0][:2] == ["built", "stop"]
     asleep = run("show", "built")
-    assert "coder-agents start WORKSPACE" in asleep.err
+    assert "coder-agents wait --start tester/built" in asleep.err
     assert run("start", "built", "-q").rows[0][:2] == ["built", "start"]
     again = run("restart", "built", "--timeout", "60")
     assert again.rows[0][0] == "built"

@@ -16,27 +16,10 @@ import pytest
 
 from coder_agents.testing import Deployment
 
-from .processes import PROGRAM, SECONDS, Ended, in_terminal, interrupted, piped
+from .processes import PROGRAM, SECONDS, Ended, in_terminal, interrupted, killed, piped
 
 Runs = Callable[[str], Ended]
 DATA = bytes(range(256)) * 1_000
-
-
-@pytest.fixture(scope="module")
-def variables(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """
-    The environment of the processes.
-    """
-    dropped = ("CODER_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return kept | {
-        "CODER_URL": deployment.url,
-        "CODER_SESSION_TOKEN": deployment.token,
-        "CODER_CONFIG_DIR": str(tmp_path_factory.mktemp("config")),
-        "TERM": "xterm-256color",
-        "PYTHONUTF8": "1",
-        "COVERAGE_PROCESS_START": "",
-    }
 
 
 @pytest.fixture(scope="module")
@@ -306,3 +289,37 @@ def test_closed_streams_do_not_become_sockets(variables: Mapping[str, str]) -> N
         ["sh", "-c", command], check=False, capture_output=True, env=variables, timeout=SECONDS
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [PROGRAM, (sys.executable, "-c", "from coder_agents.cli import main; main()")],
+    ids=["module", "entry point"],
+)
+def test_ctrl_c_while_modules_are_imported_shows_no_traceback(
+    ctrl_c: None,
+    variables: Mapping[str, str],
+    tmp_path: Path,
+    program: tuple[str, ...],
+) -> None:
+    """
+    Ctrl-C ends the process by the signal also before the command line is read, and prints nothing.
+    """
+    (tmp_path / "click.py").write_text(
+        "import time; print('importing', flush=True); time.sleep(60)"
+    )
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [variables.get("PYTHONPATH")])])
+    process = subprocess.Popen(
+        [*program, "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**variables, "PYTHONPATH": paths},
+    )
+    with killed(process):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+    assert process.returncode == -signal.SIGINT

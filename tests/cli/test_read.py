@@ -56,10 +56,49 @@ def test_a_workspace_without_agents_has_a_row(
     assert ["asleep", "stopped", "-", "-"] in [row[:4] for row in run("list").rows]
 
 
+def test_list_shows_the_same_as_json(run: Callable[..., Run], deployment: Deployment) -> None:
+    """
+    Each row has an object with the same values; what belongs to an agent is null where there is none.
+    """
+    deployment.workspace("asleep").start_build("stop").complete()
+    for more in [], ["--all"]:
+        objects = [json.loads(line) for line in run("list", "--json", *more).out.splitlines()]
+        names = ("agent", "workspace_status", "status", "lifecycle_state", "template")
+        owner = "tester/" if more else ""
+        shown = [
+            [
+                each["agent"] or f"{owner}{each['workspace']}",
+                *(each[name] or "-" for name in names[1:]),
+            ]
+            for each in objects
+        ]
+        assert shown == [row[:5] for row in run("list", *more).rows]
+        assert len({tuple(each) for each in objects}) == 1
+    [asleep] = [each for each in objects if each["workspace"] == "asleep"]
+    assert (asleep["agent"], asleep["logs_length"], asleep["owner"]) == (None, None, "tester")
+
+
+def test_workspaces_are_listed(run: Callable[..., Run], deployment: Deployment) -> None:
+    """
+    With --workspaces, each workspace has one row, with the number of its agents.
+    """
+    deployment.workspace("asleep").start_build("stop").complete()
+    rows = [row[:4] for row in run("list", "--workspaces").rows]
+    assert ["dev", "running", "1", "embedded"] in rows
+    assert ["asleep", "stopped", "0", "embedded"] in rows
+    assert ["tester/dev", "running", "1"] in [
+        row[:3] for row in run("list", "--workspaces", "-a").rows
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "key", "value"),
     [
-        (["list"], "name", "dev"),
+        (["list"], "agent", "dev.main"),
+        (["list", "--workspaces"], "name", "dev"),
+        (["wait", "dev"], "agent", "dev.main"),
+        (["start", "dev"], "workspace", "dev"),
+        (["doctor", "dev"], "name", "websocket"),
         (["show", "dev"], "workspace", "dev"),
         (["show", "--startup", "dev"], "conclusion", "ok"),
         (["logs", "dev", "-n", "1"], "output", "oops"),
@@ -225,6 +264,31 @@ def test_hostile_values_do_no_harm(
         piped = run(*arguments)
         assert not any(each in piped.out for each in HARMFUL)
         assert "[red]x[/red]" in piped.out
+
+
+@pytest.mark.parametrize("columns", [20, 40, 200])
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["list", "--workspaces"], ["show", "dev"], ["metadata", "dev"], ["doctor", "dev"]],
+    ids=" ".join,
+)
+def test_a_terminal_without_sequences_has_its_own_width(
+    shown: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    columns: int,
+) -> None:
+    """
+    With TERM=dumb a table fits the terminal, also where that is wider than 80 columns, and has no sequences.
+    """
+    monkeypatch.setenv("TERM", "dumb")
+    ended = shown(*arguments, columns=columns)
+    assert ended.status == 0
+    assert "\x1b" not in ended.out
+    widest = max(len(line.rstrip()) for line in ended.out.splitlines())
+    assert widest <= columns
+    if columns == 200 and arguments == ["doctor", "dev"]:
+        assert widest > 80
 
 
 def test_a_long_line_is_cut_on_a_terminal() -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 import pytest
@@ -54,6 +55,22 @@ def test_each_command_has_help(run: Callable[..., Run], name: str) -> None:
     assert [each.name for each in options if not each.help] == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_help_is_plain_text_that_fits(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """
+    A help has no markup, and its lines fit an ordinary terminal and, but for long options, a narrow one.
+    """
+    for columns, widest in (80, 80), (40, 46):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = run(name, "--help").out.splitlines()
+        lines = [line for line in lines if "~/.config" not in line]  # a command to copy
+        lines = [line for line in lines if "$(" not in line]
+        assert max(map(len, lines)) <= widest
+        assert not any("`" in line for line in lines)
+
+
 def test_without_a_command_the_help_is_shown(run: Callable[..., Run]) -> None:
     """
     The list of the commands is the answer to a bare call, to -h and to --help.
@@ -93,7 +110,9 @@ def test_the_version_is_shown(run: Callable[..., Run]) -> None:
         (["run", "dev", "--container-user", "x", "true"], "needs --container"),
         (["jobs", "dev", "--kill", "a", "--remove", "b"], "only one of"),
         (["terminal", "dev", "--container-user", "x"], "needs --container"),
-        (["terminal", "dev", "--attach", "x", "true"], "cannot be given with --attach"),
+        (["terminal", "dev", "--attach", "x"], "'x' is not a valid UUID"),
+        (["terminal", "dev", "--attach", str(UUID(int=1)), "true"], "be given with --attach"),
+        (["start", "dev.main"], "names an agent; without .main"),
         (["top", "dev", "--query", "x"], "cannot be given together"),
         (["top"], "needs a terminal"),
         (["cp", "a", "b"], "no path is on an agent"),
@@ -201,6 +220,7 @@ def test_lines_of_errors() -> None:
     assert one_line(ValueError("a\n\tb\n")) == "a; b"
     assert one_line(FileNotFoundError(2, "No such file", "x")) == "x: No such file"
     assert one_line(OSError(5, "Input/output error")) == "Input/output error"
+    assert one_line(OSError(28, "No space")) == "standard output: No space"
     assert one_line(ValueError()) == "ValueError"
 
 
@@ -335,7 +355,12 @@ def test_the_demo_is_run(run: Callable[..., Run]) -> None:
     """
     ended = run("demo", "nothing", "--seconds", "0")
     assert ended.status == exits.FAILED
-    assert "no workspace nothing" in ended.err
+    assert ended.err.startswith("coder-agents: no workspace nothing")
+    refused = run("demo", "dev", "--seconds", "0", "--url", "http://127.0.0.1:1")
+    assert "http://127.0.0.1:1/api/v2" in refused.err
+    shown = run("demo", "dev", "--seconds", "0")
+    assert (shown.status, shown.err) == (0, "")
+    assert "The agent main" in shown.out
 
 
 def test_an_unreachable_deployment_leads_to_the_doctor(capsys: pytest.CaptureFixture[str]) -> None:

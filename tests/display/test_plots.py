@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import math
 import sys
-import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -15,13 +14,14 @@ from typing import Any
 import matplotlib
 import pytest
 from matplotlib.axes import Axes
+from matplotlib_inline import backend_inline
 
 matplotlib.use("Agg")
 
 from matplotlib import pyplot
 
 from coder_agents import Agent, Client
-from coder_agents.display import MetadataRecorder
+from coder_agents.display import MetadataRecorder, plot_style
 from coder_agents.display.plot_text import plot_text
 from coder_agents.display.recorder import Recording
 from coder_agents.display.watch import MetadataWatch
@@ -71,13 +71,11 @@ def legend_of(axes: Axes) -> list[str]:
 
 def saved(axes: Axes) -> bytes:
     """
-    Draw the figure of *axes*, and return its picture. A missing glyph of a font is no error.
+    Draw the figure of *axes*, and return its picture. A warning, also of a missing glyph, is an error.
     """
     picture = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")
-        figure: Any = axes.figure
-        figure.savefig(picture, format="png")
+    figure: Any = axes.figure
+    figure.savefig(picture, format="png")
     return picture.getvalue()
 
 
@@ -207,13 +205,101 @@ def test_hostile_names_do_no_harm(other: Agent, use_tex: bool) -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("a$b$", r"a\$b\$"), ("_x", " _x"), ("x" * 50, "x" * 39 + "…"), ("\x1b[m", r"\x1b[m")],
+    [("a$b$", r"a\$b\$"), ("_x", " _x"), ("x" * 50, "x" * 39 + "…"), ("\x1b[2J", r"\x1b[2J")],
 )
 def test_text_for_a_plot_is_shown_as_it_is(text: str, shown: str) -> None:
     """
     Dollars are escaped, and a leading underscore is no longer one.
     """
     assert plot_text(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Łódź", "Łódź"),
+        ("a\U000f0000b", "a□b"),  # of private use: no font has it
+        ("a\U000e0100b", "ab"),  # selects a variant
+    ],
+)
+def test_what_no_font_can_draw_is_a_box(text: str, shown: str) -> None:
+    """
+    It is replaced before it is drawn, so that a figure that is drawn later warns of nothing.
+    """
+    assert plot_text(text) == shown
+
+
+def test_names_in_any_script_are_drawn_without_a_warning(other: Agent) -> None:
+    """
+    Chinese, Hebrew, Arabic, Thai and emoji, whatever fonts are installed.
+    """
+    names = ["中文", "שלום", "مرحبا", "ไทย", "👩‍👧 ok️"]
+    axes = recorded(
+        other, *(item("1", key=str(at), name=name) for at, name in enumerate(names))
+    ).plot()
+    assert saved(axes).startswith(b"\x89PNG")
+
+
+def test_installed_fonts_of_other_scripts_are_used(
+    other: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    They come after those of the user, who may have chosen one of them.
+    """
+    monkeypatch.setattr(plot_style, "_MORE_FONTS", ("No Such Font", "STIXGeneral", "DejaVu Serif"))
+    with matplotlib.rc_context({"font.family": ["DejaVu Serif"]}):
+        axes = recorded(other, item("1", name="x")).plot()
+    assert axes.xaxis.label.get_fontfamily() == ["DejaVu Serif", "STIXGeneral"]
+    [text] = axes.get_legend().get_texts()  # type: ignore[union-attr]
+    assert text.get_fontfamily() == ["DejaVu Serif", "STIXGeneral"]
+
+
+def luminance(colour: Any) -> float:
+    """
+    Return the relative luminance of *colour*, as WCAG 2 defines it.
+    """
+    parts = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in matplotlib.colors.to_rgb(colour)
+    ]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def contrast(first: Any, second: Any) -> float:
+    """
+    Return the contrast of two colours, from 1 to 21.
+    """
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_a_plot_can_be_read_on_light_and_dark_pages(other: Agent) -> None:
+    """
+    It is transparent, and a notebook puts no page below it.
+    """
+    axes = recorded(other, item("1"), item("2", 10)).plot()
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    assert axes.figure.get_facecolor() == (0.0, 0.0, 0.0, 0.0)
+    assert axes.get_facecolor() == (0.0, 0.0, 0.0, 0.0)
+    legend = axes.get_legend()
+    assert legend is not None
+    labels = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+    texts = [axes.xaxis.label, axes.yaxis.label, *labels, *legend.get_texts()]
+    colours = {matplotlib.colors.to_hex(text.get_color()) for text in texts}
+    for page in ("#ffffff", "#111111"):
+        assert all(contrast(colour, page) > 3.5 for colour in colours)
+        assert contrast(axes.get_lines()[0].get_color(), page) > 3
+    assert not backend_inline._fetch_figure_metadata(axes.figure)  # type: ignore[no-untyped-call]
+
+
+def test_a_style_of_the_users_own_stays(other: Agent) -> None:
+    """
+    Neither its colours nor axes of the user's own are changed.
+    """
+    with pyplot.style.context("dark_background"):
+        assert recorded(other, item("1")).plot().figure.get_facecolor() == (0, 0, 0, 1)
+    _, axes = pyplot.subplots()
+    assert recorded(other, item("1")).plot(ax=axes).get_facecolor() == (1, 1, 1, 1)
 
 
 def test_a_plot_without_matplotlib_names_the_extra(

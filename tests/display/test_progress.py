@@ -16,7 +16,7 @@ from driving import InThread, reached
 from coder_agents import Agent, Client, progress
 from coder_agents.filesystem import AgentFileSystem
 from coder_agents.progress import VARIABLE, is_watched, transfer, waiting
-from coder_agents.testing import Deployment, EmbeddedAgent, Script
+from coder_agents.testing import BuildPlan, Deployment, EmbeddedAgent, Script
 
 from .conftest import HOSTILE
 
@@ -240,6 +240,72 @@ def test_a_client_that_waits_for_a_workspace_shows_its_name(
     waited = InThread(finish)
     client.wait_ready("dev")
     assert waited.ended() is None
+
+
+@pytest.mark.parametrize(
+    ("call", "transition"),
+    [("start_workspace", "start"), ("stop_workspace", "stop"), ("restart_workspace", "start")],
+)
+def test_a_build_that_is_waited_for_is_shown(
+    screen: Screen, client: Client, deployment: Deployment, call: str, transition: str
+) -> None:
+    """
+    The bar has the workspace, the build and its state, unless the caller is called with its log.
+    """
+    screen.begin()
+    deployment.add_agent()
+    workspace = deployment.workspace("dev")
+    if call == "start_workspace":
+        workspace.start_build("stop").complete()
+    number = len(workspace.builds) + (2 if call == "restart_workspace" else 1)
+    workspace.plans[transition] = BuildPlan(running=None)
+    expected = f"tester/dev: {transition}, build {number}, running"
+
+    def finish() -> None:
+        try:
+            reached(lambda: expected in screen.getvalue())
+        finally:
+            workspace.builds[-1].complete()
+
+    waited = InThread(finish)
+    build = getattr(client, call)("dev", wait=True)
+    assert waited.ended() is None
+    assert build.build_number == number
+
+
+def test_a_start_before_an_agent_is_shown(
+    screen: Screen, client: Client, deployment: Deployment
+) -> None:
+    """
+    While there is no agent, waiting with a start shows the build; then it shows the agent.
+    """
+    screen.begin()
+    deployment.add_agent()
+    workspace = deployment.workspace("dev")
+    workspace.start_build("stop").complete()
+    workspace.plans["start"] = BuildPlan(running=None)
+
+    def finish() -> None:
+        try:
+            reached(lambda: "tester/dev: start, build 3, running" in screen.getvalue())
+        finally:
+            workspace.builds[-1].complete()
+
+    waited = InThread(finish)
+    client.wait_ready("dev", start=True)
+    assert waited.ended() is None
+
+
+def test_a_caller_who_takes_the_lines_of_a_build_sees_no_bar(
+    screen: Screen, client: Client, deployment: Deployment
+) -> None:
+    """
+    The bar would be drawn over the lines of the caller's own.
+    """
+    screen.begin()
+    deployment.add_agent()
+    client.restart_workspace("dev", wait=True, on_build_log=lambda line: None)
+    assert screen.getvalue() == ""
 
 
 def test_a_command_that_runs_is_shown(

@@ -18,6 +18,7 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .conftest import unread_agent
 
+JSON = {"Content-Type": "application/json"}
 SHORT = StreamOptions(reconnect=Reconnect(initial=0.01, maximum=0.05, give_up_after=0.2))
 
 
@@ -209,6 +210,25 @@ def test_impossible_seconds_are_refused(
     with pytest.raises((TypeError, ValueError), match="seconds"):
         agent.record_metadata(seconds=seconds)
     assert len(deployment.requests) == before
+
+
+def test_who_records_in_the_background_can_wait(
+    client: Client, agent: Agent, deployment: Deployment
+) -> None:
+    """
+    The wait lasts as long as requested, and ends early where no stream is left.
+    """
+    with agent.record_metadata() as recorder:
+        assert recorder.wait(0.01)
+        with pytest.raises(ValueError, match="0 or more seconds"):
+            recorder.wait(-1)
+    unread = [unread_agent(client), agent]
+    for _ in unread:
+        deployment.faults.add("refuse", route="watch_metadata", status=403, headers=JSON, body="{}")
+    failing = client.record_metadata(unread)
+    assert not failing.wait(None)
+    assert len(failing.failures) == len(unread)
+    failing.close()
 
 
 def test_no_agents_cannot_be_recorded(client: Client) -> None:

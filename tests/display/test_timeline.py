@@ -22,7 +22,7 @@ from matplotlib import pyplot
 from coder_agents import Client, WorkspaceNotFoundError
 from coder_agents.display import StepKind, StepStatus, Timeline, TimelineStep
 from coder_agents.display.timeline import _drawn_bar
-from coder_agents.display.timeline_steps import steps_of
+from coder_agents.display.timeline_steps import past_steps, steps_of
 from coder_agents.schema import (
     ProvisionerJob,
     ProvisionerJobLog,
@@ -472,6 +472,68 @@ def test_a_time_line_of_the_embedded_deployment(client: Client, deployment: Depl
     assert "Slow" in shown._repr_html_()
     assert repr(shown).startswith("<Timeline of dev, build 1, ")
     assert made.build.number == shown.build_number
+
+
+def test_a_stopped_workspace_shows_its_last_start(client: Client, deployment: Deployment) -> None:
+    """
+    Its latest build is a stop, which has no scripts; the heading and the plot name the state.
+    """
+    at_stop = Script("true", run_on_start=False, run_on_stop=True)
+    deployment.add_agent(scripts=[Script("true", display_name="Packages"), at_stop])
+    reached(lambda: len(client.agent("dev").build_timings().agent_script_timings) == 1)
+    workspace = deployment.workspace("dev")
+    for _ in range(11):  # more than the first page lists
+        workspace.start_build("stop").complete()
+    shown = client.timeline("dev")
+    assert (shown.build_number, shown.transition, shown.state_now) == (1, "start", "stopped")
+    assert "Packages" in {step.name for step in shown.steps}
+    assert not [step for step in shown.steps if step.name.endswith("(stop)")]
+    assert str(shown).startswith("dev, build 1 (start), now stopped · ")
+    assert shown.plot().get_title(loc="left").startswith("dev, build 1 (start), now stopped")
+
+
+@pytest.mark.parametrize("stops", [0, 120])
+def test_a_workspace_whose_start_is_not_found_shows_its_latest_build(
+    client: Client, deployment: Deployment, stops: int
+) -> None:
+    """
+    The deployment may not list the builds, and a start may be further back than is searched.
+    """
+    deployment.add_agent()
+    workspace = deployment.workspace("dev")
+    for _ in range(stops or 1):
+        workspace.start_build("stop").complete()
+    if not stops:
+        deployment.faults.add("refuse", route="builds", status=403)
+    shown = client.timeline("dev")
+    assert (shown.transition, shown.state_now) == ("stop", "")
+
+
+def test_a_workspace_that_was_never_started_has_no_start(
+    client: Client, deployment: Deployment
+) -> None:
+    """
+    All its builds are read, and the latest one is shown.
+    """
+    deployment.add_agent()
+    workspace = deployment.workspace("dev")
+    workspace.start_build("stop").complete()
+    del workspace.builds[0]
+    assert client.timeline("dev").transition == "stop"
+
+
+def test_nothing_of_a_past_start_runs(recording: Recording) -> None:
+    """
+    An agent that never connected and a script that never ended are not shown as running until now.
+    """
+    away = agent(first_connected_at=None, scripts=(script("One"),))
+    for timings in (None, WorkspaceBuildTimings()):
+        steps = past_steps(build(away), timings, [])
+        assert {step.status for step in steps} == {StepStatus.OK, StepStatus.UNKNOWN}
+    stopped = read(recording, "timings_with_stop")
+    [own] = {each.workspace_agent_id for each in stopped.agent_script_timings}
+    steps = past_steps(build(agent(id=own)), stopped, [])
+    assert not [step for step in steps if step.name.endswith("(stop)")]
 
 
 def test_a_deployment_without_timings_has_a_time_line(

@@ -139,6 +139,37 @@ def test_a_view_whose_stream_gives_up_raises_its_error(
     assert tries
 
 
+def test_a_view_of_logs_shows_that_it_connects_again(
+    agent: Agent, embedded: EmbeddedAgent, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    While the connection is down, the heading shows the try; afterwards it shows that the view is live,
+    although no line has come.
+    """
+    embedded.push_logs(["hello"])
+    for kind in ("reset", "html", "html"):
+        options = {"after": 1} if kind == "reset" else {"status": 502}
+        deployment.faults.add(kind, route="logs_follow", **options)
+    tries: list[int] = []
+    drawn: list[str] = []
+
+    def draw(canvas: LineCanvas, content: Content) -> None:
+        drawn.append(content.lines()[0])
+        if tries and content.status == "live":
+            stop()
+
+    monkeypatch.setattr(LineCanvas, "draw", draw)
+    options_of_stream = StreamOptions(
+        reconnect=Reconnect(initial=0.5, maximum=0.5),
+        on_reconnect=lambda reason, attempt, seconds: tries.append(attempt),
+    )
+    view = agent.logs_view(file=io.StringIO(), options=options_of_stream)
+    assert view.end is ViewEnd.INTERRUPTED
+    assert tries == [1, 2, 3]
+    assert [log.output for log in view.logs] == ["hello"]
+    assert any("· connecting again, try " in heading for heading in drawn)
+
+
 def test_a_view_continues_after_a_drop(
     agent: Agent, embedded: EmbeddedAgent, deployment: Deployment
 ) -> None:
@@ -256,6 +287,21 @@ def test_top_shows_all_agents(client: Client, deployment: Deployment, agent: Age
     assert "0.5" in shop
     assert "shop.main" in view._repr_html_()
     assert len(view.failures) == 0
+
+
+def test_a_value_is_one_line_in_each_view(
+    client: Client, agent: Agent, embedded: EmbeddedAgent
+) -> None:
+    """
+    A carriage return, several lines, a tab and colours do not become codes, and break no table.
+    """
+    values = {"load: 1\r\nmem: 2\r\n": "load: 1 ⏎ mem: 2", "\x1b[31mred\x1b[0m\t1\r\n": "red 1"}
+    for value, shown in values.items():
+        embedded.set_metadata("cpu", value)
+        table = str(client.top([agent], file=Pipe({shown: stop})))
+        assert len(table.splitlines()) == 4
+        assert shown in table
+        assert shown in str(agent.metadata_view(file=Pipe({shown: stop})))
 
 
 def test_top_appends_a_line_for_each_agent_that_changed(

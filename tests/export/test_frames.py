@@ -274,3 +274,26 @@ def test_what_a_call_returns_becomes_a_frame(client: Client, agent: Agent) -> No
     assert "pid" in agent.jobs().to_frame()
     with agent.watch_listening_ports() as stream:
         assert "port" in next(stream)[:0].to_frame()
+
+
+def test_other_libraries_take_what_a_call_returns(client: Client, agent: Agent) -> None:
+    """
+    Lists, searches and metadata have the rows of `export.to_arrow`, also as a stream of Arrow.
+    """
+    for found in (agent.logs(), client.workspaces(), client.agents(), client.metadata()):
+        table = export.to_arrow(found)
+        assert found.to_arrow().equals(table)
+        assert pyarrow.RecordBatchReader.from_stream(found).read_all().equals(table)
+    assert pyarrow.table(client.agents()).column("agent").to_pylist() == [agent.label]
+
+
+@pytest.mark.skipif(
+    not hasattr(pandas.DataFrame, "from_arrow"), reason="DataFrame.from_arrow needs pandas 3"
+)
+def test_pandas_takes_what_a_search_finds(client: Client, agent: Agent) -> None:
+    """
+    The times have their zone.
+    """
+    frame = pandas.DataFrame.from_arrow(client.agents())
+    assert list(frame["agent"]) == [agent.label]
+    assert str(frame["created_at"].dt.tz) == "UTC"

@@ -284,6 +284,32 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
         os.close(reader)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="the system does not name descriptors")
+def test_a_pipe_that_is_open_can_be_named(tmp_path: Path) -> None:
+    """
+    The name of a descriptor, such as /dev/stdout, leads to the pipe.
+    """
+    reader, writer = os.pipe()
+    try:
+        export.write(LOGS, f"/dev/fd/{writer}", format="text")
+        assert os.read(reader, 1000).decode() == TEXT
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_nothing_is_appended_to_a_device_or_a_pipe(tmp_path: Path) -> None:
+    """
+    Neither can be cut off after an interrupt, and nothing is written beside them.
+    """
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ValueError, match="is a device or a pipe"):
+        export.write(LOGS, tmp_path / "pipe.csv", append=True)
+    with pytest.raises(ValueError, match="append to a file"):
+        check_file("/dev/null", WorkspaceAgentLog, format="csv", append=True)
+    assert names(tmp_path) == ["pipe.csv"]
+
+
 def test_a_name_of_maximal_length_can_be_written(tmp_path: Path) -> None:
     """
     The file beside the file has a shorter name.

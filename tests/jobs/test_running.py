@@ -31,6 +31,9 @@ from coder_agents.jobs.protocol import (
 from .conftest import Opener
 from .shells import ControlShell, start
 
+# The control shell is driven directly: neither Python nor a library has a part in it.
+pytestmark = pytest.mark.once
+
 # What a shell of busybox cannot tell from a death by the same signal: see control_shell.sh.
 AMBIGUOUS = {128 + signal.SIGINT, 128 + signal.SIGPIPE}
 

@@ -16,6 +16,9 @@ from coder_agents.jobs.protocol import ListJobs, Progress, Quit, Read, Remove, R
 from .conftest import Opener
 from .shells import MAX_SILENCE, ControlShell, start
 
+# The control shell is driven directly: neither Python nor a library has a part in it.
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def can_spare(shell: str) -> None:

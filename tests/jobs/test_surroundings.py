@@ -38,6 +38,9 @@ from coder_agents.jobs.protocol import (
 from .conftest import Opener, mounted
 from .shells import COMMON, ControlShell, missing, start
 
+# The control shell is driven directly: neither Python nor a library has a part in it.
+pytestmark = pytest.mark.once
+
 # What the control shell and the tests call.
 COMMANDS = [
     "awk",

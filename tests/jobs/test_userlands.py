@@ -32,6 +32,9 @@ from coder_agents.jobs.protocol import (
 from .shells import ControlShell, missing
 from .test_files import checksum
 
+# The control shell is driven directly: neither Python nor a library has a part in it.
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(params=["bsd", "mksh", "toybox"])
 def shell(request: pytest.FixtureRequest) -> str:

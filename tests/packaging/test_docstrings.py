@@ -11,7 +11,7 @@ import pytest
 
 from .checkout import CHECKOUT
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 # What continues the name of the test, and is no sentence of its own.
 CONTINUATIONS = frozenset(

@@ -13,7 +13,7 @@ import pytest
 
 from .checkout import CHECKOUT
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 MAX_LINES = 350
 MODULES = sorted((CHECKOUT / "coder_agents").rglob("*.py"))

@@ -17,7 +17,7 @@ import coder_agents._version
 
 from .checkout import CHECKOUT, run
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 BOUNDED = re.compile(r"[\w.-]+>=[\d.]+")
 

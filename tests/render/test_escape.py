@@ -7,7 +7,7 @@ from characters import every_character, is_safe_line, unsafe_characters
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coder_agents.render import escape_controls, last_state, terminal_safe
+from coder_agents.render import escape_controls, last_state, single_line, terminal_safe
 
 SGR = re.compile(r"\x1b\[[0-9;:]*m")
 # What some versions of Unicode call assigned and others not; deprecated, and escaped everywhere.
@@ -163,3 +163,37 @@ def test_the_last_state_has_no_return_and_is_its_own_last_state(text: str) -> No
     assert not re.search(r"\r|\x1b\[[01]?G", left)
     assert last_state(left) == left
     assert left == text or re.search(r"\r|\x1b\[[01]?G", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1.5\r\n", "1.5"),
+        ("  a  ", "a"),
+        ("a\nb", "a ⏎ b"),
+        ("a\r\n\r\n b \r\n", "a ⏎ b"),
+        ("a\tb\t", "a b"),
+        ("50%\r100%\r\n", "100%"),
+        ("\x1b[31mred\x1b[0m\r\n", "red"),
+        ("\x1b[2Ja", "\\x1b[2Ja"),
+        ("\u202eabc", "\\u202eabc"),
+        ("אב 😀", "אב 😀"),
+        ("", ""),
+        (" \r\n", ""),
+    ],
+)
+def test_a_text_of_several_lines_is_one_line_of_a_cell(text: str, shown: str) -> None:
+    """
+    White space at the ends of its lines, colours and empty lines are dropped; the rest is safe.
+    """
+    assert single_line(text) == shown
+
+
+@given(hostile)
+def test_a_line_of_a_cell_is_always_safe(text: str) -> None:
+    """
+    No text has a character left that moves, breaks or reorders the line.
+    """
+    shown = single_line(text)
+    assert is_safe_line(shown)
+    assert "\t" not in shown

@@ -200,6 +200,7 @@ def test_a_cut_text_ends_with_an_ellipsis() -> None:
     """
     assert one_line("abcdef", 4) == "abc…"
     assert one_line("a\tb") == "a b"
+    assert one_line("a\r\nb\r\n") == "a ⏎ b"
 
 
 def test_a_palette_takes_only_colours_that_rich_knows() -> None:

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -25,6 +26,14 @@ from .states import port
 
 SECONDS = 30.0
 SCREEN = "\x1b[?1049h"  # a program takes the whole screen
+MODES = [
+    (b"\x1b[?1049h", b"\x1b[?1049l"),  # the other screen
+    (b"\x1b[?25l", b"\x1b[?25h"),  # no cursor
+    (b"\x1b[?1000h", b"\x1b[?1000l"),  # reports of the mouse
+]
+"""
+How a mode of a terminal is switched on and off.
+"""
 PROGRAM = """
 import fcntl, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C is a signal
@@ -41,6 +50,7 @@ class Watched:
     Attributes:
         ours: the side of the pseudo-terminal that a person sees.
         theirs: the side of the program.
+        output: all that was read.
     """
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
@@ -55,6 +65,7 @@ class Watched:
             start_new_session=True,
         )
         self._output = b""
+        self.output = b""
 
     def type(self, keys: str) -> None:
         """
@@ -71,7 +82,7 @@ class Watched:
         while (found := wanted.search(self._output)) is None:
             assert time.monotonic() < until, (texts, self._output[-2000:])
             if select.select([self.ours], [], [], 0.1)[0]:
-                self._output += os.read(self.ours, 65536)
+                self._read()
         self._output = self._output[found.end() :]
 
     def ended(self) -> int:
@@ -82,8 +93,15 @@ class Watched:
         while self.process.poll() is None:
             assert time.monotonic() < until, self._output[-2000:]
             if select.select([self.ours], [], [], 0.05)[0]:
-                self._output += os.read(self.ours, 65536)
+                self._read()
+        while select.select([self.ours], [], [], 0)[0]:
+            self._read()
         return self.process.wait()
+
+    def _read(self) -> None:
+        new = os.read(self.ours, 65536)
+        self._output += new
+        self.output += new
 
     def close(self) -> None:
         """
@@ -137,6 +155,40 @@ def test_a_person_opens_a_terminal_and_comes_back(deployment: Deployment, watche
     assert watched.ended() == 130
     assert termios.tcgetattr(watched.theirs) == before
     deployment.faults.clear()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("is_in_terminal", [False, True])
+def test_a_signal_restores_the_terminal(
+    watched: Watched, number: signal.Signals, is_in_terminal: bool
+) -> None:
+    """
+    After a signal that ends a program, echo, cursor, screen and mouse are as before; so they are while a
+    person is in a terminal of an agent.
+    """
+    before = termios.tcgetattr(watched.theirs)
+    watched.sees("hello 1")
+    if is_in_terminal:
+        watched.type("t")
+        watched.sees("Leave it with ~.")
+        watched.sees("# ", "$ ")
+    watched.process.send_signal(number)
+    assert watched.ended() == 128 + number
+    assert termios.tcgetattr(watched.theirs) == before
+    for on, off in MODES:
+        assert watched.output.rfind(off) > watched.output.rfind(on)
+    assert b"Traceback" not in watched.output
+
+
+def test_a_terminal_that_is_closed_ends_the_dashboard(watched: Watched) -> None:
+    """
+    The kernel sends SIGHUP, and nothing can be written any more.
+    """
+    watched.sees("hello 1")
+    os.close(watched.theirs)
+    os.close(watched.ours)
+    watched.theirs, watched.ours = pty.openpty()  # for the end of the test
+    assert watched.process.wait(SECONDS) == 128 + signal.SIGHUP
 
 
 @pytest.mark.parametrize("missing", ["textual", "rich"])

@@ -12,11 +12,14 @@ from typing import Any
 import attrs
 import pytest
 from driving import reached
+from rich.text import Text
+from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from coder_agents import Client
 from coder_agents.cli.top.agent_screen import AgentScreen
 from coder_agents.cli.top.app import Dashboard, is_light
+from coder_agents.cli.top.folded_text import FoldedText
 from coder_agents.cli.top.help_screen import HelpScreen
 from coder_agents.cli.top.log_screen import LogScreen
 from coder_agents.cli.top.main_screen import MainScreen
@@ -194,6 +197,75 @@ def test_an_agent_is_opened_and_its_log_followed(deployment: Deployment, client:
 
     assert drive(client, driven) == 130
     reached(lambda: deployment.connections.open == 0)
+
+
+def test_a_log_is_folded_again_at_another_width(deployment: Deployment, client: Client) -> None:
+    """
+    No line is cut, the end stays in view, and else the line at the top stays at the top.
+    """
+    [agent] = add(deployment, "api")
+    long = "".join(f"<{number:03}>" for number in range(60))  # 300 columns
+    agent.push_logs(
+        [*(f"earlier {number:03}" for number in range(100)), f"\x1b[1m{long}\x1b[0m", "end"]
+    )
+
+    async def driven(pilot: Pilot[int], app: Dashboard) -> None:
+        await sees(pilot, app, "api.main")
+        await pilot.press("l")
+        await on(pilot, app, LogScreen)
+        await sees(pilot, app, "<000>", "<059>", "end")
+        await pilot.resize_terminal(60, 30)
+        narrow = await sees(pilot, app, "<000>", "<059>", "end")
+        await pilot.resize_terminal(200, 30)
+        await sees(pilot, app, "<000>", "<059>", "earlier 099", "end")
+        rows = [line for line in narrow.split("\n") if "<0" in line]
+        assert len(rows) == 6
+        assert "".join(row.strip(" ▁▂▃▄▅▆▇█") for row in rows).replace(" ", "") == long
+        app.screen.query_one(FoldedText).scroll_to(y=41, animate=False)
+        await sees(pilot, app, "earlier 040")
+        await pilot.resize_terminal(60, 30)
+        await sees(pilot, app, "earlier 040")
+        assert "earlier 039" not in "\n".join(seen(app))
+
+    drive(client, driven)
+
+
+def test_of_many_lines_the_newest_are_kept() -> None:
+    """
+    What a person reads stays in view while older lines are removed.
+    """
+
+    class One(App[None]):
+        def compose(self) -> ComposeResult:
+            yield FoldedText(max_lines=100)
+
+    async def run() -> None:
+        app = One()
+        async with app.run_test(size=(40, 10)) as pilot:
+            view = app.query_one(FoldedText)
+            view.append(Text(f"line {number:03}") for number in range(100))
+            await pilot.pause()
+            view.scroll_to(y=50, animate=False)
+            await pilot.pause()
+            view.append(Text(f"line {number:03}") for number in range(100, 120))
+            await pilot.pause()
+            assert (view.scroll_offset.y, view.virtual_size.height) == (30, 100)
+            assert view.render_line(0).text.startswith("line 050")
+            await pilot.resize_terminal(40, 12)  # as wide as before
+            assert view.render_line(0).text.startswith("line 050")
+            view.scroll_end(animate=False)
+            await pilot.pause()
+            await pilot.resize_terminal(40, 5)
+            await pilot.pause()
+            assert view.is_vertical_scroll_end
+            view.append([Text("w" * 100, "bold"), Text("あ" * 30), Text("")])
+            await pilot.pause()
+            assert view.is_vertical_scroll_end
+            bold = [strip for strip in map(view.render_line, range(5)) if "w" in strip.text]
+            assert [str(each._segments[0].style).split()[0] for each in bold] == ["bold"] * 2
+            assert view.virtual_size.height == 97 + 3 + 2 + 1
+
+    asyncio.run(run())
 
 
 def place_of(agents: list[EmbeddedAgent], app: Dashboard) -> int:

@@ -18,9 +18,9 @@ def completion_command(shell: str) -> None:
     Print the script that completes commands in a shell.
 
     \b
-    bash: add to ~/.bashrc   eval "$(coder-agents completion bash)"
-    zsh:  add to ~/.zshrc    eval "$(coder-agents completion zsh)"
-    fish: coder-agents completion fish > ~/.config/fish/completions/coder-agents.fish
+    eval "$(coder-agents completion bash)"     # in ~/.bashrc
+    eval "$(coder-agents completion zsh)"      # in ~/.zshrc
+    coder-agents completion fish > ~/.config/fish/completions/coder-agents.fish
 
     Commands, options and the names of workspaces and agents are completed. For names, the shell requests those
     that begin as typed from the deployment, and waits for two seconds at most.

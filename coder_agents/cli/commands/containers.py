@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from coder_agents.cli import exits
 from coder_agents.cli.arguments import agent_argument, json_option, watch_option
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
@@ -13,9 +14,8 @@ from coder_agents.cli.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from coder_agents import Agent
-    from coder_agents.cli.screen import Screen
-    from coder_agents.cli.tables import Column, Row
+    from coder_agents.cli.states import Listing
+    from coder_agents.cli.tables import Row
     from coder_agents.schema import (
         WorkspaceAgentContainer,
         WorkspaceAgentDevcontainer,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @watch_option
 @json_option
 @settings_of
-def containers_command(settings: Settings, ref: str, watch: bool, as_json: bool) -> None:
+def containers_command(settings: Settings, ref: str, watch: bool, as_json: bool) -> int:
     """
     Print the containers of an agent, and watch them.
 
@@ -38,39 +38,35 @@ def containers_command(settings: Settings, ref: str, watch: bool, as_json: bool)
     image or the folder, and the ports. With --watch, a row is a change, and its first cell is "added", "changed"
     or "removed"; the first rows are the containers that exist already.
     """
-    from coder_agents.cli.failures import report
-    from coder_agents.cli.screen import output
-
-    agent, screen = settings.agent(ref), output()
+    agent, listing = settings.agent(ref), _listing()
     if watch:
-        _watch(screen, agent, as_json=as_json)
-        return
-    from coder_agents.cli.json_lines import write_json
-    from coder_agents.cli.tables import write_rows
+        return listing.print_watched([agent], as_json=as_json)
+    from coder_agents.cli.failures import report
 
     found = agent.containers()
-    if as_json:
-        write_json(screen, {agent: found})
-    else:
-        write_rows(screen, _columns(), _rows(found))
+    listing.print_once({agent: found}, as_json=as_json)
     for warning in found.warnings:
         report(f"{agent.label}: {warning}")
+    return exits.DONE
 
 
-def _columns() -> list[Column]:
+def _listing() -> Listing[WorkspaceAgentListContainersResponse, Container]:
+    from coder_agents.cli.states import Listing
     from coder_agents.cli.tables import Column
 
-    return [
-        Column("KIND", rank=3),
-        Column("NAME"),
-        Column("STATUS", is_state=True),
-        Column("IMAGE OR FOLDER", rank=1),
-        Column("PORTS", rank=2),
-    ]
-
-
-def _rows(found: WorkspaceAgentListContainersResponse) -> list[Row]:
-    return [_row(each) for each in _all(found)]
+    return Listing(
+        columns=[
+            Column("KIND", rank=3),
+            Column("NAME"),
+            Column("STATUS", is_state=True),
+            Column("IMAGE OR FOLDER", rank=1),
+            Column("PORTS", rank=2),
+        ],
+        items=_all,
+        row=lambda agent, container, seconds: _row(container),
+        watch=lambda agent, options: agent.watch_containers(options=options),
+        changes=_changes,
+    )
 
 
 def _all(found: WorkspaceAgentListContainersResponse) -> list[Container]:
@@ -93,34 +89,10 @@ def _ports(container: WorkspaceAgentContainer) -> Iterator[str]:
         yield f"{outside}{port.port}/{port.network}"
 
 
-def _watch(screen: Screen, agent: Agent, *, as_json: bool) -> None:
-    from coder_agents.cli.json_lines import write_json
-    from coder_agents.cli.tables import drawn, tab_separated
-    from coder_agents.cli.watching import show_states
-
-    def append(
-        before: WorkspaceAgentListContainersResponse | None,
-        after: WorkspaceAgentListContainersResponse,
-    ) -> None:
-        for word, container in _changes(before, after):
-            if as_json:
-                write_json(screen, {agent: [container]}, change=word)
-            else:
-                screen.line(tab_separated((word, *_row(container))))
-
-    show_states(
-        screen,
-        agent.watch_containers(),
-        draw=lambda found, width: drawn(_columns(), _rows(found), width),
-        append=append,
-        in_place=screen.is_live and not as_json,
-    )
-
-
 def _changes(
     before: WorkspaceAgentListContainersResponse | None,
     after: WorkspaceAgentListContainersResponse,
-) -> Iterator[tuple[str, Container]]:
+) -> Iterator[tuple[str, list[Container]]]:
     """
     Yield the containers that were added, changed or removed between two states.
     """
@@ -128,12 +100,12 @@ def _changes(
     new = _by_id(after)
     for key, container in old.items():
         if key not in new:
-            yield "removed", container
+            yield "removed", [container]
     for key, container in new.items():
         if key not in old:
-            yield "added", container
+            yield "added", [container]
         elif _row(container) != _row(old[key]):
-            yield "changed", container
+            yield "changed", [container]
 
 
 def _by_id(found: WorkspaceAgentListContainersResponse) -> dict[str, Container]:

@@ -5,6 +5,7 @@ The command ``cp``.
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,7 @@ def cp_command(
     total = sum(entry.size for _, entry in jobs if entry.kind != "directory")
     with _progress(total, quiet=quiet) as advance:
         for copy, entry in jobs:
-            with copies.reported():
-                copy.run(entry, advance)
+            copies.run(copy, entry, advance)
     return exits.FAILED if copies.failed else exits.DONE
 
 
@@ -72,6 +72,20 @@ class _Copies:
         self._local_files = local_files
         self._recursive = recursive
         self.failed = 0
+        self._missing: set[tuple[Copy, tuple[str, ...]]] = set()
+
+    def run(self, copy: Copy, entry: Entry, advance: Advance) -> None:
+        """
+        Copy *entry*, unless a folder that it is in could not be created: that folder was reported.
+        """
+        above = (entry.parts[:count] for count in range(len(entry.parts)))
+        if any((copy, parts) in self._missing for parts in above):
+            return
+        before = self.failed
+        with self.reported():
+            copy.run(entry, advance)
+        if entry.kind == "directory" and self.failed > before:
+            self._missing.add((copy, entry.parts))
 
     def _files(self, place: Place) -> Files:
         return self._agent_files if place.ref else self._local_files
@@ -80,30 +94,31 @@ class _Copies:
         """
         Yield what is copied from *places* to *into*, and how.
 
-        Raises *UsageError* where several sources have no folder as their target.
+        Raises *NotADirectoryError* where several sources have no folder as their target.
         """
-        from coder_agents.cli.copying import Copy, entries
+        from coder_agents.cli.copying import Copy, entries, naming
 
         target = self._files(into)
         path = target.path(into)
         is_folder = target.is_folder(path)
         if not is_folder and (len(places) > 1 or (into.is_folder and not self._recursive)):
-            raise click.UsageError(f"{into} is no folder")
+            raise NotADirectoryError(errno.ENOTDIR, "is no folder", str(into))
         for place in places:
             source = self._files(place)
             with self.reported():
-                top = source.entry(source.path(place))
+                with naming(place):
+                    top = source.entry(source.path(place))
                 if top.kind == "directory" and not self._recursive:
-                    raise IsADirectoryError(21, "is a folder: use -r", str(place))
+                    raise IsADirectoryError(errno.EISDIR, "is a folder: use -r", str(place))
                 names = (place.name,) if is_folder and place.name else ()
-                copy = Copy(source, target, target.joined(path, names))
-                for entry in entries(source, top, self._skipped):
+                copy = Copy(source, target, target.joined(path, names), place, into.joined(names))
+                for entry in entries(source, top, place, self._skipped, self.reported):
                     yield copy, entry
 
-    def _skipped(self, entry: Entry) -> None:
+    def _skipped(self, place: Place) -> None:
         from coder_agents.cli.failures import report
 
-        report(f"{entry.source}: skipped, as it is neither a file nor a folder")
+        report(f"{place}: skipped, as it is neither a file nor a folder")
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[None]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import click
 
 from coder_agents.cli.arguments import AGENT
-from coder_agents.cli.root import command
+from coder_agents.cli.root import command, settings_of
+from coder_agents.cli.settings import Settings
 
 
 @command("demo")
@@ -15,13 +16,23 @@ from coder_agents.cli.root import command
 @click.option(
     "--seconds", type=click.FloatRange(0), default=8.0, help="How long the metadata is watched (8)."
 )
-def demo_command(ref: str | None, seconds: float) -> int:
+@settings_of
+def demo_command(settings: Settings, ref: str | None, seconds: float) -> None:
     """
     Show what the library does, on this machine only.
 
     The demo starts a small deployment on this machine, whose agent runs real scripts. With AGENT, it watches that
     agent of the deployment of the environment, and runs nothing there.
     """
-    from coder_agents.demo import main
+    import sys
 
-    return main(["--seconds", str(seconds), *([] if ref is None else [ref])])
+    from coder_agents.cli.screen import output
+    from coder_agents.demo.command import show
+    from coder_agents.demo.screen import Screen
+
+    screen = Screen.of(output().out)
+    try:
+        show(screen, ref, seconds, new_client=settings.client)
+    except KeyboardInterrupt:
+        sys.stderr.write(screen.clear)  # what was drawn in place
+        raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coder_agents.cli.arguments import AGENT
+from coder_agents.cli.arguments import AGENT, file_options
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings, agents_of
 
@@ -53,18 +53,7 @@ KINDS = (*OF_AGENTS, "metadata", "agents", "workspaces")
 @command("export")
 @click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
 @click.argument("refs", metavar="[AGENT]...", type=AGENT, nargs=-1)
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    metavar="FILE",
-    required=True,
-    type=click.Path(dir_okay=False),
-    help="The file; its suffix is the format, and .gz compresses it.",
-)
-@click.option(
-    "--format", "format_", type=click.Choice(FORMATS), help="The format, whatever the suffix is."
-)
+@file_options(FORMATS)
 @click.option(
     "-a", "--append", is_flag=True, help="For logs: follow them into the file, and resume from it."
 )
@@ -87,10 +76,8 @@ def export_command(
     """
     Write what an agent or a deployment lists to a file.
 
-    \b
-    KIND is one of
-      logs, metadata, ports, containers, devcontainers, jobs, startup   of each AGENT
-      agents, workspaces                                                that --query finds
+    KIND is logs, metadata, ports, containers, devcontainers, jobs or startup, of each AGENT; or agents or
+    workspaces, those that --query finds.
 
     The suffix of the file is its format: .txt or .log (logs only), .jsonl, .csv or .parquet. The file is written
     in one step: whoever opens it gets the old one or the new one. Parquet needs pip install 'coder-agents[data]'.
@@ -108,7 +95,10 @@ def export_command(
     if append and kind != "logs":
         raise click.UsageError("--append is for logs")
     from coder_agents import export
+    from coder_agents.export.files import check_file
 
+    # A deployment is not read for a file that cannot be written.
+    check_file(path, _class_of(kind), format=format_, append=append)
     client = settings.client()
     if not of_agents:
         found = client.agents(query) if kind == "agents" else client.workspaces(query)
@@ -119,7 +109,32 @@ def export_command(
     else:
         agents = agents_of(client, refs)
         count = export.write(_read(client, kind, agents), path, format=format_)
-    click.echo(f"{count} rows written to {path}", err=True)
+    _report_count(count, f"written to {path}")
+
+
+def _class_of(kind: str) -> type:
+    """
+    Return the class of the objects that *kind* names.
+    """
+    from coder_agents import Agent, JobInfo, StartupReport, schema
+
+    return {
+        "logs": schema.WorkspaceAgentLog,
+        "metadata": schema.WorkspaceAgentMetadata,
+        "ports": schema.WorkspaceAgentListeningPort,
+        "containers": schema.WorkspaceAgentContainer,
+        "devcontainers": schema.WorkspaceAgentDevcontainer,
+        "jobs": JobInfo,
+        "startup": StartupReport,
+        "agents": Agent,
+        "workspaces": schema.Workspace,
+    }[kind]
+
+
+def _report_count(count: int, what: str) -> None:
+    from coder_agents.render.line import counted
+
+    click.echo(f"{counted(count, 'row')} {what}", err=True)
 
 
 def _read(client: Client, kind: str, agents: list[Agent]) -> Any:
@@ -133,12 +148,20 @@ def _read(client: Client, kind: str, agents: list[Agent]) -> Any:
 
 def _follow(client: Client, refs: tuple[str, ...], path: str, format_: Any) -> None:
     """
-    Append the logs of the agents *refs* to the file *path* until they end.
+    Append the logs of the agents *refs* to the file *path* until they end, or until Ctrl-C.
     """
     from coder_agents import export
+    from coder_agents.export.appending import append_rows
+    from coder_agents.export.paths import target_of
 
     agents = agents_of(client, refs)
     known = export.bookmarks(path)
     after = {agent.id: known[agent.id] for agent in agents if agent.id in known}
-    with client.follow_logs(agents, after=after) as stream:
-        export.write(stream, path, format=format_, append=True)
+    counts: list[int] = []
+    try:
+        with client.follow_logs(agents, after=after) as stream:
+            append_rows(stream, target_of(path, format_), on_end=counts.append)
+    except KeyboardInterrupt:
+        _report_count(sum(counts), f"appended to {path}")
+        raise
+    _report_count(sum(counts), f"appended to {path}")

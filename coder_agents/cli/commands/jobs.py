@@ -10,6 +10,7 @@ import click
 
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import agent_argument, json_option
+from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
@@ -48,8 +49,8 @@ def jobs_command(
     """
     List the jobs of an agent, read their output, end them.
 
-    `coder-agents run --detach` starts a job. A job lives on without this program; its outputs are kept on the
-    agent for a week after its end.
+    A job is started with run --detach. It lives on without this program; its outputs are kept on the agent for a
+    week after its end.
 
     In a pipe, a row has seven cells, separated by tabs: the id, the state, the exit code, when the job started,
     the bytes of standard output and of standard error, and the beginning of the command.
@@ -108,7 +109,7 @@ def _write_output(job: Job) -> int:
     import sys
 
     streams = {"stdout": sys.stdout, "stderr": sys.stderr}
-    with job.output() as outputs:
+    with ending_without_reader(), job.output() as outputs:
         for each in outputs:
             stream = streams[each.name].buffer
             stream.write(each.data)

@@ -5,19 +5,25 @@ The command ``logs``.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import MOMENT, agents_argument, json_option
+from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings, agents_of
 
 if TYPE_CHECKING:
-    from coder_agents import Agent, AgentLog, Client, CoderError
+    from coder_agents import Agent, AgentLog, Client, CoderError, MergedLogStream
+    from coder_agents.streams import Stream
+
+_POLL = 1.0  # seconds between two reads of which logs have ended, or have connected again
+_MAX_LINES = 1_000  # that are written together
 
 LEVELS = ("trace", "debug", "info", "warn", "error")
 
@@ -81,7 +87,7 @@ def logs_command(
         raise click.UsageError("--json and --text cannot be given together")
     if across_builds and (not follow or len(refs) > 1):
         raise click.UsageError("--across-builds needs --follow and a single agent")
-    filters = {
+    filters: dict[str, Any] = {
         "tail": tail,
         "since": since,
         "source": source or None,
@@ -93,13 +99,58 @@ def logs_command(
     failed = _Failures()
     if not follow:
         batches = _stored(agents, filters, failed)
-    elif len(agents) == 1:
-        batches = _followed_alone(agents[0], filters, across_builds)
     else:
-        batches = _followed(client, agents, filters, failed)
-    with contextlib.closing(batches):  # an error, such as a reader that has gone, closes the stream
+        outage = _Outage()
+        filters["options"] = attrs.evolve(agents[0]._chosen(None), on_reconnect=outage.note)
+        if len(agents) == 1:
+            batches = _followed_alone(agents[0], filters, across_builds, outage)
+        else:
+            batches = _followed(client, agents, filters, failed, outage)
+    # An error, such as a reader that has gone, closes the stream.
+    with contextlib.closing(batches), ending_without_reader():
         _write(agents, batches, as_json=as_json, as_text=as_text)
     return exits.FAILED if failed.count else exits.DONE
+
+
+class _Outage:
+    """
+    Reports, once, that a stream cannot connect again, and then that it has.
+
+    Attributes:
+        stream: the stream, once it is open.
+    """
+
+    def __init__(self) -> None:
+        self.stream: Stream[Any] | None = None
+        self._is_reported = False
+        self._reconnects = 0
+
+    def note(self, reason: str, attempt: int, seconds: float) -> None:
+        """
+        Note that the try *attempt* follows in *seconds*. The first one is not reported: it mostly succeeds.
+        """
+        from coder_agents.cli.failures import report
+
+        if self.stream is None or attempt == 1:
+            return
+        self._reconnects = self.stream.stats.reconnects
+        if not self._is_reported:
+            self._is_reported = True
+            report(f"disconnected; connecting again: {reason}")
+
+    def report_end(self) -> None:
+        """
+        Report that the stream has connected again since the last try that failed, also where no line came.
+        """
+        from coder_agents.cli.failures import report
+
+        if (
+            self._is_reported
+            and self.stream is not None
+            and self.stream.stats.reconnects > self._reconnects
+        ):
+            self._is_reported = False
+            report("connected again")
 
 
 class _Failures:
@@ -146,17 +197,55 @@ def _stored(
 
 
 def _followed(
-    client: Client, agents: list[Agent], filters: dict[str, Any], failed: _Failures
+    client: Client,
+    agents: list[Agent],
+    filters: dict[str, Any],
+    failed: _Failures,
+    outage: _Outage,
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
-    Yield the lines of *agents* as they arrive.
+    Yield the lines of *agents* as they arrive, and report whose log ends while others continue.
     """
     with client.follow_logs(agents, on_failure=failed.add, **filters) as stream:
-        yield from stream.batches()
+        outage.stream = stream
+        reported: set[Agent] = set()
+        while stream.end is None:
+            yield from _arrived(stream.poll)
+            outage.report_end()
+            _report_ends(stream, agents, reported)
+
+
+def _arrived(
+    poll: Callable[[float], AgentLog[Agent] | None],
+) -> Iterator[list[AgentLog[Agent]]]:
+    """
+    Yield the lines that have arrived within some time, together; also where *poll* fails after them.
+    """
+    lines: list[AgentLog[Agent]] = []
+    try:
+        line = poll(_POLL)
+        while line is not None:
+            lines.append(line)
+            line = poll(0) if len(lines) < _MAX_LINES else None
+    finally:
+        if lines:
+            yield lines
+
+
+def _report_ends(stream: MergedLogStream[Agent], agents: list[Agent], reported: set[Agent]) -> None:
+    from coder_agents.cli.failures import report
+
+    ends = stream.ends
+    if len(ends) == len(agents):
+        return
+    for agent, end in ends.items():
+        if agent not in reported and agent not in stream.failures:
+            report(f"{agent.label}: the log has ended: {end}")
+        reported.add(agent)
 
 
 def _followed_alone(
-    agent: Agent, filters: dict[str, Any], across_builds: bool
+    agent: Agent, filters: dict[str, Any], across_builds: bool, outage: _Outage
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agent* as they arrive, with *across_builds* also those of its successors.
@@ -166,8 +255,15 @@ def _followed_alone(
     current = [agent]
     on_build = current.append if across_builds else None
     with agent.follow_logs(across_builds=across_builds, on_build=on_build, **filters) as stream:
-        for batch in stream.batches():
-            yield [AgentLog(current[-1], log) for log in batch]
+        outage.stream = stream
+
+        def poll(timeout: float) -> AgentLog[Agent] | None:
+            log = stream.poll(timeout)
+            return None if log is None else AgentLog(current[-1], log)
+
+        while stream.end is None:
+            yield from _arrived(poll)
+            outage.report_end()
 
 
 def _write(

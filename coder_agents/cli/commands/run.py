@@ -14,6 +14,7 @@ import click
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import DURATION, agent_argument
 from coder_agents.cli.command_line import CommandOfAgent
+from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
@@ -63,7 +64,8 @@ def run_command(
     program and its arguments, and no shell expands them.
 
     Standard input is passed on as it comes, and both outputs are written as they come, unchanged. The exit code
-    is that of the command. Ctrl-C kills the command, and so does a reader of the output that has gone.
+    is that of the command. Ctrl-C, SIGTERM and SIGHUP kill the command, and so does a reader of the standard output
+    that has gone, at once.
 
     The exit code is 128 + N where signal N ended the command, 124 after the time limit, and 125 where the
     command could not be run or was lost.
@@ -83,7 +85,8 @@ def run_command(
         if detach:
             click.echo(agent.start_job(started, **options).id)
             return exits.DONE
-        return _attached(agent, started, passes_input=not no_stdin, options=options)
+        with ending_without_reader():
+            return _attached(agent, started, passes_input=not no_stdin, options=options)
     except Exception as error:
         if isinstance(error, BrokenPipeError):
             raise

@@ -66,7 +66,7 @@ def _facts(agent: Agent) -> list[Row]:
         ("apps", ", ".join(app.slug for app in data.apps)),
         ("connected", data.first_connected_at),
         ("ready", data.ready_at),
-        ("log", f"{data.logs_length} bytes{', full' if data.logs_overflowed else ''}"),
+        ("log", f"{_bytes(data.logs_length)}{', full' if data.logs_overflowed else ''}"),
     ]
     if workspace is not None:
         build = workspace.latest_build
@@ -78,6 +78,11 @@ def _facts(agent: Agent) -> list[Row]:
             ("last used", workspace.last_used_at),
         ]
     return rows
+
+
+def _bytes(count: int) -> str:
+    # Without a comma between the digits, as in a pipe a program reads them.
+    return f"{count} byte" if count == 1 else f"{count} bytes"
 
 
 def _write_scripts(screen: Screen, report: StartupReport) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import uuid
 
 import click
 
@@ -20,7 +21,9 @@ from coder_agents.cli.settings import Settings
 @click.argument("words", metavar="[COMMAND]...", nargs=-1)
 @click.option("--container", metavar="NAME", help="In this container of the agent's machine.")
 @click.option("--container-user", metavar="USER", help="As this user in the container.")
-@click.option("--attach", metavar="ID", help="Attach again to the terminal with this id.")
+@click.option(
+    "--attach", metavar="ID", type=click.UUID, help="Attach again to the terminal with this id."
+)
 @settings_of
 def terminal_command(
     settings: Settings,
@@ -28,7 +31,7 @@ def terminal_command(
     words: tuple[str, ...],
     container: str | None,
     container_user: str | None,
-    attach: str | None,
+    attach: uuid.UUID | None,
 ) -> None:
     """
     Open a terminal on an agent.

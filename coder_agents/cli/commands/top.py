@@ -42,7 +42,7 @@ def top_command(
         raise click.UsageError("AGENT and --query cannot be given together")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError(
-            "the dashboard needs a terminal: `list` and `metadata` print the same in a pipe"
+            "the dashboard needs a terminal: list and metadata print the same in a pipe"
         )
     from coder_agents.cli.top import run
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coder_agents.cli.arguments import DURATION, agent_argument
+from coder_agents.cli.arguments import DURATION, agent_argument, json_option
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
@@ -33,18 +33,27 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Print the logs of the build and the start on standard error.",
 )
+@json_option
 @settings_of
 def wait_command(
-    settings: Settings, ref: str, start: bool, timeout: float, strict: bool, with_log: bool
+    settings: Settings,
+    ref: str,
+    start: bool,
+    timeout: float,
+    strict: bool,
+    with_log: bool,
+    as_json: bool,
 ) -> None:
     """
     Wait until an agent is ready.
 
     The command waits for the build of the workspace, for the agent's connection and for its startup scripts. At
-    the end it prints the name of the agent, its status and its lifecycle, separated by tabs.
+    the end it prints the name of the agent, its status and its lifecycle, separated by tabs. With --json, the line
+    is the agent.
 
     The exit code is 124 after the time limit.
     """
+    from coder_agents.cli.json_lines import write_json
     from coder_agents.cli.progress import waiting
     from coder_agents.cli.screen import output
     from coder_agents.cli.tables import tab_separated
@@ -63,7 +72,10 @@ def wait_command(
             on_state=lambda agent: progress.show(_state(agent)),
             **options,
         )
-    output().line(tab_separated((agent.label, str(agent.status), str(agent.lifecycle_state))))
+    if as_json:
+        write_json(output(), [agent])
+    else:
+        output().line(tab_separated((agent.label, str(agent.status), str(agent.lifecycle_state))))
 
 
 def _state(agent: Agent) -> str:

@@ -16,6 +16,7 @@ from coder_agents.cli.doctor.result import Result, failed, ok, skipped
 from coder_agents.cli.doctor.sources import check_sources, without_password
 from coder_agents.cli.failures import one_line
 from coder_agents.cli.settings import Settings
+from coder_agents.render.line import counted
 from coder_agents.schema import WorkspaceAgentStatus
 from coder_agents.transport.server_clock import clock_skew
 
@@ -114,7 +115,7 @@ class _Visit:
         if not settings.url.startswith("https:"):
             yield ok("tls", "none: the URL begins with http://, so the token is sent in plain text")
         elif settings.verify is False:
-            yield failed("tls", "the certificate is not checked", "remove verify=False")
+            yield failed("tls", "the certificate is not checked")
         else:
             trusted = "the usual authorities" if settings.verify is True else settings.verify
             yield ok("tls", f"the certificate is valid by {trusted}")
@@ -170,7 +171,7 @@ class _Visit:
         except (CoderError, OSError) as error:
             advice = "a proxy in between must not hold server-sent events back"
             return failed("metadata", one_line(error), advice)
-        return ok("metadata", f"{len(items)} items")
+        return ok("metadata", counted(len(items), "item"))
 
     def _commands(self, agent: Agent) -> Result:
         try:

@@ -4,11 +4,11 @@ The dashboard's application: its screens, and what all of them share.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar
 
 from textual.app import App, ScreenStackError, SuspendNotSupported
@@ -21,6 +21,7 @@ from coder_agents.cli.top.feeds import Feeds
 from coder_agents.cli.top.help_screen import HelpScreen
 from coder_agents.cli.top.main_screen import MainScreen
 from coder_agents.cli.top.screen import BoardScreen
+from coder_agents.cli.top.signals import raised
 from coder_agents.cli.top.styles import CSS
 from coder_agents.cli.top.workers import described
 
@@ -60,6 +61,7 @@ class Dashboard(App[int]):
         self.feeds = feeds
         self.subject = subject
         self._redraw_interval = redraw
+        self._loop: asyncio.AbstractEventLoop | None = None
         if is_light(os.environ.get("COLORFGBG", "")):
             self.theme = LIGHT
 
@@ -74,6 +76,7 @@ class Dashboard(App[int]):
         """
         Show the table, and draw again at intervals.
         """
+        self._loop = asyncio.get_running_loop()
         self.push_screen(MainScreen())
         self.set_interval(self._redraw_interval, self.redraw)
 
@@ -109,6 +112,17 @@ class Dashboard(App[int]):
         """
         self.exit(INTERRUPTED)
 
+    def end_from_outside(self, code: int) -> None:
+        """
+        End the dashboard with the exit code *code*, and restore the terminal; callable from a handler
+        of signals.
+
+        Raises *SystemExit* before the dashboard has begun, when there is nothing to restore.
+        """
+        if self._loop is None:
+            raise SystemExit(code)
+        self._loop.call_soon_threadsafe(self.exit, code)
+
     def action_turn_theme(self) -> None:
         """
         Change between the light and the dark theme.
@@ -133,8 +147,11 @@ class Dashboard(App[int]):
         Leave the screen to a terminal of an agent, and come back at its end.
         """
         try:
-            with self.suspend(), _interruptible():
+            with self.suspend(), raised():
                 problem = _interact(state)
+        except SystemExit as ended:
+            self.exit(ended.code if isinstance(ended.code, int) else 1)
+            return
         except SuspendNotSupported:
             problem = "no terminal can be opened here"
         self.board.put_notice(_TERMINAL, problem and f"terminal: {problem}")
@@ -159,18 +176,6 @@ def _interact(state: AgentState) -> str:
     except Exception as error:
         return described(error)
     return ""
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """
-    Let Ctrl-C raise *KeyboardInterrupt* in a callback: asyncio would wait for the callback's end.
-    """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def is_light(colours: str) -> bool:

@@ -16,7 +16,7 @@ from rich.text import Text
 from coder_agents.cli.top.board import GONE, AgentState
 from coder_agents.cli.top.history import History
 from coder_agents.cli.top.order import Column
-from coder_agents.render import escape_controls, last_state, terminal_safe
+from coder_agents.render import last_state, single_line, terminal_safe
 from coder_agents.schema import Number, WorkspaceAgentLog, WorkspaceAgentMetadata
 
 MAX_SHOWN = 2000
@@ -92,8 +92,7 @@ def one_line(text: str, limit: int = MAX_SHOWN) -> str:
     """
     Return the beginning of *text*, at most *limit* characters, as one line that is safe to show.
     """
-    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
-    return escape_controls(cut).replace("\t", " ")
+    return single_line(text if len(text) <= limit else f"{text[: limit - 1]}…")
 
 
 def log_text(log: WorkspaceAgentLog) -> Text:

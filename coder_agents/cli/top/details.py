@@ -14,7 +14,7 @@ from coder_agents.cli.top.board import AgentState
 from coder_agents.cli.top.cells import MAX_SHOWN, Palette, name_of, one_line, value_of
 from coder_agents.cli.top.history import MAX_READINGS, History
 from coder_agents.cli.top.order import full_label
-from coder_agents.render import escape_controls
+from coder_agents.render import escape_controls, last_state, without_colours
 from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentMetadata
 
 _HEIGHT = 2  # lines of a picture
@@ -106,7 +106,8 @@ def _age(item: WorkspaceAgentMetadata) -> str:
 def _lines(value: str) -> Iterator[str]:
     lines = value.strip()[:MAX_SHOWN].split("\n")
     for line in lines[:_MAX_LINES]:
-        yield escape_controls(line.rstrip("\r")).replace("\t", "    ")
+        shown = without_colours(last_state(line)).rstrip()
+        yield escape_controls(shown).replace("\t", "    ")
     if len(lines) > _MAX_LINES:
         yield "…"
 

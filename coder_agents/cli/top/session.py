@@ -12,6 +12,7 @@ from coder_agents.cli.top.board import Board
 from coder_agents.cli.top.feeds import Feeds
 from coder_agents.cli.top.pace import Pace
 from coder_agents.cli.top.selection import Selection
+from coder_agents.cli.top.signals import ended_by_signals
 from coder_agents.client import Client
 
 
@@ -34,11 +35,11 @@ def dashboard(client: Client, selection: Selection, pace: Pace) -> Iterator[Dash
 
 def run_session(client: Client, selection: Selection, pace: Pace) -> int:
     """
-    Show the dashboard until its user quits, and return the exit code.
+    Show the dashboard until its user quits, and return the exit code: of a signal, 128 + its number.
 
     Raises *CoderError* where the agents cannot be listed.
     """
-    with dashboard(client, selection, pace) as app:
+    with dashboard(client, selection, pace) as app, ended_by_signals(app.end_from_outside):
         code = app.run()
     # Without a code the application has failed, and has printed why.
     return app.return_code or 1 if code is None else code

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from coder_agents.cli.advice import in_shell
 from coder_agents.cli.top.board import Board
 from coder_agents.errors import CoderError
 from coder_agents.render import escape_controls
@@ -96,7 +97,7 @@ def described(error: BaseException) -> str:
     The class is named where the error is none of this package, because its text alone may say
     little.
     """
-    text = escape_controls(" ".join(str(error).split()))
+    text = escape_controls(" ".join(in_shell(str(error)).split()))
     if isinstance(error, CoderError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

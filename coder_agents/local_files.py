@@ -1,0 +1,64 @@
+"""
+Files of this machine whose errors name them.
+
+The system names a file where it cannot be opened, but not where it cannot be written or read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from typing import Any
+
+PathLike = str | os.PathLike[str]
+
+
+@contextlib.contextmanager
+def naming(path: PathLike) -> Iterator[None]:
+    """
+    Give an error of the system that the block raises the name *path*, in place of any other name.
+    """
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
+class LocalFile(io.FileIO):
+    """
+    A file without a buffer, whose errors name it.
+
+    Args:
+        file: its path, or its descriptor.
+        mode: how it is opened, as of `open`, always for bytes.
+        known_as: the name that a person knows; a file that is replaced at the end has another path until then.
+    """
+
+    def __init__(self, file: PathLike | int, mode: str, *, known_as: PathLike) -> None:
+        self._known_as = known_as
+        with naming(known_as):
+            super().__init__(os.fspath(file) if not isinstance(file, int) else file, mode)
+
+    def write(self, data: Any) -> int:
+        """
+        Write the beginning of *data*, and return how many bytes that is.
+        """
+        with naming(self._known_as):
+            return super().write(data)
+
+    def readinto(self, buffer: Any) -> int:
+        """
+        Fill the beginning of *buffer*, and return how many bytes that is.
+        """
+        with naming(self._known_as):
+            return super().readinto(buffer)
+
+    def truncate(self, size: int | None = None) -> int:
+        """
+        Cut the file off after *size* bytes.
+        """
+        with naming(self._known_as):
+            return super().truncate(size)
