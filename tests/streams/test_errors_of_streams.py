@@ -158,9 +158,15 @@ def test_an_error_that_ends_a_log_has_its_bookmark(
             assert [next(again).output, next(again).output] == ["three", "four"]
 
 
+# A connection of one of several that is refused with 429 waits for its turn.
+OF_SEVERAL = [each for each in ENDS if each[0] != "429"]
+
+
 @pytest.mark.measured
 @pytest.mark.parametrize(
-    ("act", "options", "kind"), [each[1:] for each in ENDS], ids=[each[0] for each in ENDS]
+    ("act", "options", "kind"),
+    [each[1:] for each in OF_SEVERAL],
+    ids=[each[0] for each in OF_SEVERAL],
 )
 def test_the_failure_of_one_of_several_has_its_bookmark(
     deployment: Deployment,

@@ -21,6 +21,8 @@ from coder_agents import (
     APIError,
     AuthenticationError,
     BadRequestError,
+    BatchCanceledError,
+    BatchTimeoutError,
     BuildEndedError,
     BuildTimeoutError,
     CoderError,
@@ -37,6 +39,7 @@ from coder_agents import (
     DevcontainersDisabledError,
     DevcontainerTimeoutError,
     FindingError,
+    FunctionExitError,
     JobNotFoundError,
     MessageTooLargeError,
     NoAgentsError,
@@ -58,6 +61,7 @@ from coder_agents import (
     TerminalNotFoundError,
     TLSError,
     TransportError,
+    TravelError,
     UnsupportedCallError,
     UnsupportedError,
     WorkspaceFailedError,
@@ -115,6 +119,10 @@ ANSWERED: list[tuple[type[APIError], int, bool]] = [
 ]
 
 OTHERS: list[tuple[type[CoderError], bool]] = [
+    (BatchTimeoutError, False),
+    (BatchCanceledError, False),
+    (FunctionExitError, False),
+    (TravelError, False),
     (CoderError, False),
     (ConfigError, False),
     (TransportError, True),

@@ -137,7 +137,7 @@ def _report_count(count: int, what: str) -> None:
     click.echo(f"{counted(count, 'row')} {what}", err=True)
 
 
-def _read(client: Client, kind: str, agents: list[Agent]) -> Mapping[Agent, Any]:
+def _read(client: Client, kind: str, agents: list[Agent]) -> Any:
     if kind != "metadata":
         return {agent: OF_AGENTS[kind](agent) for agent in agents}
     found = client.metadata(agents)
