@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         APIError,
         AuthenticationError,
         BadRequestError,
+        BookmarkConflictError,
         BuildEndedError,
         BuildTimeoutError,
         CoderError,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from coder_agents.representation import ResultList
     from coder_agents.streams import (
         AgentLog,
+        BookmarkStore,
         BuildLogStream,
         ByAgent,
         ContainersStream,
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
         DevcontainerAdded,
         DevcontainerChanged,
         DevcontainerRemoved,
+        FileBookmarks,
         LogStream,
         MergedLogStream,
         MetadataStream,
@@ -104,6 +107,8 @@ __all__ = [
     "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
+    "BookmarkConflictError",
+    "BookmarkStore",
     "BuildEndedError",
     "BuildLogStream",
     "BuildTimeoutError",
@@ -130,6 +135,7 @@ __all__ = [
     "DevcontainerRemoved",
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
+    "FileBookmarks",
     "FindingError",
     "Job",
     "JobInfo",
@@ -189,7 +195,7 @@ __getattr__, __dir__ = exports(
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
-            "AuthenticationError BadRequestError BuildEndedError BuildTimeoutError CoderError "
+            "AuthenticationError BadRequestError BookmarkConflictError BuildEndedError BuildTimeoutError CoderError "
             "CommandError CommandLostError "
             "CommandTimeoutError ConfigError ConflictError ContainerNotFoundError ControlShellError "
             "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
@@ -207,8 +213,8 @@ __getattr__, __dir__ = exports(
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (
-            "AgentLog BuildLogStream ByAgent ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
-            "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
+            "AgentLog BookmarkStore BuildLogStream ByAgent ContainersStream ContainerStarted ContainerStopped "
+            "DevcontainerAdded DevcontainerChanged DevcontainerRemoved FileBookmarks LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),
         "terminal": "Terminal",

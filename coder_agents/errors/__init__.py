@@ -54,6 +54,7 @@ from coder_agents.errors.root import (
     UnsupportedError,
 )
 from coder_agents.errors.streams import (
+    BookmarkConflictError,
     MessageTooLargeError,
     ServerEventError,
     StreamError,
@@ -86,6 +87,7 @@ __all__ = [
     "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
+    "BookmarkConflictError",
     "BuildEndedError",
     "BuildTimeoutError",
     "CoderError",
