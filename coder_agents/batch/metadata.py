@@ -8,12 +8,12 @@ ended when the call returns or raises.
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from coder_agents.agent import Agent
+from coder_agents.batch.agents import distinct, several
 from coder_agents.config import seconds_or_none, whole_number
 from coder_agents.errors import CoderError
 from coder_agents.render.html import render_html_table
@@ -86,42 +86,6 @@ def read_metadata(
 
     answers = _of_each(each, read, connections.wake, workers)
     return MetadataOfAgents(zip(each, answers, strict=True))
-
-
-def distinct(agents: Iterable[Agent]) -> list[Agent]:
-    """
-    Return *agents*, each once.
-    """
-    found: dict[uuid.UUID, Agent] = {}
-    for agent in agents:
-        found.setdefault(agent.id, agent)
-    return list(found.values())
-
-
-def several(agents: Iterable[Agent] | Any) -> list[Agent]:
-    """
-    Return *agents* as a list.
-
-    Raises *TypeError* where *agents* are not several agents; its text shows what to pass instead.
-    """
-    if isinstance(agents, Agent):
-        raise TypeError(
-            "agents must be several agents, not one: pass [agent], or call the agent's own method"
-            " of the same name"
-        )
-    if isinstance(agents, str) or not isinstance(agents, Iterable):
-        raise TypeError(
-            "agents must be several agents, such as client.agents() yields, not"
-            f" {type(agents).__name__}"
-        )
-    found = list(agents)
-    for each in found:
-        if not isinstance(each, Agent):
-            raise TypeError(
-                f"agents must be of the class Agent, not {type(each).__name__};"
-                " client.agent() returns the agent of a name or an id"
-            )
-    return found
 
 
 def _of_each(
