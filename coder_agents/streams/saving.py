@@ -10,10 +10,10 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from coder_agents.streams.position import Position
+from coder_agents.streams.position import LogPosition, Position
 from coder_agents.streams.stores import BookmarkStore, check_store
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ class Saver:
         self._store = store
         self._interval = check_store(store)
         self._is_transactional = bool(getattr(store, "transactional", False))
-        self._saved = position.each_at(0)
+        # What was saved last: the positions, and the bookmark of each log.
+        self._positions = position.each_at(0)
+        self._bookmarks = {at.agent_id: at.bookmark_at(done) for at, done in self._positions}
         self._confirmed = 0
         self._reader: int | None = None
         self._is_final = False
@@ -155,11 +157,15 @@ class Saver:
         if self._is_transactional and self._confirmed != position.count:
             return
         each = position.each_at(max(0, self._confirmed - position.count_before))
-        changed: Mapping[uuid.UUID, str] = {
-            at.agent_id: at.bookmark_at(done)
-            for (at, done), (before, done_before) in zip(each, self._saved, strict=True)
-            if at is not before or done != done_before
-        }
-        if changed:
+        if changed := self._changed(each):
             self._store.save(changed)
-        self._saved = each
+        self._positions = each
+        self._bookmarks |= changed
+
+    def _changed(self, each: Sequence[tuple[LogPosition, int]]) -> dict[uuid.UUID, str]:
+        moved = (
+            (at.agent_id, at.bookmark_at(done))
+            for (at, done), (before, done_before) in zip(each, self._positions, strict=True)
+            if at is not before or done != done_before
+        )
+        return {each: bookmark for each, bookmark in moved if self._bookmarks.get(each) != bookmark}
