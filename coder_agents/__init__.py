@@ -11,7 +11,7 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.agent import Agent
-    from coder_agents.batch import MetadataOfAgents
+    from coder_agents.batch import AgentGroup, MetadataOfAgents
     from coder_agents.capabilities import Capabilities
     from coder_agents.client import AgentSequence, Client, WorkspaceSequence
     from coder_agents.errors import (
@@ -98,6 +98,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APIError",
     "Agent",
+    "AgentGroup",
     "AgentLog",
     "AgentNotConnectedError",
     "AgentNotFoundError",
@@ -207,7 +208,7 @@ __getattr__, __dir__ = exports(
             "WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
-        "batch": "MetadataOfAgents",
+        "batch": "AgentGroup MetadataOfAgents",
         "jobs": "CompletedCommand Job JobInfo Output OutputStream",
         "representation": "ResultList",
         "readiness": "ScriptConclusion ScriptReport StartupReport",

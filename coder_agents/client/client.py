@@ -15,6 +15,7 @@ import attrs
 from coder_agents import schema
 from coder_agents.agent import Agent
 from coder_agents.client.displays import DisplayMethods
+from coder_agents.client.groups import GroupMethods
 from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.client.workspaces import WorkspaceMethods
 from coder_agents.config import function_or_none
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import BookmarkStore, MergedLogStream, StreamOptions
 
 
-class Client(WorkspaceMethods, DisplayMethods):
+class Client(WorkspaceMethods, GroupMethods, DisplayMethods):
     """
     A client of a Coder deployment, with the rights of one token.
 
@@ -248,17 +249,6 @@ class Client(WorkspaceMethods, DisplayMethods):
             options=chosen,
             store=bookmarks,
         )
-
-    def _check_followed(self, agents: list[Agent], after: Mapping[uuid.UUID, int | str]) -> None:
-        met: set[uuid.UUID] = set()
-        for agent in agents:
-            if agent._http.settings.url != self._http.settings.url:
-                raise ValueError(f"agent {agent.label} {agent.id} belongs to another deployment")
-            if agent.id in met:
-                raise ValueError(f"agent {agent.label} {agent.id} is listed twice")
-            met.add(agent.id)
-        for unknown in set(after) - met:
-            raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
 
     def workspaces(self, query: str | None = None) -> WorkspaceSequence:
         """

@@ -367,6 +367,9 @@ def test_lines_that_a_filter_skips_are_saved(agent: Agent, embedded: EmbeddedAge
 
 
 def leave(agent: Agent, store: Any) -> None:
+    """
+    Leave the loop at line 2.
+    """
     with agent.follow_logs(bookmarks=store) as stream:
         for log in stream:
             if log.output == "2":
@@ -374,6 +377,9 @@ def leave(agent: Agent, store: Any) -> None:
 
 
 def fail(agent: Agent, store: Any, error: type[BaseException] = KeyError) -> None:
+    """
+    Let the body raise *error* at line 2.
+    """
     with pytest.raises(error), agent.follow_logs(bookmarks=store) as stream:
         for log in stream:
             if log.output == "2":
@@ -382,25 +388,40 @@ def fail(agent: Agent, store: Any, error: type[BaseException] = KeyError) -> Non
 
 
 def interrupt(agent: Agent, store: Any) -> None:
+    """
+    Interrupt the body at line 2.
+    """
     fail(agent, store, KeyboardInterrupt)
 
 
 def read(agent: Agent, store: Any) -> Any:
+    """
+    Return a stream of which three lines were read.
+    """
     stream = agent.follow_logs(bookmarks=store)
     assert [next(stream).output for _ in range(3)] == ["0", "1", "2"]
     return stream
 
 
 def close(agent: Agent, store: Any) -> None:
+    """
+    Close a stream outside of a ``with`` statement.
+    """
     read(agent, store).close()
 
 
 def close_while_failing(agent: Agent, store: Any) -> None:
+    """
+    Close it while an exception passes.
+    """
     with pytest.raises(KeyError), contextlib.closing(read(agent, store)):
         raise KeyError
 
 
 def close_in_another_thread(agent: Agent, store: Any) -> None:
+    """
+    Close it in a thread that does not read.
+    """
     stream = read(agent, store)
     assert InThread(stream.close).ended() is None
     assert store.saves == []
@@ -408,6 +429,9 @@ def close_in_another_thread(agent: Agent, store: Any) -> None:
 
 
 def close_after_the_reader_has_ended(agent: Agent, store: Any) -> None:
+    """
+    Close it once the thread that read is gone.
+    """
     reader = InThread(lambda: read(agent, store))
     assert reader.ended() is None
     stream: Any = reader.result
@@ -415,6 +439,9 @@ def close_after_the_reader_has_ended(agent: Agent, store: Any) -> None:
 
 
 def close_in_a_signal_handler(agent: Agent, store: Any) -> None:
+    """
+    Close it in a signal handler, in the middle of the body.
+    """
     with agent.follow_logs(bookmarks=store) as stream:
         old = signal.signal(signal.SIGUSR1, lambda *_: stream.close())
         for log in stream:
@@ -425,17 +452,26 @@ def close_in_a_signal_handler(agent: Agent, store: Any) -> None:
 
 
 def throw(agent: Agent, store: Any) -> None:
+    """
+    Throw an exception into it, as into a generator.
+    """
     with pytest.raises(KeyError):
         read(agent, store).throw(KeyError)
 
 
 def forget(agent: Agent, store: Any) -> None:
+    """
+    Drop the last reference.
+    """
     stream = read(agent, store)
     with no_collection(), pytest.warns(ResourceWarning):
         del stream
 
 
 def forget_closed(agent: Agent, store: Any) -> None:
+    """
+    Drop the last reference after another thread has closed it.
+    """
     stream = read(agent, store)
     assert InThread(stream.close).ended() is None
     del stream
@@ -443,6 +479,9 @@ def forget_closed(agent: Agent, store: Any) -> None:
 
 
 def poll(agent: Agent, store: Any) -> None:
+    """
+    Confirm by `poll`, and fail with the line that it returned.
+    """
     stream = read(agent, store)
     stream._core.saver._confirmed = 0  # not by `read`
     assert stream.poll(LONG).output == "3"
@@ -451,6 +490,9 @@ def poll(agent: Agent, store: Any) -> None:
 
 
 def batches(agent: Agent, store: Any) -> None:
+    """
+    Fail with a batch.
+    """
     with pytest.raises(KeyError), agent.follow_logs(bookmarks=store) as stream:
         assert [next(stream).output for _ in range(3)] == ["0", "1", "2"]
         assert [log.output for log in next(stream.batches())] == ["3", "4"]
