@@ -10,17 +10,23 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.batch.agents import distinct, several
+    from coder_agents.batch.each import EachOptions, agents_of, begin, complete, pace_of
     from coder_agents.batch.groups import AgentGroup
-    from coder_agents.batch.metadata import MetadataOfAgents, read_metadata
+    from coder_agents.batch.results import AgentResult, Results
     from coder_agents.batch.travel import TravellingAgent, TravellingClient, travelling
 
 __all__ = [
     "AgentGroup",
-    "MetadataOfAgents",
+    "AgentResult",
+    "EachOptions",
+    "Results",
     "TravellingAgent",
     "TravellingClient",
+    "agents_of",
+    "begin",
+    "complete",
     "distinct",
-    "read_metadata",
+    "pace_of",
     "several",
     "travelling",
 ]
@@ -29,8 +35,9 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "agents": "distinct several",
+        "each": "EachOptions agents_of begin complete pace_of",
         "groups": "AgentGroup",
-        "metadata": "MetadataOfAgents read_metadata",
+        "results": "AgentResult Results",
         "travel": "TravellingAgent TravellingClient travelling",
     },
 )

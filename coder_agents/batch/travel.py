@@ -21,7 +21,7 @@ from coder_agents.environment import Environment
 from coder_agents.errors import ConfigError
 from coder_agents.schema import Workspace, WorkspaceAgent
 from coder_agents.streams import StreamOptions
-from coder_agents.transport import HTTP
+from coder_agents.transport import DEFAULT_RATE, HTTP, Pace
 
 if TYPE_CHECKING:
     from coder_agents.client import Client
@@ -39,6 +39,7 @@ class TravellingClient:
         timeout: seconds to connect, and seconds without an answer.
         retries: how often a GET is sent again.
         options: the options of the client's streams.
+        rate: how many requests a second begin at most, in each process.
         settings: all settings, the token included; None where the other process has to know them.
     """
 
@@ -46,6 +47,7 @@ class TravellingClient:
     timeout: tuple[float, float]
     retries: int
     options: StreamOptions
+    rate: float = DEFAULT_RATE
     settings: Settings | None = attrs.field(default=None, repr=False)
 
     def arrive(self) -> Client:
@@ -60,6 +62,7 @@ class TravellingClient:
         if (known := _arrived(key)) is not None:
             return known
         created = self._client(url, token)
+        created._http = HTTP(created._http.settings, pace=Pace(self.rate))
         _clients.append((key, created))
         del _clients[:-_MAX_CLIENTS]
         # Another thread may have created one at the same time: all use the first.
@@ -145,9 +148,13 @@ class TravellingAgent:
         return self.client.arrive()._agent(self.data, self.workspace)
 
 
-def travelling(agents: Iterable[Agent], *, send_token: bool) -> list[TravellingAgent]:
+def travelling(
+    agents: Iterable[Agent], *, send_token: bool, rate: float = DEFAULT_RATE
+) -> list[TravellingAgent]:
     """
     Return *agents* as they travel to another process; the token travels with *send_token* alone.
+
+    In each process, *rate* requests a second begin at most.
 
     Raises *ConfigError* with *send_token* where the client of an agent has a session of the user,
     which cannot travel; *TypeError* where *agents* are not several agents.
@@ -157,7 +164,9 @@ def travelling(agents: Iterable[Agent], *, send_token: bool) -> list[TravellingA
     for agent in several(agents):
         http = agent._http
         if id(http) not in clients:
-            clients[id(http)] = _client_of(http, agent._stream_options, send_token=send_token)
+            clients[id(http)] = _client_of(
+                http, agent._stream_options, send_token=send_token, rate=rate
+            )
         found.append(
             TravellingAgent(
                 client=clients[id(http)],
@@ -168,7 +177,9 @@ def travelling(agents: Iterable[Agent], *, send_token: bool) -> list[TravellingA
     return found
 
 
-def _client_of(http: HTTP, options: StreamOptions, *, send_token: bool) -> TravellingClient:
+def _client_of(
+    http: HTTP, options: StreamOptions, *, send_token: bool, rate: float
+) -> TravellingClient:
     if send_token and not http.owns_session:
         raise ConfigError(
             "a client with session= cannot be sent to another process: create the client without"
@@ -180,5 +191,6 @@ def _client_of(http: HTTP, options: StreamOptions, *, send_token: bool) -> Trave
         timeout=(settings.connect_timeout, settings.read_timeout),
         retries=settings.retries,
         options=options,
+        rate=rate,
         settings=settings if send_token else None,
     )

@@ -24,6 +24,12 @@ from coder_agents.errors.api import (
     ServerError,
     UnsupportedCallError,
 )
+from coder_agents.errors.batch import (
+    BatchCanceledError,
+    BatchTimeoutError,
+    FunctionExitError,
+    TravelError,
+)
 from coder_agents.errors.builds import BuildEndedError, BuildTimeoutError
 from coder_agents.errors.control_shell import ControlShellError
 from coder_agents.errors.readiness import (
@@ -87,6 +93,8 @@ __all__ = [
     "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
+    "BatchCanceledError",
+    "BatchTimeoutError",
     "BookmarkConflictError",
     "BuildEndedError",
     "BuildTimeoutError",
@@ -104,6 +112,7 @@ __all__ = [
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
     "FindingError",
+    "FunctionExitError",
     "JobNotFoundError",
     "MessageTooLargeError",
     "NoAgentsError",
@@ -124,6 +133,7 @@ __all__ = [
     "TerminalError",
     "TerminalNotFoundError",
     "TransportError",
+    "TravelError",
     "UnsupportedCallError",
     "UnsupportedError",
     "WorkspaceFailedError",
