@@ -50,6 +50,11 @@ LEVELS = ("trace", "debug", "info", "warn", "error")
     is_flag=True,
     help="With -f and one agent: continue with the workspace's next build.",
 )
+@click.option(
+    "--bookmarks",
+    metavar="FILE",
+    help="With -f: continue after the bookmarks in FILE, and save them there.",
+)
 @json_option
 @click.option(
     "--text", "as_text", is_flag=True, help="Print lines as in a pipe, also on a terminal."
@@ -65,6 +70,7 @@ def logs_command(
     level: Any,
     grep: str | None,
     across_builds: bool,
+    bookmarks: str | None,
     as_json: bool,
     as_text: bool,
 ) -> int:
@@ -74,6 +80,9 @@ def logs_command(
     A followed log loses no line and repeats none, also where the connection drops. The lines of several agents
     come in their order.
 
+    With --bookmarks, the next command with the same FILE begins after the lines that this one has printed. After a
+    crash, the lines of the last seconds come again, and none is lost.
+
     In a pipe, a line has the form of the deployment's own text logs: the time, [level], [agent.NAME|SOURCE] and
     the output. Control characters are shown by their codes.
     """
@@ -81,7 +90,9 @@ def logs_command(
         raise click.UsageError("--json and --text cannot be given together")
     if across_builds and (not follow or len(refs) > 1):
         raise click.UsageError("--across-builds needs --follow and a single agent")
-    filters = {
+    if bookmarks is not None and not follow:
+        raise click.UsageError("--bookmarks needs --follow")
+    filters: dict[str, Any] = {
         "tail": tail,
         "since": since,
         "source": source or None,
@@ -91,6 +102,10 @@ def logs_command(
     client = settings.client()
     agents = agents_of(client, refs)
     failed = _Failures()
+    if bookmarks is not None:
+        from coder_agents import FileBookmarks
+
+        filters["bookmarks"] = FileBookmarks(bookmarks)
     if not follow:
         batches = _stored(agents, filters, failed)
     elif len(agents) == 1:
@@ -146,17 +161,17 @@ def _stored(
 
 
 def _followed(
-    client: Client, agents: list[Agent], filters: dict[str, Any], failed: _Failures
+    client: Client, agents: list[Agent], options: dict[str, Any], failed: _Failures
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agents* as they arrive.
     """
-    with client.follow_logs(agents, on_failure=failed.add, **filters) as stream:
+    with client.follow_logs(agents, on_failure=failed.add, **options) as stream:
         yield from stream.batches()
 
 
 def _followed_alone(
-    agent: Agent, filters: dict[str, Any], across_builds: bool
+    agent: Agent, options: dict[str, Any], across_builds: bool
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agent* as they arrive, with *across_builds* also those of its successors.
@@ -165,7 +180,7 @@ def _followed_alone(
 
     current = [agent]
     on_build = current.append if across_builds else None
-    with agent.follow_logs(across_builds=across_builds, on_build=on_build, **filters) as stream:
+    with agent.follow_logs(across_builds=across_builds, on_build=on_build, **options) as stream:
         for batch in stream.batches():
             yield [AgentLog(current[-1], log) for log in batch]
 
