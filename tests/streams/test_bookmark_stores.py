@@ -483,7 +483,6 @@ def poll(agent: Agent, store: Any) -> None:
     Confirm by `poll`, and fail with the line that it returned.
     """
     stream = read(agent, store)
-    stream._core.saver._confirmed = 0  # not by `read`
     assert stream.poll(LONG).output == "3"
     with pytest.raises(KeyError), stream:
         raise KeyError
@@ -530,6 +529,23 @@ def test_a_line_counts_once_the_caller_is_done_with_it(
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
+def test_each_line_of_several_agents_counts_alone(client: Client, deployment: Deployment) -> None:
+    """
+    Of lines that arrived together, those before the last one that was yielded count.
+    """
+    embedded = add_agents(deployment, 2)
+    for number in range(3):
+        for each in embedded:
+            each.push_logs([str(number)])
+    agents = found(client, embedded)
+    store = Kept()
+    with pytest.raises(KeyError), client.follow_logs(agents, bookmarks=store) as stream:
+        for _ in range(4):
+            next(stream)
+        raise KeyError
+    assert ["".join(rest(agent, store)) for agent in agents] == ["2", "12"]
+
+
 def test_a_transaction_is_committed_only_for_whole_lines(
     agent: Agent, end: Callable[[Agent, Any], None]
 ) -> None:
@@ -743,6 +759,28 @@ def test_a_store_that_is_interrupted_ends_the_stream(agent: Agent) -> None:
     assert "".join(rest(agent, store)) == "1234"
 
 
+def test_a_second_reader_leaves_the_store_to_the_first(agent: Agent) -> None:
+    """
+    It gets the error that any generator raises, and the first reader saves.
+    """
+    store = Kept()
+    stream = agent.follow_logs(bookmarks=store)
+    for _ in range(5):
+        next(stream)
+    reader = InThread(lambda: next(stream, None))
+    refused = 0
+    while not refused:
+        try:
+            assert stream.poll(0) is None
+        except ValueError as error:
+            assert "another thread is reading" in str(error)
+            refused += 1
+    assert store.saves == []
+    stream.close()
+    assert reader.ended() is None
+    assert rest(agent, store) == []
+
+
 # Processes.
 
 
@@ -763,6 +801,21 @@ def test_a_forked_process_saves_nothing(agent: Agent) -> None:
         assert Child(work).result() == 0
         next(stream)
     assert "".join(rest(agent, store)) == "234"
+
+
+def test_a_forked_process_that_continues_a_read_saves_nothing(agent: Agent) -> None:
+    """
+    A save that was about to begin at the fork does nothing in the child.
+    """
+    store = Kept()
+    stream = agent.follow_logs(bookmarks=store)
+    next(stream)
+    saver = stream._core.saver
+    assert saver is not None
+    stream._core.saver = None  # as after a fork
+    saver.save_at_exit(stream._core, None)
+    assert store.saves == []
+    stream.close()
 
 
 def test_a_store_that_forks_saves_once(agent: Agent) -> None:
