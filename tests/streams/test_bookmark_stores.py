@@ -528,7 +528,6 @@ def test_a_line_counts_once_the_caller_is_done_with_it(
     assert "".join(rest(agent, store)) == ENDS[end]
 
 
-@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 def test_each_line_of_several_agents_counts_alone(client: Client, deployment: Deployment) -> None:
     """
     Of lines that arrived together, those before the last one that was yielded count.
@@ -546,6 +545,7 @@ def test_each_line_of_several_agents_counts_alone(client: Client, deployment: De
     assert ["".join(rest(agent, store)) for agent in agents] == ["2", "12"]
 
 
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
 def test_a_transaction_is_committed_only_for_whole_lines(
     agent: Agent, end: Callable[[Agent, Any], None]
 ) -> None:
