@@ -34,6 +34,7 @@ The status of a request that was refused, and not executed, because there were t
 # A clock that jumps, or threads that did not run for long, must not cause a burst.
 _MAX_STEP = 1.0  # seconds
 
+_MAX_WAIT = 60.0  # seconds; meanwhile the rate may have grown
 _TINY = 1e-9  # of one request: what is lost by computing with floats
 _LONG = 60.0  # seconds; a program that waits for so long without any word seems to hang
 
@@ -73,6 +74,16 @@ class Pace:
         self._begin_again()
         fork.register(self)
 
+    def at(self, rate: float) -> Pace:
+        """
+        Return a pace of another *rate*: the refusals of the requests of one slow down both.
+
+        Raises *TypeError* or *ValueError* where *rate* is no number above 0.
+        """
+        other = type(self)(rate, clock=self._clock)
+        other._lock, other._throttle = self._lock, self._throttle
+        return other
+
     def __reduce__(self) -> tuple[type[Pace], tuple[float]]:
         return type(self), (self.rate,)
 
@@ -100,18 +111,22 @@ class Pace:
         return max(0.0, self._throttle.not_before - self._clock())
 
     @property
-    def refusal(self) -> str:
+    def limit(self) -> str:
         """
-        Text for an error, which says that the deployment limits requests; empty where none begins
-        later because of that.
+        Text for an error, which says how the deployment limits requests; empty where no request waits
+        because of that.
         """
         pause = self.pause
-        if not pause:
+        with self._lock:
+            rate = self._current_rate(self._clock())
+        if not pause and rate >= self.rate:
             return ""
-        return (
-            f"the deployment limits requests (status {TOO_MANY_REQUESTS}): none is sent for another"
-            f" {pause:.0f} seconds"
+        which = (
+            f"none is sent for another {pause:.0f} seconds"
+            if pause
+            else f"{rate:.2g} a second are sent"
         )
+        return f"the deployment limits requests (status {TOO_MANY_REQUESTS}): {which}"
 
     def turn(self) -> Turn:
         """
@@ -232,6 +247,14 @@ class Turn:
         self._sent = sent
         self.waited += sent - self._since
         return True
+
+    def wait(self, pause: Callable[[float], object]) -> None:
+        """
+        Wait until the turn has come; *pause* waits for so many seconds.
+        """
+        pace = self._pace
+        while pace is not None and not self.has_come():
+            pause(min(_MAX_WAIT, max(0.0, self.due - pace._clock())))
 
     def _queue(self, pace: Pace) -> None:
         self._since = pace._clock()
