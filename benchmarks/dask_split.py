@@ -29,7 +29,7 @@ import distributed
 from coder_agents import AgentGroup, Client, export
 from coder_agents.testing import Deployment
 
-PAUSE = 0.02  # seconds between two looks at the files
+PAUSE = 0.02  # seconds between two reads of the files' sizes
 
 
 @attrs.frozen
