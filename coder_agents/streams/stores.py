@@ -16,6 +16,7 @@ from coder_agents.config import seconds_or_none
 from coder_agents.errors import BookmarkConflictError
 from coder_agents.replacing import check_replaceable, replaced
 from coder_agents.streams.bookmark import Bookmark
+from coder_agents.transport import fork
 
 INTERVAL = 5.0
 """
@@ -120,8 +121,7 @@ class FileBookmarks:
     def __init__(self, path: str | os.PathLike[str], *, interval: float = INTERVAL) -> None:
         self._path = Path(os.path.realpath(path))
         self.interval = _seconds(interval)
-        # Entered again by a stream that the garbage collector closes during a save.
-        self._lock = threading.RLock()
+        self._lock = _Lock()
         self._bookmarks: dict[uuid.UUID, str] = {}
         self._own: set[uuid.UUID] = set()  # the agents whose bookmarks were saved here
         self._identity: _Identity | None = None  # of the file as it was last read or written
@@ -146,7 +146,7 @@ class FileBookmarks:
         Raises *ValueError* where the file is damaged, and *OSError* where it cannot be read, or its
         folder takes no new file.
         """
-        with self._lock:
+        with self._lock.current:
             check_replaceable(self._path)
             self._read()
             return dict(self._bookmarks)
@@ -158,7 +158,7 @@ class FileBookmarks:
         Raises *BookmarkConflictError* where another program has saved the bookmark of one of these
         agents, and *OSError* where the file cannot be written.
         """
-        with self._lock:
+        with self._lock.current:
             self._check_own(bookmarks)
             self._bookmarks.update(bookmarks)
             self._write()
@@ -206,6 +206,25 @@ class FileBookmarks:
             file.flush()
             identity = _identity(os.fstat(file.fileno()))
         self._identity = identity
+
+
+class _Lock:
+    """
+    A lock that is free in a forked process, also where another thread held it at the fork.
+
+    It can be entered again by the thread that holds it: the garbage collector may close a stream
+    during a save.
+    """
+
+    def __init__(self) -> None:
+        self.current = threading.RLock()
+        fork.register(self)
+
+    def after_fork_in_child(self) -> None:
+        """
+        Replace the lock of the parent process.
+        """
+        self.current = threading.RLock()
 
 
 def _opened(path: str, interval: float) -> FileBookmarks:

@@ -530,7 +530,7 @@ def test_a_line_counts_once_the_caller_is_done_with_it(
 
 def test_each_line_of_several_agents_counts_alone(client: Client, deployment: Deployment) -> None:
     """
-    Of lines that arrived together, those before the last one that was yielded count.
+    The lines before the last yielded one count, also where all of them arrived together.
     """
     embedded = add_agents(deployment, 2)
     for number in range(3):
@@ -797,6 +797,30 @@ def test_a_forked_process_saves_nothing(agent: Agent) -> None:
         assert Child(work).result() == 0
         next(stream)
     assert "".join(rest(agent, store)) == "234"
+
+
+def test_a_forked_process_can_save_while_a_thread_of_its_parent_saves(path: Path) -> None:
+    """
+    The lock of the store that the other thread held is free in the child.
+    """
+    store = FileBookmarks(path)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store._lock.current:
+            held.set()
+            assert done.wait(LONG)
+
+    thread = InThread(hold)
+    assert held.wait(LONG)
+
+    def work() -> int:
+        store.save({A: text(A, 1)})
+        return len(store.load())
+
+    assert Child(work).result() == 1
+    done.set()
+    assert thread.ended() is None
 
 
 def test_a_forked_process_that_continues_a_read_saves_nothing(agent: Agent) -> None:
