@@ -130,7 +130,7 @@ class Saver:
         try:
             self._save(core)
         except Exception as failure:
-            error.add_note(f"The bookmarks were not saved: {type(failure).__name__}: {failure}")
+            error.add_note(f"The bookmarks were not saved: {_text(failure)}")
 
     def save_forgotten(self, core: Core[Any]) -> None:
         """
@@ -139,7 +139,8 @@ class Saver:
         try:
             self._save(core)
         except Exception as failure:
-            logger.warning("the bookmarks of a stream were not saved: %s", failure)
+            # As text: a log record that keeps the exception keeps the frames with the stream.
+            logger.warning("the bookmarks of a stream were not saved: %s", _text(failure))
 
     def _save(self, core: Core[Any]) -> None:
         core.run_aside(functools.partial(self._save_changed, core))
@@ -169,3 +170,7 @@ class Saver:
             if at is not before or done != done_before
         )
         return {each: bookmark for each, bookmark in moved if self._bookmarks.get(each) != bookmark}
+
+
+def _text(failure: Exception) -> str:
+    return f"{type(failure).__name__}: {failure}"

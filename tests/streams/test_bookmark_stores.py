@@ -735,7 +735,7 @@ def test_a_failing_save_of_a_forgotten_stream_is_logged(
     store.error = OSError("the disk is full")
     with caplog.at_level(logging.WARNING, "coder_agents"):
         forget(agent, store)
-    assert "bookmarks of a stream were not saved: the disk is full" in caplog.text
+    assert "bookmarks of a stream were not saved: OSError: the disk is full" in caplog.text
 
 
 def test_a_store_that_is_interrupted_ends_the_stream(agent: Agent) -> None:
