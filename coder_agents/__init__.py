@@ -11,7 +11,7 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.agent import Agent
-    from coder_agents.batch import AgentResult, Results
+    from coder_agents.batch import AgentGroup, AgentResult, Results
     from coder_agents.capabilities import Capabilities
     from coder_agents.client import AgentSequence, Client, WorkspaceSequence
     from coder_agents.errors import (
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         BadRequestError,
         BatchCanceledError,
         BatchTimeoutError,
+        BookmarkConflictError,
         BuildEndedError,
         BuildTimeoutError,
         CoderError,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from coder_agents.representation import ResultList
     from coder_agents.streams import (
         AgentLog,
+        BookmarkStore,
         BuildLogStream,
         ByAgent,
         ContainersStream,
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
         DevcontainerAdded,
         DevcontainerChanged,
         DevcontainerRemoved,
+        FileBookmarks,
         LogStream,
         MergedLogStream,
         MetadataStream,
@@ -99,6 +102,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APIError",
     "Agent",
+    "AgentGroup",
     "AgentLog",
     "AgentNotConnectedError",
     "AgentNotFoundError",
@@ -111,6 +115,8 @@ __all__ = [
     "BadRequestError",
     "BatchCanceledError",
     "BatchTimeoutError",
+    "BookmarkConflictError",
+    "BookmarkStore",
     "BuildEndedError",
     "BuildLogStream",
     "BuildTimeoutError",
@@ -137,6 +143,7 @@ __all__ = [
     "DevcontainerRemoved",
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
+    "FileBookmarks",
     "FindingError",
     "FunctionExitError",
     "Job",
@@ -199,7 +206,7 @@ __getattr__, __dir__ = exports(
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
             "AuthenticationError BadRequestError BatchCanceledError BatchTimeoutError "
-            "BuildEndedError BuildTimeoutError CoderError "
+            "BookmarkConflictError BuildEndedError BuildTimeoutError CoderError "
             "CommandError CommandLostError "
             "CommandTimeoutError ConfigError ConflictError ContainerNotFoundError ControlShellError "
             "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
@@ -211,14 +218,14 @@ __getattr__, __dir__ = exports(
             "WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
-        "batch": "AgentResult Results",
+        "batch": "AgentGroup AgentResult Results",
         "jobs": "CompletedCommand Job JobInfo Output OutputStream",
         "representation": "ResultList",
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
         "streams": (
-            "AgentLog BuildLogStream ByAgent ContainersStream ContainerStarted ContainerStopped DevcontainerAdded "
-            "DevcontainerChanged DevcontainerRemoved LogStream MergedLogStream MetadataStream "
+            "AgentLog BookmarkStore BuildLogStream ByAgent ContainersStream ContainerStarted ContainerStopped "
+            "DevcontainerAdded DevcontainerChanged DevcontainerRemoved FileBookmarks LogStream MergedLogStream MetadataStream "
             "PortClosed PortOpened PortsStream Reconnect StreamEnd StreamOptions StreamStats"
         ),
         "terminal": "Terminal",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         WorkspaceAgentLog,
         WorkspaceBuildTimings,
     )
-    from coder_agents.streams import LogStream, StreamOptions
+    from coder_agents.streams import BookmarkStore, LogStream, StreamOptions
     from coder_agents.streams.builds import AcrossBuilds
     from coder_agents.streams.filters import LogFilter
     from coder_agents.streams.lines import NewAmong
@@ -106,6 +106,7 @@ class LogMethods(BaseAgent):
         grep: str | re.Pattern[str] | None = None,
         across_builds: bool = False,
         on_build: Callable[[Agent], object] | None = None,
+        bookmarks: BookmarkStore | None = None,
         options: StreamOptions | None = None,
     ) -> LogStream:
         """
@@ -120,10 +121,17 @@ class LogMethods(BaseAgent):
         line. The stream ends when the workspace is stopped for good or deleted. *across_builds*
         needs `workspace`.
 
-        Raises *ValueError* or *TypeError* for an impossible argument, before the log is requested.
-        The name of a source is checked as `logs` does.
+        *bookmarks* is a store, such as `FileBookmarks`. The stream continues after the agent's
+        bookmark in the store, whatever *after* and *tail* are; these are for an agent without one.
+        The stream saves its bookmark every few seconds and at its end, as `BookmarkStore` describes.
+
+        Raises *ValueError* or *TypeError* for an impossible argument, before the log is requested,
+        and what the store raises. The name of a source is checked as `logs` does.
         """
+        from coder_agents.streams.stores import stored_bookmarks
+
         begin = Bookmark.begin(after, self.id)
+        stored = stored_bookmarks(bookmarks, [self.id])
         chosen = self._chosen(options)
         policy = None
         if across_builds or on_build is not None:
@@ -134,8 +142,10 @@ class LogMethods(BaseAgent):
         )
         from coder_agents.streams.logs import follow_log
 
+        if self.id in stored:
+            begin, log_filter = stored[self.id], without_tail(log_filter)
         feed = self._log_feed(begin, log_filter, chosen, policy=policy, on_follow=on_build)
-        return follow_log(feed, chosen)
+        return follow_log(feed, chosen, bookmarks)
 
     def _log_feed(
         self,
@@ -290,6 +300,13 @@ def log_filters(agents: Sequence[BaseAgent], **filters: Any) -> list[LogFilter |
         wanted.check_names(sources)
     now = datetime.now(UTC)
     return [wanted.bind(agent.data.log_sources, now) for agent in agents]
+
+
+def without_tail(log_filter: LogFilter | None) -> LogFilter | None:
+    """
+    Return the filter of a log that continues after a stored bookmark.
+    """
+    return None if log_filter is None else log_filter.without_tail()
 
 
 def _require_builds(agent: BaseAgent, across_builds: bool, on_build: object) -> None:

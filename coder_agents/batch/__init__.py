@@ -11,10 +11,12 @@ from coder_agents.lazy import exports
 if TYPE_CHECKING:
     from coder_agents.batch.agents import distinct, several
     from coder_agents.batch.each import EachOptions, agents_of, begin, complete, pace_of
+    from coder_agents.batch.groups import AgentGroup
     from coder_agents.batch.results import AgentResult, Results
     from coder_agents.batch.travel import TravellingAgent, TravellingClient, travelling
 
 __all__ = [
+    "AgentGroup",
     "AgentResult",
     "EachOptions",
     "Results",
@@ -34,6 +36,7 @@ __getattr__, __dir__ = exports(
     {
         "agents": "distinct several",
         "each": "EachOptions agents_of begin complete pace_of",
+        "groups": "AgentGroup",
         "results": "AgentResult Results",
         "travel": "TravellingAgent TravellingClient travelling",
     },

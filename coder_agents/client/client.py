@@ -16,6 +16,7 @@ from coder_agents import schema
 from coder_agents.agent import Agent
 from coder_agents.client.batches import BatchMethods, by_agent_id
 from coder_agents.client.displays import DisplayMethods
+from coder_agents.client.groups import GroupMethods
 from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.client.workspaces import WorkspaceMethods
 from coder_agents.config import function_or_none
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
         WorkspaceAgent,
         WorkspaceAgentLog,
     )
-    from coder_agents.streams import MergedLogStream, StreamOptions
+    from coder_agents.streams import BookmarkStore, MergedLogStream, StreamOptions
 
 
-class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
+class Client(BatchMethods, WorkspaceMethods, GroupMethods, DisplayMethods):
     """
     A client of a Coder deployment, with the rights of one token.
 
@@ -216,6 +217,7 @@ class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
         level: LogLevel | LogLevelName | None = None,
         grep: str | re.Pattern[str] | None = None,
         on_failure: Callable[[Agent, CoderError], object] | None = None,
+        bookmarks: BookmarkStore | None = None,
         options: StreamOptions | None = None,
     ) -> MergedLogStream[Agent]:
         """
@@ -235,44 +237,43 @@ class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
         the error, and the other agents continue; without *on_failure* a warning is logged. Where all fail now, the error of the first agent
         is raised, with the other errors as its notes.
 
+        *bookmarks* is a store, such as `FileBookmarks`. Each log continues after the agent's bookmark
+        in the store; *after* and *tail* are for agents without one. The stream saves the bookmarks
+        every few seconds and at its end, as `BookmarkStore` describes.
+
         Raises *ValueError* or *TypeError*, before any request, for an agent that is listed twice
-        or belongs to another deployment, and for an impossible filter or *after*.
+        or belongs to another deployment, and for an impossible filter or *after*; and what the store
+        raises.
         """
-        from coder_agents.agent.logs import log_filters
+        from coder_agents.agent.logs import log_filters, without_tail
         from coder_agents.batch import several
         from coder_agents.streams.bookmark import Bookmark
         from coder_agents.streams.merged import follow_merged
+        from coder_agents.streams.stores import stored_bookmarks
 
         self._http.check_open()
         chosen = choose_options(options, self._stream_options)
         function_or_none("on_failure", on_failure)
         followed, begin = several(agents), by_agent_id(after)
         self._check_followed(followed, begin)
-        bookmarks = {each.id: Bookmark.begin(begin.get(each.id, 0), each.id) for each in followed}
+        begins = {each.id: Bookmark.begin(begin.get(each.id, 0), each.id) for each in followed}
+        stored = stored_bookmarks(bookmarks, begins)
         filters = log_filters(
             followed, tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )
-        filter_of = dict(zip(bookmarks, filters, strict=True))
+        filter_of = dict(zip(begins, filters, strict=True))
+        filter_of |= {each: without_tail(filter_of[each]) for each in stored}
+        begins |= stored
         pace = self._http.pace_of_several
         return follow_merged(
             followed,
             lambda agent, chosen: agent._log_feed(
-                bookmarks[agent.id], filter_of[agent.id], chosen, pace=pace
+                begins[agent.id], filter_of[agent.id], chosen, pace=pace
             ),
             on_failure=on_failure,
             options=chosen,
+            store=bookmarks,
         )
-
-    def _check_followed(self, agents: list[Agent], after: Mapping[uuid.UUID, int | str]) -> None:
-        met: set[uuid.UUID] = set()
-        for agent in agents:
-            if agent._http.settings.url != self._http.settings.url:
-                raise ValueError(f"agent {agent.label} {agent.id} belongs to another deployment")
-            if agent.id in met:
-                raise ValueError(f"agent {agent.label} {agent.id} is listed twice")
-            met.add(agent.id)
-        for unknown in set(after) - met:
-            raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
 
     def workspaces(self, query: str | None = None) -> WorkspaceSequence:
         """

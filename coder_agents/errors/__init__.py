@@ -60,6 +60,7 @@ from coder_agents.errors.root import (
     UnsupportedError,
 )
 from coder_agents.errors.streams import (
+    BookmarkConflictError,
     MessageTooLargeError,
     ServerEventError,
     StreamError,
@@ -94,6 +95,7 @@ __all__ = [
     "BadRequestError",
     "BatchCanceledError",
     "BatchTimeoutError",
+    "BookmarkConflictError",
     "BuildEndedError",
     "BuildTimeoutError",
     "CoderError",

@@ -60,3 +60,9 @@ class ServerEventError(StreamError):
         super().__init__(text, last_id=last_id)
         self.message = message
         self.detail = detail
+
+
+class BookmarkConflictError(CoderError):
+    """
+    Another program saves the bookmarks of the same agents to the same store.
+    """

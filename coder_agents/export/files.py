@@ -18,8 +18,8 @@ from coder_agents.export.formats import LINE_FORMATS, FormatName, LineFormat
 from coder_agents.export.parquet import parquet_library, write_parquet
 from coder_agents.export.paths import PathLike, Target, target_of
 from coder_agents.export.positions import position_path
-from coder_agents.export.replacing import check_replaceable, replaced, sync_folder
 from coder_agents.local_files import LocalFile
+from coder_agents.replacing import check_replaceable, replaced, sync_folder
 
 
 def write(

@@ -18,7 +18,7 @@ import attrs
 
 from coder_agents.config import whole_number
 from coder_agents.export.paths import PathLike
-from coder_agents.export.replacing import replaced
+from coder_agents.replacing import replaced
 from coder_agents.streams.bookmark import Bookmark
 
 _VERSION = 1

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from coder_agents.streams.options import StreamEnd, StreamOptions, StreamStats
     from coder_agents.streams.ports import PortsStream
     from coder_agents.streams.reconnect import Reconnect
+    from coder_agents.streams.stores import BookmarkStore, FileBookmarks
     from coder_agents.streams.stream import Stream
 
 __all__ = [
     "AgentLog",
+    "BookmarkStore",
     "BuildLogStream",
     "ByAgent",
     "ContainerChange",
@@ -45,6 +47,7 @@ __all__ = [
     "DevcontainerAdded",
     "DevcontainerChanged",
     "DevcontainerRemoved",
+    "FileBookmarks",
     "LogStream",
     "MergedLogStream",
     "MetadataStream",
@@ -77,6 +80,7 @@ __getattr__, __dir__ = exports(
         "options": "StreamEnd StreamOptions StreamStats",
         "ports": "PortsStream",
         "reconnect": "Reconnect",
+        "stores": "BookmarkStore FileBookmarks",
         "stream": "Stream",
     },
 )

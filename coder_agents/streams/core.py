@@ -8,6 +8,7 @@ leaves no stream open.
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 import time
@@ -22,6 +23,8 @@ from coder_agents.errors import StreamError
 from coder_agents.streams.engine import EndedError, Engine
 from coder_agents.streams.options import StreamEnd, StreamStats
 from coder_agents.streams.position import Position
+from coder_agents.streams.saving import Saver
+from coder_agents.streams.stores import BookmarkStore
 from coder_agents.transport import ClosedError, fork
 
 T = TypeVar("T")
@@ -53,6 +56,7 @@ class Core(Generic[T]):
 
     Args:
         engine: yields the positions.
+        store: where the bookmarks are saved; None where they are not.
 
     Attributes:
         position: how far the stream has come.
@@ -60,6 +64,7 @@ class Core(Generic[T]):
         closed: whether no further item is handed out.
         owner: holds one token while a thread opens, reads or frees.
         opened_at: where the stream was opened, as ``file:line``; empty where no warning is due.
+        saver: saves the bookmarks; None where they are not saved.
     """
 
     __slots__ = (
@@ -71,10 +76,11 @@ class Core(Generic[T]):
         "opened_at",
         "owner",
         "position",
+        "saver",
         "since",
     )
 
-    def __init__(self, engine: Engine[T]) -> None:
+    def __init__(self, engine: Engine[T], store: BookmarkStore | None = None) -> None:
         self.engine = engine
         self.position: Position[T] = engine.position()
         self.end: StreamEnd | None = None
@@ -83,6 +89,7 @@ class Core(Generic[T]):
         self.since = datetime.now(UTC)
         self.opened_at = ""
         self._freed = False
+        self.saver = None if store is None else Saver(store, self.position)
         fork.register(self)
 
     def open(self) -> None:
@@ -91,7 +98,7 @@ class Core(Generic[T]):
 
         Raises *CoderError* where that fails, *ClosedError* where the stream was closed meanwhile.
         """
-        if not self._finished(self._run(self._connect, math.inf)):
+        if not self._finished(self._run(functools.partial(self._outcome, self._connect, math.inf))):
             raise ClosedError
         self.opened_at = _caller()
         self.since = datetime.now(UTC)
@@ -104,8 +111,23 @@ class Core(Generic[T]):
         where another thread reads; *StreamError* in a process that was forked after the stream was
         opened.
         """
-        outcome = self._run(self._advance, deadline)
+        if self.saver is None:
+            return self.advance(deadline)
+        return self.saver.fill(self, deadline)
+
+    def advance(self, deadline: float) -> bool:
+        """
+        Wait as `fill` does, and save nothing.
+        """
+        outcome = self._run(functools.partial(self._outcome, self._advance, deadline))
         return outcome.done if outcome.failure is None else self._finished(outcome)
+
+    def run_aside(self, work: Callable[[], object]) -> None:
+        """
+        Run *work* while no other thread runs the engine. An exception of *work* leaves the stream as
+        it is and passes through; an interrupt ends the stream.
+        """
+        self._finished(self._run(functools.partial(_outcome_aside, work)))
 
     def _finished(self, outcome: _Outcome) -> bool:
         if outcome.failure is None:
@@ -117,7 +139,7 @@ class Core(Generic[T]):
         finally:
             del outcome  # the exception, its traceback and this frame would form a cycle
 
-    def _run(self, work: Callable[[float], bool], deadline: float) -> _Outcome:
+    def _run(self, work: Callable[[], _Outcome]) -> _Outcome:
         # An interrupt may come at each call. So one call inside the `try` sets the token of the
         # core's owner, and the `finally` calls nothing before it removes the token.
         me = object()
@@ -125,7 +147,7 @@ class Core(Generic[T]):
         end: StreamEnd | None = _INTERRUPTED
         try:
             if owner.setdefault(0, me) is me:
-                outcome = self._outcome(work, deadline)
+                outcome = work()
                 end = outcome.end
             else:
                 outcome = _Outcome(failure=self._refusal())
@@ -226,6 +248,8 @@ class Core(Generic[T]):
         """
         self.close(_INTERRUPTED)
         self.mark(error)
+        if self.saver is not None:
+            self.saver.save_at_end(self, error)
         return error.with_traceback(None)
 
     def stats(self) -> StreamStats:
@@ -248,6 +272,8 @@ class Core(Generic[T]):
         Close a stream without references and warn if it was open; *shown* is the stream's repr.
         """
         self.close()  # first: a warning may be an error
+        if self.saver is not None:
+            self.saver.save_forgotten(self)
         if self.opened_at:
             warnings.warn(
                 f"{shown} was left open; it was opened at {self.opened_at}."
@@ -262,12 +288,21 @@ class Core(Generic[T]):
         pending.
         """
         self.owner.clear()
+        self.saver = None
         self.opened_at = ""
         if self.end is None:
             self.end = _FORKED
         self.closed = self._freed = True
         self.position = self.position.closed()
         self.engine.after_fork_in_child()
+
+
+def _outcome_aside(work: Callable[[], object]) -> _Outcome:
+    try:
+        work()
+    except Exception as error:
+        return _Outcome(failure=error)
+    return _Outcome(done=True)
 
 
 def _caller() -> str:

@@ -18,6 +18,7 @@ from coder_agents.streams.ledger import Ledger
 from coder_agents.streams.log_feed import LogFeed
 from coder_agents.streams.log_source import AgentLogSource
 from coder_agents.streams.options import StreamOptions
+from coder_agents.streams.stores import BookmarkStore
 from coder_agents.streams.stream import opened
 
 
@@ -78,11 +79,13 @@ def log_feed(
     )
 
 
-def follow_log(feed: LogFeed, options: StreamOptions) -> LogStream:
+def follow_log(
+    feed: LogFeed, options: StreamOptions, store: BookmarkStore | None = None
+) -> LogStream:
     """
-    Return the stream of *feed*, connected.
+    Return the stream of *feed*, connected, which saves its bookmarks to *store*.
     """
-    return opened(LogStream, FeedEngine(feed, pauses=options._pauses))
+    return opened(LogStream, FeedEngine(feed, pauses=options._pauses), store)
 
 
 def _ledger(begin: Bookmark, options: StreamOptions) -> Ledger:

@@ -19,6 +19,7 @@ from coder_agents.streams.member import Member
 from coder_agents.streams.merged_engine import MergedEngine
 from coder_agents.streams.merged_position import A, AgentLog, Labelled
 from coder_agents.streams.options import StreamEnd, StreamOptions
+from coder_agents.streams.stores import BookmarkStore
 from coder_agents.streams.stream import Stream, opened
 
 logger = logging.getLogger("coder_agents")
@@ -75,6 +76,7 @@ def follow_merged(
     *,
     options: StreamOptions,
     on_failure: Callable[[A, CoderError], object] | None = None,
+    store: BookmarkStore | None = None,
 ) -> MergedLogStream[A]:
     """
     Return the stream of the logs of *agents*, connected.
@@ -85,6 +87,7 @@ def follow_merged(
         options: the options of every feed.
         on_failure: called with the agent and the error, by the thread that reads; without it a
             warning is logged.
+        store: where the bookmarks are saved; None where they are not.
     """
     # The thread that reads calls `on_reconnect`, not a thread that connects.
     reported: collections.deque[Any] = collections.deque()
@@ -99,7 +102,7 @@ def follow_merged(
         reported=reported,
         pauses=options._pauses,
     )
-    return opened(MergedLogStream, engine)
+    return opened(MergedLogStream, engine, store)
 
 
 def _warn(agent: Labelled, error: CoderError) -> None:

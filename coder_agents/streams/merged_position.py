@@ -85,14 +85,15 @@ class MergedPosition(Position[AgentLog[A]]):
     late_before: int
     lates: Sequence[int]
 
-    def _each(self) -> list[tuple[LogPosition, int]]:
+    def each_at(self, done: int) -> list[tuple[LogPosition, int]]:
         """
-        Return for each agent its position, and how many lines of the position were handed out.
+        Return for each agent its position, and how many lines of that position were handed out, after
+        *done* items of this batch were.
         """
-        done = collections.Counter(self.order[: self.done])
+        done_of = collections.Counter(self.order[:done])
         earlier = ((position, position.size) for position in self.earlier)
         return [
-            (self.batch[number], done[number]) if number in self.batch else before
+            (self.batch[number], done_of[number]) if number in self.batch else before
             for number, before in enumerate(earlier)
         ]
 
@@ -101,7 +102,10 @@ class MergedPosition(Position[AgentLog[A]]):
         """
         The newest id that was handed out; None before the first.
         """
-        return max((each.last_id_at(done) or 0 for each, done in self._each()), default=0) or None
+        return (
+            max((each.last_id_at(done) or 0 for each, done in self.each_at(self.done)), default=0)
+            or None
+        )
 
     @property
     def late(self) -> int:
@@ -117,7 +121,7 @@ class MergedPosition(Position[AgentLog[A]]):
         For each agent's id, the bookmark that continues after the agent's lines that were handed
         out.
         """
-        each = zip(self.agents, self._each(), strict=True)
+        each = zip(self.agents, self.each_at(self.done), strict=True)
         return {agent.id: position.bookmark_at(done) for agent, (position, done) in each}
 
 

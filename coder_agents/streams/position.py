@@ -72,6 +72,13 @@ class Position(Generic[T]):
         """
         return None
 
+    def each_at(self, done: int) -> Sequence[tuple[LogPosition, int]]:
+        """
+        Return for each log its position, and how many lines of that position were handed out, after
+        *done* items of this position were; empty for a stream of no logs.
+        """
+        return ()
+
     def taken(self) -> Self:
         """
         Return the position in which all items were handed out.
@@ -176,6 +183,12 @@ class LogPosition(Position[Any]):
         The text that another stream of this log takes as ``after=`` to continue here.
         """
         return self.bookmark_at(self.done)
+
+    def each_at(self, done: int) -> Sequence[tuple[LogPosition, int]]:
+        """
+        Return this position with *done*; see `Position.each_at`.
+        """
+        return [(self, done)]
 
     def last_id_at(self, done: int) -> int | None:
         """

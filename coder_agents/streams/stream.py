@@ -17,6 +17,7 @@ from coder_agents.representation import ResultList
 from coder_agents.streams.core import Core
 from coder_agents.streams.engine import Engine
 from coder_agents.streams.options import StreamEnd, StreamStats
+from coder_agents.streams.stores import BookmarkStore
 
 T = TypeVar("T")
 
@@ -80,6 +81,8 @@ class Stream(Generator[T, None, None]):
     def __next__(self) -> T:
         core = self._core
         try:
+            if core.saver is not None:
+                core.saver.confirm(core)
             while True:
                 pending = core.position.pending
                 if pending and not core.closed:
@@ -111,6 +114,8 @@ class Stream(Generator[T, None, None]):
         core = self._core
         try:
             deadline = _deadline(timeout)
+            if core.saver is not None:
+                core.saver.confirm(core)
             while True:
                 pending = core.position.pending
                 if pending and not core.closed:
@@ -149,7 +154,8 @@ class Stream(Generator[T, None, None]):
         """
         Close the stream and raise the exception, as a generator that does not catch it would.
         """
-        self._core.close()
+        core = self._core
+        core.close()
         self = None  # type: ignore[assignment]
         if not isinstance(typ, type):
             if val is not None:
@@ -161,6 +167,8 @@ class Stream(Generator[T, None, None]):
             error = typ()
         else:
             error = typ(*val) if isinstance(val, tuple) else typ(val)
+        if core.saver is not None:
+            core.saver.save_at_end(core, error)
         raise error if tb is None else error.with_traceback(tb)
 
     def close(self) -> None:
@@ -168,30 +176,48 @@ class Stream(Generator[T, None, None]):
         End the stream; callable from any thread or signal handler, and repeatedly.
 
         Returns at once. A blocked reader wakes, and its iteration ends.
+
+        A stream with a store of bookmarks saves them: the thread that reads does it, here, or at the
+        end of its iteration or of its ``with`` statement. Outside of a ``with`` statement, every line
+        that was handed out counts as done then, unless an exception is being handled. Raises what
+        the store raises.
         """
         core = self._core
         try:
             core.close()
+            if core.saver is not None:
+                core.saver.save_at_close(core)
+        except Exception:
+            self = None  # type: ignore[assignment]
+            raise
         except BaseException as error:
             self = None  # type: ignore[assignment]
             raise core.interrupted(error)  # noqa: B904 (it is the same)
 
     def __enter__(self) -> Self:
+        saver = self._core.saver
+        if saver is not None:
+            saver.is_entered = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
+        core = self._core
         if isinstance(error, KeyboardInterrupt):
             traceback = error.__traceback__
-            self._core.interrupted(error).with_traceback(traceback)
+            core.interrupted(error).with_traceback(traceback)
         else:
             self.close()
+            if core.saver is not None:
+                core.saver.save_at_exit(core, error)
 
     def __del__(self) -> None:
         core = self._core
         if core.closed:
             core.try_free()  # an interrupt may have prevented it before
+            if core.saver is not None:
+                core.saver.save_forgotten(core)
         else:
             core.forget(repr(self))
 
@@ -209,6 +235,8 @@ class Batches(Iterator[ResultList[T]], Generic[T]):
     def __next__(self) -> ResultList[T]:
         core = self._stream._core
         try:
+            if core.saver is not None:
+                core.saver.confirm(core)
             while True:
                 position = core.position
                 pending = position.pending
@@ -241,13 +269,15 @@ def _deadline(timeout: float | None) -> float:
 S = TypeVar("S", bound=Stream[Any])
 
 
-def opened(kind: Callable[[Core[Any]], S], engine: Engine[Any]) -> S:
+def opened(
+    kind: Callable[[Core[Any]], S], engine: Engine[Any], store: BookmarkStore | None = None
+) -> S:
     """
-    Return a connected stream of this *kind* over *engine*.
+    Return a connected stream of this *kind* over *engine*, which saves its bookmarks to *store*.
 
     Raises *CoderError* where the stream cannot be connected.
     """
-    core = Core(engine)
+    core = Core(engine, store)
     stream = kind(core)
     try:
         core.open()

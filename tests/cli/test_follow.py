@@ -54,6 +54,37 @@ def test_a_followed_log_ends_as_the_log_does(
     assert ended.out.splitlines()[-1].endswith("oops")
 
 
+def test_a_followed_log_continues_after_its_bookmark(
+    run: Callable[..., Run], deployment: Deployment, tmp_path: Path
+) -> None:
+    """
+    The second command prints only what the first one has not printed, whatever --tail is.
+    """
+    path = tmp_path / "bookmarks.json"
+    lines = []
+    for new in ("first", "second"):
+        deployment.agents[0].push_logs([new])
+        end_logs(deployment, 1)
+        ended = run("logs", "-f", "dev", "-n", "2", "--bookmarks", str(path))
+        assert ended.status == 0, ended.err
+        lines.append([line.rpartition("] ")[2] for line in ended.out.splitlines()])
+        deployment.faults.clear()
+    assert [each[-1] for each in lines] == ["first", "second"]
+    assert [len(each) for each in lines] == [2, 1]
+
+
+def test_a_damaged_file_of_bookmarks_is_reported(run: Callable[..., Run], tmp_path: Path) -> None:
+    """
+    The message names the file, without a traceback.
+    """
+    path = tmp_path / "bookmarks.json"
+    path.write_text("{}")
+    ended = run("logs", "-f", "dev", "--bookmarks", str(path))
+    assert ended.status != 0
+    assert "bookmarks.json is damaged" in ended.err
+    assert "Traceback" not in ended.err
+
+
 def test_followed_logs_of_several_agents_name_their_agents(
     run: Callable[..., Run], deployment: Deployment
 ) -> None:

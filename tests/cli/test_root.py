@@ -102,6 +102,7 @@ def test_the_version_is_shown(run: Callable[..., Run]) -> None:
         (["logs"], "Missing argument 'AGENT...'"),
         (["logs", "dev", "--json", "--text"], "cannot be given together"),
         (["logs", "dev", "--across-builds"], "needs --follow"),
+        (["logs", "dev", "--bookmarks", "x.json"], "--bookmarks needs --follow"),
         (["logs", "dev", "--since", "soon"], "neither a duration"),
         (["wait", "dev", "--timeout", "soon"], "no duration"),
         (["run", "dev"], "Missing argument 'COMMAND...'"),

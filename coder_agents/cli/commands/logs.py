@@ -56,6 +56,11 @@ LEVELS = ("trace", "debug", "info", "warn", "error")
     is_flag=True,
     help="With -f and one agent: continue with the workspace's next build.",
 )
+@click.option(
+    "--bookmarks",
+    metavar="FILE",
+    help="With -f: continue after the bookmarks in FILE, and save them there.",
+)
 @json_option
 @click.option(
     "--text", "as_text", is_flag=True, help="Print lines as in a pipe, also on a terminal."
@@ -71,6 +76,7 @@ def logs_command(
     level: Any,
     grep: str | None,
     across_builds: bool,
+    bookmarks: str | None,
     as_json: bool,
     as_text: bool,
 ) -> int:
@@ -80,6 +86,9 @@ def logs_command(
     A followed log loses no line and repeats none, also where the connection drops. The lines of several agents
     come in their order.
 
+    With --bookmarks, the next command with the same FILE begins after the lines that this one has printed. After a
+    crash, the lines of the last seconds come again, and none is lost.
+
     In a pipe, a line has the form of the deployment's own text logs: the time, [level], [agent.NAME|SOURCE] and
     the output. Control characters are shown by their codes.
     """
@@ -87,6 +96,8 @@ def logs_command(
         raise click.UsageError("--json and --text cannot be given together")
     if across_builds and (not follow or len(refs) > 1):
         raise click.UsageError("--across-builds needs --follow and a single agent")
+    if bookmarks is not None and not follow:
+        raise click.UsageError("--bookmarks needs --follow")
     filters: dict[str, Any] = {
         "tail": tail,
         "since": since,
@@ -97,6 +108,10 @@ def logs_command(
     client = settings.client()
     agents = agents_of(client, refs)
     failed = _Failures()
+    if bookmarks is not None:
+        from coder_agents import FileBookmarks
+
+        filters["bookmarks"] = FileBookmarks(bookmarks)
     if not follow:
         batches = _stored(agents, filters, failed)
     else:
@@ -199,24 +214,29 @@ def _stored(
 def _followed(
     client: Client,
     agents: list[Agent],
-    filters: dict[str, Any],
+    options: dict[str, Any],
     failed: _Failures,
     outage: _Outage,
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agents* as they arrive, and report whose log ends while others continue.
     """
-    with client.follow_logs(agents, on_failure=failed.add, **filters) as stream:
+    with client.follow_logs(agents, on_failure=failed.add, **options) as stream:
         outage.stream = stream
         reported: set[Agent] = set()
         while stream.end is None:
-            yield from _arrived(stream.poll)
+            yield from _arrived(stream.poll, _max_lines(options))
             outage.report_end()
             _report_ends(stream, agents, reported)
 
 
+def _max_lines(options: dict[str, Any]) -> int:
+    # Taking the next line says that the one before was printed, to a store of bookmarks.
+    return 1 if "bookmarks" in options else _MAX_LINES
+
+
 def _arrived(
-    poll: Callable[[float], AgentLog[Agent] | None],
+    poll: Callable[[float], AgentLog[Agent] | None], max_lines: int
 ) -> Iterator[list[AgentLog[Agent]]]:
     """
     Yield the lines that have arrived within some time, together; also where *poll* fails after them.
@@ -226,7 +246,7 @@ def _arrived(
         line = poll(_POLL)
         while line is not None:
             lines.append(line)
-            line = poll(0) if len(lines) < _MAX_LINES else None
+            line = poll(0) if len(lines) < max_lines else None
     finally:
         if lines:
             yield lines
@@ -245,7 +265,7 @@ def _report_ends(stream: MergedLogStream[Agent], agents: list[Agent], reported: 
 
 
 def _followed_alone(
-    agent: Agent, filters: dict[str, Any], across_builds: bool, outage: _Outage
+    agent: Agent, options: dict[str, Any], across_builds: bool, outage: _Outage
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agent* as they arrive, with *across_builds* also those of its successors.
@@ -254,7 +274,7 @@ def _followed_alone(
 
     current = [agent]
     on_build = current.append if across_builds else None
-    with agent.follow_logs(across_builds=across_builds, on_build=on_build, **filters) as stream:
+    with agent.follow_logs(across_builds=across_builds, on_build=on_build, **options) as stream:
         outage.stream = stream
 
         def poll(timeout: float) -> AgentLog[Agent] | None:
@@ -262,7 +282,7 @@ def _followed_alone(
             return None if log is None else AgentLog(current[-1], log)
 
         while stream.end is None:
-            yield from _arrived(poll)
+            yield from _arrived(poll, _max_lines(options))
             outage.report_end()
 
 

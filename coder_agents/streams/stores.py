@@ -1,0 +1,249 @@
+"""
+Stores of bookmarks, with which a stream of logs continues where an earlier process has stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from coder_agents.config import seconds_or_none
+from coder_agents.errors import BookmarkConflictError
+from coder_agents.replacing import check_replaceable, replaced
+from coder_agents.streams.bookmark import Bookmark
+from coder_agents.transport import fork
+
+INTERVAL = 5.0
+"""
+Seconds between two saves of a store without an attribute *interval*.
+"""
+
+_VERSION = 1
+_Identity = tuple[int, int, int, int]
+
+
+class BookmarkStore(Protocol):
+    """
+    Where a stream of logs saves its bookmarks: a class with these two methods.
+
+    The thread that reads the stream calls both. A line counts as done when the caller asks for the
+    next one, so a bookmark is saved after its lines were handled: a store delivers each line *at
+    least once*. A store that commits its bookmarks in one transaction with the lines delivers each
+    line *exactly once*.
+
+    A class may have two attributes, too:
+
+    - ``interval``: seconds between two saves, 5 where it is missing; 0 saves before each line.
+    - ``transactional``: true where `save` commits what the caller did with the lines. After an
+      exception in the body of a ``with`` statement the last line may be half done, so nothing is
+      saved then, and the store is left to roll back. Other stores save all lines but that one.
+    """
+
+    def load(self) -> Mapping[uuid.UUID, str]:
+        """
+        Return the saved bookmarks, by the ids of the agents; called when a stream is opened.
+        """
+
+    def save(self, bookmarks: Mapping[uuid.UUID, str]) -> None:
+        """
+        Save *bookmarks*, those that have changed since the last call; all others are kept.
+        """
+
+
+def check_store(store: object) -> float:
+    """
+    Return the interval of *store*, in seconds.
+
+    Raises *TypeError* or *ValueError* where *store* is no store of bookmarks.
+    """
+    if not all(callable(getattr(store, name, None)) for name in ("load", "save")):
+        hint = (
+            f"FileBookmarks({str(store)!r})"
+            if isinstance(store, (str, os.PathLike))
+            else "FileBookmarks('bookmarks.json')"
+        )
+        raise TypeError(
+            "bookmarks must be a store with the methods load and save, such as"
+            f" {hint}, not {type(store).__name__}"
+        )
+    return _seconds(getattr(store, "interval", INTERVAL))
+
+
+def _seconds(interval: float) -> float:
+    seconds = seconds_or_none("interval", interval)
+    if seconds is None:
+        raise TypeError("interval must be seconds, not None")
+    return seconds
+
+
+def stored_bookmarks(
+    store: BookmarkStore | None, agent_ids: Iterable[uuid.UUID]
+) -> dict[uuid.UUID, Bookmark]:
+    """
+    Return the bookmarks in *store* of those agents that have one there.
+
+    Raises *TypeError* where *store* is no store, *ValueError* where a bookmark in it is damaged, and
+    what *store* raises.
+    """
+    if store is None:
+        return {}
+    check_store(store)
+    stored = store.load()
+    return {each: Bookmark.read(stored[each], each) for each in agent_ids if each in stored}
+
+
+class FileBookmarks:
+    """
+    A store of bookmarks in the JSON file *path*.
+
+    Each line is delivered at least once: after a crash, a stream repeats the lines that were handed
+    out since the last save, and loses none. The file is replaced in one step, so that it is whole
+    after a crash, too.
+
+    Several streams of one process may share a store. Two programs may share a file only if they
+    follow different agents: `save` raises *BookmarkConflictError* where another program has saved the
+    bookmark of an agent of this store.
+
+    A store can be pickled; the other process opens the same path.
+
+    Args:
+        path: the file; it need not exist. A relative path is resolved now.
+        interval: seconds between two saves; 0 saves before each line.
+
+    Raises *ValueError* or *TypeError* for an impossible interval.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, interval: float = INTERVAL) -> None:
+        self._path = Path(os.path.realpath(path))
+        self.interval = _seconds(interval)
+        self._lock = _Lock()
+        self._bookmarks: dict[uuid.UUID, str] = {}
+        self._own: set[uuid.UUID] = set()  # the agents whose bookmarks were saved here
+        self._identity: _Identity | None = None  # of the file as it was last read or written
+
+    @property
+    def path(self) -> Path:
+        """
+        The file, as an absolute path.
+        """
+        return self._path
+
+    def __repr__(self) -> str:
+        return f"FileBookmarks({str(self._path)!r}, interval={self.interval:g})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (str(self._path), self.interval)
+
+    def load(self) -> dict[uuid.UUID, str]:
+        """
+        Return the bookmarks in the file; none where there is no file yet.
+
+        Raises *ValueError* where the file is damaged, and *OSError* where it cannot be read, or its
+        folder takes no new file.
+        """
+        with self._lock.current:
+            check_replaceable(self._path)
+            self._read()
+            return dict(self._bookmarks)
+
+    def save(self, bookmarks: Mapping[uuid.UUID, str]) -> None:
+        """
+        Save *bookmarks*, together with those that the file has of other agents.
+
+        Raises *BookmarkConflictError* where another program has saved the bookmark of one of these
+        agents, and *OSError* where the file cannot be written.
+        """
+        with self._lock.current:
+            self._check_own(bookmarks)
+            self._bookmarks.update(bookmarks)
+            self._write()
+            self._own.update(bookmarks)
+
+    def _check_own(self, saved: Iterable[uuid.UUID]) -> None:
+        """
+        Read the file where another program has written it.
+        """
+        if _identity_of(self._path) in (self._identity, None):
+            return
+        before = dict(self._bookmarks)
+        own = self._own.union(saved)
+        identity = self._identity
+        self._read()
+        for each in own:
+            if self._bookmarks.get(each) != before.get(each):
+                self._bookmarks, self._identity = before, identity  # the next save raises, too
+                raise BookmarkConflictError(
+                    f"another program saves the bookmark of agent {each} to {self._path}: stop that"
+                    " program, or give each program a file of its own"
+                )
+
+    def _read(self) -> None:
+        try:
+            with self._path.open("rb") as file:
+                identity = _identity(os.fstat(file.fileno()))
+                document = json.loads(file.read())
+            self._bookmarks = _of_document(document)
+        except FileNotFoundError:
+            self._bookmarks, identity = {}, None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{self._path} is damaged ({error}): delete it, to read each log from its beginning"
+            ) from error
+        self._identity = identity
+
+    def _write(self) -> None:
+        document = {
+            "version": _VERSION,
+            "bookmarks": {str(each): text for each, text in self._bookmarks.items()},
+        }
+        with replaced(self._path) as file:
+            file.write(json.dumps(document, indent=0).encode())
+            file.flush()
+            identity = _identity(os.fstat(file.fileno()))
+        self._identity = identity
+
+
+class _Lock:
+    """
+    A lock that is free in a forked process, also where another thread held it at the fork.
+
+    It can be entered again by the thread that holds it: the garbage collector may close a stream
+    during a save.
+    """
+
+    def __init__(self) -> None:
+        self.current = threading.RLock()
+        fork.register(self)
+
+    def after_fork_in_child(self) -> None:
+        """
+        Replace the lock of the parent process.
+        """
+        self.current = threading.RLock()
+
+
+def _opened(path: str, interval: float) -> FileBookmarks:
+    return FileBookmarks(path, interval=interval)
+
+
+def _of_document(document: Any) -> dict[uuid.UUID, str]:
+    if document["version"] != _VERSION:
+        raise ValueError(f"the version is not {_VERSION}")
+    read = map(Bookmark.read_any, document["bookmarks"].values())
+    return {bookmark.agent_id: str(bookmark) for bookmark in read}
+
+
+def _identity_of(path: Path) -> _Identity | None:
+    try:
+        return _identity(path.stat())
+    except FileNotFoundError:
+        return None
+
+
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
