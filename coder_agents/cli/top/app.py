@@ -22,7 +22,7 @@ from coder_agents.cli.top.help_screen import HelpScreen
 from coder_agents.cli.top.main_screen import MainScreen
 from coder_agents.cli.top.screen import BoardScreen
 from coder_agents.cli.top.styles import CSS
-from coder_agents.cli.top.workers import described
+from coder_agents.scheduling.workers import described
 
 INTERRUPTED = 130
 """

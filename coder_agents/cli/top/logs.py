@@ -12,9 +12,9 @@ from uuid import UUID
 from coder_agents.agent import Agent
 from coder_agents.cli.top.board import Board
 from coder_agents.cli.top.pace import Pace
-from coder_agents.cli.top.workers import described
 from coder_agents.client import Client
 from coder_agents.errors import CoderError
+from coder_agents.scheduling.workers import described
 from coder_agents.streams import AgentLog, MergedLogStream
 from coder_agents.transport import ClosedError
 
