@@ -83,7 +83,7 @@ class AgentList:
         try:
             self._read()
         except CoderError as error:
-            self._note_away(error)
+            self.note(error)
             # Only the end of the threads shortens this pause.
             self._closing.wait(self._retry.delay(self._failures))
         else:
@@ -92,7 +92,10 @@ class AgentList:
                 # Many reads may fail at once, and each of them wants the list.
                 self._closing.wait(self._retry.initial)
 
-    def _note_away(self, error: CoderError) -> None:
+    def note(self, error: CoderError) -> None:
+        """
+        Note that the list could not be read.
+        """
         self._failures += 1
         if self._failures == 1:
             self._away_since = time.monotonic()

@@ -90,11 +90,15 @@ class Workers:
         Wait until all threads have ended, at most *timeout* seconds; return whether they have.
         """
         until = time.monotonic() + timeout
+        while alive := self._alive():
+            if time.monotonic() > until:
+                return False
+            alive[0].join(max(0.0, until - time.monotonic()))
+        return True
+
+    def _alive(self) -> list[threading.Thread]:
         with self._lock:
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
+            return [thread for thread in self._threads if thread.is_alive()]
 
 
 def described(error: BaseException) -> str:
