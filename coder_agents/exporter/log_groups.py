@@ -23,7 +23,7 @@ from coder_agents.errors import CoderError
 from coder_agents.exporter.observed import Observed
 from coder_agents.exporter.pace import ExporterPace
 from coder_agents.scheduling.workers import Workers
-from coder_agents.streams import MergedLogStream
+from coder_agents.streams import MergedLogStream, StreamEnd
 from coder_agents.transport import ClosedError
 
 
@@ -113,8 +113,11 @@ class LogGroups:
             self._changed.notify_all()
 
     def _drop_ended(self, group: _Group) -> None:
+        stream = group.stream
+        # A stream that this program has closed shows that for each log that had not ended.
+        ended = {agent.id for agent, end in stream.ends.items() if end is not StreamEnd.CLOSED}
         again_at = time.monotonic() + self._pace.again
-        for agent_id in {agent.id for agent in group.stream.ends} & group.agents.keys():
+        for agent_id in ended & group.agents.keys():
             del group.agents[agent_id]
             # Its last lines may still be handed out: the bookmark is taken when it is needed.
             group.former.add(agent_id)

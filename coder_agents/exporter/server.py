@@ -28,9 +28,16 @@ def serving(collector: AgentCollector, host: str, port: int) -> Iterator[str]:
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
     try:
-        name = f"[{host}]" if ":" in host else host
-        yield f"http://{name}:{server.server_port}/metrics"
+        yield url_of(host, server.server_port)
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def url_of(host: str, port: int) -> str:
+    """
+    Return the URL of the metrics at *host* and *port*.
+    """
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/metrics"
