@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         WorkspaceStoppedError,
     )
     from coder_agents.jobs import CompletedCommand, Job, JobInfo, Output, OutputStream
+    from coder_agents.log_records import to_logging
     from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.representation import ResultList
     from coder_agents.streams import (
@@ -179,6 +180,7 @@ __all__ = [
     "WorkspaceSequence",
     "WorkspaceStoppedError",
     "__version__",
+    "to_logging",
 ]
 
 __getattr__, __dir__ = exports(
@@ -203,6 +205,7 @@ __getattr__, __dir__ = exports(
         ),
         "batch": "MetadataOfAgents",
         "jobs": "CompletedCommand Job JobInfo Output OutputStream",
+        "log_records": "to_logging",
         "representation": "ResultList",
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",
