@@ -45,6 +45,16 @@ def to_logging(lines: Iterable[Line], logger: logging.Logger, *, raw: bool = Fal
     Lines below the level of *logger* count, too. Ctrl-C passes through, and errors of a stream are
     raised. Raises *TypeError* for anything that is no log line, and for a *logger* that is none.
     """
+    _check(lines, logger)
+    count = 0
+    for line in lines:
+        # Across builds, the agent of a stream changes.
+        _log(logger, _described(line, lines._agent if isinstance(lines, LogStream) else None), raw)
+        count += 1
+    return count
+
+
+def _check(lines: Any, logger: Any) -> None:
     if not isinstance(logger, logging.Logger):
         raise TypeError(
             "logger must be a logger, such as logging.getLogger('workspaces') returns, not"
@@ -55,12 +65,6 @@ def to_logging(lines: Iterable[Line], logger: logging.Logger, *, raw: bool = Fal
             "lines must be log lines, such as agent.follow_logs() yields, not"
             f" {type(lines).__name__}"
         )
-    count = 0
-    for line in lines:
-        # Across builds, the agent of a stream changes.
-        _log(logger, _described(line, lines._agent if isinstance(lines, LogStream) else None), raw)
-        count += 1
-    return count
 
 
 @attrs.frozen

@@ -51,7 +51,7 @@ class Followed:
         """
         Return how many lines of *agent* were counted, without those of `count_from_now`.
         """
-        return self.observed._lines.get(agent.id, {}).get("info", 0)
+        return self._count(agent, "info")
 
     def count_from_now(self, *embedded: EmbeddedAgent) -> None:
         """
@@ -62,7 +62,11 @@ class Followed:
             reached(lambda: agent.push_logs(["."], level="trace") and self._traces(agent))  # noqa: B023
 
     def _traces(self, agent: EmbeddedAgent) -> int:
-        return self.observed._lines.get(agent.id, {}).get("trace", 0)
+        return self._count(agent, "trace")
+
+    def _count(self, agent: EmbeddedAgent, level: str) -> int:
+        counts = self.observed._lines.get(agent.id)
+        return 0 if counts is None else counts[level]
 
     @property
     def sizes(self) -> list[int]:

@@ -45,7 +45,8 @@ def test_a_number_has_its_base_unit(text: str, expected: tuple[float, float | No
     number = Number.parse(text)
     assert number is not None
     value, whole, unit = in_base_units(number)
-    assert (pytest.approx(value), unit) == (expected[0], expected[2])
+    assert unit == expected[2]
+    assert value == pytest.approx(expected[0])
     assert whole == (None if expected[1] is None else pytest.approx(expected[1]))
 
 
