@@ -43,7 +43,8 @@ class Feeds:
         *,
         logs: bool,
     ) -> None:
-        self._client = client._wakeable()
+        # A deployment that limits requests makes them wait, as those of other calls over agents.
+        self._client = client._wakeable(pace=client._http.pace_of_several)
         self._query = query
         self._observed = observed
         self._pace = pace

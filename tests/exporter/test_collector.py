@@ -154,6 +154,23 @@ def test_what_cannot_succeed_is_raised_at_the_start(deployment: Deployment, clie
     assert scraped(collector).of("coder_deployment_up") == []
 
 
+def test_a_deployment_that_limits_requests_is_no_error() -> None:
+    """
+    What is refused because of too many requests waits, and counts as no failure; the end does not
+    wait for it.
+    """
+    with Deployment(rate_limit=5) as limited, limited.client() as client:
+        agent = limited.add_agent()
+        collector = AgentCollector(client)
+        collector._pace = QUICK
+        with collector:
+            reached(lambda: limited.rate_limited["workspaces"] >= 1)
+            page = scraped(collector)
+            assert page.of("coder_deployment_up") == [1.0]
+            assert page.of("coder_agent_info", id=str(agent.id)) == [1.0]
+            assert page.of("coder_exporter_errors_total", operation="list") == []
+
+
 @pytest.mark.parametrize(
     ("route", "operation"), [("watch_metadata", "metadata"), ("logs_follow", "logs")]
 )

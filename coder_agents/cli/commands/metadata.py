@@ -51,9 +51,9 @@ def metadata_command(settings: Settings, refs: tuple[str, ...], watch: bool, as_
 
     found = client.metadata(agents)
     if as_json:
-        write_json(screen, found)
+        write_json(screen, found.results)
     else:
-        write_rows(screen, _columns(), _rows(found))
+        write_rows(screen, _columns(), _rows(found.results))
     for agent, error in found.failures.items():
         report(f"{agent.label}: {one_line(error)}")
     return exits.FAILED if found.failures else exits.DONE
