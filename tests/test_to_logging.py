@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from driving import signalled_when_waiting
 
-from coder_agents import AgentLog, Client, StreamEnd, schema, to_logging
+from coder_agents import AgentLog, Client, StreamEnd, StreamOptions, schema, to_logging
 from coder_agents.testing import Deployment
 
 MOMENT = datetime(2026, 11, 28, 12, 30, 15, 678_901, tzinfo=UTC)
@@ -77,7 +77,7 @@ def client(deployment: Deployment) -> Iterator[Client]:
     """
     A client of it.
     """
-    with deployment.client() as made:
+    with deployment.client(stream_options=StreamOptions(settle=0)) as made:
         yield made
 
 
@@ -186,11 +186,14 @@ def test_a_stream_of_several_agents_names_each(
     """
     Each record has the agent of its line; the lines of a list have none.
     """
+    found = {}
     for name in ("one", "two"):
         deployment.add_agent(workspace=name).push_logs([f"from {name}"])
-        deployment.workspace(name).start_build("stop")
+        found[name] = client.agent(name)
+        deployment.workspace(name).start_build("stop").complete()
     agents = deployment.agents
-    with client.follow_logs([client.agent(each.id) for each in agents]) as stream:
+    names = ("one", "two")
+    with client.follow_logs([found[name] for name in names]) as stream:
         assert to_logging(stream, logger) == 2
     assert sorted(kept.messages) == ["from one", "from two"]
     kept.records.clear()

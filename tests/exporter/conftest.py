@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from coder_agents import Client, Reconnect
+from coder_agents import Client, Reconnect, StreamOptions
 from coder_agents.exporter import AgentCollector
 from coder_agents.exporter.pace import ExporterPace
 from coder_agents.testing import Deployment
@@ -90,7 +90,7 @@ def client(deployment: Deployment) -> Iterator[Client]:
     """
     A client of it.
     """
-    with deployment.client() as made:
+    with deployment.client(stream_options=StreamOptions(settle=0.2)) as made:
         yield made
 
 
