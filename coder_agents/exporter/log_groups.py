@@ -19,7 +19,6 @@ import attrs
 
 from coder_agents.agent import Agent
 from coder_agents.client import Client
-from coder_agents.errors import CoderError
 from coder_agents.exporter.observed import Observed
 from coder_agents.exporter.pace import ExporterPace
 from coder_agents.scheduling.workers import Workers
@@ -115,13 +114,19 @@ class LogGroups:
     def _drop_ended(self, group: _Group) -> None:
         stream = group.stream
         # A stream that this program has closed shows that for each log that had not ended.
-        ended = {agent.id for agent, end in stream.ends.items() if end is not StreamEnd.CLOSED}
-        again_at = time.monotonic() + self._pace.again
-        for agent_id in ended & group.agents.keys():
+        over = {agent.id for agent, end in stream.ends.items() if end is not StreamEnd.CLOSED}
+        ended = over & group.agents.keys()
+        for agent_id in ended:
             del group.agents[agent_id]
-            # Its last lines may still be handed out: the bookmark is taken when it is needed.
-            group.former.add(agent_id)
-            self._again_at[agent_id] = again_at
+        # Their last lines may still be handed out: the bookmarks are taken when they are needed.
+        group.former |= ended
+        self._postpone(ended)
+
+    def _postpone(self, ids: Iterable[UUID]) -> None:
+        """
+        Follow these logs again after a pause.
+        """
+        self._again_at |= dict.fromkeys(ids, time.monotonic() + self._pace.again)
 
     def hold(self) -> None:
         """
@@ -254,14 +259,18 @@ class LogGroups:
             with group.stream as stream:
                 for batch in stream.batches():
                     self._observed.count_lines(batch, since=group.opened_at)
-        except CoderError as error:
-            self._observed.put_error("logs", error)
-        finally:
+        except Exception:  # no error of a log, which ends that log alone
             with self._changed:
-                self._groups.remove(group)
-                self._keep_last(group)
-                self._changed.notify_all()
-            group.ended.set()
+                self._postpone(group.agents)
+            raise
+        finally:
+            try:
+                with self._changed:
+                    self._groups.remove(group)
+                    self._keep_last(group)
+                    self._changed.notify_all()
+            finally:
+                group.ended.set()
 
     def _keep_last(self, group: _Group) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
 from typing import Any
 
 import attrs
@@ -208,6 +209,18 @@ def test_a_scrape_sends_nothing(deployment: Deployment, running: Running) -> Non
         for _ in range(20):
             scraped(collector)
         assert len(deployment.requests) == before
+
+
+def test_an_agent_that_is_gone_since_it_was_due_is_not_read(
+    deployment: Deployment, running: Running
+) -> None:
+    """
+    Nothing is requested of an agent that the list does not have any more.
+    """
+    with running(attrs.evolve(QUICK, interval=HOUR)) as collector:
+        assert collector._feeds is not None
+        collector._feeds._read_metadata(uuid.uuid4())
+    assert "watch_metadata" not in {each.route for each in deployment.requests}
 
 
 def test_logs_are_not_followed_where_they_are_not_wanted(

@@ -5,12 +5,10 @@ The streams of logs while agents come and go.
 from __future__ import annotations
 
 import contextlib
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
-import pytest
 from driving import InThread, reached
 
 from coder_agents import Agent, Client
@@ -267,13 +265,3 @@ def test_a_bug_is_reported(deployment: Deployment, client: Client) -> None:
         followed.observed.count_lines = broken  # type: ignore[method-assign]
         followed.list_agents(one)
         reached(lambda: one.push_logs(["x"]) and "ZeroDivisionError" in str(followed.reasons))
-
-
-def test_an_unknown_id_is_no_agent(client: Client) -> None:
-    """
-    An agent that is gone since it was due is not read.
-    """
-    observed = Observed()
-    assert observed.agent(uuid.uuid4()) is None
-    with pytest.raises(KeyError):
-        observed.snapshot().errors["list", "none"]
