@@ -49,8 +49,9 @@ def _type_of(values: Sequence[Any]) -> Type:
     kinds = {type(value) for value in values}
     if kinds == {bool}:
         return Type.BOOLEAN
-    if kinds == {int} and all(-_MAX_INTEGER <= value < _MAX_INTEGER for value in values):
-        return Type.INTEGER
+    if kinds == {int}:
+        is_held = all(-_MAX_INTEGER <= value < _MAX_INTEGER for value in values)
+        return Type.INTEGER if is_held else Type.TEXT
     if kinds and kinds <= {int, float}:
         return Type.NUMBER
     if kinds == {datetime} and all(value.tzinfo is not None for value in values):

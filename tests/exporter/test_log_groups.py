@@ -130,7 +130,8 @@ def test_an_agent_that_comes_back_continues(deployment: Deployment, client: Clie
     Lines that were stored while the agent was not listed are counted once it is listed again.
     """
     one, two, three = agents_of(deployment, 3)
-    with following(client) as followed:
+    # No log has ended by itself: none of them waits before it is followed again.
+    with following(client, attrs.evolve(QUICK, again=3600.0)) as followed:
         followed.count_from_now(one, two)
         one.push_logs(["a"])
         reached(lambda: followed.lines(one) == 1)
