@@ -252,7 +252,7 @@ def test_ctrl_c_passes(
 )
 def test_what_is_no_line_is_refused(lines: Any, text: str, logger: logging.Logger) -> None:
     """
-    The error says what to pass instead.
+    The error names what to pass instead.
     """
     with pytest.raises(TypeError, match=text):
         to_logging(lines, logger)

@@ -21,7 +21,7 @@ class Workers:
     No thread keeps the program from ending: a DNS look-up cannot be woken.
 
     Args:
-        owner: the begin of the threads' names.
+        owner: the beginning of the threads' names.
         report: called with the name of a thread's work and the reason why the work failed, which
             is empty once the work succeeded.
         retry: the pauses after failures.

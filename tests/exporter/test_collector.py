@@ -108,7 +108,7 @@ def test_agents_come_and_go(deployment: Deployment, running: Running) -> None:
 
 def test_a_deployment_that_is_away_is_not_up(deployment: Deployment, running: Running) -> None:
     """
-    The page says so, keeps what was known, and continues by itself.
+    The page reports it, keeps what was known, and continues by itself.
     """
     agent = deployment.add_agent()
     with running() as collector:
@@ -270,7 +270,7 @@ def test_wrong_arguments_are_refused(
     options: dict[str, Any], error: type[Exception], text: str, client: Client
 ) -> None:
     """
-    An error before any request says what would be right.
+    An error before any request names what would be right.
     """
     with pytest.raises(error, match=text):
         AgentCollector(client, **options)

@@ -159,7 +159,7 @@ def test_long_texts_of_one_beginning_stay_different() -> None:
 
 def test_series_of_the_same_labels_come_once() -> None:
     """
-    The first of two agents or keys that look the same has its series, and the others are counted.
+    The first of two agents or keys of the same labels has its series, and the others are counted.
     """
     # A control character, and the code by which it is shown.
     items = [item("1", key="a\n"), item("2", key="a\\x0a"), item("3/4", key="a\n")]
