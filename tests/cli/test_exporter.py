@@ -74,12 +74,12 @@ def test_ctrl_c_ends_the_exporter(run: Callable[..., Run]) -> None:
     main = threading.get_ident()
 
     def waits() -> bool:
-        code = sys._current_frames()[main].f_code
-        # The function itself runs for moments only, unless it sleeps.
-        return code.co_name == "exporter_command"
+        time.sleep(0.01)
+        return sys._current_frames()[main].f_code.co_name == "exporter_command"
 
     def interrupt() -> None:
-        reached(lambda: all(not time.sleep(0.01) and waits() for _ in range(10)))
+        # The function itself runs for moments only, unless it sleeps.
+        reached(lambda: all(waits() for _ in range(10)))
         signal.pthread_kill(main, signal.SIGUSR1)
 
     old = signal.signal(signal.SIGUSR1, signal.default_int_handler)
