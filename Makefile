@@ -23,10 +23,10 @@ METADATA := setup.cfg setup.py
 # Two installations at the same time would break their environment.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage lint format docs pages examples browser picture faults soak bench bench-check test-oldest oldest test-all build setup clean
+.PHONY: help demo test coverage lint format docs pages examples browser exporter-check picture faults soak bench bench-check test-oldest oldest test-all build setup clean
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.with-testing  ## show an agent's start, log and metadata, on this machine only
 	@$(BIN)/python -m coder_agents.demo $(ARGS)
@@ -79,6 +79,9 @@ examples: $(VENV)/.with-docs
 
 browser: $(VENV)/.with-browser  ## run the notebooks in JupyterLab in a real browser, with pictures; needs Chromium
 	@$(BIN)/python tools/browser.py docs/_build/browser
+
+exporter-check: $(VENV)/.with-tests  ## check the exporter with a real Prometheus; needs Debian's package prometheus
+	@$(BIN)/python tools/prometheus.py
 
 picture: $(VENV)/.with-docs  ## draw the demo in a terminal, and the dashboard, for the documentation
 	@$(BIN)/python tools/demo_picture.py docs/_static/demo.svg

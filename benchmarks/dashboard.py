@@ -24,7 +24,7 @@ import attrs
 from stage import running
 
 from coder_agents import Client
-from coder_agents.cli.top.pace import Pace
+from coder_agents.cli.top.pace import DashboardPace
 from coder_agents.cli.top.selection import Selection
 from coder_agents.cli.top.session import dashboard
 from coder_agents.schema import WorkspaceAgentListeningPort
@@ -87,7 +87,7 @@ async def measure(client: Client, plan: Plan) -> Figures:
     """
     Run the dashboard, and return what it costs once every agent was read.
     """
-    with dashboard(client, Selection(), Pace()) as app:
+    with dashboard(client, Selection(), DashboardPace()) as app:
         async with app.run_test(size=plan.size) as pilot:
             await pilot.pause(WARM_UP)
             used, began = time.process_time(), time.monotonic()

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         WorkspaceStoppedError,
     )
     from coder_agents.jobs import CompletedCommand, Job, JobInfo, Output, OutputStream
+    from coder_agents.log_records import to_logging
     from coder_agents.readiness import ScriptConclusion, ScriptReport, StartupReport
     from coder_agents.representation import ResultList
     from coder_agents.streams import (
@@ -195,6 +196,7 @@ __all__ = [
     "WorkspaceSequence",
     "WorkspaceStoppedError",
     "__version__",
+    "to_logging",
 ]
 
 __getattr__, __dir__ = exports(
@@ -220,6 +222,7 @@ __getattr__, __dir__ = exports(
         ),
         "batch": "AgentGroup AgentResult Results",
         "jobs": "CompletedCommand Job JobInfo Output OutputStream",
+        "log_records": "to_logging",
         "representation": "ResultList",
         "readiness": "ScriptConclusion ScriptReport StartupReport",
         "capabilities": "Capabilities",

@@ -20,6 +20,8 @@ from coder_agents.transport import HTTP
 if TYPE_CHECKING:
     import requests
 
+    from coder_agents.transport import Pace
+
 
 class BaseClient:
     """
@@ -128,15 +130,16 @@ class BaseClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _wakeable(self) -> Self:
+    def _wakeable(self, *, pace: Pace | None = None) -> Self:
         """
-        Return a client with these settings whose calls and streams all end when it is closed.
+        Return a client with these settings whose calls and streams all end when it is closed; *pace*
+        is that of its requests.
         """
         from coder_agents.transport import WakeableHTTP
 
         self._http.check_open()
         twin = copy.copy(self)
-        twin._http = WakeableHTTP.like(self._http)
+        twin._http = WakeableHTTP.like(self._http, pace=pace)
         return twin
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ extensions = [
     "command_line",
     "docstring_sections",
     "exception_links",
+    "metrics_table",
     "public_names",
     "readme_examples",
 ]
@@ -68,7 +69,8 @@ default_role = "py:obj"
 # Every other reference has to lead somewhere. These lead into other projects, whose inventories the
 # build would have to fetch, or are type variables, which have no page.
 _elsewhere = (
-    "abc|attrs|collections|concurrent|datetime|email|enum|fsspec|http|itertools|os|pandas|pathlib|pickle|pyarrow|pytest|re|requests|ssl"
+    "abc|attrs|collections|concurrent|datetime|email|enum|fsspec|http|itertools|logging|os|pandas|pathlib|pickle"
+    "|prometheus_client|pyarrow|pytest|re|requests|ssl"
     "|subprocess|types|typing|uuid"
 )
 nitpick_ignore_regex = [

@@ -19,7 +19,7 @@ from pathlib import Path
 import attrs
 
 from coder_agents.cli.top.app import Dashboard
-from coder_agents.cli.top.pace import Pace
+from coder_agents.cli.top.pace import DashboardPace
 from coder_agents.cli.top.selection import Selection
 from coder_agents.cli.top.session import dashboard
 from coder_agents.schema import LogLevelName, WorkspaceAgentListeningPort
@@ -116,7 +116,7 @@ def main() -> None:
     Draw both pictures.
     """
     table, agent = map(Path, sys.argv[1:])
-    pace = attrs.evolve(Pace(), metadata=STEP, max_metadata_rate=100, redraw=STEP)
+    pace = attrs.evolve(DashboardPace(), metadata=STEP, max_metadata_rate=100, redraw=STEP)
     stop = threading.Event()
     with Deployment(metadata_interval=STEP) as deployment, deployment.client() as client:
         changing = threading.Thread(target=change, args=(populate(deployment), stop))

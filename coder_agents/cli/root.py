@@ -49,6 +49,9 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "export": "Write what an agent or a deployment lists to a file.",
         "record": "Record the metadata of agents into a file.",
     },
+    "Monitor": {
+        "exporter": "Serve metrics of agents for Prometheus.",
+    },
     "More": {
         "demo": "Show what the library does, on this machine only.",
         "doctor": "Check the settings, the deployment and the way to it.",

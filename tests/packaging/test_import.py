@@ -30,13 +30,15 @@ OPTIONAL = {
     "matplotlib",
     "msgspec",
     "pandas",
+    "prometheus_client",
     "pyarrow",
     "pytest",
     "rich",
     "wsproto",
 }
 ROOMS = {
-    f"coder_agents.{room}" for room in ("cli", "demo", "display", "export", "filesystem", "testing")
+    f"coder_agents.{room}"
+    for room in ("cli", "demo", "display", "export", "exporter", "filesystem", "testing")
 }
 
 

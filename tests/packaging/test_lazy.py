@@ -25,7 +25,8 @@ PACKAGES = [
 ]
 
 # What runs when it is imported, and what needs a library that this environment does not have.
-NOT_IMPORTED = {"__main__"} | ({"filesystem"} if find_spec("fsspec") is None else set())
+NEEDED = {"filesystem": "fsspec", "exporter": "prometheus_client"}
+NOT_IMPORTED = {"__main__"} | {room for room, name in NEEDED.items() if find_spec(name) is None}
 
 EVERY_PACKAGE = [
     "coder_agents",
@@ -105,8 +106,8 @@ def test_a_package_lists_what_is_public_and_nothing_else(package: str) -> None:
     """
     The names that `dir` shows are those of ``__all__``, also once every module was imported.
     """
-    if package == "coder_agents.filesystem":
-        pytest.importorskip("fsspec")
+    if needed := NEEDED.get(package.removeprefix("coder_agents.")):
+        pytest.importorskip(needed)
     module = importlib.import_module(package)
     for found in pkgutil.iter_modules(module.__path__):
         if found.name not in NOT_IMPORTED:

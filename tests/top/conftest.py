@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from coder_agents import Client, Reconnect
-from coder_agents.cli.top.pace import Pace
+from coder_agents.cli.top.pace import DashboardPace
 from coder_agents.testing import Deployment
 
-QUICK = Pace(
+QUICK = DashboardPace(
     metadata=0.05,
     max_metadata_rate=200,
     ports=0.05,

@@ -18,9 +18,9 @@ from coder_agents.cli.top.board import AgentState, Board
 from coder_agents.cli.top.feeds import Feeds
 from coder_agents.cli.top.live import FollowedLog, FollowedMetadata
 from coder_agents.cli.top.logs import LastLines
-from coder_agents.cli.top.pace import Pace
+from coder_agents.cli.top.pace import DashboardPace
 from coder_agents.cli.top.selection import Selection
-from coder_agents.cli.top.workers import Workers, described
+from coder_agents.scheduling.workers import Workers, described
 from coder_agents.testing import Deployment, Metadata
 from coder_agents.transport import ClosedError
 
@@ -32,7 +32,7 @@ OWN = Selection()
 
 @contextlib.contextmanager
 def feeding(
-    client: Client, selection: Selection = OWN, pace: Pace = QUICK
+    client: Client, selection: Selection = OWN, pace: DashboardPace = QUICK
 ) -> Iterator[tuple[Feeds, Board]]:
     """
     Run the feeds in a ``with`` block; all their threads and connections end with it.
@@ -207,7 +207,7 @@ def test_logs_that_are_not_wanted_any_more_when_they_open_are_closed(
     logs = LastLines(client, board, QUICK)
     held = deployment.faults.add("delay", route="logs_follow", seconds=3600)
     logs.follow([agent for agent in listed if agent.id == one.id], ())
-    workers = Workers(board, retry=QUICK.retry)
+    workers = Workers("coder-agents-top", board.put_notice, retry=QUICK.retry)
     workers.start("the logs", logs.step)
     assert held.wait_struck(timeout=30)
     logs.follow([agent for agent in listed if agent.id == two.id], ())
@@ -385,7 +385,7 @@ def test_an_error_of_a_thread_is_shown_until_it_succeeds() -> None:
     Any exception is shown, with its class where the text alone says little.
     """
     board = Board()
-    workers = Workers(board, retry=QUICK.retry)
+    workers = Workers("coder-agents-top", board.put_notice, retry=QUICK.retry)
     outcomes: list[Exception | None] = [ValueError("no"), KeyError(), None]
     met: list[list[str]] = []
     may_end = threading.Event()
@@ -411,7 +411,7 @@ def test_a_thread_that_runs_once_shows_its_error() -> None:
     The error of one run goes with the next.
     """
     board = Board()
-    workers = Workers(board, retry=QUICK.retry)
+    workers = Workers("coder-agents-top", board.put_notice, retry=QUICK.retry)
     workers.run("reader", lambda: 1 / 0)
     assert workers.join(30)
     assert board.notices == ["reader: ZeroDivisionError: division by zero"]

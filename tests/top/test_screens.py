@@ -23,7 +23,7 @@ from coder_agents.cli.top.folded_text import FoldedText
 from coder_agents.cli.top.help_screen import HelpScreen
 from coder_agents.cli.top.log_screen import LogScreen
 from coder_agents.cli.top.main_screen import MainScreen
-from coder_agents.cli.top.pace import Pace
+from coder_agents.cli.top.pace import DashboardPace
 from coder_agents.cli.top.selection import Selection
 from coder_agents.cli.top.session import dashboard
 from coder_agents.cli.top.table import AgentTable, widths
@@ -46,7 +46,7 @@ def drive(
     *,
     size: tuple[int, int] = (120, 30),
     selection: Selection | None = None,
-    pace: Pace = CALM,
+    pace: DashboardPace = CALM,
 ) -> int | None:
     """
     Run the dashboard with *driven* at its keys, and return its exit code.

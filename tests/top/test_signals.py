@@ -10,7 +10,7 @@ import pytest
 from driving import InThread
 
 from coder_agents import Client
-from coder_agents.cli.top.pace import Pace
+from coder_agents.cli.top.pace import DashboardPace
 from coder_agents.cli.top.selection import Selection
 from coder_agents.cli.top.session import dashboard
 from coder_agents.cli.top.signals import ended_by_signals, raised
@@ -60,6 +60,6 @@ def test_before_a_dashboard_has_begun_there_is_nothing_to_restore(client: Client
     """
     The program ends at once.
     """
-    with dashboard(client, Selection(), Pace()) as app, pytest.raises(SystemExit) as ended:
+    with dashboard(client, Selection(), DashboardPace()) as app, pytest.raises(SystemExit) as ended:
         app.end_from_outside(143)
     assert ended.value.code == 143

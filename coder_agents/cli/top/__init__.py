@@ -42,7 +42,7 @@ def run(
     the error and tries again. Raises *ValueError* or *TypeError*, before any request, for arguments
     that cannot work, and *ImportError* where the extra ``cli`` is not installed.
     """
-    from coder_agents.cli.top.pace import Pace
+    from coder_agents.cli.top.pace import DashboardPace
     from coder_agents.cli.top.selection import Selection
 
     positive_seconds("interval", interval)
@@ -53,4 +53,4 @@ def run(
         raise ImportError(
             "the dashboard needs textual and rich: pip install 'coder-agents[cli]'"
         ) from error
-    return run_session(client, selection, Pace(metadata=float(interval)))
+    return run_session(client, selection, DashboardPace(metadata=float(interval)))

@@ -20,10 +20,10 @@ from coder_agents.cli.top.cells import Palette
 from coder_agents.cli.top.feeds import Feeds
 from coder_agents.cli.top.help_screen import HelpScreen
 from coder_agents.cli.top.main_screen import MainScreen
+from coder_agents.cli.top.reasons import described
 from coder_agents.cli.top.screen import BoardScreen
 from coder_agents.cli.top.signals import raised
 from coder_agents.cli.top.styles import CSS
-from coder_agents.cli.top.workers import described
 
 INTERRUPTED = 130
 """

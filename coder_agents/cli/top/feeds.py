@@ -7,28 +7,23 @@ agent after the other. While the deployment cannot be reached, only the list is 
 
 from __future__ import annotations
 
-import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 from coder_agents.agent import Agent
+from coder_agents.cli.advice import in_shell
 from coder_agents.cli.top.board import AgentState, Board
 from coder_agents.cli.top.live import Followed
 from coder_agents.cli.top.logs import LastLines
-from coder_agents.cli.top.pace import Pace
-from coder_agents.cli.top.schedule import Schedule
+from coder_agents.cli.top.pace import DashboardPace
+from coder_agents.cli.top.reasons import described
 from coder_agents.cli.top.selection import Listed, Selection
-from coder_agents.cli.top.workers import Workers, described
 from coder_agents.client import Client
-from coder_agents.errors import (
-    AgentNotConnectedError,
-    CoderError,
-    RequestTimeoutError,
-    TransportError,
-)
-from coder_agents.transport import ClosedError
+from coder_agents.errors import AgentNotConnectedError, CoderError
+from coder_agents.scheduling.agent_list import AgentList
+from coder_agents.scheduling.schedule import Schedule
+from coder_agents.scheduling.workers import Workers
 
 METADATA = "metadata"
 PORTS = "ports"
@@ -50,20 +45,31 @@ class Feeds:
         pace: how often what is read.
     """
 
-    def __init__(self, client: Client, selection: Selection, board: Board, pace: Pace) -> None:
+    def __init__(
+        self, client: Client, selection: Selection, board: Board, pace: DashboardPace
+    ) -> None:
         self._client = client._wakeable()
         self._selection = selection
         self._board = board
         self._pace = pace
-        self._workers = Workers(board, retry=pace.retry)
+        self._workers = Workers(
+            "coder-agents-top",
+            lambda name, text: board.put_notice(name, in_shell(text)),
+            retry=pace.retry,
+        )
         self._metadata = Schedule(interval=pace.metadata, max_rate=pace.max_metadata_rate)
         self._ports = Schedule(interval=pace.ports, max_rate=pace.max_ports_rate)
         self._logs = LastLines(self._client, board, pace)
         self._agents: Sequence[Agent] = ()
         self._in_view: frozenset[UUID] = frozenset()
-        self._listing = threading.Event()
-        self._failures = 0
-        self._away_since = 0.0
+        self._list = AgentList(
+            lambda: self._note_list(selection.list(self._client)),
+            (self._metadata, self._ports),
+            interval=pace.agents,
+            retry=pace.retry,
+            closing=self._workers.closing,
+            on_failure=self._note_failure,
+        )
         self._followed: weakref.WeakSet[Followed] = weakref.WeakSet()
 
     def list_first(self) -> None:
@@ -90,7 +96,7 @@ class Feeds:
         """
         Start the threads.
         """
-        self._workers.start("the list of agents", self._step_list)
+        self._workers.start("the list of agents", self._list.step)
         self._workers.start("the logs", self._logs.step)
         for number in range(self._pace.metadata_threads):
             self._workers.start(f"metadata, thread {number + 1}", self._step_metadata)
@@ -119,14 +125,14 @@ class Feeds:
         """
         Read the list of agents now.
         """
-        self._listing.set()
+        self._list.refresh()
 
     def close(self) -> bool:
         """
         End all threads and connections; return whether all have ended in time.
         """
         self._workers.closing.set()
-        self._listing.set()
+        self._list.refresh()
         for each in (self._metadata, self._ports, self._logs):
             each.close()
         for followed in list(self._followed):
@@ -134,36 +140,9 @@ class Feeds:
         self._client.close()
         return self._workers.join(self._pace.leave)
 
-    def _step_list(self) -> None:
-        self._listing.clear()
-        try:
-            self._note_list(self._selection.list(self._client))
-        except CoderError as error:
-            self._note_away(error)
-            # Only the end of the dashboard shortens this pause.
-            self._workers.closing.wait(self._pace.retry.delay(self._failures))
-        else:
-            self._note_back()
-            if self._listing.wait(self._pace.agents):
-                # Many reads may fail at once, and each of them wants the list.
-                self._workers.closing.wait(self._pace.retry.initial)
-
-    def _note_away(self, error: CoderError) -> None:
-        self._failures += 1
-        if self._failures == 1:
-            self._away_since = time.monotonic()
-        self._metadata.hold()
-        self._ports.hold()
-        for_seconds = time.monotonic() - self._away_since
-        self._board.put_notice(
-            "deployment", f"no list of agents for {for_seconds:.0f} s: {described(error)}"
-        )
-
-    def _note_back(self) -> None:
-        self._failures = 0
-        self._board.put_notice("deployment", "")
-        self._metadata.release()
-        self._ports.release()
+    def _note_failure(self, error: CoderError | None, seconds: float) -> None:
+        text = f"no list of agents for {seconds:.0f} s: {described(error)}" if error else ""
+        self._board.put_notice("deployment", text)
 
     def _step_metadata(self) -> None:
         self._step(self._metadata, METADATA, self._read_metadata)
@@ -186,18 +165,9 @@ class Feeds:
             self._board.put_ports(agent_id, None)
 
     def _step(self, schedule: Schedule, what: str, read: Callable[[AgentState], None]) -> None:
-        agent_id = schedule.take()
-        if agent_id is None:
-            raise ClosedError
-        reason, failed = "", True
-        try:
+        def read_state(agent_id: UUID) -> None:
             if (state := self._board.state(agent_id)) is not None:
                 read(state)
-            failed = False
-        except CoderError as error:
-            reason = described(error)
-            if isinstance(error, TransportError) and not isinstance(error, RequestTimeoutError):
-                self._listing.set()  # it shows whether the deployment is away
-        finally:
-            schedule.done(agent_id, failed=failed)
-        self._board.put_problem(agent_id, what, reason)
+
+        agent_id, error = self._list.read_one(schedule, read_state)
+        self._board.put_problem(agent_id, what, described(error) if error else "")

@@ -11,7 +11,7 @@ from typing import Any
 
 from coder_agents.agent import Agent
 from coder_agents.cli.top.board import Board
-from coder_agents.cli.top.workers import described
+from coder_agents.cli.top.reasons import described
 from coder_agents.errors import CoderError
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.streams import Stream

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from coder_agents.agent import Agent
 from coder_agents.cli.top.board import Board
-from coder_agents.cli.top.pace import Pace
-from coder_agents.cli.top.workers import described
+from coder_agents.cli.top.pace import DashboardPace
+from coder_agents.cli.top.reasons import described
 from coder_agents.client import Client
 from coder_agents.errors import CoderError
 from coder_agents.streams import AgentLog, MergedLogStream
@@ -31,7 +31,7 @@ class LastLines:
     Follows the logs of all agents over one stream, and notes the last line of each.
     """
 
-    def __init__(self, client: Client, board: Board, pace: Pace) -> None:
+    def __init__(self, client: Client, board: Board, pace: DashboardPace) -> None:
         self._client = client
         self._board = board
         self._pace = pace

@@ -10,7 +10,7 @@ from coder_agents.streams import Reconnect
 
 
 @attrs.frozen(kw_only=True)
-class Pace:
+class DashboardPace:
     """
     The pauses and limits of the dashboard; times are in seconds.
 

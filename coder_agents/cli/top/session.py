@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from coder_agents.cli.top.app import Dashboard
 from coder_agents.cli.top.board import Board
 from coder_agents.cli.top.feeds import Feeds
-from coder_agents.cli.top.pace import Pace
+from coder_agents.cli.top.pace import DashboardPace
 from coder_agents.cli.top.selection import Selection
 from coder_agents.cli.top.signals import ended_by_signals
 from coder_agents.client import Client
 
 
 @contextmanager
-def dashboard(client: Client, selection: Selection, pace: Pace) -> Iterator[Dashboard]:
+def dashboard(client: Client, selection: Selection, pace: DashboardPace) -> Iterator[Dashboard]:
     """
     Return the dashboard, whose threads run until the end of the ``with`` block.
 
@@ -33,7 +33,7 @@ def dashboard(client: Client, selection: Selection, pace: Pace) -> Iterator[Dash
         feeds.close()
 
 
-def run_session(client: Client, selection: Selection, pace: Pace) -> int:
+def run_session(client: Client, selection: Selection, pace: DashboardPace) -> int:
     """
     Show the dashboard until its user quits, and return the exit code: of a signal, 128 + its number.
 

@@ -8,7 +8,7 @@ import uuid
 
 from driving import InThread
 
-from coder_agents.cli.top.schedule import Schedule
+from coder_agents.scheduling.schedule import Schedule
 
 IDS = [uuid.UUID(int=number) for number in range(4)]
 HOUR = 3600.0

@@ -8,8 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from coder_agents.cli.advice import in_shell
-from coder_agents.cli.top.board import Board
 from coder_agents.errors import CoderError
 from coder_agents.render import escape_controls
 from coder_agents.streams import Reconnect
@@ -18,21 +16,27 @@ from coder_agents.transport import ClosedError
 
 class Workers:
     """
-    The threads of the dashboard.
+    Threads of one program, such as the dashboard.
 
     No thread keeps the program from ending: a DNS look-up cannot be woken.
 
     Args:
-        board: gets a notice of each failure.
+        owner: the beginning of the threads' names.
+        report: called with the name of a thread's work and the reason why the work failed, which
+            is empty once the work succeeded.
         retry: the pauses after failures.
 
     Attributes:
         closing: set once the threads have to end.
     """
 
-    def __init__(self, board: Board, *, retry: Reconnect) -> None:
-        self._board = board
+    def __init__(
+        self, owner: str, report: Callable[[str, str], object], *, retry: Reconnect
+    ) -> None:
+        self._owner = owner
+        self._report = report
         self._retry = retry
+        self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self.closing = threading.Event()
 
@@ -40,21 +44,22 @@ class Workers:
         """
         Call *step* in a thread of its own, again and again.
 
-        After an error the thread pauses, and shows the error until a step succeeds.
+        After an error the thread reports the error, and pauses.
         """
         self._spawn(name, lambda: self._repeat(name, step))
 
     def run(self, name: str, work: Callable[[], object]) -> None:
         """
-        Call *work* in a thread of its own, once; an error of it is shown until the next such call.
+        Call *work* in a thread of its own, once; an error of it is reported.
         """
         self._spawn(name, lambda: self._attempt(name, work))
 
     def _spawn(self, name: str, target: Callable[[], object]) -> None:
-        thread = threading.Thread(target=target, name=f"coder-agents-top {name}", daemon=True)
-        self._threads = [each for each in self._threads if each.is_alive()]
-        self._threads.append(thread)
-        thread.start()
+        thread = threading.Thread(target=target, name=f"{self._owner} {name}", daemon=True)
+        with self._lock:  # a thread may start another one
+            self._threads = [each for each in self._threads if each.is_alive()]
+            thread.start()
+            self._threads.append(thread)
 
     def _repeat(self, name: str, step: Callable[[], object]) -> None:
         failures = 0
@@ -75,9 +80,9 @@ class Workers:
         except ClosedError:
             return None
         except Exception as error:  # whatever it is: a thread that ends without a word misleads
-            self._board.put_notice(name, f"{name}: {described(error)}")
+            self._report(name, f"{name}: {described(error)}")
             return False
-        self._board.put_notice(name, "")
+        self._report(name, "")
         return True
 
     def join(self, timeout: float) -> bool:
@@ -85,9 +90,15 @@ class Workers:
         Wait until all threads have ended, at most *timeout* seconds; return whether they have.
         """
         until = time.monotonic() + timeout
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        while alive := self._alive():
+            if time.monotonic() > until:
+                return False
+            alive[0].join(max(0.0, until - time.monotonic()))
+        return True
+
+    def _alive(self) -> list[threading.Thread]:
+        with self._lock:
+            return [thread for thread in self._threads if thread.is_alive()]
 
 
 def described(error: BaseException) -> str:
@@ -97,7 +108,7 @@ def described(error: BaseException) -> str:
     The class is named where the error is none of this package, because its text alone may say
     little.
     """
-    text = escape_controls(" ".join(in_shell(str(error)).split()))
+    text = escape_controls(" ".join(str(error).split()))
     if isinstance(error, CoderError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
