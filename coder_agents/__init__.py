@@ -11,7 +11,7 @@ from coder_agents.lazy import exports
 
 if TYPE_CHECKING:
     from coder_agents.agent import Agent
-    from coder_agents.batch import MetadataOfAgents
+    from coder_agents.batch import AgentResult, Results
     from coder_agents.capabilities import Capabilities
     from coder_agents.client import AgentSequence, Client, WorkspaceSequence
     from coder_agents.errors import (
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         APIError,
         AuthenticationError,
         BadRequestError,
+        BatchCanceledError,
+        BatchTimeoutError,
         BuildEndedError,
         BuildTimeoutError,
         CoderError,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         DevcontainersDisabledError,
         DevcontainerTimeoutError,
         FindingError,
+        FunctionExitError,
         JobNotFoundError,
         MessageTooLargeError,
         NoAgentsError,
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
         TerminalNotFoundError,
         TLSError,
         TransportError,
+        TravelError,
         UnsupportedCallError,
         UnsupportedError,
         WorkspaceFailedError,
@@ -98,12 +102,15 @@ __all__ = [
     "AgentLog",
     "AgentNotConnectedError",
     "AgentNotFoundError",
+    "AgentResult",
     "AgentSequence",
     "AgentShutDownError",
     "AmbiguousAgentError",
     "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
+    "BatchCanceledError",
+    "BatchTimeoutError",
     "BuildEndedError",
     "BuildLogStream",
     "BuildTimeoutError",
@@ -131,13 +138,13 @@ __all__ = [
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
     "FindingError",
+    "FunctionExitError",
     "Job",
     "JobInfo",
     "JobNotFoundError",
     "LogStream",
     "MergedLogStream",
     "MessageTooLargeError",
-    "MetadataOfAgents",
     "MetadataStream",
     "NoAgentsError",
     "NotFoundError",
@@ -155,6 +162,7 @@ __all__ = [
     "Reconnect",
     "RequestTimeoutError",
     "ResultList",
+    "Results",
     "ScriptConclusion",
     "ScriptReport",
     "ServerError",
@@ -171,6 +179,7 @@ __all__ = [
     "TerminalError",
     "TerminalNotFoundError",
     "TransportError",
+    "TravelError",
     "UnsupportedCallError",
     "UnsupportedError",
     "WorkspaceFailedError",
@@ -189,19 +198,20 @@ __getattr__, __dir__ = exports(
         "errors": (
             "AgentNotConnectedError AgentNotFoundError AgentShutDownError "
             "AmbiguousAgentError AmbiguousDevcontainerError APIError "
-            "AuthenticationError BadRequestError BuildEndedError BuildTimeoutError CoderError "
+            "AuthenticationError BadRequestError BatchCanceledError BatchTimeoutError "
+            "BuildEndedError BuildTimeoutError CoderError "
             "CommandError CommandLostError "
             "CommandTimeoutError ConfigError ConflictError ContainerNotFoundError ControlShellError "
             "DecodeError DevcontainerError DevcontainerNotFoundError DevcontainersDisabledError "
-            "DevcontainerTimeoutError FindingError JobNotFoundError MessageTooLargeError NoAgentsError "
+            "DevcontainerTimeoutError FindingError FunctionExitError JobNotFoundError MessageTooLargeError NoAgentsError "
             "NotFoundError OwnerNotFoundError PermissionDeniedError ProxyError "
             "RateLimitError ReadinessError ReadyTimeoutError RequestTimeoutError "
             "ServerError ServerEventError ShellError StartupError StreamError TerminalError "
-            "TerminalNotFoundError TLSError TransportError UnsupportedCallError UnsupportedError "
+            "TerminalNotFoundError TLSError TransportError TravelError UnsupportedCallError UnsupportedError "
             "WorkspaceFailedError "
             "WorkspaceNotFoundError WorkspacePendingError WorkspaceStoppedError"
         ),
-        "batch": "MetadataOfAgents",
+        "batch": "AgentResult Results",
         "jobs": "CompletedCommand Job JobInfo Output OutputStream",
         "representation": "ResultList",
         "readiness": "ScriptConclusion ScriptReport StartupReport",

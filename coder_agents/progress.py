@@ -118,6 +118,24 @@ def transfer(text: str, size: int | None = None) -> Iterator[Callable[[int], obj
         bar.close()
 
 
+@contextlib.contextmanager
+def counting(text: str, size: int) -> Iterator[Callable[[int], object]]:
+    """
+    Show how many of *size* parts are done, in the body of the ``with`` statement, which calls the function
+    that it gets with the number of parts that were done since the last call.
+    """
+    bar = None
+    if is_watched():
+        bar = _new_bar(total=size, desc=_short(text), delay=_DELAY, leave=False)
+    if bar is None:
+        yield ignore
+        return
+    try:
+        yield bar.update
+    finally:
+        bar.close()
+
+
 def bar_class() -> Any:
     """
     Return what creates one of tqdm's bars for a notebook or a terminal; None where tqdm is not installed.

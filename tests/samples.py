@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 import coder_agents
-from coder_agents import Agent, AgentLog, Client, MetadataOfAgents, schema, streams
+from coder_agents import Agent, AgentLog, Client, Results, schema, streams
 from coder_agents.readiness.report import report_startup
 from coder_agents.schema import (
     WorkspaceAgent,
@@ -73,18 +73,19 @@ def samples() -> list[Any]:
         report,
         *report.scripts,
         agent_of(1),
-        metadata_of_agents(),
+        results(),
+        coder_agents.AgentResult(agent_of(1), "result"),
         by_agent(),
         coder_agents.ResultList([LINE, LINE]),
     ]
 
 
-def metadata_of_agents() -> MetadataOfAgents:
+def results() -> Results[list[WorkspaceAgentMetadata]]:
     """
     Return the metadata of one agent, and the error of another.
     """
     error = coder_agents.FindingError("gone")
-    return MetadataOfAgents([(agent_of(1), [WorkspaceAgentMetadata()]), (agent_of(2), error)])
+    return Results.of([(agent_of(1), [WorkspaceAgentMetadata()]), (agent_of(2), error)])
 
 
 def by_agent() -> streams.ByAgent[Agent, str]:

@@ -200,7 +200,7 @@ def test_metadata_of_several_agents_takes_the_same_time_outs(client: Client, age
     """
     Each agent has the time, and what takes longer is that agent's failure.
     """
-    assert list(client.metadata([agent], timeout=None)) == [agent]
+    assert list(client.metadata([agent], timeout=None).results) == [agent]
     found = client.metadata([agent], timeout=0)
     assert isinstance(found.failures[agent], RequestTimeoutError)
     for seconds, error in ((-1, ValueError), ("1", TypeError)):

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 import pytest
 import responses
-from samples import LINE, agent_of, metadata_of_agents, samples
+from samples import LINE, agent_of, results, samples
 from workspaces import agent_document, id_of, workspace_document
 
 import coder_agents
@@ -243,6 +243,8 @@ def content(value: Any) -> Any:
     """
     Return what of *value* is compared: a completed process of `subprocess` equals only itself.
     """
+    if isinstance(value, coder_agents.Results):
+        return dict(value.results), repr(value.failures)
     return vars(value) if isinstance(value, coder_agents.CompletedCommand) else value
 
 
@@ -297,13 +299,13 @@ def test_the_results_are_all_there() -> None:
     }
 
 
-def test_metadata_of_agents_keeps_its_order_and_its_failures() -> None:
+def test_results_keep_their_order_and_their_failures() -> None:
     """
     Whoever unpickles it finds the same by agent and by UUID, and the same errors.
     """
-    whole = metadata_of_agents()
+    whole = results()
     for made in (make(whole) for make in COPIES):
-        assert list(made) == [agent_of(1)]
+        assert list(made.results) == [agent_of(1)]
         assert made[uuid.UUID(int=1)] == made[agent_of(1)] == [WorkspaceAgentMetadata()]
         assert list(made.failures) == [agent_of(2)]
         assert str(made.failures[agent_of(2)]) == "gone"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from coder_agents.streams import StreamOptions
     from coder_agents.streams.sources import AgentSources
+    from coder_agents.transport import Pace
 
 _MAX_WORD = 200  # characters of a name in a line
 
@@ -152,7 +153,7 @@ class BaseAgent:
     def _path(self, *segments: str) -> str:
         return quoted("workspaceagents", self.id, *segments)
 
-    def _sources(self, chosen: StreamOptions) -> AgentSources:
+    def _sources(self, chosen: StreamOptions, pace: Pace | None = None) -> AgentSources:
         from coder_agents.streams.sources import AgentSources
 
         return AgentSources(
@@ -161,6 +162,7 @@ class BaseAgent:
             workspace_id=None if self._workspace is None else self._workspace.id,
             capabilities=self._capabilities,
             options=chosen,
+            pace=pace,
         )
 
     def _chosen(self, options: StreamOptions | None) -> StreamOptions:
@@ -170,7 +172,7 @@ class BaseAgent:
         self._http.check_open()
         return choose_options(options, self._stream_options)
 
-    def _successor(self, workspace: Workspace, data: WorkspaceAgent) -> Self:
+    def _successor(self, workspace: Workspace | None, data: WorkspaceAgent) -> Self:
         return type(self)(
             data.id,
             self._http,

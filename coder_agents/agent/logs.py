@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from coder_agents.streams.lines import NewAmong
     from coder_agents.streams.log_feed import LogFeed
     from coder_agents.streams.log_source import AgentLogSource
+    from coder_agents.transport import Pace
 
 
 class LogMethods(BaseAgent):
@@ -78,6 +79,11 @@ class LogMethods(BaseAgent):
         [log_filter] = log_filters(
             [self], tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )
+        return self._stored_logs(begin, log_filter)
+
+    def _stored_logs(
+        self, begin: Bookmark, log_filter: LogFilter | None
+    ) -> ResultList[WorkspaceAgentLog]:
         path = self._path("logs")
         body = self._http.call("GET", path, params=after_params(begin.floor))
         logs = decoded(
@@ -135,23 +141,25 @@ class LogMethods(BaseAgent):
         begin: Bookmark,
         log_filter: LogFilter | None,
         chosen: StreamOptions,
+        *,
+        pace: Pace | None = None,
         **options: Any,
     ) -> LogFeed:
         """
-        Return the feed of the log, unopened.
+        Return the feed of the log, unopened; *pace* is that of its requests.
         """
         from coder_agents.streams.logs import log_feed
 
-        log = self._log_source(chosen)
+        log = self._log_source(chosen, pace)
         return log_feed(log, begin=begin, log_filter=log_filter, options=chosen, **options)
 
-    def _log_source(self, chosen: StreamOptions) -> AgentLogSource:
+    def _log_source(self, chosen: StreamOptions, pace: Pace | None = None) -> AgentLogSource:
         from coder_agents.streams.log_source import AgentLogSource
 
         self._source_names.learn(self._data.log_sources)
         return AgentLogSource(
             agent_id=self.id,
-            sources=self._sources(chosen),
+            sources=self._sources(chosen, pace),
             overflowed=lambda: self._data.logs_overflowed,
             agent=self,
             log_sources=self._data.log_sources,

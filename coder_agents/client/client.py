@@ -8,12 +8,13 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, overload
 
 import attrs
 
 from coder_agents import schema
 from coder_agents.agent import Agent
+from coder_agents.client.batches import BatchMethods, by_agent_id
 from coder_agents.client.displays import DisplayMethods
 from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.client.workspaces import WorkspaceMethods
@@ -22,7 +23,8 @@ from coder_agents.progress import waiting
 from coder_agents.streams.options import choose_options
 
 if TYPE_CHECKING:
-    from coder_agents.batch import MetadataOfAgents
+    from coder_agents.batch import Results
+    from coder_agents.batch.results import Progress
     from coder_agents.capabilities import Capabilities
     from coder_agents.errors import CoderError
     from coder_agents.schema import (
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import MergedLogStream, StreamOptions
 
 
-class Client(WorkspaceMethods, DisplayMethods):
+class Client(BatchMethods, WorkspaceMethods, DisplayMethods):
     """
     A client of a Coder deployment, with the rights of one token.
 
@@ -92,6 +94,7 @@ class Client(WorkspaceMethods, DisplayMethods):
 
         return self._agent(*resolve_agent(self._http, parse_reference(ref)))
 
+    @overload
     def wait_ready(
         self,
         ref: uuid.UUID | str,
@@ -103,7 +106,34 @@ class Client(WorkspaceMethods, DisplayMethods):
         strict: bool = False,
         start: bool = False,
         on_build_log: Callable[[ProvisionerJobLog], object] | None = None,
-    ) -> Agent:
+    ) -> Agent: ...
+    @overload
+    def wait_ready(
+        self,
+        ref: Iterable[Agent],
+        timeout: float | None = 600,
+        *,
+        blocking_only: bool = True,
+        strict: bool = False,
+        max_workers: int = 16,
+        progress: Progress = None,
+        rate: float | None = None,
+    ) -> Results[Agent]: ...
+    def wait_ready(
+        self,
+        ref: uuid.UUID | str | Iterable[Agent],
+        timeout: float | None = 600,
+        *,
+        on_log: Callable[[WorkspaceAgentLog], object] | None = None,
+        on_state: Callable[[Agent], object] | None = None,
+        blocking_only: bool = True,
+        strict: bool = False,
+        start: bool = False,
+        on_build_log: Callable[[ProvisionerJobLog], object] | None = None,
+        max_workers: int = 16,
+        progress: Progress = None,
+        rate: float | None = None,
+    ) -> Agent | Results[Agent]:
         """
         Wait until the agent that *ref* names can be used, and return it.
 
@@ -115,6 +145,11 @@ class Client(WorkspaceMethods, DisplayMethods):
         With *start*, a workspace that is stopped, or whose last build failed, is started as
         `start_workspace` does it; the id of an agent starts nothing, as it names no workspace.
         *on_build_log* is called with each line of the builds that are waited for.
+
+        For several agents in place of *ref*, the method waits until all can be used, and returns them as
+        `Results`; *timeout* is for all together. It takes *blocking_only* and *strict*, and
+        *max_workers*, *progress* and *rate* as `metadata` does. Each agent is read once in a while: not more
+        often than a deployment allows, whatever the number of agents.
 
         Raises what `agent` raises, except *WorkspacePendingError* for a build that starts or stops
         the workspace; and what `Agent.wait_ready` raises. With *start*, *WorkspaceFailedError* is
@@ -133,6 +168,13 @@ class Client(WorkspaceMethods, DisplayMethods):
             strict=strict,
             pauses=self._stream_options._pauses,
         )
+        if isinstance(ref, Iterable) and not isinstance(ref, str):
+            _refuse_for_several(
+                on_log=on_log, on_state=on_state, start=start or None, on_build_log=on_build_log
+            )
+            return self._wait_all_ready(
+                ref, options, max_workers=max_workers, progress=progress, rate=rate
+            )
         deadline = Deadline(timeout)
         of_builds = BuildOptions(
             wait=True, timeout=timeout, on_build_log=on_build_log, deadline=deadline
@@ -158,29 +200,6 @@ class Client(WorkspaceMethods, DisplayMethods):
         number of agents, so ``len`` reads all pages.
         """
         return AgentSequence(self.workspaces(query), self._agent)
-
-    def metadata(
-        self,
-        agents: Iterable[Agent] | None = None,
-        *,
-        timeout: float | None = 10.0,
-        workers: int = 16,
-    ) -> MetadataOfAgents:
-        """
-        Return the current metadata of *agents*; None means the agents of your own workspaces.
-
-        The metadata is read as by `Agent.metadata`, for at most *workers* agents at the same time.
-        Each agent has *timeout* seconds; None is no limit. The error of an agent is among
-        `MetadataOfAgents.failures`, and does not affect the other agents. The threads that read
-        have ended when this method returns. Ctrl-C ends the threads and their connections; only a
-        TCP connect without an answer runs to its time-out.
-
-        Raises what `agents` raises, and *TypeError* or *ValueError* before any request.
-        """
-        from coder_agents.batch import read_metadata
-
-        selected = self.agents() if agents is None else agents
-        return read_metadata(selected, timeout=timeout, workers=workers)
 
     def follow_logs(
         self,
@@ -224,16 +243,19 @@ class Client(WorkspaceMethods, DisplayMethods):
         self._http.check_open()
         chosen = choose_options(options, self._stream_options)
         function_or_none("on_failure", on_failure)
-        followed, begin = several(agents), _by_agent_id(after)
+        followed, begin = several(agents), by_agent_id(after)
         self._check_followed(followed, begin)
         bookmarks = {each.id: Bookmark.begin(begin.get(each.id, 0), each.id) for each in followed}
         filters = log_filters(
             followed, tail=tail, since=since, before=before, source=source, level=level, grep=grep
         )
         filter_of = dict(zip(bookmarks, filters, strict=True))
+        pace = self._http.pace_of_several
         return follow_merged(
             followed,
-            lambda agent, chosen: agent._log_feed(bookmarks[agent.id], filter_of[agent.id], chosen),
+            lambda agent, chosen: agent._log_feed(
+                bookmarks[agent.id], filter_of[agent.id], chosen, pace=pace
+            ),
             on_failure=on_failure,
             options=chosen,
         )
@@ -295,15 +317,7 @@ class Client(WorkspaceMethods, DisplayMethods):
         return self._http.read(schema.User, "GET", "/users/me")
 
 
-def _by_agent_id(after: Any) -> dict[uuid.UUID, int | str]:
-    if after is None:
-        return {}
-    if not isinstance(after, Mapping):
-        raise TypeError(
-            "after must be a mapping from the ids of agents to ids of lines or bookmarks, as"
-            f" MergedLogStream.bookmarks is, not {type(after).__name__}"
-        )
-    for key in after:
-        if not isinstance(key, uuid.UUID):
-            raise TypeError(f"the keys of after must be ids, agent.id, not {type(key).__name__}")
-    return dict(after)
+def _refuse_for_several(**arguments: object) -> None:
+    given = [name for name, value in arguments.items() if value is not None]
+    if given:
+        raise TypeError(f"{' and '.join(given)} cannot be given for several agents")

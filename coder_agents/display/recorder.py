@@ -15,13 +15,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from coder_agents.agent import Agent
-from coder_agents.batch import MetadataOfAgents
+from coder_agents.batch import Results
 from coder_agents.config import seconds_or_none
 from coder_agents.display.extras import from_extra
 from coder_agents.display.readings import MetadataReading, Series, series_of
 from coder_agents.display.watch import Items, MetadataWatch
 from coder_agents.render import render_table
 from coder_agents.render.html import render_html_table
+from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams import ByAgent, StreamOptions
 
 if TYPE_CHECKING:
@@ -181,11 +182,11 @@ class MetadataRecorder:
 
         return to_frame(self._by_agent())
 
-    def _by_agent(self) -> MetadataOfAgents:
+    def _by_agent(self) -> Results[Items]:
         found: dict[uuid.UUID, tuple[Agent, Items]] = {}
         for reading in self.readings:
             found.setdefault(reading.agent.id, (reading.agent, []))[1].append(reading.metadata)
-        return MetadataOfAgents(found.values())
+        return Results.of(found.values(), kind=WorkspaceAgentMetadata)
 
     def plot(self, keys: Iterable[str] | None = None, *, ax: Axes | None = None) -> Axes:
         """

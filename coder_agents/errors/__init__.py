@@ -24,6 +24,12 @@ from coder_agents.errors.api import (
     ServerError,
     UnsupportedCallError,
 )
+from coder_agents.errors.batch import (
+    BatchCanceledError,
+    BatchTimeoutError,
+    FunctionExitError,
+    TravelError,
+)
 from coder_agents.errors.builds import BuildEndedError, BuildTimeoutError
 from coder_agents.errors.control_shell import ControlShellError
 from coder_agents.errors.readiness import (
@@ -86,6 +92,8 @@ __all__ = [
     "AmbiguousDevcontainerError",
     "AuthenticationError",
     "BadRequestError",
+    "BatchCanceledError",
+    "BatchTimeoutError",
     "BuildEndedError",
     "BuildTimeoutError",
     "CoderError",
@@ -102,6 +110,7 @@ __all__ = [
     "DevcontainerTimeoutError",
     "DevcontainersDisabledError",
     "FindingError",
+    "FunctionExitError",
     "JobNotFoundError",
     "MessageTooLargeError",
     "NoAgentsError",
@@ -122,6 +131,7 @@ __all__ = [
     "TerminalError",
     "TerminalNotFoundError",
     "TransportError",
+    "TravelError",
     "UnsupportedCallError",
     "UnsupportedError",
     "WorkspaceFailedError",

@@ -13,10 +13,11 @@ from functools import cache
 from typing import Any
 
 from coder_agents.agent import Agent
-from coder_agents.batch import MetadataOfAgents
+from coder_agents.batch import Results
 from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.export import command_rows, log_rows, start_rows, state_rows, workspace_rows
 from coder_agents.export.columns import NOBODY, Chunk, Kind, Owner, Table
+from coder_agents.export.result_rows import rows_of_results
 from coder_agents.representation import ResultList
 from coder_agents.schema import (
     ProvisionerJobLog,
@@ -55,7 +56,6 @@ _CLASSES_IN: Mapping[type, type] = {
     MetadataStream: WorkspaceAgentMetadata,
     PortsStream: WorkspaceAgentListeningPort,
     ContainersStream: WorkspaceAgentListContainersResponse,
-    MetadataOfAgents: WorkspaceAgentMetadata,
     AgentSequence: Agent,
     WorkspaceSequence: Workspace,
 }
@@ -141,6 +141,8 @@ def chunks(objects: Any, pieces: Pieces, owner: Owner = NOBODY) -> Iterator[Chun
     elif isinstance(objects, Mapping):
         for key, value in objects.items():
             yield from chunks(value, pieces, owner_of(key))
+    elif isinstance(objects, Results):
+        yield from _of_results(objects, pieces)
     elif isinstance(objects, list | tuple):
         yield from _of_list(objects, pieces, owner)
     elif _is_iterable(objects):
@@ -155,9 +157,23 @@ def _class_in(objects: Any) -> Any:
     """
     Return the class of the objects that *objects* holds or would hold; None where it is not known.
     """
-    if isinstance(objects, ResultList):
+    if isinstance(objects, ResultList | Results):
         return objects._of
     return next((_CLASSES_IN[base] for base in type(objects).__mro__ if base in _CLASSES_IN), None)
+
+
+def _of_results(results: Results[Any], pieces: Pieces) -> Iterator[Chunk]:
+    found = results.results
+    if (found or results._of in KINDS) and all(map(_has_rows, found.values())):
+        yield from chunks(found, pieces)
+    else:
+        yield rows_of_results(results)
+
+
+def _has_rows(result: Any) -> bool:
+    if _kind_of(result) is not None:
+        return True
+    return isinstance(result, list | tuple) and all(map(_has_rows, result))
 
 
 def _of_list(items: Sequence[Any], pieces: Pieces, owner: Owner) -> Iterator[Chunk]:

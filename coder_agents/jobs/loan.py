@@ -61,6 +61,8 @@ class Loan:
         """
         held = self.shell
         if held is not None:
+            if self.outage is not None:
+                self.outage.since += held.waited
             held.close()
         self.shell = None
 

@@ -211,6 +211,13 @@ class ControlShell:
         self._send(request, repeated=True)
 
     @property
+    def waited(self) -> float:
+        """
+        For how many seconds its connection has waited for its turns; see `Source.waited`.
+        """
+        return self._attachment.waited
+
+    @property
     def unanswered(self) -> list[Request]:
         """
         What was posted, as far as no answer to it has been taken.

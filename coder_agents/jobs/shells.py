@@ -15,6 +15,7 @@ import attrs
 from coder_agents.errors import CoderError, ControlShellError, UnsupportedError
 from coder_agents.jobs.answers import Answer
 from coder_agents.jobs.container import check_container
+from coder_agents.jobs.idle import close_all, close_idle
 from coder_agents.jobs.loan import Loan
 from coder_agents.jobs.requests import Inside, Request
 from coder_agents.jobs.results import error_of, facts_of
@@ -25,7 +26,7 @@ from coder_agents.streams.reconnect import (
     requested_pause,
     without_frames,
 )
-from coder_agents.transport import ClosedError, DroppedError, fork
+from coder_agents.transport import ClosedError, DroppedError, fork, unwoken
 
 _RETRY = Reconnect(initial=0.1, maximum=5.0, give_up_after=None)
 _MAX_NONSENSE = 3  # answers in a row that make no sense, after which nothing is tried again
@@ -70,7 +71,7 @@ class Shells:
         self._closer: threading.Thread | None = None
         self._is_over = threading.Event()
         fork.register(self)
-        self._finalizer = weakref.finalize(self, _close_all, self._kept, self._is_over)
+        self._finalizer = weakref.finalize(self, close_all, self._kept, self._is_over)
 
     @property
     def max_wait(self) -> float:
@@ -107,6 +108,7 @@ class Shells:
         come soon after *deadline*, *ClosedError* when woken.
         """
         loan = Loan() if loan is None else loan
+        self.place.http.opening(loan)
         while True:
             broken: CoderError | DroppedError
             try:
@@ -275,7 +277,7 @@ class Shells:
     def _start_closer(self) -> None:
         if self._closer is None or not self._closer.is_alive():
             self._closer = threading.Thread(
-                target=_close_idle,
+                target=close_idle,
                 args=(weakref.ref(self), self._is_over, self._waits.idle),
                 name=f"idle control shells of {self.place.what}",
                 daemon=True,
@@ -284,9 +286,11 @@ class Shells:
 
     def brief(self) -> Shells:
         """
-        Return control shells of the same place that are tried for a few seconds only; close them.
+        Return control shells of the same place that are tried for a few seconds only, also after
+        the client was woken; close them.
         """
-        return self._with(self.place, give_up_after=min(3.0, self._give_up_after))
+        place = attrs.evolve(self.place, http=unwoken(self.place.http))
+        return self._with(place, give_up_after=min(3.0, self._give_up_after))
 
     def _with(self, place: Place, *, give_up_after: float | None = None) -> Shells:
         seconds = self._give_up_after if give_up_after is None else give_up_after
@@ -333,18 +337,3 @@ class Shells:
         is_over, self._is_over = self._is_over.is_set(), threading.Event()
         if is_over:
             self._is_over.set()
-
-
-def _close_idle(shells: weakref.ref[Shells], is_over: threading.Event, idle: float) -> None:
-    while not is_over.wait(idle / 3):
-        held = shells()
-        if held is None or not held.close_idle():
-            return
-        del held
-
-
-def _close_all(kept: list[ControlShell], is_over: threading.Event) -> None:
-    is_over.set()
-    for shell in kept:
-        with contextlib.suppress(ClosedError, DroppedError):
-            shell.close()

@@ -62,4 +62,6 @@ class ByAgent(Mapping[A, V]):
 def _cell(value: object) -> object:
     if isinstance(value, CoderError):
         return problem(str(value))
+    if isinstance(value, Exception):
+        return problem(f"{type(value).__name__}: {value}")
     return str(value) if isinstance(value, StreamEnd) else render_value(value)

@@ -82,7 +82,9 @@ class Fetch:
         """
         Whether the next `receive` may dial.
         """
-        return self._source is None and self._at <= time.monotonic()
+        if self._source is not None:
+            return self._source.may_connect()
+        return self._at <= time.monotonic()
 
     def wake(self) -> None:
         """

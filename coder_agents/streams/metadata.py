@@ -124,18 +124,21 @@ def read_once(
     Return the first list of the stream of metadata, and close the stream; *on_source* is called
     with each connection before the connection is opened.
 
+    Time in which the request waits for its turn does not count; see `Pace`.
+
     Raises *RequestTimeoutError* where no list comes within *timeout* seconds; None is no limit.
     """
     limit = math.inf if timeout is None else timeout
-    deadline = time.monotonic() + limit
     once = attrs.evolve(routes.options, reconnect=None)
-    limited = attrs.evolve(routes, options=once, open_by=deadline, on_source=on_source)
+    limited = attrs.evolve(
+        routes, options=once, open_by=time.monotonic() + limit, on_source=on_source
+    )
     items = None
     try:
         with watch(limited) as stream:
-            items = stream.poll(max(0.0, deadline - time.monotonic()))
+            items = stream.poll(max(0.0, limited.deadline - time.monotonic()))
     except RequestTimeoutError:
-        if time.monotonic() < deadline:
+        if time.monotonic() < limited.deadline:
             raise  # a time-out of the settings, which is shorter
     if items is None:
         raise RequestTimeoutError(

@@ -42,7 +42,8 @@ class MetadataRoutes:
         capabilities: what the deployment can do; each connection adds to it.
         options: the options of the stream.
         call: the user's call, for messages.
-        open_by: when a connection has to be open, by `time.monotonic`.
+        open_by: when a connection has to be open, by `time.monotonic`, unless a request waits for
+            its turn; see `deadline`.
         on_source: called with each connection before it is opened.
     """
 
@@ -55,6 +56,7 @@ class MetadataRoutes:
     on_source: Callable[[Source[Any]], object] = _ignore
     _requested: Route = attrs.field(default=_ROUTES[0], init=False)
     _missing: set[Route] = attrs.field(factory=set, init=False)
+    _source: Source[Any] | None = attrs.field(default=None, init=False)
 
     @property
     def what(self) -> str:
@@ -63,10 +65,19 @@ class MetadataRoutes:
         """
         return f"the metadata of agent {self.agent_id}"
 
+    @property
+    def deadline(self) -> float:
+        """
+        When a connection has to be open, by `time.monotonic`: later than the original *open_by* by
+        the time that the requests have waited for their turns.
+        """
+        return self.open_by + (0.0 if self._source is None else self._source.waited)
+
     def new_source(self) -> Source[Any]:
         """
         Return the next connection, unopened.
         """
+        self.open_by = self.deadline
         route = self._requested = self._next()
         # Each class is imported only where its route is taken.
         kind: Callable[..., Source[Any]]
@@ -74,7 +85,7 @@ class MetadataRoutes:
             kind, segment = transport.SSESource, "watch-metadata"
         else:
             kind, segment = transport.WebSocketSource, "watch-metadata-ws"
-        source = kind(
+        source = self._source = kind(
             self.http,
             transport.quoted("workspaceagents", self.agent_id, segment),
             idle_timeout=self.options.idle_timeout,

@@ -185,6 +185,8 @@ class ReconnectingConnection(Generic[M]):
         """
         if self.pinged:
             self.progress()
+        if self.outage is not None and self._source is not None:
+            self.outage.since += self._source.waited  # no try failed while one waited for its turn
         self.drop()
         self._is_disconnected = True
         if delay is None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         HTTP,
         DocumentSource,
         KeptRequest,
+        Pace,
         Params,
         PolledSource,
         WebSocketSource,
@@ -39,6 +40,7 @@ class AgentSources:
         workspace_id: the id of the agent's workspace; None where it is not known.
         capabilities: what the deployment can do; each connection adds to it.
         options: the options of the stream.
+        pace: when the requests may begin; None means the pace of *http*.
     """
 
     http: HTTP
@@ -46,6 +48,7 @@ class AgentSources:
     workspace_id: uuid.UUID | None
     capabilities: Capabilities
     options: StreamOptions
+    pace: Pace | None = None
 
     @property
     def connect_timeout(self) -> float:
@@ -110,6 +113,7 @@ class AgentSources:
             self._path(*segments),
             params,
             max_message_size=self.options.max_message_size,
+            pace=self.pace,
         )
 
     def _websocket(
@@ -125,6 +129,7 @@ class AgentSources:
             idle_timeout=self.options.idle_timeout,
             max_message_size=self.options.max_message_size,
             on_open=on_open,
+            pace=self.pace,
         )
 
     def _document(self, path: str, params: Params = ()) -> DocumentSource:
@@ -134,6 +139,7 @@ class AgentSources:
             params,
             idle_timeout=self.options.idle_timeout,
             max_message_size=self.options.max_message_size,
+            pace=self.pace,
         )
 
 

@@ -164,6 +164,13 @@ class Attachment:
             raise ClosedError
 
     @property
+    def waited(self) -> float:
+        """
+        For how many seconds the request has waited for its turns; see `Source.waited`.
+        """
+        return self._source.waited
+
+    @property
     def has_unsent(self) -> bool:
         """
         Whether a part of what was written has not left: what the agent gets of that is no whole object.

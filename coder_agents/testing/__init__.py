@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from coder_agents.testing.machine import Machine
     from coder_agents.testing.metadata import Metadata
     from coder_agents.testing.plans import BuildPlan
+    from coder_agents.testing.rate_limit import RateLimit
     from coder_agents.testing.recorded_request import RecordedRequest
     from coder_agents.testing.scripts import Script
     from coder_agents.testing.terminals import TerminalProcess, Terminals
@@ -38,6 +39,7 @@ __all__ = [
     "Machine",
     "Metadata",
     "PendingLogs",
+    "RateLimit",
     "RecordedRequest",
     "Script",
     "TerminalProcess",
@@ -57,6 +59,7 @@ __getattr__, __dir__ = exports(
         "machine": "Machine",
         "metadata": "Metadata",
         "plans": "BuildPlan",
+        "rate_limit": "RateLimit",
         "recorded_request": "RecordedRequest",
         "scripts": "Script",
         "terminals": "TerminalProcess Terminals",

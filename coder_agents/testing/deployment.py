@@ -9,7 +9,6 @@ import contextlib
 import secrets
 import socket
 import ssl
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,12 +27,14 @@ from coder_agents.testing.headers import headers_of_answers
 from coder_agents.testing.http import Request, RequestReader
 from coder_agents.testing.machine import Machine
 from coder_agents.testing.metadata import Metadata
+from coder_agents.testing.rate_limit import Limiter, RateLimit
 from coder_agents.testing.recorded_request import RecordedRequest
 from coder_agents.testing.releases import find_release
 from coder_agents.testing.routes import PROTOCOLS
 from coder_agents.testing.scripts import Script
 from coder_agents.testing.server import HOST, Server
 from coder_agents.testing.state import State
+from coder_agents.testing.tls import OwnCertificate
 from coder_agents.testing.workspace import EmbeddedWorkspace
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Deployment:
         metadata_interval: seconds between two checks for changed metadata.
         log_limit: how many bytes of log text an agent may have.
         seed: determines all ids and the random choices of faults.
+        rate_limit: how many requests a user may send in a minute to each endpoint, or a `RateLimit`;
+            None is no limit. Further requests are refused with the status 429.
 
     Attributes:
         url: its URL: ``http://127.0.0.1:PORT``, with ``https`` under TLS.
@@ -70,6 +73,7 @@ class Deployment:
             context of one's own.
         requests: the newest 10,000 requests that it received.
         connections: how many connections it accepted, and which are open.
+        rate_limited: how many requests were refused because of *rate_limit*, by route.
         pong_timeout: seconds after a ping in which a WebSocket's peer has to answer, from 2.31 on;
             15 as in a real deployment.
     """
@@ -83,7 +87,12 @@ class Deployment:
         metadata_interval: float = 1,
         log_limit: int = MEBIBYTE,
         seed: int = 0,
+        rate_limit: RateLimit | int | None = None,
     ) -> None:
+        if isinstance(rate_limit, int):
+            rate_limit = RateLimit(rate_limit)
+        self._limiter = Limiter(rate_limit)
+        self.rate_limited = self._limiter.refused
         self._state = State(
             find_release(release),
             metadata_interval=metadata_interval,
@@ -95,8 +104,10 @@ class Deployment:
         self.token = f"{secrets.token_hex(5)}-{secrets.token_hex(11)}"
         self.requests: deque[RecordedRequest] = deque(maxlen=MAX_REQUESTS)
         self.ca_file: Path | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._tls = self._make_context() if tls is True else tls or None
+        self._certificate = OwnCertificate() if tls is True else None
+        self._tls = tls if isinstance(tls, ssl.SSLContext) else None
+        if self._certificate is not None:
+            self._tls, self.ca_file = self._certificate.context, self._certificate.ca_file
         self.faults = Faults(PROTOCOLS, tls=self._tls is not None, seed=seed)
         self.connections = Connections()
         self._server = self._start_server()
@@ -286,8 +297,8 @@ class Deployment:
         self._kill_agents()
         self._state.builds.stop()
         self._kill_agents()  # those of a build that has ended meanwhile
-        if self._folder is not None:
-            self._folder.cleanup()
+        if self._certificate is not None:
+            self._certificate.remove()
 
     def _kill_agents(self) -> None:
         for agent in self.agents:
@@ -297,18 +308,6 @@ class Deployment:
         return Server(
             self._serve, self.connections, self.faults.accept, tls=self._tls, listener=listener
         )
-
-    def _make_context(self) -> ssl.SSLContext:
-        try:
-            from coder_agents.testing.certificates import make_context
-        except ModuleNotFoundError as error:
-            raise ImportError(
-                "tls=True creates a certificate with the package cryptography, which is not "
-                "installed; an SSL context of your own needs no package"
-            ) from error
-        self._folder = tempfile.TemporaryDirectory(prefix="coder-agents-")
-        context, self.ca_file = make_context(Path(self._folder.name))
-        return context
 
     def _serve(self, connection: Connection) -> None:
         reader = RequestReader(connection)
@@ -329,15 +328,17 @@ class Deployment:
         self.requests.append(
             RecordedRequest(call.name, request.method, request.target, headers, connection.number)
         )
+        limit = self._limiter.check(call.name, request)
+        refused = limit.refusal is not None
         exchange = Exchange(
             connection,
             request,
-            headers=headers_of_answers(self._state),
+            headers=(*headers_of_answers(self._state), *limit.headers),
             ping_interval=self._ping_interval,
             liveness=(self.pong_timeout, self._state.release.pong_reason),
-            faults=self.faults.claim(call.name, kept=kept, request=request),
+            faults=() if refused else self.faults.claim(call.name, kept=kept, request=request),
         )
-        response = exchange.begin() or call.run(exchange, self._state, self.token)
+        response = limit.refusal or exchange.begin() or call.run(exchange, self._state, self.token)
         if response is not None:
             exchange.respond(response)
         return response is not None

@@ -16,19 +16,22 @@ if TYPE_CHECKING:
     from coder_agents.transport.http_source import HTTPSource
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.kept_request import KeptRequest
+    from coder_agents.transport.pace import DEFAULT_RATE, Pace
     from coder_agents.transport.pages import is_page
     from coder_agents.transport.polled import PolledSource
     from coder_agents.transport.pty import PtySource
+    from coder_agents.transport.repeating import RepeatingHTTP
     from coder_agents.transport.source import Source
     from coder_agents.transport.sse import ServerSentEvent, SSESource
     from coder_agents.transport.together import WokenTogether
     from coder_agents.transport.unreached import is_final, transport_error
     from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
-    from coder_agents.transport.wakeable import WakeableHTTP
+    from coder_agents.transport.wakeable import WakeableHTTP, unwoken
     from coder_agents.transport.websocket import WebSocketSource, blocks_websockets
     from coder_agents.transport.workspace_proxy import WorkspaceProxyHTTP
 
 __all__ = [
+    "DEFAULT_RATE",
     "HTTP",
     "ClosedError",
     "DocumentSource",
@@ -37,9 +40,11 @@ __all__ = [
     "Interest",
     "KeptConnections",
     "KeptRequest",
+    "Pace",
     "Params",
     "PolledSource",
     "PtySource",
+    "RepeatingHTTP",
     "SSESource",
     "ServerSentEvent",
     "Source",
@@ -58,6 +63,7 @@ __all__ = [
     "quoted",
     "refusal",
     "transport_error",
+    "unwoken",
 ]
 
 __getattr__, __dir__ = exports(
@@ -70,15 +76,17 @@ __getattr__, __dir__ = exports(
         "http_source": "HTTPSource",
         "kept": "KeptConnections",
         "kept_request": "KeptRequest",
+        "pace": "DEFAULT_RATE Pace",
         "pages": "is_page",
         "polled": "PolledSource",
         "pty": "PtySource",
+        "repeating": "RepeatingHTTP",
         "source": "Source",
         "sse": "ServerSentEvent SSESource",
         "together": "WokenTogether",
         "unreached": "is_final transport_error",
         "waiting": "ClosedError DroppedError Interest",
-        "wakeable": "WakeableHTTP",
+        "wakeable": "WakeableHTTP unwoken",
         "websocket": "WebSocketSource blocks_websockets",
         "workspace_proxy": "WorkspaceProxyHTTP",
     },

@@ -41,7 +41,7 @@ class DocumentSource(HTTPSource[bytes]):
         Return what to wait for before the next step; None where a step may find input now.
         """
         interest = super().interest()
-        if interest is None or interest.until <= self._answer_until:
+        if interest is None or not self._is_sent or interest.until <= self._answer_until:
             return interest
         return attrs.evolve(interest, until=self._answer_until)
 

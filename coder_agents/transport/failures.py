@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 
 import requests
-import urllib3.exceptions
 
 from coder_agents import schema
 from coder_agents.errors import (
@@ -38,6 +37,7 @@ from coder_agents.transport.pages import (
     title_of,
 )
 from coder_agents.transport.redacted import redacted_request, redacted_response
+from coder_agents.transport.retry_after import retry_after
 from coder_agents.transport.unreached import PROXY_LOGIN, proxy_error
 
 _BY_STATUS: dict[int, type[APIError]] = {
@@ -120,7 +120,7 @@ def api_error(response: requests.Response, *, token: str, advice: str = "") -> A
         message=reported.message,
         detail=reported.detail,
         validations=[(v.field, v.detail) for v in reported.validations],
-        retry_after=_retry_after(answer),
+        retry_after=retry_after(answer.headers),
         by_deployment=by_deployment,
         request=answer.request,
         response=answer,
@@ -180,13 +180,3 @@ def _reported(answer: requests.Response) -> tuple[schema.Response, bool]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _MAX_DETAIL else text[:_MAX_DETAIL] + "..."
-
-
-def _retry_after(answer: requests.Response) -> float | None:
-    value = answer.headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        return urllib3.Retry().parse_retry_after(value)
-    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
-        return None

@@ -4,7 +4,7 @@ REST calls over requests, and the session's settings for the streams.
 
 from __future__ import annotations
 
-import http.cookiejar
+import math
 import os
 import time
 from collections.abc import Hashable, Mapping, Sequence
@@ -17,29 +17,25 @@ import requests.utils
 import urllib3
 
 from coder_agents import schema, transport
-from coder_agents._version import __version__
-from coder_agents.config import PROXY_FORM, TOKEN_HEADER, Settings, is_proxy_url
+from coder_agents.config import TOKEN_HEADER, Settings
 from coder_agents.errors import CoderError, ConfigError
 from coder_agents.transport import fork
 from coder_agents.transport.decoding import JSON, decoded
+from coder_agents.transport.pace import Pace, Turn
 from coder_agents.transport.request_log import log_answer, log_failure
-from coder_agents.transport.retry import retry_policy
-from coder_agents.transport.session import abandon, hooks_without_cookies
-from coder_agents.transport.surroundings import authorities, proxies_for
+from coder_agents.transport.session import abandon, hooks_without_cookies, new_session
+from coder_agents.transport.surroundings import authorities, check_proxy, chosen_proxy, proxies_for
 
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.session import Closable
-    from coder_agents.transport.source import Source
+    from coder_agents.transport.together import Wakeable
 
 Params = Sequence[tuple[str, str]]
 
 T = TypeVar("T")
 
-# Connections that are kept for the next call, one for each concurrent thread. With more threads
-# than that, urllib3 closes the excess connections, and warns each time.
-_POOL_SIZE = 256
-
+_MAX_WAIT = 60.0  # seconds until a request that waits checks whether its turn comes earlier
 
 NO_CONTENT = 204
 """
@@ -54,30 +50,51 @@ class HTTP:
     A session that is passed in is neither changed nor closed; otherwise the object owns its
     session. A copy, such as a pickled one, has no connections.
 
+    With a *pace*, each request waits for its turn, also those of streams. Where the deployment
+    refuses a request with the status 429, the request is sent again until it is accepted; that is
+    safe for any method, because a refused request was not executed.
+
+    Args:
+        pace: when requests may begin; None where each begins at once, and is sent once.
+
     Attributes:
+        pace: as above.
         owns_session: whether the session is the object's own.
         held: what is closed together with it, by keys of those who use it.
     """
 
-    def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
+    check_interval = math.inf
+    """
+    After how many seconds a source that waits for its turn checks whether it was woken.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        session: requests.Session | None = None,
+        *,
+        pace: Pace | None = None,
+    ) -> None:
         if session is not None and not isinstance(session, requests.Session):
             raise TypeError(f"session must be a requests.Session, not {type(session).__name__}")
         self.settings = settings
+        self.pace = pace
         self.owns_session = session is None
-        self.session = _new_session(settings) if session is None else session
+        self.session = new_session(settings, pace) if session is None else session
         self._verify = settings.verify if self.owns_session else None
         self._cert = settings.cert if self.owns_session else None
-        self._proxies = _chosen_proxy(settings)
+        self._proxies = chosen_proxy(settings)
         self._proxy_is_checked = False
         self._closed = False
         self._kept: dict[int, KeptConnections] = {}
+        self._paces: dict[int, Pace] = {}
         self.held: dict[Hashable, Closable] = {}
 
     def __repr__(self) -> str:
         return f"<HTTP {self.settings.url}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_kept": {}, "held": {}}
+        return {**vars(self), "_kept": {}, "_paces": {}, "held": {}}
 
     def close(self) -> None:
         """
@@ -104,6 +121,13 @@ class HTTP:
                 kept.close()
         return self._kept[0]
 
+    @property
+    def pace_of_several(self) -> Pace:
+        """
+        The pace of all calls over several agents, which share it.
+        """
+        return self.pace or self._paces.setdefault(0, Pace())
+
     def after_fork_in_child(self) -> None:
         """
         Give the child process connections of its own. A session that was passed in stays, without
@@ -113,7 +137,7 @@ class HTTP:
             kept.after_fork_in_child()
         abandon(self.session)
         if self.owns_session:
-            self.session = _new_session(self.settings)
+            self.session = new_session(self.settings, self.pace)
 
     def call(
         self,
@@ -136,14 +160,26 @@ class HTTP:
         self.check_open()
         self.check_surroundings()
         url = self.url(path)
-        sent = time.monotonic()
-        response = self._send(method, url, params, body)
-        log_answer(method, response.url, response.status_code, sent)
+        turn = Turn(self.pace)
+        while True:
+            self._await(turn)
+            sent = time.monotonic()
+            response = self._send(method, url, params, body)
+            log_answer(method, response.url, response.status_code, sent)
+            if not turn.answered(response.status_code, response.headers):
+                break
         if response.status_code != expect:
             raise self.refusal(response)
         if expect != NO_CONTENT and transport.is_page(response):
             raise transport.page_error(response, token=self.settings.token)
         return response.content
+
+    def _await(self, turn: Turn) -> None:
+        while not turn.has_come():
+            self._pause(min(_MAX_WAIT, max(0.0, turn.due - time.monotonic())))
+
+    def _pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def read(
         self,
@@ -194,9 +230,9 @@ class HTTP:
         """
         return f"{self.settings.url}/api/v2{path}"
 
-    def opening(self, source: Source[Any]) -> None:
+    def opening(self, source: Wakeable) -> None:
         """
-        Note that *source* is about to connect.
+        Note that *source*, or another object that can be woken, is about to wait.
         """
 
     def check_open(self) -> None:
@@ -216,16 +252,8 @@ class HTTP:
                 if isinstance(path, str) and not os.path.exists(path):
                     raise ConfigError(f"{setting} names a file that does not exist: {path}")
         if not self._proxy_is_checked:  # once, as requests reads the environment at each request
-            self._check_proxy(self.proxy_of(self.settings.url))
+            check_proxy(self.proxy_of(self.settings.url))
             self._proxy_is_checked = True
-
-    def _check_proxy(self, proxy: str) -> None:
-        # Not shown, and not left to the libraries, whose errors show it: it may hold a password.
-        if proxy and not is_proxy_url(proxy):
-            raise ConfigError(
-                "the URL of the proxy, in an environment variable such as HTTPS_PROXY or on the session,"
-                f" cannot be used: {PROXY_FORM}"
-            )
 
     def request_headers(self) -> dict[str, str]:
         """
@@ -312,31 +340,6 @@ class HTTP:
             raise failure
         finally:
             del failure  # the exception, its traceback and this frame would form a cycle
-
-
-def _new_session(settings: Settings) -> requests.Session:
-    session = requests.Session()
-    # No ~/.netrc is read then; for what the environment sets see `HTTP._settings_of`.
-    session.trust_env = False
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    session.headers["User-Agent"] = f"coder-agents/{__version__}"
-    session.headers["Accept"] = "application/json"
-    retries = retry_policy(settings)
-    adapter = requests.adapters.HTTPAdapter(max_retries=retries, pool_maxsize=_POOL_SIZE)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _chosen_proxy(settings: Settings) -> dict[str, str]:
-    """
-    Return the deployment's proxy under its scheme, as requests takes it; nothing where no proxies
-    are set, and an empty URL where none of them is the deployment's.
-    """
-    if settings.proxies is None:
-        return {}
-    proxy = requests.utils.select_proxy(settings.url, settings.proxies)
-    return {urlsplit(settings.url).scheme: proxy or ""}
 
 
 def quoted(*segments: object) -> str:

@@ -9,24 +9,22 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from http.client import HTTPException
 from typing import TypeVar
 
-import h11
 import requests
-import urllib3.exceptions
-from requests.structures import CaseInsensitiveDict
 
-from coder_agents.errors import CoderError, ConfigError
+from coder_agents.errors import CoderError
 from coder_agents.transport.connection import Connection
 from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Exchange, Head, headers_of, request_of
 from coder_agents.transport.failures import page_error
 from coder_agents.transport.http import HTTP, Params
+from coder_agents.transport.pace import Pace, Turn
 from coder_agents.transport.pages import media_type
 from coder_agents.transport.request_log import log_answer, log_failure, logs_requests
 from coder_agents.transport.source import Source
-from coder_agents.transport.waiting import DroppedError, Interest
+from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
+from coder_agents.transport.wire import WIRE_ERRORS, response_of, wire_failure
 
 MAX_REFUSAL = 65536
 """
@@ -35,18 +33,6 @@ The most bytes that are read of an error's body.
 
 # Seconds to read a page that has the status of success: the page may have no end.
 _PAGE_TIMEOUT = 1.0
-
-WIRE_ERRORS = (
-    DroppedError,
-    OSError,
-    h11.LocalProtocolError,
-    HTTPException,
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-)
-"""
-The errors of the libraries below a source.
-"""
 
 _NO_ANSWER = (DroppedError, OSError)
 
@@ -64,7 +50,9 @@ class HTTPSource(Source[M]):
         max_message_size: in bytes.
         on_open: called once, with None when the request is accepted, or with the error.
         open_by: the time of `time.monotonic` by which the connection has to be open, in addition to
-            the limits of the settings.
+            the limits of the settings. It is later by the time that the request waits for its turn.
+        pace: when the request may begin; by default the pace of *http*. With a pace, a refusal with
+            the status 429 is no error: the request waits for its next turn.
     """
 
     def __init__(
@@ -77,6 +65,7 @@ class HTTPSource(Source[M]):
         max_message_size: int,
         on_open: Callable[[CoderError | None], object] | None = None,
         open_by: float = math.inf,
+        pace: Pace | None = None,
     ) -> None:
         self._http = http
         self._path = path
@@ -85,14 +74,27 @@ class HTTPSource(Source[M]):
         self._max_message_size = max_message_size
         self._on_open = on_open
         self._open_by = open_by
+        self._turn = Turn(http.pace if pace is None else pace)
+        self._dial_timeout = 0.0
+        self._woken = False
+        self._accepted = False
+        self._received_before = 0
+        self._prepare()
+
+    def _prepare(self) -> None:
         self._connection = Connection()
         self._exchange = Exchange(self._connection)
         self._request: requests.PreparedRequest | None = None
+        self._is_sent = False
         self._answer_until = 0.0
         self._head: Head | None = None
         self._refusal = bytearray()
-        self._accepted = False
         self._sent = 0.0
+        self._check()  # a later wake finds the connection
+
+    def _check(self) -> None:
+        if self._woken:
+            raise ClosedError from None
 
     @property
     def connect_timeout(self) -> float:
@@ -104,31 +106,51 @@ class HTTPSource(Source[M]):
     def send_request(self, timeout: float) -> None:
         """
         Connect and send the request; see `Source.send_request`.
+
+        Where the request has to wait for its turn, `answered` connects later.
         """
-        self._attempt(lambda: self._send(timeout))
+        self._dial_timeout = timeout
+        self._http.opening(self)
+        self._attempt(self._send)
 
     def answered(self) -> bool:
         """
         Return whether the deployment has accepted the request; see `Source.answered`.
         """
         if not self._accepted:
-            self._attempt(self._read_answer)
+            self._attempt(self._read_answer if self._is_sent else self._send)
         return self._accepted
 
-    def _send(self, timeout: float) -> None:
+    def may_connect(self) -> bool:
+        """
+        Whether the next `answered` may dial, because the turn of the request has come.
+        """
+        return self._turn.is_awaited and time.monotonic() >= self._turn.due
+
+    @property
+    def waited(self) -> float:
+        """
+        For how many seconds the request has waited for its turns.
+        """
+        return self._turn.waited
+
+    def _send(self) -> None:
         self._sent = time.monotonic()
-        self._http.opening(self)
+        self._check()
+        if not self._turn.has_come():
+            return
+        self._is_sent = True
         self._http.check_surroundings()
         request = self._http.prepare(self._path, self._params, self._headers())
         self._request = request
         pool = self._http.pool_for(request)
-        self._connection.dial(pool, request, self._at_most(timeout))
+        self._connection.dial(pool, request, self._at_most(self._dial_timeout))
         read_timeout = self._at_most(self._http.settings.read_timeout)
         self._answer_until = time.monotonic() + read_timeout
         self._exchange.send(request_of(request))
 
     def _at_most(self, seconds: float) -> float:
-        left = self._open_by - time.monotonic()
+        left = self._open_by + self._turn.waited - time.monotonic()
         if left <= 0:
             raise TimeoutError("no time is left")
         return min(seconds, left)
@@ -148,12 +170,18 @@ class HTTPSource(Source[M]):
                 raise TimeoutError("no answer in time")
             return None
         if self._is_accepted(head):
+            self._turn.answered(head.status_code, headers_of(head))
             self._accept(head)
             self._accepted = True
             self._opened(None)
             return None
-        if self._refusal_is_whole() or is_late:
+        if not self._refusal_is_whole() and not is_late:
+            return None
+        if not self._turn.answered(head.status_code, headers_of(head)):
             return self._refused_by(self._response(head))
+        self._connection.free()
+        self._received_before += self._connection.received
+        self._prepare()
         return None
 
     def _answered_by(self, head: Head) -> None:
@@ -275,6 +303,9 @@ class HTTPSource(Source[M]):
         """
         Return what to wait for before the next step; None where a step may find input now.
         """
+        if not self._is_sent:
+            latest = time.monotonic() + self._http.check_interval
+            return None if self._woken else Interest(None, 0, min(self._turn.due, latest))
         if self._accepted:
             return self._connection.interest(self._connection.last_byte + self._idle_timeout)
         return self._connection.interest(self._answer_until)
@@ -284,40 +315,19 @@ class HTTPSource(Source[M]):
         """
         How many bytes have come, headers included.
         """
-        return self._connection.received
+        return self._received_before + self._connection.received
 
     def wake(self) -> None:
         """
         Stop the thread that opens or receives with *ClosedError*; callable from any thread or
         signal handler.
         """
+        self._woken = True
         self._connection.wake()
 
     def free(self) -> None:
         """
         Free the socket. Only the thread that reads may call it, or any thread while none reads.
         """
+        self._turn.leave()
         self._connection.free()
-
-
-def wire_failure(http: HTTP, url: str, error: Exception, *, advice: str = "") -> CoderError:
-    """
-    Return the exception for *error*, one of `WIRE_ERRORS`, with which a GET of *url* ended.
-    """
-    if isinstance(error, h11.LocalProtocolError):
-        return ConfigError("a header of the session or the settings cannot be sent")
-    return http.failure("GET", url, error, advice=advice)
-
-
-def response_of(head: Head, body: bytes, request: requests.PreparedRequest) -> requests.Response:
-    """
-    Return the answer to *request* as a response of requests.
-    """
-    answer = requests.Response()
-    answer.status_code = head.status_code
-    answer.reason = bytes(head.reason).decode("latin-1")
-    answer.url = request.url or ""
-    answer.headers = CaseInsensitiveDict(headers_of(head))
-    answer.request = request
-    answer._content = body
-    return answer

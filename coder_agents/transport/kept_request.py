@@ -4,6 +4,7 @@ One GET over a kept connection of the client.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -12,11 +13,13 @@ from coder_agents.errors import CoderError, TransportError
 from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Exchange, Head, headers_of
 from coder_agents.transport.failures import page_error
-from coder_agents.transport.http_source import MAX_REFUSAL, WIRE_ERRORS, response_of, wire_failure
+from coder_agents.transport.http_source import MAX_REFUSAL
 from coder_agents.transport.kept import HEADERS, KeptConnection, KeptConnections
+from coder_agents.transport.pace import Pace, Turn
 from coder_agents.transport.pages import media_type
 from coder_agents.transport.request_log import log_answer, log_failure, logs_requests
 from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
+from coder_agents.transport.wire import WIRE_ERRORS, response_of, wire_failure
 
 if TYPE_CHECKING:
     from coder_agents.transport.http import Params
@@ -35,6 +38,8 @@ class KeptRequest:
         kept: the client's connections.
         path: the path after ``/api/v2``.
         max_message_size: in bytes.
+        pace: when the request may begin; by default the pace of the client. A refusal with the
+            status 429 makes the other requests of the pace wait, and is an error here.
 
     Attributes:
         requested: when the request was last sent, by `time.monotonic`; 0 before.
@@ -42,13 +47,21 @@ class KeptRequest:
     """
 
     def __init__(
-        self, kept: KeptConnections, path: str, params: Params = (), *, max_message_size: int
+        self,
+        kept: KeptConnections,
+        path: str,
+        params: Params = (),
+        *,
+        max_message_size: int,
+        pace: Pace | None = None,
     ) -> None:
         self._connections = kept
         self._http = kept.http
         self._path = path
         self._params = params
         self._max_message_size = max_message_size
+        self._turn = Turn(self._http.pace if pace is None else pace)
+        self._may_begin = False
         self._kept: KeptConnection | None = None
         self._woken = False
         self._received = 0
@@ -64,12 +77,14 @@ class KeptRequest:
         """
         Whether the next `receive` would dial.
         """
-        return self._kept is None and self._connections.would_dial(self, new=self._is_retry)
+        if self._kept is not None or time.monotonic() < self._turn.due:
+            return False
+        return self._connections.would_dial(self, new=self._is_retry)
 
     def receive(self, timeout: float) -> bytes | None:
         """
-        Return the body of the answer; None while it is not complete, or where all connections are
-        in use (`lent_out`). The first call sends the request.
+        Return the body of the answer; None while it is not complete, before the request's turn, or
+        where all connections are in use (`lent_out`). The first call in its turn sends the request.
 
         A dial takes *timeout* seconds at most.
 
@@ -104,9 +119,12 @@ class KeptRequest:
 
     def _begin(self, timeout: float) -> KeptConnection | None:
         """
-        Send the request; return the connection, None where all are in use.
+        Send the request; return the connection, None before its turn and where all are in use.
         """
         self._check()
+        self._may_begin = self._may_begin or self._turn.has_come()
+        if not self._may_begin:
+            return None
         kept = self._kept = self._connections.take(self, new=self._is_retry)
         self.lent_out = kept is None
         if kept is None:
@@ -126,8 +144,8 @@ class KeptRequest:
         """
         if self._head is None:
             self._head = kept.exchange.head()
-            if self._head is not None and logs_requests():
-                log_answer("GET", self._url, self._head.status_code, self.requested)
+            if self._head is not None:
+                self._answered_by(self._head)
         head = self._head
         if head is not None and self._is_whole(head, kept.exchange):
             return self._body_of(head, kept)
@@ -136,6 +154,11 @@ class KeptRequest:
         if head is None or _is_wanted(head):
             raise TimeoutError("no answer in time")
         raise self._refusal(head)
+
+    def _answered_by(self, head: Head) -> None:
+        self._turn.answered(head.status_code, headers_of(head))
+        if logs_requests():
+            log_answer("GET", self._url, head.status_code, self.requested)
 
     def _is_whole(self, head: Head, exchange: Exchange) -> bool:
         """
@@ -214,7 +237,10 @@ class KeptRequest:
         """
         Return what to wait for before the next `receive`; None where it may find bytes now.
         """
-        return None if self._kept is None else self._kept.connection.interest(self._until)
+        if self._kept is not None:
+            return self._kept.connection.interest(self._until)
+        due = self._turn.due
+        return None if math.isinf(due) or self._woken else Interest(None, 0, due)
 
     def wake(self) -> None:
         """
@@ -230,6 +256,7 @@ class KeptRequest:
         """
         Close the connection of an unfinished request; a second call does nothing.
         """
+        self._turn.leave()
         kept, self._kept = self._kept, None
         if kept is not None:
             self._count(kept)

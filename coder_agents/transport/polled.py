@@ -52,7 +52,7 @@ class PolledSource(Source[bytes]):
         self._check()
         document = self._document
         if document is None:
-            if not self.may_connect():
+            if time.monotonic() < self._due:
                 return None
             document = self._next()
             document.send_request(document.connect_timeout)
@@ -68,7 +68,9 @@ class PolledSource(Source[bytes]):
         """
         Whether the next document is due and not requested yet.
         """
-        return self._document is None and time.monotonic() >= self._due
+        if self._document is not None:
+            return self._document.may_connect()
+        return time.monotonic() >= self._due
 
     def _next(self) -> DocumentSource:
         document = self._document = self._new_document()
@@ -78,6 +80,13 @@ class PolledSource(Source[bytes]):
     def _check(self) -> None:
         if self._woken:
             raise ClosedError
+
+    @property
+    def waited(self) -> float:
+        """
+        For how many seconds the current request has waited for its turns.
+        """
+        return 0.0 if self._document is None else self._document.waited
 
     @property
     def received(self) -> int:

@@ -12,6 +12,7 @@ from urllib3.exceptions import MaxRetryError
 
 from coder_agents import transport
 from coder_agents.config import Settings
+from coder_agents.transport.pace import TOO_MANY_REQUESTS
 from coder_agents.transport.request_log import log_retry, logs_requests
 
 
@@ -73,6 +74,14 @@ class GetRetry(urllib3.Retry):
         return self.get_backoff_time() if requested is None else requested
 
 
+class PacedRetry(GetRetry):
+    """
+    The policy beside a `Pace`, which repeats what was refused with the status 429.
+    """
+
+    RETRY_AFTER_STATUS_CODES = GetRetry.RETRY_AFTER_STATUS_CODES - {TOO_MANY_REQUESTS}
+
+
 def _whole(url: str, pool: Any) -> str:
     """
     Return *url* with its host; *url* is a path unless it goes to a proxy.
@@ -80,11 +89,11 @@ def _whole(url: str, pool: Any) -> str:
     return f"{pool.scheme}://{pool.host}:{pool.port}{url}" if url.startswith("/") else url
 
 
-def retry_policy(settings: Settings) -> GetRetry:
+def retry_policy(settings: Settings, kind: type[GetRetry] = GetRetry) -> GetRetry:
     """
-    Return the policy of *settings*.
+    Return the policy of *settings*, of the class *kind*.
     """
-    policy = GetRetry(
+    policy = kind(
         total=settings.retries,
         allowed_methods={"GET"},
         status_forcelist=(502, 503, 504),

@@ -1,19 +1,31 @@
 """
-Cookies and forks of a session, the client's own or one that a user passed in.
+Sessions of requests: the client's own, and the cookies and forks of any.
 """
 
 from __future__ import annotations
 
 import contextlib
+import http.cookiejar
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
+import requests.adapters
 
+from coder_agents._version import __version__
+from coder_agents.config import Settings
 from coder_agents.transport import fork
+from coder_agents.transport.retry import GetRetry, PacedRetry, retry_policy
+
+if TYPE_CHECKING:
+    from coder_agents.transport.pace import Pace
 
 Hooks = dict[str, list[Callable[..., Any]]]
+
+# Connections that are kept for the next call, one for each concurrent thread. With more threads
+# than that, urllib3 closes the excess connections, and warns each time.
+_POOL_SIZE = 256
 
 
 class Closable(Protocol):
@@ -25,6 +37,23 @@ class Closable(Protocol):
         """
         Free what it holds, also twice.
         """
+
+
+def new_session(settings: Settings, pace: Pace | None) -> requests.Session:
+    """
+    Return a session of the client's own for *settings*; *pace* is that of its requests.
+    """
+    session = requests.Session()
+    # No ~/.netrc is read then; for what the environment sets see `HTTP`.
+    session.trust_env = False
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    session.headers["User-Agent"] = f"coder-agents/{__version__}"
+    session.headers["Accept"] = "application/json"
+    retries = retry_policy(settings, GetRetry if pace is None else PacedRetry)
+    adapter = requests.adapters.HTTPAdapter(max_retries=retries, pool_maxsize=_POOL_SIZE)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
 
 
 def hooks_without_cookies(session: requests.Session) -> Hooks:

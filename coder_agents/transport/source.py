@@ -38,7 +38,8 @@ class Source(abc.ABC, Generic[M]):
     @abc.abstractmethod
     def answered(self) -> bool:
         """
-        Return whether the deployment has accepted the request.
+        Return whether the deployment has accepted the request. Where `may_connect` is true, it
+        dials.
 
         Raises *APIError* where it refuses, *TransportError* where no answer came in time,
         *DecodeError* where it answers with something else, *ClosedError* when woken.
@@ -64,9 +65,16 @@ class Source(abc.ABC, Generic[M]):
 
     def may_connect(self) -> bool:
         """
-        Whether the next `receive` may dial.
+        Whether the next `answered` or `receive` may dial.
         """
         return False
+
+    @property
+    def waited(self) -> float:
+        """
+        For how many seconds requests have waited for their turns; see `Pace`.
+        """
+        return 0.0
 
     @property
     @abc.abstractmethod

@@ -1,5 +1,7 @@
 """
-The proxies and the certificate authorities that the environment sets, as requests reads them.
+The proxies and the certificate authorities, as the settings and the environment set them.
+
+The environment is read as requests reads it.
 
 Requests goes through the whole environment four times for each request, which takes longer than
 sending the request. A client's own session leaves that to these functions.
@@ -9,8 +11,12 @@ from __future__ import annotations
 
 import os
 import sys
+from urllib.parse import urlsplit
 
 import requests.utils
+
+from coder_agents.config import PROXY_FORM, Settings, is_proxy_url
+from coder_agents.errors import ConfigError
 
 # The settings of these systems contain proxies beside the environment.
 _SYSTEM_HAS_PROXIES = sys.platform in ("darwin", "win32")
@@ -30,3 +36,26 @@ def authorities() -> str | bool:
     Return the path of the certificate authorities to trust, or True for those of requests.
     """
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+
+
+def chosen_proxy(settings: Settings) -> dict[str, str]:
+    """
+    Return the deployment's proxy under its scheme, as requests takes it; nothing where no proxies
+    are set, and an empty URL where none of them is the deployment's.
+    """
+    if settings.proxies is None:
+        return {}
+    proxy = requests.utils.select_proxy(settings.url, settings.proxies)
+    return {urlsplit(settings.url).scheme: proxy or ""}
+
+
+def check_proxy(proxy: str) -> None:
+    """
+    Raise *ConfigError* where the URL *proxy* of the environment or the session cannot be used.
+    """
+    # Not shown, and not left to the libraries, whose errors show it: it may hold a password.
+    if proxy and not is_proxy_url(proxy):
+        raise ConfigError(
+            "the URL of the proxy, in an environment variable such as HTTPS_PROXY or on the session,"
+            f" cannot be used: {PROXY_FORM}"
+        )

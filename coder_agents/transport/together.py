@@ -1,29 +1,38 @@
 """
-Sources that are woken together.
+What is woken together: sources, and others that wait.
 """
 
 from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any
+from typing import Protocol
 
-from coder_agents.transport.source import Source
+
+class Wakeable(Protocol):
+    """
+    An object that a thread may be waiting for.
+    """
+
+    def wake(self) -> None:
+        """
+        Stop the thread that waits; callable from any thread or signal handler.
+        """
 
 
 class WokenTogether:
     """
-    Sources that are woken together, including those that are opened later.
+    Objects that are woken together, including those that are added later.
 
     Any thread may call any method.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: weakref.WeakSet[Source[Any]] = weakref.WeakSet()
+        self._held: weakref.WeakSet[Wakeable] = weakref.WeakSet()
         self._woken = False
 
-    def add(self, source: Source[Any]) -> None:
+    def add(self, source: Wakeable) -> None:
         """
         Wake *source* together with the others; at once where they were woken already.
         """
@@ -35,7 +44,7 @@ class WokenTogether:
 
     def wake(self) -> None:
         """
-        Stop every thread that opens or reads one of the sources.
+        Stop every thread that waits for one of the objects.
         """
         with self._lock:
             self._woken = True

@@ -8,18 +8,19 @@ can be woken, as the further requests of a stream have, and closing wakes all of
 from __future__ import annotations
 
 import math
+import queue
 import selectors
 import time
-from typing import Any, Self
+from typing import Self
 
 import requests
 
 from coder_agents.config import Settings
 from coder_agents.transport.document import DocumentSource
 from coder_agents.transport.http import HTTP, Params
-from coder_agents.transport.source import Source
-from coder_agents.transport.together import WokenTogether
-from coder_agents.transport.waiting import DroppedError, Interest
+from coder_agents.transport.pace import Pace
+from coder_agents.transport.together import Wakeable, WokenTogether
+from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
 
 _MAX_BODY = 256 * 1024 * 1024  # bytes, as for the documents of streams
 
@@ -29,22 +30,32 @@ class WakeableHTTP(HTTP):
     One deployment's REST calls and streams, which all end when it is closed.
 
     A GET is sent once, whatever the number of retries in the settings: who wakes calls repeats them,
-    too. Other methods are sent as by `HTTP`, and cannot be woken.
+    too. Other methods are sent as by `HTTP`, and can be woken only while they wait for their turn.
     """
 
-    def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
-        super().__init__(settings, session)
+    check_interval = 0.1
+
+    def __init__(
+        self,
+        settings: Settings,
+        session: requests.Session | None = None,
+        *,
+        pace: Pace | None = None,
+    ) -> None:
+        super().__init__(settings, session, pace=pace)
         self._sources = WokenTogether()
+        # Unlike an event, it may be rung by a signal handler at any moment.
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     @classmethod
-    def like(cls, http: HTTP) -> Self:
+    def like(cls, http: HTTP, *, pace: Pace | None = None) -> Self:
         """
         Return an object with the settings of *http*, and with its session where a user handed that
-        in.
+        in; *pace* is that of its requests.
         """
-        return cls(http.settings, None if http.owns_session else http.session)
+        return cls(http.settings, None if http.owns_session else http.session, pace=pace)
 
-    def opening(self, source: Source[Any]) -> None:
+    def opening(self, source: Wakeable) -> None:
         """
         Wake *source* when this object is closed; at once where it is closed already.
         """
@@ -57,8 +68,17 @@ class WakeableHTTP(HTTP):
         The calls and streams of those threads raise *ClosedError* or end. Only a DNS look-up runs
         to its end.
         """
+        self._bell.put(None)
         self._sources.wake()
         super().close()
+
+    def _pause(self, seconds: float) -> None:
+        try:
+            self._bell.get(timeout=seconds)
+        except queue.Empty:
+            return
+        self._bell.put(None)  # for the other threads that wait
+        raise ClosedError
 
     def call(
         self,
@@ -87,9 +107,9 @@ class WakeableHTTP(HTTP):
         try:
             source.send_request(self.settings.connect_timeout)
             while not source.answered():
-                _wait(source.interest())
+                self._wait(source.interest())
             while (body := source.receive()) is None:
-                _wait(source.interest())
+                self._wait(source.interest())
             return body
         except DroppedError as error:
             failure = self.failure("GET", self.url(path), error)
@@ -99,12 +119,22 @@ class WakeableHTTP(HTTP):
         finally:
             del failure
 
+    def _wait(self, interest: Interest | None) -> None:
+        if interest is None:
+            return
+        left = max(0.0, interest.until - time.monotonic())
+        if interest.fileno is None:  # the request waits for its turn
+            self._pause(left)
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(interest.fileno, interest.events)
+            selector.select(None if math.isinf(left) else left)
 
-def _wait(interest: Interest | None) -> None:
-    if interest is None:
-        return
-    assert interest.fileno is not None  # a document always has its socket
-    with selectors.DefaultSelector() as selector:
-        selector.register(interest.fileno, interest.events)
-        left = interest.until - time.monotonic()
-        selector.select(None if math.isinf(left) else max(0.0, left))
+
+def unwoken(http: HTTP) -> HTTP:
+    """
+    Return an object for the requests that clean up, which works also after *http* was woken.
+    """
+    if not isinstance(http, WakeableHTTP):
+        return http
+    return HTTP(http.settings, None if http.owns_session else http.session)

@@ -109,9 +109,9 @@ def test_impossible_arguments_are_refused_before_any_request(
             call(ref, **options)
         assert text in str(raised.value)
     with pytest.raises(TypeError, match="start must be True or False"):
-        client.wait_ready("dev", start=1)  # type: ignore[arg-type]
+        client.wait_ready("dev", start=1)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="on_build_log must be a function"):
-        client.wait_ready("dev", on_build_log=1)  # type: ignore[arg-type]
+        client.wait_ready("dev", on_build_log=1)  # type: ignore[call-overload]
     assert not deployment.requests
 
 

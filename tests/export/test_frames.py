@@ -16,13 +16,14 @@ import pytest
 pandas = pytest.importorskip("pandas")
 pyarrow = pytest.importorskip("pyarrow")
 
-from coder_agents import Agent, AgentLog, Client, MetadataOfAgents, export  # noqa: E402
+from coder_agents import Agent, AgentLog, Client, Results, export  # noqa: E402
 from coder_agents.export.chunks import KINDS  # noqa: E402
 from coder_agents.schema import (  # noqa: E402
     LogLevel,
     WorkspaceAgentContainer,
     WorkspaceAgentListContainersResponse,
     WorkspaceAgentLog,
+    WorkspaceAgentMetadata,
 )
 
 from .conftest import Labelled  # noqa: E402
@@ -113,7 +114,7 @@ def test_nothing_has_the_columns_of_its_kind_where_the_kind_is_known(agent: Agen
     """
     empty = export.to_frame(WorkspaceAgentListContainersResponse())
     assert (len(empty), "labels" in empty) == (0, True)
-    assert "key" in export.to_frame(MetadataOfAgents([]))
+    assert "key" in export.to_frame(Results.of([], kind=WorkspaceAgentMetadata))
     stream = agent.follow_logs(tail=0)
     stream.close()
     assert types(export.to_frame(stream)) == LOG_TYPES

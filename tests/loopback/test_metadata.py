@@ -19,7 +19,6 @@ from coder_agents import (
     Agent,
     AuthenticationError,
     Client,
-    MetadataOfAgents,
     NotFoundError,
     RequestTimeoutError,
     ServerError,
@@ -256,14 +255,14 @@ def test_metadata_of_many_agents_is_told_by_agent(deployment: Deployment, client
         add(deployment, f"dev{number}", f"{number}%")
     agents = sorted(client.agents(), key=lambda agent: str(agent.id))
     found = client.metadata([*agents, *agents])
-    assert list(found) == agents
+    assert list(found.results) == agents
     assert len(found) == 5
     assert found.failures == {}
-    for agent, items in found.items():
+    for agent, items in found.results.items():
         assert agent.workspace is not None
         assert value_of(items) == f"{agent.workspace.name[-1]}%"
         assert found[agent.id] is found[agent] is items
-    assert repr(found) == "<MetadataOfAgents of 5, 0 failed>"
+    assert repr(found) == "<Results of 5 agents>"
     assert len(streams(deployment)) == 5
 
 
@@ -275,15 +274,15 @@ def test_without_agents_the_metadata_is_that_of_ones_own(
     """
     mine = add(deployment, "dev")
     deployment.add_agent(workspace="other", owner="somebody")
-    assert [agent.id for agent in client.metadata()] == [mine.id]
+    assert [agent.id for agent in client.metadata().results] == [mine.id]
 
 
 def test_of_no_agents_there_is_no_metadata(deployment: Deployment, client: Client) -> None:
     """
     The result is empty, and no thread is started.
     """
-    assert dict(client.metadata([])) == {}
-    assert dict(client.metadata()) == {}
+    assert dict(client.metadata([]).results) == {}
+    assert dict(client.metadata().results) == {}
     with pytest.raises(KeyError):
         client.metadata([])[uuid.uuid4()]
 
@@ -297,14 +296,14 @@ def test_what_fails_for_one_agent_is_not_lost_for_the_others(
     first, last = add(deployment, "first"), add(deployment, "last")
     gone = unread(client, uuid.uuid4())
     agents = [unread(client, first.id), gone, unread(client, last.id)]
-    found = client.metadata(agents, workers=1)
-    assert [agent.id for agent in found] == [first.id, last.id]
+    found = client.metadata(agents, max_workers=1)
+    assert [agent.id for agent in found.results] == [first.id, last.id]
     assert list(found.failures) == [gone]
     assert type(found.failures[gone]) is NotFoundError
-    assert gone not in found
-    with pytest.raises(KeyError):
+    assert gone not in found.results
+    with pytest.raises(NotFoundError):
         found[gone]
-    assert repr(found) == "<MetadataOfAgents of 2, 1 failed>"
+    assert repr(found) == "<Results of 3 agents, 1 failed>"
 
 
 def test_failures_are_told_apart(deployment: Deployment, client: Client) -> None:
@@ -320,7 +319,7 @@ def test_failures_are_told_apart(deployment: Deployment, client: Client) -> None
     assert [type(error) for error in found.failures.values()] == [RequestTimeoutError]
     deployment.faults.clear()
     deployment.faults.add("html", route="watch_metadata", status=502)
-    found = client.metadata(agents, workers=1)
+    found = client.metadata(agents, max_workers=1)
     assert [type(error) for error in found.failures.values()] == [ServerError, AuthenticationError]
 
 
@@ -329,8 +328,8 @@ def test_failures_are_told_apart(deployment: Deployment, client: Client) -> None
     [
         ("owner:me", {}, TypeError, "such as client.agents.. yields, not str"),
         (["dev"], {}, TypeError, "agents must be of the class Agent, not str"),
-        ([], {"workers": 0}, ValueError, "workers must be 1 or more"),
-        ([], {"workers": 1.5}, TypeError, "workers must be a whole number"),
+        ([], {"max_workers": 0}, ValueError, "max_workers must be 1 or more"),
+        ([], {"max_workers": 1.5}, TypeError, "max_workers must be a whole number"),
     ],
 )
 def test_bad_arguments_are_refused(
@@ -375,8 +374,8 @@ def test_no_more_agents_are_asked_at_once_than_there_are_workers() -> None:
     crowd = Crowd(4)
     with serving(crowd) as peer, Client(peer.url, "token") as client:
         agents = [unread(client, uuid.UUID(int=number)) for number in range(1, 13)]
-        found = client.metadata(agents, workers=4)
-        assert list(found) == agents
+        found = client.metadata(agents, max_workers=4)
+        assert list(found.results) == agents
         assert (crowd.most, peer.accepted) == (4, 12)
     assert not [each for each in threading.enumerate() if each.name.startswith("coder-agents")]
 
@@ -411,7 +410,7 @@ def test_ctrl_c_ends_the_threads_and_their_connections(stage: str) -> None:
         thread.start()
         started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            client.metadata(agents, timeout=60, workers=2)
+            client.metadata(agents, timeout=60, max_workers=2)
         assert time.monotonic() - started < 40
         thread.join()
         assert peer.accepted == 2
@@ -452,13 +451,6 @@ def test_ctrl_c_ends_what_is_only_about_to_be_asked() -> None:
             client.metadata([quick, late], timeout=60)
         assert time.monotonic() - started < 40
         thread.join()
-
-
-def test_a_result_of_ones_own_can_be_made() -> None:
-    """
-    Whoever tests a program that reads it can build one.
-    """
-    assert len(MetadataOfAgents([])) == 0
 
 
 def test_a_connection_that_comes_after_all_were_woken_is_woken() -> None:

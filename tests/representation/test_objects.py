@@ -21,9 +21,9 @@ from coder_agents import (
     Client,
     CompletedCommand,
     FindingError,
-    MetadataOfAgents,
     PortOpened,
     ResultList,
+    Results,
     StreamEnd,
     schema,
     streams,
@@ -414,7 +414,7 @@ def test_what_agents_have_failed_with_is_shown_with_them() -> None:
     ]
 
 
-def test_metadata_of_agents_is_one_table() -> None:
+def test_results_of_agents_are_one_table() -> None:
     """
     The agents that failed have a table below.
     """
@@ -422,14 +422,14 @@ def test_metadata_of_agents_is_one_table() -> None:
         WorkspaceAgentMetadata(result=WorkspaceAgentMetadataResult(value="1", collected_at=AT))
     ]
     agents = [agent_of(number) for number in range(1, 4)]
-    found = MetadataOfAgents(
+    found = Results.of(
         [(agents[0], items * 30), (agents[1], items), (agents[2], FindingError("no"))]
     )
     parsed = checked(found._repr_html_())
-    assert parsed.texts[0] == "31 items of 2 agents"
+    assert parsed.texts[0] == "3 agents, 1 failed"
     assert "… 11 more …" in parsed.cells
     assert parsed.cells[-2:] == ["main", "●\xa0no"]
-    assert checked(MetadataOfAgents([])._repr_html_()).text == "0 items of 0 agents"
+    assert checked(Results.of([])._repr_html_()).text == "0 agents"
 
 
 def test_a_change_is_shown_as_its_sentence() -> None:

@@ -111,7 +111,7 @@ def export_command(
     click.echo(f"{count} rows written to {path}", err=True)
 
 
-def _read(client: Client, kind: str, agents: list[Agent]) -> Mapping[Agent, Any]:
+def _read(client: Client, kind: str, agents: list[Agent]) -> Any:
     if kind != "metadata":
         return {agent: OF_AGENTS[kind](agent) for agent in agents}
     found = client.metadata(agents)

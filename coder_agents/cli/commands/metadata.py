@@ -44,7 +44,7 @@ def metadata_command(settings: Settings, refs: tuple[str, ...], watch: bool, as_
     if watch:
         return listing.print_watched(agents, as_json=as_json)
     found = client.metadata(agents)
-    listing.print_once(found, as_json=as_json)
+    listing.print_once(found.results, as_json=as_json)
     for agent, error in found.failures.items():
         report(f"{agent.label}: {one_line(error)}")
     return exits.FAILED if found.failures else exits.DONE

@@ -1,0 +1,291 @@
+"""
+The pace of requests: in which order, how fast, and when none at all.
+
+One pace is shared by all threads and calls that send requests to several agents of one deployment.
+A burst begins no more than so many requests a second, and a refusal with the status 429 makes all of
+them wait: the refused request was not executed, and is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from coder_agents.transport import fork
+from coder_agents.transport.retry_after import retry_after
+from coder_agents.transport.throttle import Throttle
+
+logger = logging.getLogger("coder_agents")
+
+DEFAULT_RATE = 256.0
+"""
+How many requests a second begin at most, unless a caller chooses another rate.
+"""
+
+TOO_MANY_REQUESTS = 429
+"""
+The status of a request that was refused, and not executed, because there were too many.
+"""
+
+# A clock that jumps, or threads that did not run for long, must not cause a burst.
+_MAX_STEP = 1.0  # seconds
+
+_TINY = 1e-9  # of one request: what is lost by computing with floats
+_LONG = 60.0  # seconds; a program that waits for so long without any word seems to hang
+
+
+class Pace:
+    """
+    When each request may begin.
+
+    Requests begin in the order in which they came, *rate* in a second at most. After a refusal none
+    begins for a while, and then they begin at a rate that the deployment has shown to accept; see
+    `Throttle`.
+
+    Any thread may use it. A copy, such as a pickled one, has the rate alone.
+
+    Args:
+        rate: how many requests begin in a second at most.
+        first_pause: seconds without requests after a refusal that requests no pause.
+        clock: returns the time, as `time.monotonic` does.
+
+    Attributes:
+        rate: as above; it may be changed at any time.
+
+    Raises *TypeError* or *ValueError* where *rate* is no number above 0.
+    """
+
+    def __init__(
+        self,
+        rate: float = DEFAULT_RATE,
+        *,
+        first_pause: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.rate = checked_rate(rate)
+        self._clock = clock
+        self._throttle = Throttle(first_pause)
+        self._lock = threading.RLock()  # a signal handler may send requests, too
+        self._begin_again()
+        fork.register(self)
+
+    def __reduce__(self) -> tuple[type[Pace], tuple[float]]:
+        return type(self), (self.rate,)
+
+    def __repr__(self) -> str:
+        return f"<Pace of {self.rate:g} requests a second>"
+
+    def _begin_again(self) -> None:
+        self._numbers = 0  # how many requests have a number
+        self._begun = 0  # how many of these have begun, or will not
+        self._released = 1.0  # how many of these may have begun by now
+        self._released_at = -math.inf
+
+    def after_fork_in_child(self) -> None:
+        """
+        Forget the requests that wait: their threads are in the parent process.
+        """
+        self._lock = threading.RLock()
+        self._begin_again()
+
+    @property
+    def pause(self) -> float:
+        """
+        For how many seconds no request begins, because the deployment has refused one; else 0.
+        """
+        return max(0.0, self._throttle.not_before - self._clock())
+
+    @property
+    def refusal(self) -> str:
+        """
+        Text for an error, which says that the deployment limits requests; empty where none begins
+        later because of that.
+        """
+        pause = self.pause
+        if not pause:
+            return ""
+        return (
+            f"the deployment limits requests (status {TOO_MANY_REQUESTS}): none is sent for another"
+            f" {pause:.0f} seconds"
+        )
+
+    def turn(self) -> Turn:
+        """
+        Return the turn of one request.
+        """
+        return Turn(self)
+
+    def _queue(self) -> int:
+        """
+        Return the number of the next request.
+        """
+        with self._lock:
+            self._advance()
+            self._numbers += 1
+            return self._numbers
+
+    def _due(self, number: int) -> float:
+        """
+        Return when the request *number* may begin; the current time at the earliest.
+        """
+        with self._lock:
+            now = self._advance()
+            lacking = number - self._released
+            wait = lacking / self._current_rate(now) if lacking > _TINY else 0.0
+            return max(now, self._throttle.not_before) + wait
+
+    def _begin(self, number: int) -> float | None:
+        """
+        Return the current time where the request *number* may begin now, else None.
+        """
+        with self._lock:
+            now = self._advance()
+            if now < self._throttle.not_before or number - self._released > _TINY:
+                return None
+            self._begun += 1
+            return now
+
+    def _leave(self) -> None:
+        """
+        Note that a request that has a number will not begin: another one takes its place.
+        """
+        with self._lock:
+            self._begun += 1
+            self._released += 1
+
+    def _advance(self) -> float:
+        """
+        Release the requests whose time has come; return the current time.
+        """
+        now = self._clock()
+        since = max(self._released_at, self._throttle.not_before)
+        if now > since:
+            rate = self._current_rate(now)
+            step = min(now - since, max(_MAX_STEP, 2 / rate))
+            # Time in which no request waits is not saved for a later burst.
+            self._released = min(self._released + step * rate, self._numbers + 1.0)
+            self._released_at = now
+        return now
+
+    def _current_rate(self, now: float) -> float:
+        return min(self.rate, self._throttle.rate(now))
+
+    def _accepted(self, sent: float) -> None:
+        with self._lock:
+            self._throttle.accepted(sent, self._clock())
+
+    def _refused(self, sent: float, requested: float | None) -> None:
+        with self._lock:
+            begins = self._throttle.refused(sent, self._clock(), requested)
+            if begins:  # one request begins at the end of the pause, and the others after it
+                self._released = self._begun + 1.0
+            pause = self.pause
+        if begins:
+            level = logging.WARNING if round(pause) >= _LONG else logging.INFO
+            logger.log(
+                level,
+                "the deployment limits requests (status %d): the next one is sent in %.1f s",
+                TOO_MANY_REQUESTS,
+                pause,
+            )
+
+
+class Turn:
+    """
+    The turn of one request, and of the same request once more after each refusal.
+
+    One thread at a time may use it.
+
+    Args:
+        pace: the pace of the request; None where it may begin at once, and is not repeated.
+
+    Attributes:
+        waited: how many seconds the request has waited for its turns.
+    """
+
+    __slots__ = ("_number", "_pace", "_sent", "_since", "waited")
+
+    def __init__(self, pace: Pace | None) -> None:
+        self._pace = pace
+        self._number = 0  # 0 where it has none
+        self._since = 0.0
+        self._sent = 0.0
+        self.waited = 0.0
+
+    def has_come(self) -> bool:
+        """
+        Return whether the request may begin now; True once, then the request has to begin.
+        """
+        pace = self._pace
+        if pace is None:
+            return True
+        if not self._number:
+            self._queue(pace)
+        sent = pace._begin(self._number)
+        if sent is None:
+            return False
+        self._number = 0
+        self._sent = sent
+        self.waited += sent - self._since
+        return True
+
+    def _queue(self, pace: Pace) -> None:
+        self._since = pace._clock()
+        self._number = pace._queue()
+
+    @property
+    def is_awaited(self) -> bool:
+        """
+        Whether the request waits for its turn.
+        """
+        return self._number > 0
+
+    @property
+    def due(self) -> float:
+        """
+        When to call `has_come` again, by the pace's clock; minus infinity where the request does
+        not wait.
+        """
+        pace = self._pace
+        return -math.inf if pace is None or not self._number else pace._due(self._number)
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> bool:
+        """
+        Note the answer to the request; return whether the request has to be sent again.
+
+        The names of *headers* are in lower case, or found in any case.
+        """
+        pace = self._pace
+        if pace is None:
+            return False
+        if status != TOO_MANY_REQUESTS:
+            pace._accepted(self._sent)
+            return False
+        pace._refused(self._sent, retry_after(headers))
+        self._queue(pace)
+        return True
+
+    def leave(self) -> None:
+        """
+        Wait no longer: the request will not begin.
+        """
+        if self._pace is not None and self._number:
+            self._number = 0
+            self._pace._leave()
+
+
+def checked_rate(rate: float) -> float:
+    """
+    Return *rate*, how many requests a second begin at most, as a float.
+
+    Raises *TypeError* or *ValueError* where *rate* is no finite number above 0.
+    """
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)):
+        raise TypeError(f"rate must be a number of requests a second, not {type(rate).__name__}")
+    if not 0 < rate <= sys.float_info.max:
+        raise ValueError(f"rate must be a finite number of requests a second above 0, not {rate}")
+    return float(rate)

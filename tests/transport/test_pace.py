@@ -1,0 +1,363 @@
+"""
+The pace of requests: rules with a clock of our own, and a simulated deployment with a limit.
+"""
+
+from __future__ import annotations
+
+import collections
+import heapq
+import logging
+import math
+import pickle
+import random
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from coder_agents.testing.http import Request
+from coder_agents.testing.rate_limit import Limiter, RateLimit
+from coder_agents.transport.pace import DEFAULT_RATE, Pace, Turn, checked_rate
+
+SECONDS = {"retry-after": "60"}
+
+
+class Clock:
+    """
+    A clock that stands still until it is moved.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def begun(turn: Turn, clock: Clock) -> float:
+    """
+    Move the clock until the turn has come; return that time.
+    """
+    while not turn.has_come():
+        assert turn.is_awaited
+        clock.now = max(math.nextafter(clock.now, math.inf), turn.due)
+    return clock.now
+
+
+def test_a_burst_begins_at_the_rate() -> None:
+    """
+    Of a burst, the first request begins at once, and the others at equal intervals, in their order.
+    """
+    clock = Clock()
+    pace = Pace(10, clock=clock)
+    turns = [pace.turn() for _ in range(30)]
+    waiting = [turn for turn in turns if not turn.has_come()]
+    assert len(waiting) == 29
+    times = [begun(turn, clock) - 1000 for turn in waiting]
+    assert times == pytest.approx([number / 10 for number in range(1, 30)])
+    assert turns[0].waited == 0
+    assert turns[-1].waited == pytest.approx(2.9)
+
+
+def test_time_without_requests_is_not_saved() -> None:
+    """
+    After an hour of silence a burst begins no faster than any other.
+    """
+    clock = Clock()
+    pace = Pace(10, clock=clock)
+    assert pace.turn().has_come()
+    clock.now += 3600
+    assert pace.turn().has_come()
+    assert begun(pace.turn(), clock) == pytest.approx(4600.1)
+
+
+def test_a_clock_that_jumps_causes_no_burst() -> None:
+    """
+    Where all threads slept for an hour, as on a machine that was suspended, a second's requests begin.
+    """
+    clock = Clock()
+    pace = Pace(10, clock=clock)
+    turns = [pace.turn() for _ in range(100)]
+    assert sum(turn.has_come() for turn in turns) == 1
+    clock.now += 3600
+    assert sum(turn.has_come() for turn in turns[1:]) == 10
+    clock.now -= 7200  # nor does a clock that goes back stop the requests for ever
+    assert not turns[50].has_come()
+    clock.now += 7201
+    assert turns[11].has_come()
+
+
+def test_the_order_is_that_of_coming() -> None:
+    """
+    A request that comes later does not begin before one that waits already.
+    """
+    clock = Clock()
+    pace = Pace(1, clock=clock)
+    turns = [pace.turn() for _ in range(3)]
+    assert [turn.has_come() for turn in turns] == [True, False, False]
+    clock.now += 1
+    assert not turns[2].has_come()
+    assert turns[1].has_come()
+    assert turns[1].due == -math.inf
+    clock.now += 1
+    assert turns[2].has_come()
+
+
+def test_a_refusal_makes_all_requests_wait() -> None:
+    """
+    None begins for the requested time; then one does, and after its success the others do.
+    """
+    clock = Clock()
+    pace = Pace(100, clock=clock)
+    turns = []
+    for _ in range(20):
+        turns.append(pace.turn())
+        begun(turns[-1], clock)
+        assert not turns[-1].answered(200, {})
+    refused, other = pace.turn(), pace.turn()
+    begun(refused, clock)
+    assert refused.answered(429, SECONDS)  # its new place is before those of all that come later
+    since = clock.now
+    assert not other.has_come()
+    assert pace.pause == pytest.approx(60)
+    assert "(status 429): none is sent for another 60 seconds" in pace.refusal
+    assert begun(refused, clock) == pytest.approx(since + 60)
+    assert not other.has_come()
+    assert not refused.answered(101, {})
+    assert begun(other, clock) == pytest.approx(since + 60 + 60 / (20 * 0.9), rel=1e-3)
+    assert (pace.pause, pace.refusal) == (0, "")
+    assert refused.waited == pytest.approx(60, abs=0.1)
+
+
+def test_after_a_pause_one_request_a_second_tries() -> None:
+    """
+    Until a request is accepted, nobody knows whether the pause was long enough.
+    """
+    clock = Clock()
+    pace = Pace(100, clock=clock)
+    refused = pace.turn()
+    assert refused.has_come()
+    assert refused.answered(429, {"retry-after": "10"})
+    others = [pace.turn() for _ in range(3)]
+    times = [begun(turn, clock) - 1000 for turn in (refused, *others)]
+    assert times == pytest.approx([10, 11, 12, 13])
+    assert not others[0].answered(200, {})
+    assert begun(pace.turn(), clock) - 1000 == pytest.approx(13.01)
+
+
+def test_without_a_pace_a_request_begins_at_once_and_once() -> None:
+    """
+    The turn of a request without a pace has come, and its refusal is a refusal.
+    """
+    turn = Turn(None)
+    assert turn.has_come()
+    assert not turn.is_awaited
+    assert turn.due == -math.inf
+    assert not turn.answered(429, SECONDS)
+    turn.leave()
+    assert turn.waited == 0
+
+
+def test_a_request_that_leaves_gives_its_place_away() -> None:
+    """
+    Where a request is given up while it waits, the next one takes its place; a second leave does
+    nothing.
+    """
+    clock = Clock()
+    pace = Pace(1, clock=clock)
+    turns = [pace.turn() for _ in range(3)]
+    assert [turn.has_come() for turn in turns] == [True, False, False]
+    turns[1].leave()
+    turns[1].leave()
+    clock.now += 1
+    assert turns[2].has_come()
+    late = pace.turn()
+    assert not late.has_come()
+    assert late.due == clock.now + 1
+
+
+def test_a_copy_has_the_rate_alone() -> None:
+    """
+    A pickled pace is a new one of the same rate: another process has its own requests.
+    """
+    pace = Pace(7)
+    pace.turn().has_come()
+    copied = pickle.loads(pickle.dumps(pace))
+    assert copied.rate == 7
+    assert repr(copied) == "<Pace of 7 requests a second>"
+    assert copied.turn().has_come()
+    assert Pace().rate == DEFAULT_RATE
+
+
+def test_a_fork_forgets_the_requests_that_wait() -> None:
+    """
+    In a forked process the lock is a new one, and the first request does not wait for the threads of
+    the parent process.
+    """
+    clock = Clock()
+    pace = Pace(1, clock=clock)
+    for _ in range(10):
+        pace.turn().has_come()
+    lock = pace._lock
+    pace.after_fork_in_child()
+    assert pace._lock is not lock
+    assert pace.turn().has_come()
+    assert not pace.turn().has_come()
+
+
+@pytest.mark.parametrize("rate", [0, -1, math.nan, math.inf, 10**400])
+def test_a_rate_that_is_no_rate_is_refused(rate: float) -> None:
+    """
+    A rate has to be finite and above 0, whatever its size.
+    """
+    with pytest.raises(
+        ValueError, match="rate must be a finite number of requests a second above 0"
+    ):
+        checked_rate(rate)
+
+
+@pytest.mark.parametrize("rate", ["16", None, True])
+def test_a_rate_is_a_number(rate: Any) -> None:
+    """
+    A rate of another type is refused before anything is sent.
+    """
+    with pytest.raises(TypeError, match="rate must be a number of requests a second, not "):
+        Pace(rate)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level"), [("1", logging.INFO), ("60", logging.WARNING), ("x", logging.INFO)]
+)
+def test_a_pause_is_logged_once(seconds: str, level: int, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A program that waits for a minute says why, once for all of its threads.
+    """
+    clock = Clock()
+    pace = Pace(1000, clock=clock)
+    turns = [pace.turn() for _ in range(5)]
+    for turn in turns:
+        begun(turn, clock)
+    with caplog.at_level(logging.INFO, "coder_agents"):
+        for turn in turns:
+            assert turn.answered(429, {"retry-after": seconds})
+    [record] = caplog.records
+    assert record.levelno == level
+    pause = "60.0" if seconds == "60" else "1.0"
+    assert f"(status 429): the next one is sent in {pause} s" in record.getMessage()
+
+
+class Deployment:
+    """
+    A simulated deployment with a limit, whose answers take *latency* seconds.
+    """
+
+    def __init__(self, limit: RateLimit, latency: float, clock: Clock) -> None:
+        self.limiter = Limiter(limit, clock=clock)
+        self.latency = latency
+        self.seconds: collections.Counter[int] = collections.Counter()
+        self.clock = clock
+        self.sent = 0
+
+    def answer(self) -> tuple[int, dict[str, str]]:
+        self.sent += 1
+        self.seconds[int(self.clock.now)] += 1
+        request = Request("GET", "/api/v2/x", "/api/v2/x", (), {}, b"", keep_alive=True)
+        verdict = self.limiter.check("x", request)
+        if verdict.refusal is None:
+            return 200, {}
+        return 429, {name.lower(): value for name, value in verdict.refusal.headers}
+
+
+def run(pace: Pace, deployment: Deployment, requests: int, workers: int) -> float:
+    """
+    Send *requests* by so many workers; return the seconds that it takes.
+    """
+    clock, start = deployment.clock, deployment.clock.now
+    left = requests
+    events: list[tuple[float, int, int, Turn | None, Any]] = [
+        (start, number, number, None, None) for number in range(workers)
+    ]
+    order = workers
+    finished = start
+    while events:
+        at, _, worker, turn, answer = heapq.heappop(events)
+        clock.now = max(clock.now, at)
+        order += 1
+        if turn is None:
+            if not left:
+                continue
+            left -= 1
+            turn = pace.turn()
+        elif answer is not None and not turn.answered(*answer):
+            finished = clock.now
+            heapq.heappush(events, (clock.now, order, worker, None, None))
+            continue
+        if turn.has_come():
+            heard = deployment.answer()
+            heapq.heappush(events, (clock.now + deployment.latency, order, worker, turn, heard))
+        else:
+            due = max(turn.due, math.nextafter(clock.now, math.inf))
+            heapq.heappush(events, (due, order, worker, turn, None))
+    return finished - start
+
+
+@pytest.mark.parametrize("retry_after", [True, False])
+@pytest.mark.parametrize("latency", [0.002, 0.2])
+@pytest.mark.parametrize("workers", [1, 16, 64])
+def test_two_hundred_requests_of_which_sixty_a_minute_are_accepted(
+    workers: int, latency: float, retry_after: bool
+) -> None:
+    """
+    All are accepted, in at most twice the shortest possible time, and few more are refused than were
+    under way at the first refusal.
+    """
+    clock = Clock()
+    clock.now += random.Random(workers).uniform(0, 60)
+    deployment = Deployment(RateLimit(60, retry_after=retry_after), latency, clock)
+    seconds = run(Pace(clock=clock), deployment, 200, workers)
+    refused = deployment.limiter.refused["x"]
+    assert deployment.sent == 200 + refused
+    assert seconds < 2 * 140
+    assert refused <= workers + 10
+
+
+def test_hours_under_a_limit_cost_few_refusals() -> None:
+    """
+    Of 3,000 requests to a deployment that accepts 60 a minute, at most one in fifty is refused, and
+    at least half of the accepted rate is used.
+    """
+    clock = Clock()
+    deployment = Deployment(RateLimit(60), 0.05, clock)
+    seconds = run(Pace(clock=clock), deployment, 3000, 16)
+    assert deployment.limiter.refused["x"] <= 60
+    assert seconds < 2 * 3000
+
+
+@settings(max_examples=50, phases=[Phase.explicit, Phase.generate])  # shrinking takes minutes
+@given(
+    st.integers(1, 200),
+    st.sampled_from([0.5, 1.0, 7.0, 60.0, 600.0]),
+    st.sampled_from([0.001, 0.05, 1.0]),
+    st.integers(1, 32),
+    st.booleans(),
+    st.sampled_from([5.0, 256.0, 10_000.0]),
+    st.floats(0, 600),
+)
+def test_under_any_limit_all_requests_are_accepted(
+    limit: int, window: float, latency: float, workers: int, says: bool, rate: float, start: float
+) -> None:
+    """
+    No second has more requests than the rate, no limit stops the requests for ever, and those that
+    are refused are few.
+    """
+    clock = Clock()
+    clock.now += start
+    deployment = Deployment(RateLimit(limit, window=window, retry_after=says), latency, clock)
+    seconds = run(Pace(rate, clock=clock), deployment, 100, workers)
+    refused = deployment.limiter.refused["x"]
+    assert deployment.sent == 100 + refused
+    # A limit below the lowest rate, which the answers do not show, is tried every minute or so.
+    assert refused <= workers + 30 + seconds / 30
+    assert seconds < 10 * (max(0, 100 / limit - 1) * window + 120) + 100 / rate
+    assert max(deployment.seconds.values()) <= rate + 2
