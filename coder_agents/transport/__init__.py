@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from coder_agents.transport.decoding import decoded, other_than_requested
     from coder_agents.transport.document import DocumentSource
     from coder_agents.transport.failures import is_gone, lacks_call, page_error, refusal
-    from coder_agents.transport.http import HTTP, Params, quoted
+    from coder_agents.transport.http import HTTP, Params
     from coder_agents.transport.http_source import HTTPSource
     from coder_agents.transport.kept import KeptConnections
     from coder_agents.transport.kept_request import KeptRequest
     from coder_agents.transport.pace import DEFAULT_RATE, Pace
     from coder_agents.transport.pages import is_page
+    from coder_agents.transport.paths import quoted
     from coder_agents.transport.polled import PolledSource
     from coder_agents.transport.pty import PtySource
     from coder_agents.transport.repeating import RepeatingHTTP
@@ -72,12 +73,13 @@ __getattr__, __dir__ = exports(
         "decoding": "decoded other_than_requested",
         "document": "DocumentSource",
         "failures": "is_gone lacks_call page_error refusal",
-        "http": "HTTP Params quoted",
+        "http": "HTTP Params",
         "http_source": "HTTPSource",
         "kept": "KeptConnections",
         "kept_request": "KeptRequest",
         "pace": "DEFAULT_RATE Pace",
         "pages": "is_page",
+        "paths": "quoted",
         "polled": "PolledSource",
         "pty": "PtySource",
         "repeating": "RepeatingHTTP",

@@ -5,11 +5,10 @@ REST calls over requests, and the session's settings for the streams.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
@@ -18,13 +17,12 @@ import urllib3
 
 from coder_agents import schema, transport
 from coder_agents.config import TOKEN_HEADER, Settings
-from coder_agents.errors import CoderError, ConfigError
-from coder_agents.transport import fork
+from coder_agents.errors import CoderError
+from coder_agents.transport import fork, surroundings
 from coder_agents.transport.decoding import JSON, decoded
 from coder_agents.transport.pace import Pace, Turn
 from coder_agents.transport.request_log import log_answer, log_failure
 from coder_agents.transport.session import abandon, hooks_without_cookies, new_session
-from coder_agents.transport.surroundings import authorities, check_proxy, chosen_proxy, proxies_for
 
 if TYPE_CHECKING:
     from coder_agents.transport.kept import KeptConnections
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 Params = Sequence[tuple[str, str]]
 
 T = TypeVar("T")
-
-_MAX_WAIT = 60.0  # seconds until a request that waits checks whether its turn comes earlier
 
 NO_CONTENT = 204
 """
@@ -83,7 +79,7 @@ class HTTP:
         self.session = new_session(settings, pace) if session is None else session
         self._verify = settings.verify if self.owns_session else None
         self._cert = settings.cert if self.owns_session else None
-        self._proxies = chosen_proxy(settings)
+        self._proxies = surroundings.chosen_proxy(settings)
         self._proxy_is_checked = False
         self._closed = False
         self._kept: dict[int, KeptConnections] = {}
@@ -95,6 +91,12 @@ class HTTP:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_kept": {}, "_paces": {}, "held": {}}
+
+    def paced(self, pace: Pace) -> HTTP:
+        """
+        Return an object with these settings, and the user's session if there is one, at *pace*.
+        """
+        return HTTP(self.settings, None if self.owns_session else self.session, pace=pace)
 
     def close(self) -> None:
         """
@@ -162,7 +164,7 @@ class HTTP:
         url = self.url(path)
         turn = Turn(self.pace)
         while True:
-            self._await(turn)
+            turn.wait(self.pause)
             sent = time.monotonic()
             response = self._send(method, url, params, body)
             log_answer(method, response.url, response.status_code, sent)
@@ -174,11 +176,10 @@ class HTTP:
             raise transport.page_error(response, token=self.settings.token)
         return response.content
 
-    def _await(self, turn: Turn) -> None:
-        while not turn.has_come():
-            self._pause(min(_MAX_WAIT, max(0.0, turn.due - time.monotonic())))
-
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """
+        Wait for *seconds*.
+        """
         time.sleep(seconds)
 
     def read(
@@ -247,12 +248,9 @@ class HTTP:
         Raise *ConfigError* where a file of the TLS settings is not there, or where the proxy of the
         environment or the session has a URL that cannot be used.
         """
-        for setting, value in (("verify", self._verify), ("cert", self._cert)):
-            for path in value if isinstance(value, tuple) else (value,):
-                if isinstance(path, str) and not os.path.exists(path):
-                    raise ConfigError(f"{setting} names a file that does not exist: {path}")
+        surroundings.check_files(verify=self._verify, cert=self._cert)
         if not self._proxy_is_checked:  # once, as requests reads the environment at each request
-            check_proxy(self.proxy_of(self.settings.url))
+            surroundings.check_proxy(self.proxy_of(self.settings.url))
             self._proxy_is_checked = True
 
     def request_headers(self) -> dict[str, str]:
@@ -306,8 +304,12 @@ class HTTP:
             merge: Any = self.session.merge_environment_settings
             settings: dict[str, Any] = merge(url, {}, stream, None, None)
             return settings
-        proxies = proxies_for(url) if self.settings.proxies is None else dict(self._proxies)
-        verify = authorities() if self.settings.verify is True else self.settings.verify
+        proxies = (
+            surroundings.proxies_for(url) if self.settings.proxies is None else dict(self._proxies)
+        )
+        verify = (
+            surroundings.authorities() if self.settings.verify is True else self.settings.verify
+        )
         return {"proxies": proxies, "stream": stream, "verify": verify, "cert": self.settings.cert}
 
     def _send(self, method: str, url: str, params: Params, body: str | None) -> requests.Response:
@@ -340,10 +342,3 @@ class HTTP:
             raise failure
         finally:
             del failure  # the exception, its traceback and this frame would form a cycle
-
-
-def quoted(*segments: object) -> str:
-    """
-    Return *segments* as one path; each is quoted, and so stays one segment.
-    """
-    return "".join(f"/{quote(str(segment), safe='')}" for segment in segments)

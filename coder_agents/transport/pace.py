@@ -34,6 +34,7 @@ The status of a request that was refused, and not executed, because there were t
 # A clock that jumps, or threads that did not run for long, must not cause a burst.
 _MAX_STEP = 1.0  # seconds
 
+_MAX_WAIT = 60.0  # seconds; meanwhile the rate may have grown
 _TINY = 1e-9  # of one request: what is lost by computing with floats
 _LONG = 60.0  # seconds; a program that waits for so long without any word seems to hang
 
@@ -232,6 +233,14 @@ class Turn:
         self._sent = sent
         self.waited += sent - self._since
         return True
+
+    def wait(self, pause: Callable[[float], object]) -> None:
+        """
+        Wait until the turn has come; *pause* waits for so many seconds.
+        """
+        pace = self._pace
+        while pace is not None and not self.has_come():
+            pause(min(_MAX_WAIT, max(0.0, self.due - pace._clock())))
 
     def _queue(self, pace: Pace) -> None:
         self._since = pace._clock()

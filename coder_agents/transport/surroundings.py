@@ -49,6 +49,16 @@ def chosen_proxy(settings: Settings) -> dict[str, str]:
     return {urlsplit(settings.url).scheme: proxy or ""}
 
 
+def check_files(**settings: object) -> None:
+    """
+    Raise *ConfigError* where a file of the TLS *settings* is not there.
+    """
+    for setting, value in settings.items():
+        for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, str) and not os.path.exists(path):
+                raise ConfigError(f"{setting} names a file that does not exist: {path}")
+
+
 def check_proxy(proxy: str) -> None:
     """
     Raise *ConfigError* where the URL *proxy* of the environment or the session cannot be used.

@@ -72,7 +72,12 @@ class WakeableHTTP(HTTP):
         self._sources.wake()
         super().close()
 
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """
+        Wait for *seconds*.
+
+        Raises *ClosedError* where the object is closed meanwhile.
+        """
         try:
             self._bell.get(timeout=seconds)
         except queue.Empty:
@@ -124,7 +129,7 @@ class WakeableHTTP(HTTP):
             return
         left = max(0.0, interest.until - time.monotonic())
         if interest.fileno is None:  # the request waits for its turn
-            self._pause(left)
+            self.pause(left)
             return
         with selectors.DefaultSelector() as selector:
             selector.register(interest.fileno, interest.events)
