@@ -10,10 +10,10 @@ Coder's server, and commits some lines late.
 from __future__ import annotations
 
 import asyncio
+import base64
 import bisect
 import contextlib
 import hashlib
-import base64
 import itertools
 import json
 import multiprocessing.connection
