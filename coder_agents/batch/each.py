@@ -71,9 +71,12 @@ def pace_of(http: HTTP, rate: float | None) -> Pace:
     """
     Return a pace of *rate* requests a second; without a rate the one that all calls of a client share.
 
+    A refusal slows down both.
+
     Raises *TypeError* or *ValueError* for an impossible rate.
     """
-    return http.pace_of_several if rate is None else Pace(rate)
+    shared = http.pace_of_several
+    return shared if rate is None else shared.at(rate)
 
 
 def agents_of(http: HTTP, agents: Iterable[Agent]) -> list[Agent]:

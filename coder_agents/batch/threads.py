@@ -52,6 +52,7 @@ class Calls:
             if id(http) not in self._https:
                 self._https[id(http)] = RepeatingHTTP.like(http, pace=pace)
         work.on_end = self.wake
+        work.limit = lambda: pace.limit
 
     def call(self, index: int) -> None:
         """

@@ -62,7 +62,7 @@ class TravellingClient:
         if (known := _arrived(key)) is not None:
             return known
         created = self._client(url, token)
-        created._http = HTTP(created._http.settings, pace=Pace(self.rate))
+        created._http = created._http.paced(Pace(self.rate))
         _clients.append((key, created))
         del _clients[:-_MAX_CLIENTS]
         # Another thread may have created one at the same time: all use the first.

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from coder_agents.agent import Agent
 from coder_agents.batch.each import EachOptions, complete
 from coder_agents.batch.results import Results
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from coder_agents.jobs import CompletedCommand
     from coder_agents.readiness.options import WaitOptions
 
+_GRACE = 10.0  # seconds for the last request, which finds out why an agent is not ready
 _READS = 8.0  # reads a second, of all agents that are waited for: a deployment allows 512 a minute
 
 
@@ -133,7 +136,7 @@ def _check_command(
     launch.check_input(input, form)
     whole_number("max_output", max_output, least=0)
     launch.start_request(
-        "",
+        "0",
         command,
         stdin="none",
         stdout=stdout,
@@ -152,6 +155,9 @@ def wait_ready(agents: list[Agent], wanted: WaitOptions, *, options: EachOptions
     """
     Wait until *agents* can be used; see `Client.wait_ready`.
     """
+    if wanted.timeout is not None:
+        # A request that waits for its turn, because the deployment limits requests, knows no deadline.
+        options = attrs.evolve(options, timeout=wanted.timeout + _GRACE)
     return complete(agents, _readiness(len(agents), wanted), options, of=Agent)
 
 

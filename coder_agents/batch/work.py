@@ -53,11 +53,13 @@ class Work:
     Attributes:
         agents: the agents.
         on_end: called once by `end`.
+        limit: returns text that says that the deployment limits requests now; empty where it does not.
     """
 
     def __init__(self, agents: Sequence[Agent]) -> None:
         self.agents = tuple(agents)
         self.on_end: Callable[[], object] = _nothing
+        self.limit: Callable[[], str] = str
         self.position_of = {agent.id: index for index, agent in enumerate(self.agents)}
         self._waiting = deque((index, 0.0) for index in range(len(self.agents)))
         self._begun: set[int] = set()
@@ -151,7 +153,7 @@ class Work:
         """
         End the work because its *timeout*, in seconds, is over.
         """
-        self.end(_timed_out(timeout))
+        self.end(_timed_out(timeout, self.limit()))
 
     def after_fork_in_child(self) -> None:
         """
@@ -256,14 +258,15 @@ def _canceled(name: str, begun: bool) -> CoderError:
     return BatchCanceledError(f"{name}: the call was canceled {where}", begun=begun)
 
 
-def _timed_out(timeout: float) -> End:
+def _timed_out(timeout: float, limit: str) -> End:
     def end(name: str, begun: bool) -> CoderError:
-        where = (
-            "while the function ran: give the call a longer timeout"
-            if begun
-            else "before the agent's turn: give the call a longer timeout or more max_workers"
-        )
-        text = f"{name}: the {timeout:g} seconds of the call were over {where}"
+        where = "while the function ran" if begun else "before the agent's turn"
+        advice = "give the call a longer timeout"
+        if limit:
+            advice = f"{limit}; {advice}"
+        elif not begun:
+            advice += " or more max_workers"
+        text = f"{name}: the {timeout:g} seconds of the call were over {where}: {advice}"
         return BatchTimeoutError(text, timeout=timeout, begun=begun)
 
     return end

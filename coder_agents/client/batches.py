@@ -109,7 +109,8 @@ class BatchMethods(BaseClient):
         Return the current metadata of *agents*; None means the agents of your own workspaces.
 
         The metadata is read as by `Agent.metadata`, for at most *max_workers* agents at the same time.
-        Each agent has *timeout* seconds; None is no limit. The error of an agent is among
+        Each agent has *timeout* seconds, apart from the time in which its request waits for its turn;
+        None is no limit. The error of an agent is among
         `Results.failures`, and does not affect the other agents. The threads that read have ended when
         this method returns. Ctrl-C ends the threads and their connections; only a TCP connect without
         an answer runs to its time-out. *progress* and *rate* are as in `each`.

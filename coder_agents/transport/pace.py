@@ -74,6 +74,16 @@ class Pace:
         self._begin_again()
         fork.register(self)
 
+    def at(self, rate: float) -> Pace:
+        """
+        Return a pace of another *rate*: the refusals of the requests of one slow down both.
+
+        Raises *TypeError* or *ValueError* where *rate* is no number above 0.
+        """
+        other = type(self)(rate, clock=self._clock)
+        other._lock, other._throttle = self._lock, self._throttle
+        return other
+
     def __reduce__(self) -> tuple[type[Pace], tuple[float]]:
         return type(self), (self.rate,)
 
@@ -101,18 +111,22 @@ class Pace:
         return max(0.0, self._throttle.not_before - self._clock())
 
     @property
-    def refusal(self) -> str:
+    def limit(self) -> str:
         """
-        Text for an error, which says that the deployment limits requests; empty where none begins
-        later because of that.
+        Text for an error, which says how the deployment limits requests; empty where no request waits
+        because of that.
         """
         pause = self.pause
-        if not pause:
+        with self._lock:
+            rate = self._current_rate(self._clock())
+        if not pause and rate >= self.rate:
             return ""
-        return (
-            f"the deployment limits requests (status {TOO_MANY_REQUESTS}): none is sent for another"
-            f" {pause:.0f} seconds"
+        which = (
+            f"none is sent for another {pause:.0f} seconds"
+            if pause
+            else f"{rate:.2g} a second are sent"
         )
+        return f"the deployment limits requests (status {TOO_MANY_REQUESTS}): {which}"
 
     def turn(self) -> Turn:
         """
@@ -239,8 +253,12 @@ class Turn:
         Wait until the turn has come; *pause* waits for so many seconds.
         """
         pace = self._pace
-        while pace is not None and not self.has_come():
-            pause(min(_MAX_WAIT, max(0.0, self.due - pace._clock())))
+        try:
+            while pace is not None and not self.has_come():
+                pause(min(_MAX_WAIT, max(0.0, self.due - pace._clock())))
+        except BaseException:  # mostly Ctrl-C
+            self.leave()
+            raise
 
     def _queue(self, pace: Pace) -> None:
         self._since = pace._clock()

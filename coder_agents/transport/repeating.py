@@ -43,7 +43,7 @@ class RepeatingHTTP(WakeableHTTP):
                 pause = _pause_after(error, tried)
                 if pause is None or slept + pause > self.settings.read_timeout:
                     raise
-            self._pause(pause)
+            self.pause(pause)
             slept += pause
         return super().call(method, path, params=params, body=body, expect=expect)
 

@@ -47,7 +47,7 @@ def begun(turn: Turn, clock: Clock) -> float:
 
 def test_a_burst_begins_at_the_rate() -> None:
     """
-    Of a burst, the first request begins at once, and the others at equal intervals, in their order.
+    The first request of a burst begins at once, and the others at equal intervals, in their order.
     """
     clock = Clock()
     pace = Pace(10, clock=clock)
@@ -121,18 +121,21 @@ def test_a_refusal_makes_all_requests_wait() -> None:
     since = clock.now
     assert not other.has_come()
     assert pace.pause == pytest.approx(60)
-    assert "(status 429): none is sent for another 60 seconds" in pace.refusal
+    assert "(status 429): none is sent for another 60 seconds" in pace.limit
     assert begun(refused, clock) == pytest.approx(since + 60)
     assert not other.has_come()
     assert not refused.answered(101, {})
     assert begun(other, clock) == pytest.approx(since + 60 + 60 / (20 * 0.9), rel=1e-3)
-    assert (pace.pause, pace.refusal) == (0, "")
+    assert pace.pause == 0
+    assert pace.limit == "the deployment limits requests (status 429): 0.3 a second are sent"
+    clock.now += 1e6
+    assert pace.limit == ""
     assert refused.waited == pytest.approx(60, abs=0.1)
 
 
 def test_after_a_pause_one_request_a_second_tries() -> None:
     """
-    Until a request is accepted, nobody knows whether the pause was long enough.
+    Nobody knows whether the pause was long enough before a request is accepted.
     """
     clock = Clock()
     pace = Pace(100, clock=clock)
@@ -188,6 +191,23 @@ def test_a_copy_has_the_rate_alone() -> None:
     assert repr(copied) == "<Pace of 7 requests a second>"
     assert copied.turn().has_come()
     assert Pace().rate == DEFAULT_RATE
+
+
+def test_paces_of_different_rates_share_the_limit() -> None:
+    """
+    The calls of one client with rates of their own are slowed down by the refusals of each other.
+    """
+    clock = Clock()
+    pace = Pace(10, clock=clock)
+    other = pace.at(2)
+    assert [turn.has_come() for turn in (other.turn(), other.turn())] == [True, False]
+    refused = pace.turn()
+    assert refused.has_come()
+    assert refused.answered(429, SECONDS)
+    assert other.pause == pace.pause == 60
+    assert not other.turn().has_come()
+    with pytest.raises(ValueError, match="rate"):
+        pace.at(0)
 
 
 def test_a_fork_forgets_the_requests_that_wait() -> None:
@@ -324,8 +344,8 @@ def test_two_hundred_requests_of_which_sixty_a_minute_are_accepted(
 
 def test_hours_under_a_limit_cost_few_refusals() -> None:
     """
-    Of 3,000 requests to a deployment that accepts 60 a minute, at most one in fifty is refused, and
-    at least half of the accepted rate is used.
+    At most one in fifty of 3,000 requests is refused where 60 a minute are accepted, and at least half
+    of the accepted rate is used.
     """
     clock = Clock()
     deployment = Deployment(RateLimit(60), 0.05, clock)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import pickle
 import threading
 import time
 import uuid
@@ -16,7 +17,7 @@ from email.utils import format_datetime
 from typing import cast
 
 import pytest
-from driving import InThread, body_of, reached
+from driving import InThread, body_of, open_source, reached, received
 from paced import paced
 
 from coder_agents import (
@@ -37,10 +38,12 @@ from coder_agents.testing import Deployment, Metadata, RateLimit
 from coder_agents.transport import (
     HTTP,
     ClosedError,
+    DocumentSource,
     DroppedError,
     Interest,
     KeptRequest,
     Pace,
+    PolledSource,
     Source,
     WakeableHTTP,
 )
@@ -338,12 +341,66 @@ def test_a_request_that_is_given_up_leaves_no_gap(deployment: Deployment) -> Non
         later.free()
 
 
+def test_a_poll_ends_in_time_while_its_connection_waits(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    A stream whose new connection is refused for an hour returns from `poll` as ever, and closes at
+    once.
+    """
+    pace = client._http.pace
+    assert pace is not None
+    [agent] = client.agents()
+    with agent.follow_logs() as stream:
+        deployment.faults.add(
+            "refuse", route="logs_follow", status=429, headers={"Retry-After": "3600"}, times=None
+        )
+        deployment.restart()
+        reached(lambda: stream.poll(0.02) is None and pace.pause > 0)
+        assert stream.poll(0) is None
+        assert stream.poll(0.02) is None
+        assert stream.end is None
+
+
+def test_a_polled_document_counts_the_time_until_its_turn(
+    deployment: Deployment, client: Client
+) -> None:
+    """
+    The time is that of the current request, and nothing between two requests.
+    """
+    deployment.faults.add("refuse", route="me", status=429)
+    http = client._http
+    source = PolledSource(
+        lambda: DocumentSource(http, "/users/me", idle_timeout=30.0, max_message_size=100_000),
+        interval=60.0,
+    )
+    assert source.waited == 0
+    open_source(source)
+    assert source.waited > 0
+    assert b"tester" in received(source)
+    assert source.waited == 0
+    source.free()
+
+
+def test_a_copy_of_the_client_has_a_pace_of_its_own(client: Client) -> None:
+    """
+    A pickled object has the same rate, and nothing else of the pace.
+    """
+    http = HTTP(client._http.settings, pace=Pace(7))
+    assert http.pace_of_several is http.pace
+    copied = pickle.loads(pickle.dumps(http))
+    assert copied.pace is not http.pace
+    assert copied.pace.rate == 7
+    http.close()
+    copied.close()
+
+
 class Waited(Source[bytes]):
     """
     A source that has waited for its turn for an hour, and breaks.
     """
 
-    waited = 3600.0  # type: ignore[assignment]
+    waited = 3600.0
     received = 0
 
     def send_request(self, timeout: float) -> None:

@@ -206,7 +206,7 @@ def test_the_rate_never_falls_below_the_lowest_one(
     answers: list[tuple[float, bool, float | None]],
 ) -> None:
     """
-    Whatever the answers are, requests begin again at some time, at least one in ten seconds.
+    Requests begin again at some time after any answers, at least one in ten seconds.
     """
     throttle = Throttle()
     now = 0.0
