@@ -68,7 +68,7 @@ default_role = "py:obj"
 # Every other reference has to lead somewhere. These lead into other projects, whose inventories the
 # build would have to fetch, or are type variables, which have no page.
 _elsewhere = (
-    "abc|attrs|collections|datetime|email|enum|fsspec|http|itertools|os|pandas|pathlib|pickle|pyarrow|pytest|re|requests|ssl"
+    "abc|attrs|collections|concurrent|datetime|email|enum|fsspec|http|itertools|os|pandas|pathlib|pickle|pyarrow|pytest|re|requests|ssl"
     "|subprocess|types|typing|uuid"
 )
 nitpick_ignore_regex = [
@@ -78,7 +78,7 @@ nitpick_ignore_regex = [
     # Aliases that the argument's description spells out, and a name that annotations leave short.
     (
         r"py:class",
-        "Axes|Cert|Command|Data|DataFrame|File|FilePath|Input|LogLevelName|OnReconnect|Target|Timeout|Which|timedelta",
+        "Axes|Cert|Command|Data|DataFrame|Executor|File|FilePath|Input|LogLevelName|OnReconnect|Progress|Target|Timeout|Which|timedelta",
     ),
     # What only those who read the embedded deployment's source meet.
     (r"py:.*", r"ConnectionEnded|KINDS|coder_agents\.testing(\.\w+){2,3}"),

@@ -195,3 +195,18 @@ def signalled_when_waiting(
         done.set()
         sender.join()
         signal.signal(signal.SIGUSR1, old)
+
+
+def interrupt_in(file: str, *functions: str) -> None:
+    """
+    Send Ctrl-C once the main thread is in one of *functions* of *file*.
+    """
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def is_there() -> bool:
+        code = sys._current_frames()[main].f_code
+        return code.co_filename.endswith(file) and code.co_name in functions
+
+    reached(is_there)
+    signal.pthread_kill(main, signal.SIGINT)

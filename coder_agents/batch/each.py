@@ -14,7 +14,7 @@ import attrs
 from coder_agents.agent import Agent
 from coder_agents.batch.agents import distinct, several
 from coder_agents.batch.executors import InProcesses, InThreads, OnExecutor
-from coder_agents.batch.results import Progress, Results
+from coder_agents.batch.results import Progress, Results, Runner
 from coder_agents.batch.threads import NAME, Calls, Threads
 from coder_agents.batch.work import Work
 from coder_agents.config import seconds_or_none, whole_number
@@ -142,15 +142,11 @@ def _prepared(
     if not callable(function):
         raise TypeError(f"function must be a function, not {type(function).__name__}")
     work = Work(agents)
-    runner = _runner(work, function, options)
+    runner: Runner = _runner(work, function, options)
+    if options.timeout is not None:
+        runner = _Limited(runner, work, options.timeout)
     results: Results[R] = Results(work, runner, progress=options.progress, of=of)
-
-    def start() -> None:
-        if options.timeout is not None and agents:
-            _limit(work, options.timeout)
-        runner.start()
-
-    return results, start
+    return results, runner.start
 
 
 def _runner(
@@ -169,9 +165,35 @@ def _runner(
     return OnExecutor(work, executor, calls, options.max_workers)
 
 
-def _limit(work: Work, timeout: float) -> None:
-    def end_in_time() -> None:
-        if not work.wait(lambda: work.is_done, timeout):
-            work.time_out(timeout)
+class _Limited:
+    """
+    Threads that end when the *timeout* of their work, in seconds, is over.
+    """
 
-    threading.Thread(target=end_in_time, name=f"{NAME}-timeout", daemon=True).start()
+    def __init__(self, runner: Runner, work: Work, timeout: float) -> None:
+        self._runner = runner
+        self._work = work
+        self._timeout = timeout
+        self._thread = threading.Thread(
+            target=self._end_in_time, name=f"{NAME}-timeout", daemon=True
+        )
+
+    def start(self) -> None:
+        """
+        Start the threads, and the time.
+        """
+        if self._work.agents:
+            self._thread.start()
+        self._runner.start()
+
+    def _end_in_time(self) -> None:
+        if not self._work.wait(lambda: self._work.is_done, self._timeout):
+            self._work.time_out(self._timeout)
+
+    def join(self) -> None:
+        """
+        Wait until the threads have ended.
+        """
+        self._runner.join()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()

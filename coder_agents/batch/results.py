@@ -59,6 +59,11 @@ class Runner(Protocol):
     The threads that do the work of a call.
     """
 
+    def start(self) -> None:
+        """
+        Start them.
+        """
+
     def join(self) -> None:
         """
         Wait until they have ended.

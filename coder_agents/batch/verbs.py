@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from coder_agents.readiness.options import WaitOptions
 
 _GRACE = 10.0  # seconds for the last request, which finds out why an agent is not ready
-_READS = 8.0  # reads a second, of all agents that are waited for: a deployment allows 512 a minute
+_READS = 64.0  # reads a second, of all agents that are waited for together
 
 
 def read_metadata(
@@ -136,7 +136,7 @@ def _check_command(
     launch.check_input(input, form)
     whole_number("max_output", max_output, least=0)
     launch.start_request(
-        "0",
+        launch.new_id(),
         command,
         stdin="none",
         stdout=stdout,
