@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import growth
@@ -142,11 +143,11 @@ def measured(agents: int, items: int, rounds: int, rate: float | None) -> Figure
     """
     with running(deploy) as pipe:
 
-        def call(name: str, *arguments: int) -> object:
+        def call(name: str, *arguments: int) -> Any:
             pipe.send((name, arguments))
             return pipe.recv()
 
-        url, token = call("where")  # type: ignore[misc]  # a tuple
+        url, token = call("where")
         call("add", agents, items)
         with Client(url, token) as client:
             found = list(client.agents())
@@ -160,7 +161,6 @@ def measured(agents: int, items: int, rounds: int, rate: float | None) -> Figure
                 failures += len(results.failures)
                 assert sum(map(len, results.results.values())) == (agents - failures) * items
         connections = call("max_open")
-        assert isinstance(connections, int)
         return Figures(statistics.median(took), statistics.median(used), connections, failures)
 
 

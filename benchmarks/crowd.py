@@ -259,7 +259,7 @@ def serve(pipe: multiprocessing.connection.Connection, count: int, tls: bool) ->
     certificate = OwnCertificate() if tls else None
     context = None if certificate is None else certificate.context
     authority = "" if certificate is None else str(certificate.ca_file)
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, ConnectionResetError):
         asyncio.run(_serve(pipe, Crowd(count), context, authority))
     if certificate is not None:
         certificate.remove()

@@ -17,7 +17,7 @@ import requests.adapters
 import requests.utils
 from urllib3.util.ssl_ import create_urllib3_context
 
-Verify = bool | str | None
+Verify = bool | str
 Certificate = str | tuple[str, str] | None
 
 _Key = tuple[object, ...]
@@ -63,7 +63,7 @@ class SharingAdapter(requests.adapters.HTTPAdapter):
         Set the files of certificates of a pool; see requests. The shared context has read them.
         """
         if "ssl_context" not in conn.conn_kw:
-            super().cert_verify(conn, url, verify, cert)
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
     def _context(self, verify: Verify, cert: Certificate) -> ssl.SSLContext | None:
         """
