@@ -17,7 +17,7 @@ import requests.adapters
 import requests.utils
 from urllib3.util.ssl_ import create_urllib3_context
 
-Verify = bool | str
+Verify = bool | str | None
 Certificate = str | tuple[str, str] | None
 
 _Key = tuple[object, ...]
@@ -50,7 +50,7 @@ class SharingAdapter(requests.adapters.HTTPAdapter):
         """
         url = request.url or ""
         is_direct = not requests.utils.select_proxy(url, proxies)
-        if is_direct and verify is not False and url.lower().startswith("https:"):
+        if is_direct and verify and url.lower().startswith("https:"):
             host, options = self.build_connection_pool_key_attributes(request, verify, cert)
             context = self._context(verify, cert)
             if context is not None:
