@@ -1,12 +1,20 @@
 """
-Follow the logs of a thousand agents in one process, like a monitor.
+Follow the logs of thousands of agents in one process, like a monitor, and show how the cost grows.
 
-``python benchmarks/fleet.py`` prints the client's processor time per line with and without checks
-for late lines, its threads, its memory per agent, and the number of lost and repeated lines. Each
-agent writes a line every few seconds. This is the worst case for checks, because nearly every line
-causes one. The deployment runs in a process of its own, on the same machine. ``--tls`` follows over
-TLS; ``--agents 1000 --rate 200 --seconds 60`` are the defaults, where *rate* is the lines per
-second of all agents together.
+``python benchmarks/fleet.py`` prints for each number of agents: the seconds until all logs are open,
+the client's processor time for each line, its memory for each agent, its threads and its file
+descriptors, the checks for late lines, and how many lines were lost or repeated. It fails where a
+figure of 1,000 agents exceeds its bound.
+
+All agents together write *rate* lines a second, so each writes a line every few seconds. This is the
+worst case for the checks, because nearly every line causes one. One line in fifty is committed late,
+and comes from a check alone. The processor time contains the checks and the answers to the pings
+that a deployment sends on each connection every 15 seconds.
+
+The deployment runs in a process of its own, on the same machine, as does the client of each
+measurement. ``--agents 100 300 1000 --rate 200 --seconds 60`` are the defaults. ``--tls`` follows
+over TLS, ``--no-checks`` does without checks. ``--write`` measures up to 10,000 agents, and up to
+1,000 over TLS, and writes the table of the documentation.
 """
 
 from __future__ import annotations
@@ -15,145 +23,214 @@ import argparse
 import collections
 import multiprocessing.connection
 import os
-import tempfile
+import sys
 import threading
 import time
-from pathlib import Path
+from collections.abc import Sequence
 
 import attrs
+import crowd
+import growth
 from stage import running
 
 from coder_agents import Client, StreamOptions
-from coder_agents.testing import Deployment
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
-DRAIN = 12.0  # seconds after the last line: the checks of the last lines are part of their cost
+DRAIN = 16.0  # seconds after the last line: the checks of the last lines are part of their cost
+MAX_DRAIN = 60.0  # seconds in which a line that was committed late has to come
+WRITTEN = {False: (100, 1000, 3000, 10_000), True: (100, 1000)}  # without TLS, and with it
+BOUND_AGENTS = 1000
+
+HEADER = (
+    "agents",
+    "TLS",
+    "open after",
+    "CPU a line",
+    "memory an agent",
+    "threads",
+    "descriptors",
+    "checks",
+    "late",
+    "lost",
+    "repeated",
+)
 
 
 @attrs.frozen
 class Plan:
     """
-    The number of agents, the lines per second of all agents, the duration in seconds, and whether
-    TLS is used.
+    The number of agents, what they write, and whether TLS and checks are used.
     """
 
     agents: int
-    rate: float
-    seconds: float
+    writing: crowd.Writing
     tls: bool
-
-    @property
-    def lines(self) -> int:
-        """
-        The number of lines of all agents.
-        """
-        return int(self.rate * self.seconds)
-
-
-def serve(pipe: multiprocessing.connection.Connection, plan: Plan) -> None:
-    """
-    Run the deployment; for each "go" over *pipe*, write the lines and send the ids of all lines.
-    """
-    with Deployment(log_limit=2**40, tls=plan.tls) as deployment:
-        agents = [deployment.add_agent(workspace=f"w{number}") for number in range(plan.agents)]
-        authority = Path(deployment.ca_file).read_text() if deployment.ca_file else ""
-        pipe.send((deployment.url, deployment.token, authority))
-        while pipe.recv() == "go":
-            ids, started = [], time.monotonic()
-            for count in range(plan.lines):
-                ids += agents[count % plan.agents].push_logs(["a line that a script printed"])
-                time.sleep(max(0.0, started + count / plan.rate - time.monotonic()))
-            pipe.send(ids)
-
-
-def memory() -> int:
-    """
-    Return how many bytes of memory this process uses.
-    """
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+    checks: bool = True
 
 
 @attrs.frozen
 class Figures:
     """
-    The cost of following, and the lost and repeated lines.
+    What following has cost, and the lost and repeated lines.
+
+    Attributes:
+        opened: seconds until all logs were open.
+        processor: seconds of processor time of the client, from the first line on.
+        lines: how many lines came.
+        memory: bytes for the streams, and for the agents themselves.
+        threads: how many threads of the client run at the end.
+        descriptors: how many file descriptors the client has open at the end.
+        checks: how many checks were answered.
+        late: how many lines came late.
+        lost: how many lines did not come.
+        repeated: how many lines came again.
     """
 
+    opened: float
     processor: float
+    lines: int
+    memory: int
+    threads: int
+    descriptors: int
+    checks: int
+    late: int
     lost: int
     repeated: int
-    checks: int
-    threads: int
-    memory: int
 
-    def shown(self, plan: Plan) -> str:
+    @property
+    def per_line(self) -> float:
         """
-        Return the figures as one line.
+        The microseconds of processor time for each line.
+        """
+        return self.processor / max(1, self.lines) * 1e6
+
+    def row(self, plan: Plan) -> growth.Row:
+        """
+        Return the figures as a row of the table.
         """
         return (
-            f"{self.processor / plan.lines * 1e6:7.0f} µs of CPU a line,"
-            f" {self.memory / plan.agents / 1024:5.1f} KiB an agent, {self.threads} threads,"
-            f" {self.checks} checks, {self.lost} lost, {self.repeated} repeated"
+            f"{plan.agents:,}",
+            "yes" if plan.tls else "no",
+            f"{self.opened:.1f} s",
+            f"{self.per_line:.0f} µs",
+            f"{self.memory / plan.agents / 1024:.0f} KiB",
+            str(self.threads),
+            f"{self.descriptors:,}",
+            f"{self.checks:,}",
+            str(self.late),
+            str(self.lost),
+            str(self.repeated),
         )
+
+    def beyond(self, plan: Plan) -> list[str]:
+        """
+        Return the names of the figures that exceed their bounds.
+        """
+        bounds = {
+            "lost lines": (self.lost, 0),
+            "repeated lines": (self.repeated, 0),
+            "threads": (self.threads, 20),
+        }
+        if plan.agents == BOUND_AGENTS:
+            bounds["microseconds of CPU a line"] = round(self.per_line), 600 if plan.tls else 400
+            bounds["KiB an agent"] = round(self.memory / plan.agents / 1024), 60
+        return [
+            f"{value} {name}, not {most}" for name, (value, most) in bounds.items() if value > most
+        ]
 
 
 def follow(
-    client: Client, plan: Plan, pipe: multiprocessing.connection.Connection, settle: float
-) -> Figures:
+    pipe: multiprocessing.connection.Connection, access: tuple[str, str, str], plan: Plan
+) -> None:
     """
-    Follow all agents while they write, and count the lines.
+    Follow all agents. Send None when all logs are open, then receive the ids of the lines, and send
+    the figures.
     """
-    agents = list(client.agents())
-    before, threads = memory(), threading.active_count()
-    with client.follow_logs(agents, options=StreamOptions(settle=settle)) as stream:
-        stream.poll(1)
-        came: collections.Counter[int] = collections.Counter()
-        pipe.send("go")
-        started = time.process_time()
-        until = time.monotonic() + plan.seconds
-        while time.monotonic() < until:
-            if (item := stream.poll(max(0.0, until - time.monotonic()))) is not None:
-                came[item.log.id] += 1
-        written = None
-        drained_at = time.monotonic() + DRAIN
-        while time.monotonic() < drained_at:
-            if (item := stream.poll(max(0.0, drained_at - time.monotonic()))) is not None:
-                came[item.log.id] += 1
-            if written is None and pipe.poll():
-                written = pipe.recv()
-        processor = time.process_time() - started
-        written = pipe.recv() if written is None else written
-        return Figures(
-            processor=processor,
-            lost=len(set(written) - came.keys()),
-            repeated=sum(count - 1 for count in came.values()),
-            checks=stream.stats.checks,
-            threads=threading.active_count() - threads,
-            memory=memory() - before,
-        )
+    growth.descriptors()
+    url, token, authority = access
+    threads = threading.active_count()
+    settle = 10.0 if plan.checks else 0.0
+    with Client(url, token, verify=authority or True) as client:
+        client.agents("name:nobody")  # imports what the first request needs
+        before = growth.memory()
+        agents = list(client.agents())
+        began = time.monotonic()
+        with client.follow_logs(agents, options=StreamOptions(settle=settle)) as stream:
+            opened = time.monotonic() - began
+            stream.poll(1)
+            came: collections.Counter[int] = collections.Counter()
+            started = time.process_time()
+            pipe.send(None)
+            until = time.monotonic() + plan.writing.seconds + DRAIN
+            while (left := until - time.monotonic()) > 0:
+                if (item := stream.poll(left)) is not None:
+                    came[item.log.id] += 1
+            processor = time.process_time() - started
+            written = set(pipe.recv())
+            until += MAX_DRAIN - DRAIN
+            while not written <= came.keys() and (left := until - time.monotonic()) > 0:
+                if (item := stream.poll(left)) is not None:
+                    came[item.log.id] += 1
+            pipe.send(
+                Figures(
+                    opened=opened,
+                    processor=processor,
+                    lines=len(came),
+                    memory=growth.memory() - before,
+                    threads=threading.active_count() - threads,
+                    descriptors=len(os.listdir("/proc/self/fd")),
+                    checks=stream.stats.checks,
+                    late=stream.stats.late,
+                    lost=len(written - came.keys()),
+                    repeated=came.total() - len(came),
+                )
+            )
 
 
-def main() -> None:
+def measured(plan: Plan) -> Figures:
     """
-    Measure with and without checks.
+    Return the figures of *plan*, from a new deployment and a new client.
     """
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--agents", type=int, default=1000)
-    parser.add_argument("--rate", type=float, default=200)
+    with (
+        running(crowd.serve, plan.agents, plan.tls) as deployment,
+        running(follow, deployment.recv(), plan) as client,
+    ):
+        client.recv()
+        deployment.send(plan.writing)
+        client.send(deployment.recv())
+        figures: Figures = client.recv()
+        return figures
+
+
+def main(arguments: Sequence[str]) -> int:
+    """
+    Print the table; return 1 where a bound is exceeded.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n\n")[0])
+    parser.add_argument("--agents", type=int, nargs="+", default=[100, 300, 1000])
+    parser.add_argument("--rate", type=float, default=200, help="lines a second of all agents")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--tls", action="store_true")
-    options = parser.parse_args()
-    plan = Plan(options.agents, options.rate, options.seconds, options.tls)
-    with running(serve, plan) as pipe, tempfile.TemporaryDirectory() as folder:
-        url, token, authority = pipe.recv()
-        file = Path(folder, "authority.pem")
-        file.write_text(authority)
-        client = Client(url, token, verify=str(file) if plan.tls else True)
-        print(f"{plan.agents} agents, {plan.rate:g} lines a second, {plan.seconds:g} s")
-        for name, settle in (("checks on ", 10.0), ("checks off", 0.0)):
-            print(f"{name}: {follow(client, plan, pipe, settle).shown(plan)}")
-        pipe.send("end")
+    parser.add_argument("--no-checks", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write fleet_table.rst in docs/")
+    options = parser.parse_args(arguments)
+    most = growth.descriptors() - growth.SPARE
+    writing = crowd.Writing(options.rate, options.seconds)
+    rows, beyond = [], []
+    for tls in (False, True) if options.write else (options.tls,):
+        for count in WRITTEN[tls] if options.write else options.agents:
+            if count > most:
+                print(f"{count} agents need more than the {most} file descriptors of this machine")
+                continue
+            plan = Plan(count, writing, tls, not options.no_checks)
+            figures = measured(plan)
+            rows.append(figures.row(plan))
+            print(growth.shown(HEADER, rows[-1:]), flush=True)
+            beyond += [f"{count} agents: {text}" for text in figures.beyond(plan)]
+    if options.write:
+        growth.write("fleet_table.rst", "python benchmarks/fleet.py --write", HEADER, rows)
+    print("\n".join([growth.shown(HEADER, rows), *beyond]))
+    return 1 if beyond else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -34,6 +34,7 @@ class Check(Generic[P]):
 
     Args:
         new_request: returns a new request.
+        would_dial: whether a new request would dial.
         what: the name of the data, for messages.
         connect_timeout: the most seconds that a dial may take after many failures.
         pauses: the pauses between tries, and the limit of the first dials.
@@ -46,12 +47,14 @@ class Check(Generic[P]):
     def __init__(
         self,
         new_request: Callable[P, KeptRequest],
+        would_dial: Callable[[], bool],
         *,
         what: str,
         connect_timeout: float,
         pauses: Pauses = PAUSES,
     ) -> None:
         self._new_request = new_request
+        self._would_dial = would_dial
         self._what = what
         self._connect_timeout = connect_timeout
         self._pauses = pauses
@@ -166,12 +169,12 @@ class Check(Generic[P]):
             return None if interest is None else (*interests, interest)
         return interests if due == math.inf else (*interests, Interest(None, 0, due))
 
-    def may_connect(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+    def may_connect(self) -> bool:
         """
         Whether the next `receive` may dial.
         """
-        request = self._request or self._new_request(*args, **kwargs)
-        return request.may_connect()
+        request = self._request
+        return self._would_dial() if request is None else request.may_connect()
 
     def wake(self) -> None:
         """

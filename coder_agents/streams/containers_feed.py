@@ -138,6 +138,7 @@ class ContainersFeed:
         sources = routes.sources
         self._check = Check(
             sources.check_containers,
+            sources.check_would_dial,
             what=self.what,
             connect_timeout=sources.connect_timeout,
             pauses=sources.options._pauses,

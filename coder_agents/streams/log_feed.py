@@ -83,6 +83,7 @@ class LogFeed:
         sources = self.log.sources
         return Check(
             sources.check_log,
+            sources.check_would_dial,
             what=self.log.what,
             connect_timeout=sources.connect_timeout,
             pauses=sources.options._pauses,
@@ -305,7 +306,7 @@ class LogFeed:
             return True
         if self._progress.is_open or time.monotonic() < self._check_due:
             return False  # the next step may settle the ids for which a check is due
-        return self._check.may_connect(self._progress.ledger.floor)
+        return self._check.may_connect()
 
     def expect_break(self) -> None:
         """

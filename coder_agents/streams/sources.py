@@ -49,6 +49,12 @@ class AgentSources:
     capabilities: Capabilities
     options: StreamOptions
     pace: Pace | None = None
+    # A check is a request for each second line or so: its path is not quoted each time.
+    _prefix: str = attrs.field(init=False)
+
+    @_prefix.default
+    def _quoted_prefix(self) -> str:
+        return quoted("workspaceagents", self.agent_id)
 
     @property
     def connect_timeout(self) -> float:
@@ -104,8 +110,14 @@ class AgentSources:
         path = self._path(*segments)
         return transport.PolledSource(lambda: self._document(path), interval=interval)
 
+    def check_would_dial(self) -> bool:
+        """
+        Whether a check that begins now would dial.
+        """
+        return self.http.kept.would_dial(object())
+
     def _path(self, *segments: str) -> str:
-        return quoted("workspaceagents", self.agent_id, *segments)
+        return self._prefix + quoted(*segments)
 
     def _kept(self, *segments: str, params: Params = ()) -> KeptRequest:
         return transport.KeptRequest(

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
-import requests.adapters
 
 from coder_agents._version import __version__
 from coder_agents.config import Settings
 from coder_agents.transport import fork
+from coder_agents.transport.adapter import SharingAdapter
 from coder_agents.transport.retry import GetRetry, PacedRetry, retry_policy
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def new_session(settings: Settings, pace: Pace | None) -> requests.Session:
     session.headers["User-Agent"] = f"coder-agents/{__version__}"
     session.headers["Accept"] = "application/json"
     retries = retry_policy(settings, GetRetry if pace is None else PacedRetry)
-    adapter = requests.adapters.HTTPAdapter(max_retries=retries, pool_maxsize=_POOL_SIZE)
+    adapter = SharingAdapter(max_retries=retries, pool_maxsize=_POOL_SIZE)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -54,6 +54,18 @@ class _Inbox:
         self._more: collections.deque[bytes] = collections.deque()
         self.size = len(first)  # how many bytes are not taken
 
+    def fill(self) -> bool:
+        """
+        Receive, where no bytes are at hand; return whether bytes are, or the connection has ended.
+        """
+        if self.size:
+            return True
+        data = self._receive()
+        if data is None:
+            return False
+        self._front, self._at, self.size = data, 0, len(data)
+        return True
+
     def take(self, size: int) -> bytes:
         """
         Return the next *size* bytes. Raises *_NotWholeError* while they have not come; bytes that
@@ -173,6 +185,9 @@ class WebSocketSource(HTTPSource[bytes]):
         """
         Return the next message, None while it is not complete. A ping is answered.
         """
+        if not self._inbox.fill():  # much cheaper than a frame that has not come
+            self._check_silence()
+            return None
         failure = ""
         try:
             frame = self._frames.recv_frame()
@@ -188,6 +203,7 @@ class WebSocketSource(HTTPSource[bytes]):
         # deadline.
         if frame.opcode >= ABNF.OPCODE_CLOSE:
             self._control(frame.opcode, data)
+            self._inbox.fill()  # a ping mostly comes alone: what comes next is to be waited for
             return None
         self.has_input = self._inbox.size > 0
         if frame.fin and frame.opcode and not self._parts:

@@ -62,7 +62,15 @@ def test_front_page_groups_every_chapter() -> None:
         "Tests",
         "Reference",
     ]
-    included = {"bench_table", "commands_table", "faults_table", "soak_report", "index"}
+    included = {
+        "batch_table",
+        "bench_table",
+        "commands_table",
+        "faults_table",
+        "fleet_table",
+        "soak_report",
+        "index",
+    }
     pages = {path.stem for path in DOCS.glob("*.rst")} - included
     notebooks = {f"notebooks/{path.stem}" for path in notebook_paths()}
     assert sorted(reading_order()) == sorted(pages | notebooks)

@@ -87,7 +87,7 @@ def test_what_is_woken_before_it_connects_does_not_connect() -> None:
     fetch.wake()
     with pytest.raises(ClosedError):
         fetch.receive()
-    check = Check(log.sources.check_log, what="it", connect_timeout=1)
+    check = Check(log.sources.check_log, log.sources.check_would_dial, what="it", connect_timeout=1)
     check.wake()
     with pytest.raises(ClosedError):
         check.receive(0)
@@ -102,7 +102,7 @@ def test_a_log_asks_less_and_less_often_for_a_connection_that_is_lent() -> None:
     kept = log.sources.http.kept
     lent = [kept.take(object()) for _ in range(8)]
     assert all(lent)
-    check = Check(log.sources.check_log, what="it", connect_timeout=1)
+    check = Check(log.sources.check_log, log.sources.check_would_dial, what="it", connect_timeout=1)
     pauses = []
     for _ in range(8):
         began = time.monotonic()

@@ -8,6 +8,7 @@ import math
 import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -518,6 +519,25 @@ def test_freeing_ends_the_connection_even_where_another_process_holds_it(
         os.close(number)
     assert_free(connection)
     assert connection.interest(math.inf) is None
+
+
+def test_a_connection_has_one_file_descriptor(
+    dialled: Callable[..., tuple[Connection, Peer]],
+) -> None:
+    """
+    The duplicate that wakes a dial is closed after the dial.
+    """
+    accepted = threading.Event()
+
+    def script(conversation: Conversation) -> None:
+        accepted.set()
+        conversation.stop.wait(60)
+
+    connection, _ = dialled(script)
+    assert accepted.wait(60)
+    opened = len(os.listdir("/dev/fd"))
+    connection.free()
+    assert len(os.listdir("/dev/fd")) == opened - 1
 
 
 def test_freeing_what_was_never_dialled_does_nothing() -> None:

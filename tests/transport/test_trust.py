@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from coder_agents import Client, CoderError, StreamOptions, TLSError
+from coder_agents import Client, CoderError, LogStream, StreamOptions, TLSError
 from coder_agents.testing import Deployment
 
 pytestmark = pytest.mark.unmeasured
@@ -143,3 +143,43 @@ def test_a_bundle_that_is_not_there_is_reported(
     with Client(deployment.url, deployment.token) as client:
         with pytest.raises(CoderError, match=r"no/such\.pem"):
             client.me()
+
+
+def test_a_bundle_that_was_replaced_is_read_again(
+    deployment: Deployment, tmp_path: Path, authority_file: Path
+) -> None:
+    """
+    New connections trust what the file holds now, although they share what was read of it.
+    """
+    assert deployment.ca_file is not None
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(deployment.ca_file.read_bytes())
+    with Client(deployment.url, deployment.token, verify=bundle, stream_options=ONCE) as client:
+        agent = client.agent(deployment.agents[0].id)
+        agent.follow_logs().close()
+        bundle.write_bytes(authority_file.read_bytes())
+        with pytest.raises(TLSError):
+            agent.follow_logs()
+        bundle.write_bytes(deployment.ca_file.read_bytes())
+        agent.follow_logs().close()
+
+
+def context_of(stream: LogStream) -> Any:
+    """
+    Return the context of TLS of the connection of *stream*.
+    """
+    engine: Any = stream._core.engine
+    return engine.feed._connection._source._connection._socket.context
+
+
+def test_connections_share_one_context_of_tls(deployment: Deployment) -> None:
+    """
+    The authorities are read once, and kept once in memory, for calls and streams alike.
+    """
+    with deployment.client() as client:
+        agent = client.agent(deployment.agents[0].id)
+        with agent.follow_logs() as one, agent.follow_logs() as other:
+            contexts = {id(context_of(stream)) for stream in (one, other)}
+        request = client._http.prepare("/users/me", (), {})
+        contexts.add(id(client._http.pool_for(request).conn_kw["ssl_context"]))
+    assert len(contexts) == 1
