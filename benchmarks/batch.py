@@ -131,9 +131,9 @@ class Figures:
         if agents == BOUND_AGENTS:
             bounds["seconds"] = self.seconds, 5.0
         return [
-            f"{agents} agents: {value:g} {name}, not {most:g}"
-            for name, (value, most) in bounds.items()
-            if value > most
+            f"{agents} agents: {value:g} {name}, not {limit:g}"
+            for name, (value, limit) in bounds.items()
+            if value > limit
         ]
 
 
