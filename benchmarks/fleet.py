@@ -134,7 +134,9 @@ class Figures:
             bounds["microseconds of CPU a line"] = round(self.per_line), 600 if plan.tls else 400
             bounds["KiB an agent"] = round(self.memory / plan.agents / 1024), 60
         return [
-            f"{value} {name}, not {most}" for name, (value, most) in bounds.items() if value > most
+            f"{value} {name}, not {limit}"
+            for name, (value, limit) in bounds.items()
+            if value > limit
         ]
 
 
@@ -213,13 +215,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--no-checks", action="store_true")
     parser.add_argument("--write", action="store_true", help="write fleet_table.rst in docs/")
     options = parser.parse_args(arguments)
-    most = growth.descriptors() - growth.SPARE
+    max_agents = growth.descriptors() - growth.SPARE
     writing = crowd.Writing(options.rate, options.seconds)
     rows, beyond = [], []
     for tls in (False, True) if options.write else (options.tls,):
         for count in WRITTEN[tls] if options.write else options.agents:
-            if count > most:
-                print(f"{count} agents need more than the {most} file descriptors of this machine")
+            if count > max_agents:
+                print(
+                    f"{count} agents need more than the {max_agents} file descriptors of this machine"
+                )
                 continue
             plan = Plan(count, writing, tls, not options.no_checks)
             figures = measured(plan)

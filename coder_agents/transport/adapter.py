@@ -96,7 +96,7 @@ def _new_context(authorities: str, cert: Certificate) -> ssl.SSLContext:
         None if is_folder else authorities, authorities if is_folder else None
     )
     if cert is not None:
-        # Without a password, an encrypted key would be asked for at the terminal.
+        # Without this, OpenSSL would request the password of an encrypted key at the terminal.
         certificate, key = (cert, None) if isinstance(cert, str) else cert
         context.load_cert_chain(certificate, key, password="")
     return context
