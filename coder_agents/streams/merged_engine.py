@@ -27,6 +27,7 @@ from coder_agents.streams.pauses import PAUSES, Pauses
 from coder_agents.streams.poller import Poller
 from coder_agents.streams.position import LogPosition
 from coder_agents.streams.reconnect import without_frames
+from coder_agents.streams.turns import Turns
 from coder_agents.transport import ClosedError
 
 _MAX_DIALLERS = 8  # threads
@@ -77,6 +78,7 @@ class MergedEngine(Generic[A]):
         self._left_at = math.inf
         self._woken = False
         self._poller: Poller[Member[A]] = Poller(selectors.DefaultSelector())
+        self._turns = Turns(len(members))
         self._diallers: Diallers | None = Diallers(
             min(_MAX_DIALLERS, len(members)), max_leaving=pauses.max_leaving
         )
@@ -294,8 +296,12 @@ class MergedEngine(Generic[A]):
             until = min(deadline, self._first_answers_until)
             for member in self._full:  # the lines that they have now are enough
                 self._poller.drop(member)
+        else:
+            self._turns.begin(deadline)
+        woken = self._poller.wait(until)
+        self._turns.end()
         # A ready member may still be registered. A second step would lose its lines.
-        due = [m for m in self._poller.wait(until) if m.number in self._waiting]
+        due = [m for m in woken if m.number in self._waiting]
         self._waiting.difference_update(member.number for member in due)
         self._ready.extend(due)
 
