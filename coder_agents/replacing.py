@@ -8,11 +8,17 @@ import contextlib
 import io
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from coder_agents.local_files import LocalFile, naming
+
+try:
+    from fcntl import LOCK_EX, LOCK_UN, flock
+except ImportError:  # pragma: no cover (Windows)
+    flock = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -43,6 +49,45 @@ def replaced(path: Path, *, stale: Path | None = None) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """
+    Wait until no other program is in such a block of the same *folder*, and keep others out.
+
+    A file that is read and replaced in the block loses nothing that another program writes. A thread
+    that is in a block of the folder enters another one at once. Where the system cannot lock a
+    folder, as with some network file systems, nobody is kept out.
+    """
+    met = _entered.folders
+    if flock is None or folder in met:  # the garbage collector may run other code in a block
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            flock(descriptor, LOCK_EX)
+            # A process that was forked in the block has the descriptor, too, and would keep the lock.
+            stack.callback(flock, descriptor, LOCK_UN)
+        except OSError:
+            pass
+        met.add(folder)
+        stack.callback(met.discard, folder)
+        yield
+
+
+class _Entered(threading.local):
+    """
+    The folders that the current thread has locked.
+    """
+
+    def __init__(self) -> None:
+        self.folders: set[Path] = set()
+
+
+_entered = _Entered()
 
 
 def check_replaceable(path: Path) -> None:

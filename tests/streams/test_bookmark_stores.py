@@ -248,6 +248,22 @@ def test_two_programs_may_save_different_agents(path: Path) -> None:
     assert first.load() == second.load() == {A: text(A, 2), B: text(B, 2)}
 
 
+def test_two_programs_that_save_at_the_same_time_lose_nothing(path: Path) -> None:
+    """
+    No save falls between the moment at which the other one reads the file and that at which it
+    replaces the file.
+    """
+
+    def save_often(store: FileBookmarks, agent_id: uuid.UUID) -> None:
+        for floor in range(1, 101):
+            store.save({agent_id: text(agent_id, floor)})
+
+    child = Child(lambda: save_often(FileBookmarks(path), A))
+    save_often(FileBookmarks(path), B)
+    child.result()
+    assert FileBookmarks(path).load() == {A: text(A, 100), B: text(B, 100)}
+
+
 def test_a_file_that_was_deleted_is_written_again(path: Path) -> None:
     """
     A save does not depend on the file that it replaces.
