@@ -214,8 +214,9 @@ def test_a_folder_that_takes_no_file_is_found_before_the_log_is_requested(
     The error comes from the call, not five seconds later from the first save.
     """
     before = len(deployment.requests)
-    with pytest.raises(FileNotFoundError, match="missing"):
-        agent.follow_logs(bookmarks=FileBookmarks(tmp_path / "missing" / "x.json"))
+    path = tmp_path / "missing" / "x.json"
+    with pytest.raises(FileNotFoundError, match=f"{path}'$"):
+        agent.follow_logs(bookmarks=FileBookmarks(path))
     assert len(deployment.requests) == before
 
 
