@@ -195,6 +195,20 @@ def test_a_store_of_a_group_that_is_pickled_reads_the_whole_folder(
     assert arrived.load().keys() == {agent.id for agent in first.agents}
 
 
+def test_a_function_that_returns_no_store_is_refused(
+    client: Client, agents: list[Agent], deployment: Deployment
+) -> None:
+    """
+    The logs would be followed without bookmarks, and each line come again after a restart.
+    """
+    no_store: Any = {}.get
+    [group] = client.split(agents, 1, bookmarks=no_store)
+    before = len(deployment.requests)
+    with pytest.raises(TypeError, match="not NoneType"):
+        group.follow_logs()
+    assert len(deployment.requests) == before
+
+
 def test_a_group_travels_without_the_function_that_its_streams_call(
     deployment: Deployment, embedded: list[EmbeddedAgent], folder: Path
 ) -> None:
