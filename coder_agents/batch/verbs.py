@@ -71,6 +71,8 @@ def read_logs(
     from coder_agents.streams.filters import LogFilter
 
     wanted = LogFilter(**filters)
+    for unknown in after.keys() - {agent.id for agent in agents}:
+        raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
     begin = {agent.id: Bookmark.begin(after.get(agent.id, 0), agent.id) for agent in agents}
     now = datetime.now(UTC)
 

@@ -96,6 +96,7 @@ def test_a_source_has_to_be_one_of_some_agent(
         ({"level": "loud"}, ValueError),
         ({"after": 5}, TypeError),
         ({"after": {"dev": 5}}, TypeError),
+        ({"after": {uuid.UUID(int=1): 5}}, ValueError),
         ({"rate": 0}, ValueError),
         ({"rate": "1"}, TypeError),
     ],
