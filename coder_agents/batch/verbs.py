@@ -171,15 +171,15 @@ def _readiness(count: int, wanted: WaitOptions) -> Callable[[Agent], Any]:
     """
     from coder_agents.readiness.options import Deadline
     from coder_agents.readiness.rules import Verdict, poll_interval, verdict
+    from coder_agents.readiness.waiting import wait_ready as conclude
     from coder_agents.streams.reconnect import is_resumable, requested_pause
 
     deadline = Deadline(wanted.timeout)
 
     def concluded(agent: Agent) -> Agent:
-        # This says why the agent is not ready, or what went wrong.
-        return agent.wait_ready(
-            deadline.left, blocking_only=wanted.blocking_only, strict=wanted.strict
-        )
+        # This says why the agent is not ready after the whole time, or what went wrong.
+        conclude(agent, wanted, deadline)
+        return agent
 
     def step(agent: Agent) -> Any:
         if not deadline.left:
