@@ -61,12 +61,12 @@ def locked(folder: Path) -> Iterator[None]:
     folder, as with some network file systems, nobody is kept out.
     """
     met = _entered.folders
-    if flock is None or folder in met:  # the garbage collector may run other code in a block
+    if folder in met:  # the garbage collector may run other code in a block
         yield
         return
     with contextlib.ExitStack() as stack:
         try:
-            descriptor = os.open(folder, os.O_RDONLY)
+            descriptor = os.open(folder, os.O_RDONLY)  # Windows refuses to open a folder
             stack.callback(os.close, descriptor)
             flock(descriptor, LOCK_EX)
             # A process that was forked in the block has the descriptor, too, and would keep the lock.
