@@ -29,6 +29,7 @@ from coder_agents import (
     StreamEnd,
     StreamError,
     StreamOptions,
+    replacing,
 )
 from coder_agents.testing import Deployment, EmbeddedAgent
 
@@ -263,6 +264,32 @@ def test_two_programs_that_save_at_the_same_time_lose_nothing(path: Path) -> Non
     save_often(FileBookmarks(path), B)
     child.result()
     assert FileBookmarks(path).load() == {A: text(A, 100), B: text(B, 100)}
+
+
+def test_a_program_that_was_stopped_in_a_save_keeps_nobody_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Another program saves after a short wait, and a folder that cannot be locked is no error.
+    """
+    monkeypatch.setattr(replacing, "_MAX_WAIT", 0.05)
+    held, store = threading.Event(), FileBookmarks(path)
+    release = threading.Event()
+
+    def hold() -> None:
+        with replacing.locked(path.parent), replacing.locked(path.parent):
+            held.set()
+            release.wait(LONG)
+
+    holder = InThread(hold)
+    try:
+        assert held.wait(LONG)
+        store.save({A: text(A, 1)})
+    finally:
+        release.set()
+    assert holder.ended() is None
+    with replacing.locked(path.parent / "missing"):
+        assert store.load() == {A: text(A, 1)}
 
 
 def test_a_file_that_was_deleted_is_written_again(path: Path) -> None:
