@@ -357,4 +357,7 @@ def test_the_page_is_served(deployment: Deployment, running: Running) -> None:
         with pytest.raises(OSError, match=f"127.0.0.1:{port}"):
             with serving(collector, "127.0.0.1", port):
                 pass
+        with pytest.raises(OSError, match=r"no name of a machine: 'a\.\.b'"):
+            with serving(collector, "a..b", 0):
+                pass
     assert url_of("::1", 9464) == "http://[::1]:9464/metrics"
