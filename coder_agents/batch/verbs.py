@@ -159,7 +159,7 @@ def wait_ready(agents: list[Agent], wanted: WaitOptions, *, options: EachOptions
     """
     if wanted.timeout is not None:
         # A request that waits for its turn, because the deployment limits requests, knows no deadline.
-        options = attrs.evolve(options, timeout=wanted.timeout + _GRACE)
+        options = attrs.evolve(options, timeout=wanted.timeout, grace=_GRACE)
     return complete(agents, _readiness(len(agents), wanted), options, of=Agent)
 
 
