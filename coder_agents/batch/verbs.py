@@ -177,7 +177,7 @@ def _readiness(count: int, wanted: WaitOptions) -> Callable[[Agent], Any]:
     deadline = Deadline(wanted.timeout)
 
     def concluded(agent: Agent) -> Agent:
-        # This says why the agent is not ready after the whole time, or what went wrong.
+        # The error reports the whole time, and why the agent is not ready, or what went wrong.
         conclude(agent, wanted, deadline)
         return agent
 
