@@ -144,7 +144,9 @@ class BaseClient:
 
     def close(self) -> None:
         """
-        Close the connections that the client keeps for REST calls; streams stay open.
+        Close the connections that the client keeps for REST calls.
+
+        Streams stay open, and calls over several agents that have begun continue.
         """
         self._http.close()
 

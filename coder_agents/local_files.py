@@ -23,7 +23,8 @@ def naming(path: PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename, error.filename2 = os.fspath(path), None
+        error.filename = os.fspath(path)
+        del error.filename2  # None would be shown as a second name
         raise
 
 

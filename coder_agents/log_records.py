@@ -117,8 +117,9 @@ def _log(logger: logging.Logger, line: _Described, raw: bool) -> None:
     }
     message = line.output if raw else _one_line(line.output)
     # Without arguments, a percent sign in the message is no placeholder.
-    extra = {**names, "id": line.id}
-    record = logger.makeRecord(logger.name, level, "", 0, message, (), None, extra=extra)
+    record = logger.makeRecord(logger.name, level, "", 0, message, (), None)
+    # As extra=, they would be refused where the program's own factory of records sets one of them.
+    vars(record).update(names, id=line.id)
     if line.created_at is not None:
         _set_time(record, line.created_at)
     logger.handle(record)

@@ -8,11 +8,21 @@ import contextlib
 import io
 import os
 import secrets
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from coder_agents.local_files import LocalFile, naming
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+except ImportError:  # pragma: no cover (Windows)
+    flock = None  # type: ignore[assignment]
+
+_MAX_WAIT = 5.0  # seconds for a lock; a save takes milliseconds
+_RECHECK = 0.002  # seconds
 
 
 @contextlib.contextmanager
@@ -43,6 +53,70 @@ def replaced(path: Path, *, stale: Path | None = None) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """
+    Wait until no other program is in such a block of the same *folder*, and keep others out.
+
+    A file that is read and replaced in the block loses nothing that another program writes. A thread
+    that is in a block of the folder enters another one at once. Where the system cannot lock a
+    folder, as with some network file systems, nobody is kept out; and a program that was stopped in
+    the block keeps others out for a few seconds only.
+    """
+    met = _entered.folders
+    if folder in met:  # the garbage collector may run other code in a block
+        yield
+        return
+    with _locks(folder):
+        met.add(folder)
+        try:
+            yield
+        finally:
+            met.discard(folder)
+
+
+@contextlib.contextmanager
+def _locks(folder: Path) -> Iterator[None]:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        yield
+        return
+    try:
+        _wait_for_lock(descriptor)
+        yield
+    finally:
+        # A process that was forked in the block has the descriptor, too, and would keep the lock.
+        with contextlib.suppress(OSError):
+            flock(descriptor, LOCK_UN)
+        os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int) -> None:
+    until = time.monotonic() + _MAX_WAIT
+    while time.monotonic() < until:
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_RECHECK)
+        except OSError:  # pragma: no cover (a file system without locks)
+            return
+        else:
+            return
+
+
+class _Entered(threading.local):
+    """
+    The folders that the current thread has locked.
+    """
+
+    def __init__(self) -> None:
+        self.folders: set[Path] = set()
+
+
+_entered = _Entered()
 
 
 def check_replaceable(path: Path) -> None:

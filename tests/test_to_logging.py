@@ -214,6 +214,27 @@ def test_names_are_escaped_unless_they_are_raw(logger: logging.Logger, kept: Kep
     assert kept.messages == ["==> a\\x0ab", "==> a\nb"]
 
 
+def test_a_factory_of_records_may_set_the_same_attributes(
+    logger: logging.Logger, kept: Kept
+) -> None:
+    """
+    A program whose records have a source of their own gets that of the line.
+    """
+
+    class Sourced(logging.LogRecord):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.source = "program"
+
+    logging.setLogRecordFactory(Sourced)
+    try:
+        to_logging([line()], logger)
+    finally:
+        logging.setLogRecordFactory(logging.LogRecord)
+    assert isinstance(kept.records[0], Sourced)
+    assert kept.records[0].source != "program"
+
+
 def test_the_log_of_a_build_is_logged(
     deployment: Deployment, client: Client, logger: logging.Logger, kept: Kept
 ) -> None:

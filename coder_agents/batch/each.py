@@ -33,12 +33,16 @@ class EachOptions:
     """
     How a function is called with several agents; checked.
 
+    The work ends *grace* seconds after *timeout*: a function that keeps to *timeout* by itself has
+    the better error, and needs a moment for it.
+
     Raises *TypeError* or *ValueError*.
     """
 
     max_workers: int = MAX_WORKERS
     executor: Executor | None = None
     timeout: float | None = None
+    grace: float = 0.0
     progress: Progress = None
     send_token: bool = False
     pace: Pace = attrs.field(factory=Pace)
@@ -144,7 +148,7 @@ def _prepared(
     work = Work(agents)
     runner: Runner = _runner(work, function, options)
     if options.timeout is not None:
-        runner = _Limited(runner, work, options.timeout)
+        runner = _Limited(runner, work, options.timeout, grace=options.grace)
     results: Results[R] = Results(work, runner, progress=options.progress, of=of)
     return results, runner.start
 
@@ -167,13 +171,14 @@ def _runner(
 
 class _Limited:
     """
-    Threads that end when the *timeout* of their work, in seconds, is over.
+    Threads that end *grace* seconds after the *timeout* of their work, in seconds, is over.
     """
 
-    def __init__(self, runner: Runner, work: Work, timeout: float) -> None:
+    def __init__(self, runner: Runner, work: Work, timeout: float, *, grace: float) -> None:
         self._runner = runner
         self._work = work
         self._timeout = timeout
+        self._grace = grace
         self._thread = threading.Thread(
             target=self._end_in_time, name=f"{NAME}-timeout", daemon=True
         )
@@ -187,7 +192,7 @@ class _Limited:
         self._runner.start()
 
     def _end_in_time(self) -> None:
-        if not self._work.wait(lambda: self._work.is_done, self._timeout):
+        if not self._work.wait(lambda: self._work.is_done, self._timeout + self._grace):
             self._work.time_out(self._timeout)
 
     def join(self) -> None:

@@ -20,6 +20,7 @@ from coder_agents.config import whole_number
 from coder_agents.render.line import counted
 from coder_agents.streams import BookmarkStore, FileBookmarks, MergedLogStream
 from coder_agents.streams.bookmark import Bookmark
+from coder_agents.streams.stores import check_store
 
 if TYPE_CHECKING:
     from coder_agents.client import Client
@@ -101,9 +102,13 @@ class AgentGroup:
     @property
     def bookmarks(self) -> BookmarkStore:
         """
-        The store of the group's bookmarks, created anew at each access.
+        The store of the group's bookmarks, recreated at each access.
+
+        Raises *TypeError* where the function that was passed to `Client.split` returns no store.
         """
-        return self._new_store(self.number)
+        store = self._new_store(self.number)
+        check_store(store)  # None would follow the logs without bookmarks
+        return store
 
     def follow_logs(self, **options: Any) -> MergedLogStream[Agent]:
         """

@@ -17,7 +17,7 @@ from coder_agents.batch.shown import html_of, line_of
 from coder_agents.batch.work import Outcome, Work
 from coder_agents.config import seconds_or_none
 from coder_agents.progress import counting
-from coder_agents.render.line import render_line, render_value
+from coder_agents.render.line import counted, render_line, render_value
 from coder_agents.representation.tabular import Tabular
 from coder_agents.streams.by_agent import ByAgent
 
@@ -202,7 +202,7 @@ class Results(Tabular, Generic[R]):
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
         raise ExceptionGroup(
-            f"{len(failures):,} of {len(self):,} agents failed", list(failures.values())
+            f"{len(failures):,} of {counted(len(self), 'agent')} failed", list(failures.values())
         )
 
     def cancel(self) -> None:
@@ -262,7 +262,7 @@ class Results(Tabular, Generic[R]):
         if self._progress is not None or self.done:
             yield self._shows()
             return
-        with counting(f"{len(self):,} agents", len(self)) as advance:
+        with counting(counted(len(self), "agent"), len(self)) as advance:
             yield _on_change(lambda count, before: advance(count - before))
 
     def _shows(self) -> Callable[[int], object] | None:

@@ -190,7 +190,8 @@ def _client_of(
         url=settings.url,
         timeout=(settings.connect_timeout, settings.read_timeout),
         retries=settings.retries,
-        options=options,
+        # A function of the caller is for this process, and often cannot be pickled.
+        options=attrs.evolve(options, on_reconnect=None),
         rate=rate,
         settings=settings if send_token else None,
     )

@@ -71,6 +71,8 @@ def read_logs(
     from coder_agents.streams.filters import LogFilter
 
     wanted = LogFilter(**filters)
+    for unknown in after.keys() - {agent.id for agent in agents}:
+        raise ValueError(f"after has the key {unknown!r}, the id of none of the agents")
     begin = {agent.id: Bookmark.begin(after.get(agent.id, 0), agent.id) for agent in agents}
     now = datetime.now(UTC)
 
@@ -157,7 +159,7 @@ def wait_ready(agents: list[Agent], wanted: WaitOptions, *, options: EachOptions
     """
     if wanted.timeout is not None:
         # A request that waits for its turn, because the deployment limits requests, knows no deadline.
-        options = attrs.evolve(options, timeout=wanted.timeout + _GRACE)
+        options = attrs.evolve(options, timeout=wanted.timeout, grace=_GRACE)
     return complete(agents, _readiness(len(agents), wanted), options, of=Agent)
 
 
@@ -169,15 +171,15 @@ def _readiness(count: int, wanted: WaitOptions) -> Callable[[Agent], Any]:
     """
     from coder_agents.readiness.options import Deadline
     from coder_agents.readiness.rules import Verdict, poll_interval, verdict
+    from coder_agents.readiness.waiting import wait_ready as conclude
     from coder_agents.streams.reconnect import is_resumable, requested_pause
 
     deadline = Deadline(wanted.timeout)
 
     def concluded(agent: Agent) -> Agent:
-        # This says why the agent is not ready, or what went wrong.
-        return agent.wait_ready(
-            deadline.left, blocking_only=wanted.blocking_only, strict=wanted.strict
-        )
+        # The error reports the whole time, and why the agent is not ready, or what went wrong.
+        conclude(agent, wanted, deadline)
+        return agent
 
     def step(agent: Agent) -> Any:
         if not deadline.left:

@@ -94,7 +94,8 @@ class Feeds:
         """
         Start the threads.
         """
-        self._workers.start("the list of agents", self._list.step)
+        # A step that notes a failure of the list succeeds: the two are reported by different names.
+        self._workers.start("reading the list", self._list.step)
         if self._logs is not None:
             self._workers.start("the logs", self._logs.step)
         for number in range(self._pace.metadata_threads):

@@ -4,6 +4,7 @@ The page of metrics, served over HTTP.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +28,8 @@ def serving(collector: AgentCollector, host: str, port: int) -> Iterator[str]:
         server, thread = start_http_server(port, addr=host, registry=registry)
     except OSError as error:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
+    except UnicodeError as error:  # an empty part of the name, or one of more than 63 characters
+        raise OSError(errno.EINVAL, "no name of a machine", host) from error
     try:
         yield url_of(host, server.server_port)
     finally:

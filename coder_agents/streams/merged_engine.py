@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from typing import Generic
 
 from coder_agents.errors import CoderError
+from coder_agents.render.line import counted
 from coder_agents.streams.diallers import Diallers
 from coder_agents.streams.engine import Counts, EndedError
 from coder_agents.streams.member import Member
@@ -88,7 +89,7 @@ class MergedEngine(Generic[A]):
         """
         The name of the data, for messages.
         """
-        return f"the logs of {len(self.members)} agents"
+        return f"the logs of {counted(len(self.members), 'agent')}"
 
     def position(self) -> MergedPosition[A]:
         """

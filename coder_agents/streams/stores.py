@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from coder_agents.config import seconds_or_none
 from coder_agents.errors import BookmarkConflictError
-from coder_agents.replacing import check_replaceable, replaced
+from coder_agents.replacing import check_replaceable, locked, replaced
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.transport import fork
 
@@ -137,7 +137,7 @@ class FileBookmarks:
         return f"FileBookmarks({str(self._path)!r}, interval={self.interval:g})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened, (str(self._path), self.interval)
+        return _opened, (type(self), str(self._path), self.interval)
 
     def load(self) -> dict[uuid.UUID, str]:
         """
@@ -158,7 +158,7 @@ class FileBookmarks:
         Raises *BookmarkConflictError* where another program has saved the bookmark of one of these
         agents, and *OSError* where the file cannot be written.
         """
-        with self._lock.current:
+        with locked(self._path.parent), self._lock.current:
             self._check_own(bookmarks)
             self._bookmarks.update(bookmarks)
             self._write()
@@ -227,8 +227,8 @@ class _Lock:
         self.current = threading.RLock()
 
 
-def _opened(path: str, interval: float) -> FileBookmarks:
-    return FileBookmarks(path, interval=interval)
+def _opened(kind: type[FileBookmarks], path: str, interval: float) -> FileBookmarks:
+    return kind(path, interval=interval)
 
 
 def _of_document(document: Any) -> dict[uuid.UUID, str]:

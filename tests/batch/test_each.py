@@ -128,6 +128,24 @@ def test_a_failure_is_kept_apart(client: Client, agents: list[Agent]) -> None:
     with pytest.raises(ExceptionGroup) as again:
         results.raise_for_failures()
     assert [len(error.__notes__) for error in again.value.exceptions] == [1, 1]
+    with pytest.raises(ExceptionGroup, match=r"^1 of 1 agent failed"):
+        client.each([gone], read).raise_for_failures()
+
+
+def test_work_continues_after_its_client_is_closed(deployment: Deployment) -> None:
+    """
+    The ``with`` block of the client may end before the results are read.
+    """
+    closed = threading.Event()
+
+    def read(agent: Agent) -> list[str]:
+        assert closed.wait(60)
+        return [log.output for log in agent.logs()]
+
+    with deployment.client() as client:
+        results = client.each(client.agents(), read)
+    closed.set()
+    assert list(results.raise_for_failures().results.values()) == [[]] * 6
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])

@@ -183,6 +183,46 @@ def test_agents_that_move_to_another_group_continue(
     assert client.split(agents, 5, bookmarks=folder)[0].bookmarks.load() != {}
 
 
+def test_a_store_of_a_group_that_is_pickled_reads_the_whole_folder(
+    client: Client, agents: list[Agent], folder: Path
+) -> None:
+    """
+    A worker may get the store in place of the group.
+    """
+    first, second = client.split(agents, 2, bookmarks=folder)
+    outputs(first, len(first))
+    arrived = pickle.loads(pickle.dumps(second.bookmarks))
+    assert arrived.load().keys() == {agent.id for agent in first.agents}
+
+
+def test_a_function_that_returns_no_store_is_refused(
+    client: Client, agents: list[Agent], deployment: Deployment
+) -> None:
+    """
+    The logs would be followed without bookmarks, and each line come again after a restart.
+    """
+    no_store: Any = {}.get
+    [group] = client.split(agents, 1, bookmarks=no_store)
+    before = len(deployment.requests)
+    with pytest.raises(TypeError, match="not NoneType"):
+        group.follow_logs()
+    assert len(deployment.requests) == before
+
+
+def test_a_group_travels_without_the_function_that_its_streams_call(
+    deployment: Deployment, embedded: list[EmbeddedAgent], folder: Path
+) -> None:
+    """
+    A function of this program, which cannot be pickled, does not keep the group here.
+    """
+    options = StreamOptions(idle_timeout=50, on_reconnect=lambda *_: None)
+    with deployment.client(stream_options=options) as client:
+        [group] = client.split(client.agents(), 1, bookmarks=folder, send_token=True)
+        [arrived] = pickle.loads(pickle.dumps([group]))
+    travelled = arrived.agents[0]._stream_options
+    assert travelled == StreamOptions(idle_timeout=50)
+
+
 def test_a_group_travels_without_the_token(
     client: Client,
     agents: list[Agent],

@@ -12,6 +12,7 @@ import pytest
 from driving import reached
 
 from coder_agents import Agent, BatchTimeoutError, Client
+from coder_agents.batch import verbs
 from coder_agents.batch.threads import NAME
 from coder_agents.testing import Deployment, Metadata, RateLimit
 from coder_agents.testing.http import Request
@@ -122,6 +123,22 @@ def test_a_call_whose_time_is_over_says_why(client: Client) -> None:
             error
         )
         assert "max_workers" not in str(error)
+
+
+def test_a_wait_whose_time_is_over_reports_the_time_that_was_passed(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The moment that the last request gets beyond that time is no part of it.
+    """
+    monkeypatch.setattr(verbs, "_GRACE", 0.25)
+    pace = client._http.pace_of_several
+    pace._refused(pace._clock(), 3600.0)
+    found = client.wait_ready(list(client.agents())[:1], 0.5)
+    [error] = found.failures.values()
+    assert isinstance(error, BatchTimeoutError)
+    assert error.timeout == 0.5
+    assert "the 0.5 seconds of the call were over" in str(error)
 
 
 def test_a_canceled_call_waits_for_no_turn(client: Client) -> None:

@@ -96,6 +96,7 @@ def test_a_source_has_to_be_one_of_some_agent(
         ({"level": "loud"}, ValueError),
         ({"after": 5}, TypeError),
         ({"after": {"dev": 5}}, TypeError),
+        ({"after": {uuid.UUID(int=1): 5}}, ValueError),
         ({"rate": 0}, ValueError),
         ({"rate": "1"}, TypeError),
     ],
@@ -233,7 +234,10 @@ def test_all_agents_are_waited_for(deployment: Deployment, waiting: Client) -> N
         assert all(result is agent for agent, result in found.results.items())
         assert {str(agent.lifecycle_state) for agent in found.results} == {"ready"}
         assert [type(error) for error in found.failures.values()] == [ReadyTimeoutError] * 3
-        assert "is not ready after" in str(found.failures[agents[0]])
+        error = found.failures[agents[0]]
+        assert isinstance(error, ReadyTimeoutError)
+        assert error.waited >= 3
+        assert f"is not ready after {error.waited:.1f} s" in str(error)
 
 
 def test_an_agent_that_failed_its_start_is_told_apart(

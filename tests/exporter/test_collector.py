@@ -4,6 +4,7 @@ A collector of an embedded deployment.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import uuid
@@ -139,6 +140,21 @@ def test_a_deployment_that_is_away_at_the_start_is_awaited(
         page = scraped(collector)
         assert page.of("coder_deployment_up") == [1.0]
         assert page.of("coder_exporter_errors_total", operation="list") == [3.0]
+
+
+def test_an_outage_is_logged_once(
+    deployment: Deployment, running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Further failures for the same reason are not logged, and the end of the outage is.
+    """
+    caplog.set_level(logging.INFO, "coder_agents")
+    with running(logs=False) as collector:
+        deployment.faults.add("refuse", route="workspaces", times=4, status=502)
+        reached(lambda: scraped(collector).of("coder_exporter_errors_total") == [4.0])
+        reached(lambda: "works again" in caplog.text)
+    logged = [each for each in caplog.records if each.getMessage().startswith("exporter: ")]
+    assert [each.levelname for each in logged] == ["WARNING", "INFO"]
 
 
 def test_what_cannot_succeed_is_raised_at_the_start(deployment: Deployment, client: Client) -> None:
@@ -340,5 +356,8 @@ def test_the_page_is_served(deployment: Deployment, running: Running) -> None:
         port = int(url.split(":")[2].split("/")[0])
         with pytest.raises(OSError, match=f"127.0.0.1:{port}"):
             with serving(collector, "127.0.0.1", port):
+                pass
+        with pytest.raises(OSError, match=r"no name of a machine: 'a\.\.b'"):
+            with serving(collector, "a..b", 0):
                 pass
     assert url_of("::1", 9464) == "http://[::1]:9464/metrics"

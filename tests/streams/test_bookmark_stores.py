@@ -29,6 +29,7 @@ from coder_agents import (
     StreamEnd,
     StreamError,
     StreamOptions,
+    replacing,
 )
 from coder_agents.testing import Deployment, EmbeddedAgent
 
@@ -214,8 +215,9 @@ def test_a_folder_that_takes_no_file_is_found_before_the_log_is_requested(
     The error comes from the call, not five seconds later from the first save.
     """
     before = len(deployment.requests)
-    with pytest.raises(FileNotFoundError, match="missing"):
-        agent.follow_logs(bookmarks=FileBookmarks(tmp_path / "missing" / "x.json"))
+    path = tmp_path / "missing" / "x.json"
+    with pytest.raises(FileNotFoundError, match=f"{path}'$"):
+        agent.follow_logs(bookmarks=FileBookmarks(path))
     assert len(deployment.requests) == before
 
 
@@ -246,6 +248,48 @@ def test_two_programs_may_save_different_agents(path: Path) -> None:
     first.save({A: text(A, 2)})
     second.save({B: text(B, 2)})
     assert first.load() == second.load() == {A: text(A, 2), B: text(B, 2)}
+
+
+def test_two_programs_that_save_at_the_same_time_lose_nothing(path: Path) -> None:
+    """
+    No save falls between the moment at which the other one reads the file and that at which it
+    replaces the file.
+    """
+
+    def save_often(store: FileBookmarks, agent_id: uuid.UUID) -> None:
+        for floor in range(1, 101):
+            store.save({agent_id: text(agent_id, floor)})
+
+    child = Child(lambda: save_often(FileBookmarks(path), A))
+    save_often(FileBookmarks(path), B)
+    child.result()
+    assert FileBookmarks(path).load() == {A: text(A, 100), B: text(B, 100)}
+
+
+def test_a_program_that_was_stopped_in_a_save_keeps_nobody_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Another program saves after a short wait, and a folder that cannot be locked is no error.
+    """
+    monkeypatch.setattr(replacing, "_MAX_WAIT", 0.05)
+    held, store = threading.Event(), FileBookmarks(path)
+    release = threading.Event()
+
+    def hold() -> None:
+        with replacing.locked(path.parent), replacing.locked(path.parent):
+            held.set()
+            release.wait(LONG)
+
+    holder = InThread(hold)
+    try:
+        assert held.wait(LONG)
+        store.save({A: text(A, 1)})
+    finally:
+        release.set()
+    assert holder.ended() is None
+    with replacing.locked(path.parent / "missing"):
+        assert store.load() == {A: text(A, 1)}
 
 
 def test_a_file_that_was_deleted_is_written_again(path: Path) -> None:

@@ -293,6 +293,8 @@ def test_it_is_a_generator_of_lines_with_their_agents(
         assert str(next(stream)) == "w1.main | two"
         assert repr(stream) == "<MergedLogStream of the logs of 2 agents, 2 items, open>"
         assert (stream.end, len(stream.ends)) == (None, 0)
+    with client.follow_logs(given[:1]) as alone:
+        assert "the logs of 1 agent, " in repr(alone)
     assert stream.end is StreamEnd.CLOSED
     assert set(stream.ends.values()) == {StreamEnd.CLOSED}
     assert list(stream) == []
