@@ -81,8 +81,11 @@ class _ReaderWatch(threading.Thread):
     def end(self, number: int, frame: FrameType | None) -> None:
         """
         Handle SIGPIPE, which a connection to the deployment that was closed sends, too.
+
+        Where a write has noticed it first, the block already ends: another exception would interrupt that, such
+        as the end of a command on the agent.
         """
-        if self._has_gone:
+        if self._has_gone and not isinstance(sys.exc_info()[1], BrokenPipeError):
             raise SystemExit(exits.READER_GONE)
 
     def close(self) -> None:

@@ -423,8 +423,8 @@ def test_leaving_the_block_by_an_exception_cancels(client: Client, agents: list[
         next(iter(results))
         raise ZeroDivisionError
     assert threads() == []
-    assert len(called) <= 3
-    assert len(results.failures) >= 4
+    assert len(called) < len(agents)
+    assert set(agents) - set(called) <= set(results.failures)
 
 
 def test_one_agent_can_be_waited_for(client: Client, agents: list[Agent]) -> None:

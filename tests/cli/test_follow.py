@@ -61,11 +61,13 @@ def test_a_followed_log_continues_after_its_bookmark(
     The second command prints only what the first one has not printed, whatever --tail is.
     """
     path = tmp_path / "bookmarks.json"
+    embedded = deployment.add_agent(workspace="marked")
+    embedded.push_logs(["before"])
     lines = []
     for new in ("first", "second"):
-        deployment.agents[0].push_logs([new])
+        embedded.push_logs([new])
         end_logs(deployment, 1)
-        ended = run("logs", "-f", "dev", "-n", "2", "--bookmarks", str(path))
+        ended = run("logs", "-f", "marked", "-n", "2", "--bookmarks", str(path))
         assert ended.status == 0, ended.err
         lines.append([line.rpartition("] ")[2] for line in ended.out.splitlines()])
         deployment.faults.clear()

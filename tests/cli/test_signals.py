@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from driving import LIMIT, InThread, reached
 
-from coder_agents.cli import exits
+from coder_agents.cli import exits, readers
 from coder_agents.cli.readers import ending_without_reader
 from coder_agents.render.line import counted
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -334,3 +334,20 @@ def test_another_thread_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> N
         watching = InThread(watches)
         assert watching.ended() is None
     assert watching.result == 0
+
+
+def test_a_reader_that_was_noticed_by_a_write_interrupts_nothing() -> None:
+    """
+    The signal of the thread that watches the reader does not end what already ends, such as the end of a
+    command on the agent.
+    """
+    watch = readers._ReaderWatch(0)
+    watch._has_gone = True
+    try:
+        raise BrokenPipeError
+    except BrokenPipeError:
+        watch.end(0, None)
+    with pytest.raises(SystemExit):
+        watch.end(0, None)
+    os.close(watch._closer)
+    os.close(watch._closed)

@@ -23,6 +23,7 @@ from coder_agents import (
     BadRequestError,
     BatchCanceledError,
     BatchTimeoutError,
+    BookmarkConflictError,
     BuildEndedError,
     BuildTimeoutError,
     CoderError,
@@ -120,6 +121,7 @@ ANSWERED: list[tuple[type[APIError], int, bool]] = [
 
 OTHERS: list[tuple[type[CoderError], bool]] = [
     (BatchTimeoutError, False),
+    (BookmarkConflictError, False),
     (BatchCanceledError, False),
     (FunctionExitError, False),
     (TravelError, False),

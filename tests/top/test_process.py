@@ -188,7 +188,8 @@ def test_a_terminal_that_is_closed_ends_the_dashboard(watched: Watched) -> None:
     os.close(watched.theirs)
     os.close(watched.ours)
     watched.theirs, watched.ours = pty.openpty()  # for the end of the test
-    assert watched.process.wait(SECONDS) == 128 + signal.SIGHUP
+    # Python itself ends with 120 where it cannot write what is left in the buffer of the output.
+    assert watched.process.wait(SECONDS) in (128 + signal.SIGHUP, 120)
 
 
 @pytest.mark.parametrize("missing", ["textual", "rich"])
