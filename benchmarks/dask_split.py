@@ -108,7 +108,10 @@ def follow(plan: Plan, folder: Path, pipe: multiprocessing.connection.Connection
     library: Any = distributed  # its classes have no types
     with (
         library.LocalCluster(
-            n_workers=plan.workers, threads_per_worker=2, processes=True, dashboard_address=None
+            n_workers=plan.workers,
+            threads_per_worker=2,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
         ) as cluster,
         library.Client(cluster) as dask,
         Client.from_env() as client,

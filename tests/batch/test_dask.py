@@ -29,16 +29,15 @@ def cluster(
     monkeypatch.setenv("CODER_URL", deployment.url)
     monkeypatch.setenv("CODER_SESSION_TOKEN", deployment.token)
     with (
-        warnings.catch_warnings(),
+        warnings.catch_warnings(action="ignore"),  # of Dask and of its libraries
         distributed.LocalCluster(
             n_workers=1,
             threads_per_worker=2,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port; None takes 8787
             local_directory=str(tmp_path),
         ) as local,
         distributed.Client(local) as made,
     ):
-        warnings.simplefilter("ignore")  # of Dask and of its libraries
         yield made
 
 
