@@ -231,7 +231,8 @@ def main(arguments: Sequence[str]) -> int:
             print(growth.shown(HEADER, rows[-1:]), flush=True)
             beyond += [f"{count} agents: {text}" for text in figures.beyond(plan)]
     if options.write:
-        growth.write("fleet_table.rst", "python benchmarks/fleet.py --write", HEADER, rows)
+        command = " ".join(["python benchmarks/fleet.py", *arguments])
+        growth.write("fleet_table.rst", command, HEADER, rows)
     print("\n".join([growth.shown(HEADER, rows), *beyond]))
     return 1 if beyond else 0
 
