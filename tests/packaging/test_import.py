@@ -109,7 +109,9 @@ def test_watch_sees_what_it_is_there_to_see(installed: Path, tmp_path: Path) -> 
     # A mark before each line says which deeds are that line's.
     lines = [f"import os; os.getenv('MARK_OF_A_LINE'); {line}" for line, _ in DEEDS]
     module.write_text("\n".join([clean, *lines, ""]), encoding="utf-8")
-    before, *caught = " | ".join(watch_import(tmp_path)["deeds"]).split("environment MARK_OF_A_LINE")
+    before, *caught = " | ".join(watch_import(tmp_path)["deeds"]).split(
+        "environment MARK_OF_A_LINE"
+    )
     assert before == ""
     for (line, deed), seen in zip(DEEDS, caught, strict=True):
         assert f"| {deed}" in seen, line
