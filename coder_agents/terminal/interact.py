@@ -11,12 +11,13 @@ import selectors
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coder_agents.errors import TerminalError
 from coder_agents.streams.poller import Alarm
+from coder_agents.terminal.signals import Handler, handled
 
 if TYPE_CHECKING:
     from coder_agents.terminal.terminal import Terminal
@@ -76,7 +77,7 @@ def interact(terminal: Terminal) -> None:
     keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
     before = termios.tcgetattr(keyboard)
     alarm = Alarm()
-    with contextlib.closing(alarm), _handled(_handlers(alarm)):
+    with contextlib.closing(alarm), handled(_handlers(alarm)):
         try:
             tty.setraw(keyboard)
             _exchange(terminal, keyboard, screen, alarm)
@@ -169,7 +170,7 @@ def _write_all(screen: int, output: bytes) -> None:
         view = view[os.write(screen, view) :]
 
 
-def _handlers(alarm: Alarm) -> Mapping[int, Callable[[int, FrameType | None], object]]:
+def _handlers(alarm: Alarm) -> Mapping[int, Handler]:
     """
     Return what handles the change of the screen's size, and what ends this program and is not handled.
     """
@@ -180,21 +181,3 @@ def _handlers(alarm: Alarm) -> Mapping[int, Callable[[int, FrameType | None], ob
     ending = (signal.SIGTERM, signal.SIGHUP)
     unhandled = [number for number in ending if signal.getsignal(number) is signal.SIG_DFL]
     return {signal.SIGWINCH: lambda *_: alarm.ring(), **dict.fromkeys(unhandled, end)}
-
-
-@contextlib.contextmanager
-def _handled(handlers: Mapping[int, Callable[[int, FrameType | None], object]]) -> Iterator[None]:
-    """
-    Handle signals by *handlers* meanwhile; only the main thread can.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before: dict[int, Any] = {
-        number: signal.signal(number, handler) for number, handler in handlers.items()
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)

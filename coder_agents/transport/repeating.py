@@ -9,10 +9,8 @@ from collections.abc import Hashable
 
 from coder_agents.errors import APIError, CoderError, TLSError, TransportError
 from coder_agents.transport.http import Params
+from coder_agents.transport.retry import BACKOFF, PASSING
 from coder_agents.transport.wakeable import WakeableHTTP
-
-_PASSING = frozenset({502, 503, 504})  # statuses of a failure that may pass; see `retry_policy`
-_BACKOFF = 0.2  # seconds before the second try; the first is made at once
 
 
 class RepeatingHTTP(WakeableHTTP):
@@ -77,8 +75,8 @@ def _pause_after(error: CoderError, tried: int) -> float | None:
     if isinstance(error, TLSError) and error.certificate_refused:
         return None
     if isinstance(error, APIError):
-        if error.status_code not in _PASSING:
+        if error.status_code not in PASSING:
             return None
         if error.retry_after is not None:
             return error.retry_after
-    return _BACKOFF * 2**tried if tried else 0.0
+    return BACKOFF * 2**tried if tried else 0.0

@@ -15,6 +15,16 @@ from coder_agents.config import Settings
 from coder_agents.transport.pace import TOO_MANY_REQUESTS
 from coder_agents.transport.request_log import log_retry, logs_requests
 
+PASSING = frozenset({502, 503, 504})
+"""
+The statuses of a failure that may pass.
+"""
+
+BACKOFF = 0.2
+"""
+The seconds that double with each try, from the second try on; the first is made at once.
+"""
+
 
 class GetRetry(urllib3.Retry):
     """
@@ -96,8 +106,8 @@ def retry_policy(settings: Settings, kind: type[GetRetry] = GetRetry) -> GetRetr
     policy = kind(
         total=settings.retries,
         allowed_methods={"GET"},
-        status_forcelist=(502, 503, 504),
-        backoff_factor=0.2,
+        status_forcelist=PASSING,
+        backoff_factor=BACKOFF,
         backoff_jitter=0.1,
         # Otherwise the body of the last answer, which has the reason, would be dropped.
         raise_on_status=False,

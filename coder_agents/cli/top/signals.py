@@ -5,19 +5,17 @@ The signals that end a dashboard: in each case it restores the terminal.
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+
+from coder_agents.terminal.signals import Handler, handled
 
 _BY_SIGNAL = 128  # plus its number: the exit code, as in a shell
 # Windows has no SIGHUP.
 _ENDING = tuple(
     number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
 )
-
-Handler = Callable[[int, FrameType | None], object]
 
 
 @contextmanager
@@ -28,7 +26,7 @@ def ended_by_signals(end: Callable[[int], object]) -> Iterator[None]:
     By default they end the process at once, or by an exception in the middle of textual, and a terminal
     would stay without echo and cursor.
     """
-    with _handled({number: lambda found, _: end(_BY_SIGNAL + found) for number in _ENDING}):
+    with handled({number: lambda found, _: end(_BY_SIGNAL + found) for number in _ENDING}):
         yield
 
 
@@ -39,27 +37,9 @@ def raised() -> Iterator[None]:
     block: asyncio would wait for the end of a callback.
     """
     endings: dict[int, Handler] = dict.fromkeys(_ENDING, _exit)
-    with _handled({signal.SIGINT: signal.default_int_handler, **endings}):
+    with handled({signal.SIGINT: signal.default_int_handler, **endings}):
         yield
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
     raise SystemExit(_BY_SIGNAL + number)
-
-
-@contextmanager
-def _handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
-    """
-    Handle signals by *handlers* meanwhile; only the main thread can.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before: dict[int, Any] = {
-        number: signal.signal(number, handler) for number, handler in handlers.items()
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
