@@ -10,7 +10,6 @@ process of its own on the same machine. The defaults are ``--agents 1000 --rate 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import multiprocessing.connection
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from stage import running
 
 from coder_agents import Client, FileBookmarks
 from coder_agents.testing import Deployment
@@ -107,16 +107,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--interval", type=float, default=5)
     plan = Plan(**vars(parser.parse_args()))
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, plan), daemon=True)
-    process.start()
-    url, token = ours.recv()
-    with tempfile.TemporaryDirectory() as folder, Client(url, token) as client:
-        ours.send("go")
+    with (
+        running(serve, plan) as pipe,
+        tempfile.TemporaryDirectory() as folder,
+        Client(*pipe.recv()) as client,
+    ):
+        pipe.send("go")
         follow(client, plan, Path(folder, "bookmarks.json"))
-    ours.send("end")
-    process.join(60)
+        pipe.send("end")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import collections
 import json
-import multiprocessing
 import multiprocessing.connection
 import os
 import signal
@@ -25,6 +24,7 @@ from typing import Any
 
 import attrs
 import distributed
+from stage import running
 
 from coder_agents import AgentGroup, Client, export
 from coder_agents.testing import Deployment
@@ -146,15 +146,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--seconds", type=float, default=30)
     plan = Plan(**vars(parser.parse_args()))
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, plan), daemon=True)
-    process.start()
-    # The workers get their settings from the environment, not from here.
-    os.environ["CODER_URL"], os.environ["CODER_SESSION_TOKEN"] = ours.recv()
-    with tempfile.TemporaryDirectory() as folder:
-        follow(plan, Path(folder), ours)
-    process.join(60)
+    with running(serve, plan) as pipe, tempfile.TemporaryDirectory() as folder:
+        # The workers get their settings from the environment, not from here.
+        os.environ["CODER_URL"], os.environ["CODER_SESSION_TOKEN"] = pipe.recv()
+        follow(plan, Path(folder), pipe)
 
 
 if __name__ == "__main__":

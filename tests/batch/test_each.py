@@ -414,7 +414,7 @@ def test_leaving_the_block_by_an_exception_cancels(client: Client, agents: list[
     def work(agent: Agent) -> None:
         called.append(agent)
         if agent != agents[0]:
-            agent.metadata(timeout=None)
+            list(agent.follow_logs())  # which does not end by itself
 
     with (
         pytest.raises(ZeroDivisionError),
@@ -423,8 +423,8 @@ def test_leaving_the_block_by_an_exception_cancels(client: Client, agents: list[
         next(iter(results))
         raise ZeroDivisionError
     assert threads() == []
-    assert len(called) < len(agents)
-    assert set(agents) - set(called) <= set(results.failures)
+    assert len(called) <= 3
+    assert len(results.failures) >= 4
 
 
 def test_one_agent_can_be_waited_for(client: Client, agents: list[Agent]) -> None:

@@ -10,7 +10,6 @@ import json
 import os
 import pickle
 import random
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import pytest
 from driving import reached
 from effort import times
 from forked import Child
+from writing import WritingToTheEnd
 
 from coder_agents import (
     Agent,
@@ -280,34 +280,6 @@ def test_a_function_returns_the_store_of_each_group(
 # Workers that die.
 
 
-class Writing:
-    """
-    Writes lines to agents' logs all through a ``with`` statement; then their logs end.
-    """
-
-    def __init__(self, agents: list[EmbeddedAgent]) -> None:
-        self.ids: list[int] = []
-        self._agents = agents
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._write)
-
-    def _write(self) -> None:
-        for number in itertools.count():
-            if self._stop.wait(0.002):
-                return
-            self.ids += self._agents[number % len(self._agents)].push_logs(["line"] * 3)
-
-    def __enter__(self) -> Writing:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        for each in self._agents:
-            each.new_build()
-
-
 def ids_in(folder: Path) -> list[int]:
     """
     Return the ids of the lines in the files of all groups.
@@ -342,7 +314,7 @@ def test_workers_that_are_killed_and_replaced_write_each_line_once(
             return export.write(stream, tmp_path / f"{group.number}.jsonl", append=True)
 
     chance = random.Random(1)
-    with Writing(embedded) as written:
+    with WritingToTheEnd(embedded) as written:
         workers = [Child(lambda: ship(0)), Child(lambda: ship(1))]
         for _ in range(times(8, 200)):
             killed = chance.randrange(2)
@@ -387,7 +359,7 @@ def test_dask_replaces_a_worker_that_was_killed(
         distributed.Client(cluster) as dask,
     ):
         processes = list(dask.run(os.getpid).values())
-        with Writing(embedded) as written:
+        with WritingToTheEnd(embedded) as written:
             shipped = [
                 dask.submit(ship, group, pure=False)
                 for group in client.split(agents, 2, bookmarks=folder, send_token=True)

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import itertools
 import os
 import random
 import signal
 import sqlite3
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -21,9 +19,10 @@ from typing import Any
 import pytest
 from effort import times
 from forked import Child
+from writing import Writing
 
 from coder_agents import FileBookmarks
-from coder_agents.testing import Deployment, EmbeddedAgent
+from coder_agents.testing import Deployment
 
 from .playing import LONG, QUICK, add_agents, found, no_collection
 
@@ -115,32 +114,6 @@ def deployment() -> Iterator[Deployment]:
     """
     with Deployment() as made:
         yield made
-
-
-class Writing:
-    """
-    Writes lines to agents' logs all through a ``with`` statement.
-    """
-
-    def __init__(self, agents: list[EmbeddedAgent]) -> None:
-        self.ids: list[int] = []
-        self._agents = agents
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._write)
-
-    def _write(self) -> None:
-        for number in itertools.count():
-            if self._stop.wait(0.001):
-                return
-            self.ids += self._agents[number % len(self._agents)].push_logs(["line"] * 3)
-
-    def __enter__(self) -> Writing:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def has_all(ids: Callable[[Path], list[int]], path: Path, wanted: list[int]) -> bool:
@@ -246,7 +219,6 @@ def interrupts() -> Iterator[None]:
 @pytest.mark.timeout(900)
 # Ctrl-C may come when Python has opened a file, and no statement has it yet.
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_program_that_is_interrupted_repeats_one_line_at_most(
     deployment: Deployment, tmp_path: Path, interrupts: None, kind: str
 ) -> None:
