@@ -23,6 +23,7 @@ import trustme
 from effort import times
 from hypothesis import HealthCheck, settings
 from measuring import pytest_collection, pytest_configure, pytest_runtest_protocol
+from restoring import shared_state_as_before, signals_as_on_a_terminal
 from saving import pytest_sessionstart
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "pytest_configure",
     "pytest_runtest_protocol",
     "pytest_sessionstart",
+    "shared_state_as_before",
+    "signals_as_on_a_terminal",
 ]
 
 VARIABLE = "CODER_AGENTS_RECORDINGS"

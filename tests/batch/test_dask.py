@@ -5,18 +5,16 @@ Dask as the executor: a cluster of one worker process on this machine.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import remote_work
+from local_clusters import local_cluster
 
 from coder_agents import Agent, Client, TravelError
 from coder_agents.testing import Deployment
-
-distributed = pytest.importorskip("distributed", reason="Dask (distributed) is not installed")
 
 
 @pytest.fixture
@@ -28,16 +26,7 @@ def cluster(
     """
     monkeypatch.setenv("CODER_URL", deployment.url)
     monkeypatch.setenv("CODER_SESSION_TOKEN", deployment.token)
-    with (
-        warnings.catch_warnings(action="ignore"),  # of Dask and of its libraries
-        distributed.LocalCluster(
-            n_workers=1,
-            threads_per_worker=2,
-            dashboard_address="127.0.0.1:0",  # any free port; None takes 8787
-            local_directory=str(tmp_path),
-        ) as local,
-        distributed.Client(local) as made,
-    ):
+    with local_cluster(n_workers=1, threads_per_worker=2, local_directory=str(tmp_path)) as made:
         yield made
 
 

@@ -20,6 +20,7 @@ import pytest
 from driving import reached
 from effort import times
 from forked import Child
+from local_clusters import local_cluster
 from writing import WritingToTheEnd
 
 from coder_agents import (
@@ -345,19 +346,13 @@ def test_dask_replaces_a_worker_that_was_killed(
     The scheduler runs the group of the dead worker again, on another one: no line is lost or
     repeated.
     """
-    distributed = pytest.importorskip("distributed")
 
     def ship(group: AgentGroup) -> int:
         with group.follow_logs() as stream:
             export.write(stream, tmp_path / f"{group.number}.jsonl", append=True)
         return os.getpid()
 
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=2, processes=True, dashboard_address="127.0.0.1:0"
-        ) as cluster,
-        distributed.Client(cluster) as dask,
-    ):
+    with local_cluster(n_workers=2, threads_per_worker=2, processes=True) as dask:
         processes = list(dask.run(os.getpid).values())
         with WritingToTheEnd(embedded) as written:
             shipped = [

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from restoring import restored_handlers
 
 from coder_agents.cli import program
 from coder_agents.schema import (
@@ -60,6 +61,15 @@ class TerminalLike(io.StringIO):
         Whether it is a terminal.
         """
         return True
+
+
+@pytest.fixture
+def with_handlers_of_signals() -> Iterator[None]:
+    """
+    Let a test call what runs once in a process, and sets its handlers of signals.
+    """
+    with restored_handlers():
+        yield
 
 
 @pytest.fixture(scope="session")

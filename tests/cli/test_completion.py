@@ -131,6 +131,7 @@ def test_hostile_names_do_not_reach_the_shell(
     assert found(context, "") == ["good"]
 
 
+@pytest.mark.usefixtures("with_handlers_of_signals")
 def test_commands_are_completed_without_importing_them(
     context: click.Context, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -229,6 +230,7 @@ def test_the_script_of_a_shell_is_printed(
     assert program.COMPLETE in out
 
 
+@pytest.mark.usefixtures("with_handlers_of_signals")
 def test_an_argument_is_completed_by_names(
     environment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

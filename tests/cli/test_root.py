@@ -287,8 +287,9 @@ def test_without_the_extra_its_name_is_shown(
     assert "pip install 'coder-agents[cli]'" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("with_handlers_of_signals")
 def test_main_ends_the_process_with_the_code(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ended_in_order: None
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """
     The entry point ends with the code of the program, and signals run what restores a terminal.
@@ -305,19 +306,6 @@ def test_main_ends_the_process_with_the_code(
     with pytest.raises(SystemExit):
         main()
     assert signal.getsignal(signal.SIGTERM) is handler
-
-
-@pytest.fixture
-def ended_in_order() -> Any:
-    """
-    Restore the handlers of signals after the test.
-    """
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    for number in before:
-        signal.signal(number, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def test_top_names_the_extra_where_textual_is_missing(
