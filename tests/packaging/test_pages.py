@@ -110,6 +110,17 @@ def test_readme_is_short() -> None:
     assert len((CHECKOUT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.rst")), ids=lambda path: path.name)
+def test_no_first_cell_is_cut_into_two_rows(page: Path) -> None:
+    """
+    Text in the first column begins a row, so a cell of that column cannot continue in the next line.
+    """
+    for block in page.read_text(encoding="utf-8").split("\n\n"):
+        if border := re.match(r"(=+) +=[ =]*\n", block):
+            cells = [line[: len(border[1])].rstrip() for line in block.splitlines()]
+            assert [cell for cell in cells if cell.endswith(",")] == []
+
+
 def test_page_on_errors_lists_every_error() -> None:
     """
     Each exception that the package exports has a row.
