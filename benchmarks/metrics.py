@@ -1,7 +1,7 @@
 """
 Measure what the exporter costs.
 
-``python benchmarks/exporter.py`` registers a collector, waits until every agent was read, and prints its
+``python benchmarks/metrics.py`` registers a collector, waits until every agent was read, and prints its
 threads, the memory that it needs, the lines of the page, the processor time of a scrape, and the share of
 a processor core between scrapes. The deployment runs in a process of its own, on the same machine. Each
 agent has three numbers in its metadata, and writes a line every ten seconds, which the collector follows.
