@@ -51,7 +51,7 @@ def write(name: str, command: str, header: Row, rows: Sequence[Row]) -> None:
     """
     about = machine.described()[:2]
     lines = [f".. Written by `{command}`.", "", *(f"| {line}." for line in about), ""]
-    lines += [".. list-table::", "   :header-rows: 1", ""]
+    lines += [".. list-table::", "   :class: figures", "   :header-rows: 1", ""]
     for row in (header, *rows):
         lines += [f"   {'*' if not place else ' '} - {cell}" for place, cell in enumerate(row)]
     (DOCS / name).write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -70,9 +70,9 @@ class Capabilities(Represented):
         metadata_ws: whether metadata can be watched over a WebSocket (2.22 and later). The
             WebSocket is tried only where server-sent events are missing.
         containers_watch: whether containers can be watched (2.25 and later).
-        recreate_by_devcontainer: whether a devcontainer is recreated by its own id (2.25 and
+        recreate_by_devcontainer: whether a dev container is recreated by its own id (2.25 and
             later), not by the id of its container.
-        delete_devcontainer: whether a devcontainer can be deleted (2.30 and later).
+        delete_devcontainer: whether a dev container can be deleted (2.30 and later).
         pty_signed_token: whether the deployment issues tokens for terminals on workspace proxies
             (licensed builds).
         agents_without_watch: the ids of agents that are too old to watch their containers, even

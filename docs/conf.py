@@ -33,7 +33,8 @@ extensions = [
     "public_names",
     "readme_examples",
 ]
-exclude_patterns = ["_build", "_generated", "extensions"]
+# The tables are parts of other pages.
+exclude_patterns = ["_build", "_generated", "extensions", "*_table.rst", "soak_report.rst"]
 html_theme = "furo"
 html_title = f"coder_agents {release}"
 html_static_path = ["_static"]

@@ -31,7 +31,7 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 MARK = "RUN_OF_THE_DEMO"
 JSON = {"Content-Type": "application/json"}
 QUICK = ("--seconds", "1.2")
-UPDATES = re.compile(r"(\d+) lines of log and (\d+) updates")
+UPDATES = re.compile(r"(\d+) lines? of log and (\d+) updates?")
 CONTROL = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])")
 
 

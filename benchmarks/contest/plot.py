@@ -47,7 +47,7 @@ def drawn(contests: Sequence[Contest], results: Mapping[str, Sequence[Result]], 
         layout="constrained",
         squeeze=False,
     )
-    titles = {contest.key: f"{contest.title}: CPU {contest.unit}" for contest in contests}
+    titles = {contest.key: f"{contest.title}; {contest.unit}" for contest in contests}
     for panel, (key, bars) in zip(panels[:, 0], shown.items(), strict=True):
         _panel(panel, titles[key], bars)
     panels[-1, 0].set_xlabel("microseconds of CPU time, logarithmic; shorter is better")
@@ -81,7 +81,7 @@ def _panel(panel: Any, title: str, bars: Sequence[Result]) -> None:
     panel.set_xscale("log")
     panel.xaxis.set_major_formatter("{x:g}")
     panel.margins(x=0.1)
-    panel.set_title(title, loc="left", fontsize=10.5)
+    panel.set_title(title, loc="left", fontsize=10)
     panel.tick_params(axis="y", length=0)
     panel.spines[["top", "right", "left"]].set_visible(False)
 

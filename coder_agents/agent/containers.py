@@ -63,7 +63,7 @@ class ContainerMethods(BaseAgent):
         self, labels: Mapping[str, str] | None = None
     ) -> WorkspaceAgentListContainersResponse:
         """
-        Return the containers and devcontainers that the agent lists.
+        Return the containers and dev containers that the agent lists.
 
         Only containers with all *labels* are returned; *labels* do not filter devcontainers. The
         deployment gives the agent 30 seconds to answer.
@@ -80,7 +80,7 @@ class ContainerMethods(BaseAgent):
         Start to recreate *which*, and return the deployment's answer.
 
         *which* is a devcontainer, its id or its name, or its container, or the id or the name of
-        its container. An id takes precedence over a name, and a devcontainer over a container. The
+        its container. An id takes precedence over a name, and a dev container over a container. The
         first call finds out which route this deployment has.
 
         Raises *DevcontainerNotFoundError* where the agent lists no such devcontainer,
@@ -112,7 +112,7 @@ class ContainerMethods(BaseAgent):
         `recreate_devcontainer`, the method waits for the new container. Where the deployment or the
         agent is older than 2.25, it reads the list of containers every 2 seconds.
 
-        Raises *DevcontainerError*, with the deployment's text, where the devcontainer failed;
+        Raises *DevcontainerError*, with the deployment's text, where the dev container failed;
         *DevcontainerTimeoutError*; *DevcontainerNotFoundError* where the agent does not list the
         devcontainer, or no longer lists it; and what `watch_containers` raises.
         """

@@ -9,6 +9,7 @@ import time
 from coder_agents import Agent, PermissionDeniedError
 from coder_agents.demo.screen import Screen
 from coder_agents.render import escape_controls, render_table
+from coder_agents.render.line import counted
 from coder_agents.schema import (
     WorkspaceAgentContainer,
     WorkspaceAgentLog,
@@ -32,7 +33,7 @@ def walk(agent: Agent, screen: Screen, seconds: float, *, command: str | None = 
     show_containers(agent, screen)
     screen.heading("The end")
     screen.line(
-        f"{lines} lines of log and {updates} updates of the metadata,"
+        f"{counted(lines, 'line')} of log and {counted(updates, 'update')} of the metadata,"
         f" in {time.monotonic() - began:.1f} seconds."
     )
 

@@ -1,5 +1,5 @@
 """
-Errors of waiting: an agent or a devcontainer did not become ready.
+Errors of waiting: an agent or a dev container did not become ready.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class DevcontainerError(CoderError):
     A devcontainer failed while a method waited for it.
 
     Attributes:
-        devcontainer: the devcontainer as it was last reported.
+        devcontainer: the dev container as it was last reported.
         error: the deployment's reason; empty where the deployment reports none, as before 2.31.
     """
 
@@ -149,7 +149,7 @@ class DevcontainerError(CoderError):
 
 class DevcontainerTimeoutError(DevcontainerError, TimeoutError):
     """
-    A devcontainer neither ran nor failed within the time-out.
+    A dev container neither ran nor failed within the time-out.
 
     ``devcontainer`` is None where no state was reported meanwhile.
     """

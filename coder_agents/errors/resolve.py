@@ -149,7 +149,7 @@ class DevcontainerNotFoundError(FindingError):
     The agent lists no such devcontainer.
 
     Attributes:
-        devcontainers: the names of the devcontainers that the agent lists.
+        devcontainers: the names of the dev containers that the agent lists.
     """
 
     def __init__(self, text: str = "", *, devcontainers: Sequence[str] = ()) -> None:
@@ -159,7 +159,7 @@ class DevcontainerNotFoundError(FindingError):
 
 class AmbiguousDevcontainerError(FindingError):
     """
-    The agent lists several devcontainers of that name.
+    The agent lists several dev containers of that name.
 
     Attributes:
         devcontainers: the ids of these devcontainers, as text.

@@ -26,7 +26,7 @@ class JobInfo(Represented):
         state: ``starting``, ``running``, ``exited``, ``signaled``, or ``lost`` where the machine has lost it.
         returncode: its exit code, the negative number of the signal that ended it, None while it runs.
         pid: the id of its process and process group; None where it is not known.
-        started_at: when it started; None where the agent cannot say.
+        started_at: when it started; None where the agent does not report it.
         stdout_size: bytes that it wrote to stdout.
         stderr_size: bytes that it wrote to stderr.
     """

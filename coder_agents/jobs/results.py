@@ -149,7 +149,7 @@ class JobRecord:
         state: as in `Progress`.
         code: as in `Progress`.
         pid: as in `Progress`.
-        started: seconds since 1970 at which it started; None where the agent cannot say.
+        started: seconds since 1970 at which it started; None where the agent does not report it.
         sizes: bytes in the spooled stdout and stderr.
         command: the first 4,096 bytes of the command's text.
     """

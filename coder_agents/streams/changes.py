@@ -99,7 +99,7 @@ class ContainerStopped(Change):
 @attrs.frozen(repr=False)
 class DevcontainerAdded(Change):
     """
-    A devcontainer was added, in any status.
+    A dev container was added, in any status.
 
     Attributes:
         devcontainer: its state now.
@@ -114,7 +114,7 @@ class DevcontainerAdded(Change):
 @attrs.frozen(repr=False)
 class DevcontainerChanged(Change):
     """
-    A devcontainer changed, most often in its status.
+    A dev container changed, most often in its status.
 
     Attributes:
         devcontainer: its state now.
@@ -131,7 +131,7 @@ class DevcontainerChanged(Change):
 @attrs.frozen(repr=False)
 class DevcontainerRemoved(Change):
     """
-    A devcontainer was removed.
+    A dev container was removed.
 
     Attributes:
         devcontainer: its last state.

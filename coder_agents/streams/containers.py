@@ -22,7 +22,7 @@ from coder_agents.streams.watched import Changes
 
 class ContainersStream(Stream[Containers]):
     """
-    All containers and devcontainers that the agent sees, again after each change.
+    All containers and dev containers that the agent sees, again after each change.
 
     The first state comes at once. States that only repeat the last one, in any order, are skipped.
     The stream ends only when it is closed. Where the server closes the connection, its own

@@ -54,8 +54,8 @@ class Reconnect:
 
     Attributes:
         initial: seconds before the first try; doubled for each further one.
-        maximum: the longest pause between two tries, in seconds.
-        jitter: the largest random share, from 0 up to 1, by which a pause is lengthened or
+        maximum: the maximum pause between two tries, in seconds.
+        jitter: the maximum random share, from 0 up to 1, by which a pause is lengthened or
             shortened, so that many clients do not connect at the same time; no pause exceeds
             *maximum*.
         give_up_after: seconds since the stream last made progress after which it gives up; None for

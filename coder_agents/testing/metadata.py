@@ -31,7 +31,8 @@ class Metadata:
         script: the script that ``/bin/sh`` runs to collect it; empty where a test sets the values.
         interval: seconds from one run to the next; 0 for a single run. The API reports whole
             seconds, rounded up.
-        timeout: the most seconds of a run. The API reports whole seconds, rounded up.
+        timeout: the maximum duration of a run, in seconds. The API reports whole seconds,
+            rounded up.
     """
 
     display_name: str

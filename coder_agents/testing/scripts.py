@@ -40,7 +40,7 @@ class Script:
         script: the text that ``/bin/sh`` runs.
         display_name: its name for people, and the name of its log source.
         start_blocks_login: whether the login waits for it.
-        timeout: the most seconds that it may run; 0 for no limit.
+        timeout: the maximum duration of a run, in seconds; 0 for no limit.
         run_on_start: whether it runs when the agent starts.
         run_on_stop: whether it runs when the agent stops, for instance for a new build.
         cron: reported by the API, but not run.

@@ -17,6 +17,8 @@ from demo_picture import Terminal, draw, picture_of
 from exception_links import PYTHON, link_exceptions, page_of
 from myst_notebooks import notebook_paths
 
+import coder_agents
+from coder_agents import CoderError, StreamEnd
 from coder_agents.demo.screen import Screen
 
 from .checkout import CHECKOUT
@@ -99,6 +101,45 @@ def test_close_codes_are_explained_where_they_first_occur() -> None:
         first = re.search(rf"\b{code}\b", text)
         assert first is not None
         assert re.match(r"\s+\([a-z]", text[first.end() :]), f"{code} is not explained"
+
+
+def test_readme_is_short() -> None:
+    """
+    It has less than 150 lines; the pages have the rest.
+    """
+    assert len((CHECKOUT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.rst")), ids=lambda path: path.name)
+def test_no_first_cell_is_cut_into_two_rows(page: Path) -> None:
+    """
+    Text in the first column begins a row, so a cell of that column cannot continue in the next line.
+    """
+    for block in page.read_text(encoding="utf-8").split("\n\n"):
+        if border := re.match(r"(=+) +=[ =]*\n", block):
+            cells = [line[: len(border[1])].rstrip() for line in block.splitlines()]
+            assert [cell for cell in cells if cell.endswith(",")] == []
+
+
+def test_page_on_errors_lists_every_error() -> None:
+    """
+    Each exception that the package exports has a row.
+    """
+    exported = {
+        name
+        for name in coder_agents.__all__
+        if isinstance(each := getattr(coder_agents, name), type) and issubclass(each, CoderError)
+    }
+    listed = re.findall(r"^(?:└ )?`(\w+Error)`", read("errors"), re.MULTILINE)
+    assert set(listed) == exported - {"CoderError"}
+
+
+def test_page_on_ends_lists_every_reason() -> None:
+    """
+    Each member of StreamEnd has a row.
+    """
+    listed = re.findall(r"^`StreamEnd\.(\w+)`", read("ending"), re.MULTILINE)
+    assert sorted(listed) == sorted(StreamEnd.__members__)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ def completion_command(shell: str) -> None:
     eval "$(coder-agents completion zsh)"      # in ~/.zshrc
     coder-agents completion fish > ~/.config/fish/completions/coder-agents.fish
 
-    Commands, options and the names of workspaces and agents are completed. For names, the shell requests those
-    that begin as typed from the deployment, and waits for two seconds at most.
+    Commands, options and the names of workspaces and agents are completed. To complete a
+    name, the shell requests from the deployment the names that begin with the typed text, and waits two seconds at most.
     """
     from click.shell_completion import get_completion_class
 

@@ -14,7 +14,11 @@ from coder_agents.cli.settings import Settings
 @command("demo")
 @click.argument("ref", metavar="[AGENT]", type=AGENT, required=False)
 @click.option(
-    "--seconds", type=click.FloatRange(0), default=8.0, help="How long the metadata is watched (8)."
+    "--seconds",
+    metavar="N",
+    type=click.FloatRange(0),
+    default=8.0,
+    help="How long the metadata is watched (8).",
 )
 @settings_of
 def demo_command(settings: Settings, ref: str | None, seconds: float) -> None:

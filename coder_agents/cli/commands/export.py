@@ -80,7 +80,10 @@ def export_command(
     workspaces, those that --query finds.
 
     The suffix of the file is its format: .txt or .log (logs only), .jsonl, .csv or .parquet. The file is written
-    in one step: whoever opens it gets the old one or the new one. Parquet needs pip install 'coder-agents[data]'.
+    in one step: whoever opens it gets the old one or the new one. Parquet needs the extra "data":
+
+    \b
+    pip install 'coder-agents[data]'
 
     With --append, the logs are followed until they end or until Ctrl-C, and a later call continues: no line is
     lost and none is written twice, also after a crash. The file FILE.position beside the file has the position.

@@ -19,12 +19,16 @@ _HOUR = 3600.0  # seconds
 @click.option(
     "-p",
     "--port",
+    metavar="PORT",
     type=click.IntRange(0, 65535),
     default=9464,
     help="The port to listen on; 0 for any free one, which is printed (9464).",
 )
 @click.option(
-    "--host", default="127.0.0.1", help="The address to listen on, such as 0.0.0.0 (127.0.0.1)."
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    help="The address to listen on, such as 0.0.0.0 (127.0.0.1).",
 )
 @click.option(
     "-q",
@@ -37,7 +41,7 @@ _HOUR = 3600.0  # seconds
     "--keys",
     metavar="GLOB",
     multiple=True,
-    help="The keys of metadata to export, such as 'cpu*'; several times for several.",
+    help="Export only metadata whose key matches, such as 'cpu*'; repeatable.",
 )
 @click.option(
     "-i",
@@ -49,6 +53,7 @@ _HOUR = 3600.0  # seconds
 @click.option("--no-logs", is_flag=True, help="Follow no logs, and count no lines.")
 @click.option(
     "--max-series",
+    metavar="N",
     type=click.IntRange(1),
     default=100_000,
     help="How many series the agents may have, all together (100000).",
@@ -69,7 +74,11 @@ def exporter_command(
 
     Without --query, the agents are those of your own workspaces. The first line of the output is the URL of the
     metrics: states, numbers in metadata, log lines by level, and the deployment itself. Ctrl-C ends the exporter.
-    It needs prometheus-client: pip install 'coder-agents[exporter]'.
+
+    The command needs the extra "exporter", which installs prometheus-client:
+
+    \b
+    pip install 'coder-agents[exporter]'
     """
     from coder_agents.exporter import AgentCollector
     from coder_agents.exporter.server import serving
