@@ -40,6 +40,7 @@ class Item:
     Attributes:
         key: its name for programs.
         age: seconds from the last run of its script until it was read; None before the first run.
+        interval: seconds from one run to the next; None for a script that runs only once.
         value: the number that the script printed, in base units; None where it printed none.
         whole: the whole of which the number is a part.
         unit: the base unit; empty for none.
@@ -48,6 +49,7 @@ class Item:
 
     key: str
     age: int | None
+    interval: int | None
     value: float | None
     whole: float | None
     unit: str
@@ -63,7 +65,8 @@ class Item:
         value, whole, unit = (None, None, "") if number is None else in_base_units(number)
         if value is not None and not is_finite(value, whole):
             value = whole = None
-        return cls(key, result.age, value, whole, unit, bool(result.error))
+        interval = item.description.interval if item.description.interval > 0 else None
+        return cls(key, result.age, interval, value, whole, unit, bool(result.error))
 
 
 @attrs.frozen

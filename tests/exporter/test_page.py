@@ -111,6 +111,17 @@ def test_the_age_grows_until_the_next_read() -> None:
     assert page.of("coder_agent_metadata_age_seconds", key="never") == []
 
 
+def test_the_interval_is_that_of_the_template() -> None:
+    """
+    An item that is collected only once has none: its age is no sign of a fault.
+    """
+    items = [item("5", key="daily", interval=86_400), item("6", key="once", interval=0)]
+    page = page_of(agent_of(), items=items)
+    assert page.of("coder_agent_metadata_interval_seconds", key="daily") == [86_400.0]
+    assert page.labels("coder_agent_metadata_interval_seconds", "key") == {"daily"}
+    assert page.labels("coder_agent_metadata_age_seconds", "key") == {"daily", "once"}
+
+
 def test_states_are_sets_and_a_new_state_is_another_one() -> None:
     """
     Exactly one state of each set is 1; a state that this package does not know is "other".
@@ -168,8 +179,8 @@ def test_series_of_the_same_labels_come_once() -> None:
     assert page.of("coder_agent_metadata_value") == [1.0]
     assert page.of("coder_agent_status", coder_agent_status="timeout") == [0.0]
     states = len(page.of("coder_agent_status")) + len(page.of("coder_agent_lifecycle")) + 2
-    # Of the second agent, everything; of the first one, value and age, and value, whole and age.
-    assert page.of("coder_exporter_dropped_series", reason="duplicate") == [states + 7 + 5]
+    # Of the second agent, everything; of the first one, value, age and interval, and the whole.
+    assert page.of("coder_exporter_dropped_series", reason="duplicate") == [states + 10 + 7]
     assert page.of("coder_exporter_dropped_series", reason="limit") == [0.0]
 
 
@@ -184,7 +195,7 @@ def series_of_agents(page: Scrape) -> int:
     )
 
 
-@pytest.mark.parametrize("limit", [0, 18, 19, 20, 37, 38, 40, 45, 100])
+@pytest.mark.parametrize("limit", [0, 18, 19, 20, 37, 38, 40, 48, 100])
 def test_the_number_of_series_is_limited(limit: int) -> None:
     """
     No page has more series than its limit, and what it lacks is counted exactly.
