@@ -67,6 +67,22 @@ def test_a_signal_ends_the_exporter(environment: object, deployment: Deployment)
     assert (process.returncode, out, err) == (-signal.SIGTERM, "", "")
 
 
+def test_an_outage_and_its_end_are_on_standard_error(
+    environment: object, deployment: Deployment
+) -> None:
+    """
+    Who reads the log on the next day sees both.
+    """
+    fault = deployment.faults.add("refuse", route="workspaces", times=1, status=502)
+    with serving("--no-logs", "--interval", "1") as (process, _):
+        assert fault.wait_struck(timeout=LIMIT)
+        assert process.stderr is not None
+        first, second = process.stderr.readline(), process.stderr.readline()
+    assert first.startswith("exporter: GET ")
+    assert "502" in first
+    assert second == "exporter: the list of agents: works again\n"
+
+
 def test_ctrl_c_ends_the_exporter(run: Callable[..., Run]) -> None:
     """
     An interrupt closes the port, the threads and the connections.

@@ -4,7 +4,10 @@ The command ``exporter``.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
+from collections.abc import Iterator
 
 import click
 
@@ -83,7 +86,23 @@ def exporter_command(
         max_series=max_series,
     )
     # A port that is in use is reported before anything is requested.
-    with serving(collector, host, port) as url, collector:
+    with _logged_to_stderr(), serving(collector, host, port) as url, collector:
         click.echo(url)
         while True:
             time.sleep(_HOUR)
+
+
+@contextlib.contextmanager
+def _logged_to_stderr() -> Iterator[None]:
+    """
+    Write the log of the package to standard error in the ``with`` block: the end of an outage, too.
+    """
+    logger = logging.getLogger("coder_agents")
+    handler, level = logging.StreamHandler(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
