@@ -4,17 +4,21 @@ The files of the documentation that Prometheus and Grafana read.
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
+from coder_agents.cli.root import root
 from coder_agents.exporter import AgentCollector
 from coder_agents.exporter.metrics import METRICS
 from coder_agents.testing import Deployment
@@ -200,6 +204,21 @@ def test_promtool_accepts_the_configuration() -> None:
     Prometheus itself accepts the configuration and the rules of the documentation.
     """
     promtool("check", "config", str(STATIC / "prometheus.yml"))
+
+
+def test_the_service_runs_the_command() -> None:
+    """
+    The unit of systemd is one, and its command has the options that it passes.
+    """
+    unit = configparser.ConfigParser()
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string((STATIC / "coder-agents-exporter.service").read_text(encoding="utf-8"))
+    program, *arguments = shlex.split(unit["Service"]["ExecStart"])
+    assert program.endswith("/bin/coder-agents")
+    name, *options = arguments
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    assert command.make_context(name, options).params["query"] == "status:running"
 
 
 def test_promtool_finds_no_fault_with_a_page() -> None:
