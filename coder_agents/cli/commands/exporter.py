@@ -95,9 +95,10 @@ def exporter_command(
 @contextlib.contextmanager
 def _logged_to_stderr() -> Iterator[None]:
     """
-    Write the log of the package to standard error in the ``with`` block: the end of an outage, too.
+    Write the exporter's log to standard error in the ``with`` block: the end of an outage, too.
     """
-    logger = logging.getLogger("coder_agents")
+    # Not that of the whole package, which has a line for each try of each log.
+    logger = logging.getLogger("coder_agents.exporter")
     handler, level = logging.StreamHandler(), logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
