@@ -300,6 +300,46 @@ def test_a_page_without_agents_is_readable() -> None:
     assert series_of_agents(page) == 0
 
 
+def newer_agent(workspace: str) -> Agent:
+    """
+    Return an agent with the name of another one, as the next build of *workspace* has.
+    """
+    agent = agent_of("newer")
+    assert agent._workspace is not None
+    agent._data = attrs.evolve(agent._data, name="main")
+    agent._workspace = attrs.evolve(agent._workspace, name=workspace)
+    return agent
+
+
+def test_a_restarted_workspace_continues_its_counts() -> None:
+    """
+    As many lines as before the restart are an increase, too; no count is kept for ever.
+    """
+    now = 0.0
+    observed = Observed(forget=60.0, clock=lambda: now)
+    first, second = agent_of(), newer_agent("dev")
+
+    def errors() -> list[float]:
+        return scraped(Made(observed)).of("coder_agent_log_lines_total", level="error")
+
+    for agent in (first, second):
+        observed.list_agents([agent])
+        observed.follow([agent.id])
+        observed.count_lines([AgentLog(agent, log_of("x", level="error"))] * 30, since=0.0)
+    assert errors() == [60.0]
+    observed.count_lines([AgentLog(first, log_of("late", level="error"))], since=0.0)
+    now = 60.0
+    assert observed.list_agents([second]) == [first.id]
+    observed.count_lines([AgentLog(first, log_of("too late", level="error"))], since=0.0)
+    assert errors() == [61.0]
+    observed.list_agents([newer_agent("renamed")])
+    assert errors() == [61.0]
+    observed.clear()
+    now = 120.0
+    observed.list_agents([])
+    assert (observed._lines, observed._names) == ({}, {})
+
+
 START = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
