@@ -313,7 +313,7 @@ def newer_agent(workspace: str) -> Agent:
 
 def test_a_restarted_workspace_continues_its_counts() -> None:
     """
-    As many lines as before the restart are an increase, too; no count is kept for ever.
+    Each line of the new agent is an increase, and no count is kept for ever.
     """
     now = 0.0
     observed = Observed(forget=60.0, clock=lambda: now)
