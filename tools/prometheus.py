@@ -152,7 +152,7 @@ def check(deployment: Deployment, page: str, stored: Prometheus) -> None:
     agents = deployment.agents
     until("the target is up", lambda: stored.values("up") == [1.0])
     until("all agents are stored", lambda: stored.values("count(coder_agent_info)") == [AGENTS])
-    numbers = "sum(coder_agent_metadata_value)"
+    numbers = 'sum(coder_agent_metadata_value{key="number"})'
     until("all numbers are stored", lambda: stored.values(numbers) == [sum(range(AGENTS))])
     followed = "coder_exporter_followed_logs"
     until("all logs are followed", lambda: stored.values(followed) == [AGENTS])
@@ -177,7 +177,7 @@ def check(deployment: Deployment, page: str, stored: Prometheus) -> None:
     for query in queries:
         for name, value in VARIABLES.items():
             query = query.replace(name, value)
-        stored.query(query)
+        assert stored.query(query), f"no series: {query}"
     healthy = [rule["health"] for rule in stored.rules()]
     assert "err" not in healthy, stored.rules()
     text = requests.get(page, timeout=LIMIT).text
@@ -207,6 +207,8 @@ def main() -> int:
         for number in range(AGENTS):
             agent = deployment.add_agent(workspace=f"w{number}")
             agent.set_metadata("number", f"{number}")
+            agent.set_metadata("cpu", "12%")
+            agent.set_metadata("memory", "3/16 GiB")
         with exporter(deployment) as page, prometheus(page, Path(folder)) as stored:
             check(deployment, page, stored)
     return 0

@@ -153,6 +153,8 @@ def _matcher(keys: Iterable[str] | None) -> Callable[[str], bool]:
     for glob in globs:
         if not isinstance(glob, str):
             raise TypeError(f"a glob in keys must be text, not {type(glob).__name__}")
+        if not glob:  # as of a variable of a shell that is not set
+            raise ValueError("a glob in keys must not be empty; '*' matches each key")
     if not globs:
         raise ValueError("keys must have one glob at least, or be None for all keys")
     pattern = re.compile("|".join(f"(?:{fnmatch.translate(glob)})" for glob in globs))

@@ -19,7 +19,7 @@ from coder_agents.scheduling.schedule import Schedule
 from coder_agents.scheduling.workers import Workers, described
 from coder_agents.streams.reconnect import is_resumable
 
-logger = logging.getLogger("coder_agents")
+logger = logging.getLogger("coder_agents.exporter")
 
 
 class Feeds:

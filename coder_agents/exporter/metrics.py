@@ -111,6 +111,13 @@ METADATA_AGE = Definition(
     (*AGENT_LABELS, "key"),
     "Time since the script of an item of metadata last ran.",
 )
+METADATA_INTERVAL = Definition(
+    "coder_agent_metadata_interval_seconds",
+    "gauge",
+    (*AGENT_LABELS, "key"),
+    "From one run of the script of an item of metadata to the next, as the template defines it. A"
+    " script that runs only once has none.",
+)
 AGENTS = Definition("coder_exporter_agents", "gauge", (), "Agents that the deployment listed last.")
 UP = Definition(
     "coder_deployment_up", "gauge", (), "1 if the last request for the list of agents succeeded."
@@ -171,6 +178,7 @@ METRICS: Sequence[Definition] = (
     METADATA_VALUE,
     METADATA_WHOLE,
     METADATA_AGE,
+    METADATA_INTERVAL,
     METADATA_FAILING,
     LOG_LINES,
     FOLLOWED,

@@ -31,6 +31,8 @@ The level of lines, or the state of agents, that this package does not know.
 
 LEVELS = tuple(level.value for level in LogLevel)
 
+_Names = tuple[str, str, str]  # of the owner, the workspace and the agent
+
 
 @attrs.frozen
 class Item:
@@ -40,6 +42,7 @@ class Item:
     Attributes:
         key: its name for programs.
         age: seconds from the last run of its script until it was read; None before the first run.
+        interval: seconds from one run to the next; None for a script that runs only once.
         value: the number that the script printed, in base units; None where it printed none.
         whole: the whole of which the number is a part.
         unit: the base unit; empty for none.
@@ -48,6 +51,7 @@ class Item:
 
     key: str
     age: int | None
+    interval: int | None
     value: float | None
     whole: float | None
     unit: str
@@ -63,7 +67,8 @@ class Item:
         value, whole, unit = (None, None, "") if number is None else in_base_units(number)
         if value is not None and not is_finite(value, whole):
             value = whole = None
-        return cls(key, result.age, value, whole, unit, bool(result.error))
+        interval = item.description.interval if item.description.interval > 0 else None
+        return cls(key, result.age, interval, value, whole, unit, bool(result.error))
 
 
 @attrs.frozen
@@ -120,7 +125,8 @@ class AgentFacts:
     Attributes:
         agent: the agent as it was last listed.
         read: its metadata; None before it was read.
-        lines: how many lines of each level its log had since the exporter follows it.
+        lines: how many lines of each level its log had since the exporter follows it, and the logs
+            of the agents of its name before, in earlier builds of the workspace.
     """
 
     agent: Agent
@@ -166,7 +172,10 @@ class Observed:
         self._agents: dict[UUID, Agent] = {}
         self._gone_at: dict[UUID, float] = {}
         self._reads: dict[UUID, Read] = {}
-        self._lines: dict[UUID, collections.Counter[str]] = {}
+        # By the names of an agent, as the series is: after a restart, the workspace has a new agent,
+        # and a counter that began with 0 again could hide that its lines are new.
+        self._names: dict[UUID, _Names] = {}
+        self._lines: dict[_Names, collections.Counter[str]] = {}
         self._errors: collections.Counter[tuple[str, str]] = collections.Counter()
         self._lag = Histogram()
         self._is_up = False
@@ -187,15 +196,26 @@ class Observed:
             kept = {each: listed[each] for each in self._agents if each in listed}
             self._agents = {**kept, **listed}
             self._reads = {each: self._reads[each] for each in listed if each in self._reads}
-            return self._forgotten(now)
+            for agent in listed.values():
+                self._name(agent)
+            forgotten = self._forgotten(now)
+            known = set(self._names.values())
+            self._lines = {each: count for each, count in self._lines.items() if each in known}
+            return forgotten
+
+    def _name(self, agent: Agent) -> None:
+        names = _names_of(agent)
+        before = self._names.get(agent.id, names)
+        self._names[agent.id] = names
+        if names != before and before in self._lines:  # renamed
+            self._lines.setdefault(names, self._lines[before].copy())
 
     def _forgotten(self, now: float) -> list[UUID]:
         for agent_id in self._agents:
             self._gone_at.pop(agent_id, None)
         old = [each for each, gone in self._gone_at.items() if now - gone >= self._forget]
         for agent_id in old:
-            del self._gone_at[agent_id]
-            self._lines.pop(agent_id, None)
+            del self._gone_at[agent_id], self._names[agent_id]
         return old
 
     def put_away(self) -> None:
@@ -223,11 +243,11 @@ class Observed:
 
     def follow(self, ids: Iterable[UUID]) -> None:
         """
-        Note that the logs of these agents are followed: their counts begin with 0.
+        Note that the logs of these agents are followed: counts that are new begin with 0.
         """
         with self._lock:
-            for agent_id in ids:
-                self._lines.setdefault(agent_id, collections.Counter(dict.fromkeys(LEVELS, 0)))
+            for names in (self._names[each] for each in ids if each in self._names):
+                self._lines.setdefault(names, collections.Counter(dict.fromkeys(LEVELS, 0)))
 
     def count_lines(self, batch: Iterable[AgentLog[Agent]], *, since: float) -> None:
         """
@@ -241,7 +261,8 @@ class Observed:
             for item in batch:
                 log = item.log
                 level = log.level.value if log.level.known else OTHER
-                self._lines.setdefault(item.agent.id, collections.Counter())[level] += 1
+                if (names := self._names.get(item.agent.id)) is not None:
+                    self._lines.setdefault(names, collections.Counter())[level] += 1
                 stored = None if log.created_at is None else log.created_at.timestamp()
                 if stored is not None and stored >= since:
                     lags.append(max(0.0, now - stored))  # clocks differ
@@ -259,14 +280,25 @@ class Observed:
         """
         with self._lock:
             agents = [
-                AgentFacts(agent, self._reads.get(agent_id), dict(self._lines.get(agent_id, {})))
+                AgentFacts(
+                    agent,
+                    self._reads.get(agent_id),
+                    dict(self._lines.get(self._names[agent_id], {})),
+                )
                 for agent_id, agent in self._agents.items()
             ]
             return Snapshot(agents, self._is_up, self._last_success, dict(self._errors), self._lag)
 
     def clear(self) -> None:
         """
-        Forget all agents.
+        Forget all agents; their counts are kept for some time.
         """
         with self._lock:
+            self._gone_at |= dict.fromkeys(self._agents, self._clock())
             self._agents, self._reads, self._is_up = {}, {}, False
+
+
+def _names_of(agent: Agent) -> _Names:
+    workspace = agent.workspace
+    assert workspace is not None  # the agent was found through it
+    return workspace.owner_name, workspace.name, agent.name

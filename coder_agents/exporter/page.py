@@ -150,6 +150,8 @@ class Page:
             return
         if item.age is not None:
             self._add(metrics.METADATA_AGE, (*labels, key), item.age + elapsed)
+        if item.interval is not None:
+            self._add(metrics.METADATA_INTERVAL, (*labels, key), item.interval)
         if item.value is not None:
             self._add(metrics.METADATA_VALUE, (*labels, key, item.unit), item.value)
         if item.whole is not None:
@@ -160,7 +162,7 @@ def _series_of(item: Item) -> int:
     """
     Return how many series an item of metadata has.
     """
-    return (item.age is not None) + (item.value is not None) + (item.whole is not None)
+    return sum(each is not None for each in (item.age, item.interval, item.value, item.whole))
 
 
 def _state_set(state: OpenEnumeration, states: Iterable[OpenEnumeration]) -> dict[str, bool]:

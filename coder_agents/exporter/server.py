@@ -18,9 +18,11 @@ def serving(collector: AgentCollector, host: str, port: int) -> Iterator[str]:
     """
     Serve the metrics of *collector*, and of this process, in the ``with`` block; return their URL.
 
-    Port 0 means any free port. Raises *OSError*, which names host and port, where they cannot be
+    Port 0 means any free port. An address of IPv6 may have brackets, as in a URL. Raises *OSError*, which names host and port, where they cannot be
     listened on.
     """
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
     registry = CollectorRegistry()
     registry.register(collector)
     ProcessCollector(registry=registry)

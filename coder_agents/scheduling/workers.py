@@ -80,6 +80,8 @@ class Workers:
         except ClosedError:
             return None
         except Exception as error:  # whatever it is: a thread that ends without a word misleads
+            if self.closing.is_set():  # what fails because it was closed is no failure
+                return None
             self._report(name, f"{name}: {described(error)}")
             return False
         self._report(name, "")

@@ -67,6 +67,25 @@ def test_a_signal_ends_the_exporter(environment: object, deployment: Deployment)
     assert (process.returncode, out, err) == (-signal.SIGTERM, "", "")
 
 
+def test_an_outage_and_its_end_are_on_standard_error(
+    environment: object, deployment: Deployment
+) -> None:
+    """
+    Who reads the log on the next day sees both, and not a line for each log that was interrupted.
+    """
+    with serving("--interval", "1") as (process, url):
+
+        def page() -> str:
+            return requests.get(url, timeout=LIMIT).text
+
+        reached(lambda: "coder_exporter_followed_logs 2.0" in page())
+        deployment.restart(down=3.0)
+        assert process.stderr is not None
+        first, second = process.stderr.readline(), process.stderr.readline()
+    assert first.startswith("exporter: GET ")
+    assert second == "exporter: the list of agents: works again\n"
+
+
 def test_ctrl_c_ends_the_exporter(run: Callable[..., Run]) -> None:
     """
     An interrupt closes the port, the threads and the connections.

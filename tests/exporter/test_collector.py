@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import uuid
 from typing import Any
@@ -275,6 +276,7 @@ def test_the_keys_and_the_query_choose(deployment: Deployment, running: Running)
         ({"keys": 5}, TypeError, "keys must be globs such as"),
         ({"keys": [5]}, TypeError, "a glob in keys must be text, not int"),
         ({"keys": []}, ValueError, "keys must have one glob at least"),
+        ({"keys": ["cpu*", ""]}, ValueError, "a glob in keys must not be empty"),
         ({"query": 5}, TypeError, "query must be text"),
         ({"interval": 0}, ValueError, "interval"),
         ({"interval": "1"}, TypeError, "interval"),
@@ -339,6 +341,20 @@ def test_a_forked_process_exports_nothing(deployment: Deployment, running: Runni
         if child == 0:  # pragma: no cover (another process)
             os._exit(0 if scraped(collector).of("coder_deployment_up") == [] else 1)
         assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_the_page_is_served_over_ipv6(host: str, client: Client) -> None:
+    """
+    An address may have the brackets that it has in a URL.
+    """
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:  # pragma: no cover (a machine without IPv6)
+        pytest.skip("this machine has no IPv6")
+    with serving(AgentCollector(client), host, 0) as url:
+        assert url.startswith("http://[::1]:")
+        assert "coder_deployment_up" in requests.get(url, timeout=LIMIT).text
 
 
 def test_the_page_is_served(deployment: Deployment, running: Running) -> None:

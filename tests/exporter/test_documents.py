@@ -4,17 +4,21 @@ The files of the documentation that Prometheus and Grafana read.
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
+from coder_agents.cli.root import root
 from coder_agents.exporter import AgentCollector
 from coder_agents.exporter.metrics import METRICS
 from coder_agents.testing import Deployment
@@ -31,6 +35,19 @@ LABELS = {label for each in METRICS for label in each.labels} | {
     "coder_agent_status",
     "coder_agent_lifecycle",
 }
+STAT = (
+    "orientation justifyMode wideLayout showPercentChange percentChangeColorMode"
+    " reduceOptions.calcs colorMode graphMode textMode"
+)
+LEGEND = "calcs displayMode placement showLegend"
+REQUIRED = {
+    "stat": STAT.split(),
+    "timeseries": [f"legend.{each}" for each in LEGEND.split()] + ["tooltip.mode", "tooltip.sort"],
+    "table": ["frameIndex", "showHeader"],
+}
+"""
+The options that each type of panel must have, by the schemas that Grafana publishes (its foundation SDK).
+"""
 
 
 def expressions(panel: Any) -> Iterator[str]:
@@ -104,6 +121,58 @@ def test_the_dashboard_has_the_form_of_grafana(dashboard: Any) -> None:
         assert all(each["datasource"]["uid"] == "${datasource}" for each in panel["targets"])
 
 
+def test_each_panel_has_the_options_that_grafana_requires(dashboard: Any) -> None:
+    """
+    The schema of each type of panel has required fields, and so has the value of a variable.
+    """
+    for panel in dashboard["panels"]:
+        for path in REQUIRED[panel["type"]]:
+            found = panel["options"]
+            for name in path.split("."):
+                assert name in found, f"{panel['title']}: {path}"
+                found = found[name]
+    for variable in dashboard["templating"]["list"]:
+        assert variable["current"].keys() == {"text", "value"}
+
+
+def test_each_variable_of_the_dashboard_is_defined(dashboard: Any) -> None:
+    """
+    Grafana would send a name that it does not know to Prometheus as it is.
+    """
+    defined = {each["name"] for each in dashboard["templating"]["list"]}
+    used = set(re.findall(r"\$\{?(\w+)", json.dumps(dashboard)))
+    assert used <= defined | {"__rate_interval", "__all"}
+    for panel in dashboard["panels"]:
+        for query in expressions(panel):
+            of_agents = re.findall(r"coder_agent_\w+\{([^}]*)\}", query)
+            assert all('owner=~"$owner",workspace=~"$workspace"' in each for each in of_agents)
+
+
+def test_legends_name_labels_that_the_query_keeps(dashboard: Any) -> None:
+    """
+    A label that a sum has dropped would be empty, and workspaces of two owners may have one name.
+    """
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            shown = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+            kept = re.search(r" by \(([\w, ]+)\)", target["expr"])
+            assert shown <= (set(kept[1].split(", ")) if kept else LABELS), panel["title"]
+            assert "workspace" not in shown or "owner" in shown, panel["title"]
+
+
+def test_the_units_of_the_dashboard_are_those_of_the_metrics(dashboard: Any) -> None:
+    """
+    Seconds, bytes and parts of a whole are drawn as such.
+    """
+    units = {"_seconds": "s", 'unit="bytes"': "bytes", 'unit="ratio"': "percentunit"}
+    for panel in dashboard["panels"]:
+        first = panel["targets"][0]["expr"]
+        expected = [unit for text, unit in units.items() if text in first] or ["short"]
+        if "metadata_whole" in first:
+            expected = ["percentunit"]
+        assert [panel["fieldConfig"]["defaults"]["unit"]] == expected, panel["title"]
+
+
 def test_metrics_follow_the_conventions() -> None:
     """
     Names have the prefix, counters alone end with total, and no name contains its type.
@@ -135,6 +204,21 @@ def test_promtool_accepts_the_configuration() -> None:
     Prometheus itself accepts the configuration and the rules of the documentation.
     """
     promtool("check", "config", str(STATIC / "prometheus.yml"))
+
+
+def test_the_service_runs_the_command() -> None:
+    """
+    The unit of systemd is one, and its command has the options that it passes.
+    """
+    unit = configparser.ConfigParser()
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string((STATIC / "coder-agents-exporter.service").read_text(encoding="utf-8"))
+    program, *arguments = shlex.split(unit["Service"]["ExecStart"])
+    assert program.endswith("/bin/coder-agents")
+    name, *options = arguments
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    assert command.make_context(name, options).params["query"] == "status:running"
 
 
 def test_promtool_finds_no_fault_with_a_page() -> None:

@@ -63,7 +63,8 @@ class Followed:
         return self._count(agent, "trace")
 
     def _count(self, agent: EmbeddedAgent, level: str) -> int:
-        counts = self.observed._lines.get(agent.id)
+        names = self.observed._names.get(agent.id)
+        counts = None if names is None else self.observed._lines.get(names)
         return 0 if counts is None else counts[level]
 
     @property

@@ -111,6 +111,17 @@ def test_the_age_grows_until_the_next_read() -> None:
     assert page.of("coder_agent_metadata_age_seconds", key="never") == []
 
 
+def test_the_interval_is_that_of_the_template() -> None:
+    """
+    An item that is collected only once has none: its age is no sign of a fault.
+    """
+    items = [item("5", key="daily", interval=86_400), item("6", key="once", interval=0)]
+    page = page_of(agent_of(), items=items)
+    assert page.of("coder_agent_metadata_interval_seconds", key="daily") == [86_400.0]
+    assert page.labels("coder_agent_metadata_interval_seconds", "key") == {"daily"}
+    assert page.labels("coder_agent_metadata_age_seconds", "key") == {"daily", "once"}
+
+
 def test_states_are_sets_and_a_new_state_is_another_one() -> None:
     """
     Exactly one state of each set is 1; a state that this package does not know is "other".
@@ -168,8 +179,8 @@ def test_series_of_the_same_labels_come_once() -> None:
     assert page.of("coder_agent_metadata_value") == [1.0]
     assert page.of("coder_agent_status", coder_agent_status="timeout") == [0.0]
     states = len(page.of("coder_agent_status")) + len(page.of("coder_agent_lifecycle")) + 2
-    # Of the second agent, everything; of the first one, value and age, and value, whole and age.
-    assert page.of("coder_exporter_dropped_series", reason="duplicate") == [states + 7 + 5]
+    # Of the second agent, everything; of the first one, value, age and interval, and the whole.
+    assert page.of("coder_exporter_dropped_series", reason="duplicate") == [states + 10 + 7]
     assert page.of("coder_exporter_dropped_series", reason="limit") == [0.0]
 
 
@@ -184,7 +195,7 @@ def series_of_agents(page: Scrape) -> int:
     )
 
 
-@pytest.mark.parametrize("limit", [0, 18, 19, 20, 37, 38, 40, 45, 100])
+@pytest.mark.parametrize("limit", [0, 18, 19, 20, 37, 38, 40, 48, 100])
 def test_the_number_of_series_is_limited(limit: int) -> None:
     """
     No page has more series than its limit, and what it lacks is counted exactly.
@@ -287,6 +298,46 @@ def test_a_page_without_agents_is_readable() -> None:
     assert page.of("coder_deployment_up") == [0.0]
     assert page.of("coder_deployment_last_success_timestamp_seconds") == []
     assert series_of_agents(page) == 0
+
+
+def newer_agent(workspace: str) -> Agent:
+    """
+    Return an agent with the name of another one, as the next build of *workspace* has.
+    """
+    agent = agent_of("newer")
+    assert agent._workspace is not None
+    agent._data = attrs.evolve(agent._data, name="main")
+    agent._workspace = attrs.evolve(agent._workspace, name=workspace)
+    return agent
+
+
+def test_a_restarted_workspace_continues_its_counts() -> None:
+    """
+    Each line of the new agent is an increase, and no count is kept for ever.
+    """
+    now = 0.0
+    observed = Observed(forget=60.0, clock=lambda: now)
+    first, second = agent_of(), newer_agent("dev")
+
+    def errors() -> list[float]:
+        return scraped(Made(observed)).of("coder_agent_log_lines_total", level="error")
+
+    for agent in (first, second):
+        observed.list_agents([agent])
+        observed.follow([agent.id])
+        observed.count_lines([AgentLog(agent, log_of("x", level="error"))] * 30, since=0.0)
+    assert errors() == [60.0]
+    observed.count_lines([AgentLog(first, log_of("late", level="error"))], since=0.0)
+    now = 60.0
+    assert observed.list_agents([second]) == [first.id]
+    observed.count_lines([AgentLog(first, log_of("too late", level="error"))], since=0.0)
+    assert errors() == [61.0]
+    observed.list_agents([newer_agent("renamed")])
+    assert errors() == [61.0]
+    observed.clear()
+    now = 120.0
+    observed.list_agents([])
+    assert (observed._lines, observed._names) == ({}, {})
 
 
 START = datetime(2026, 11, 28, 12, tzinfo=UTC)

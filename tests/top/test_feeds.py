@@ -406,6 +406,22 @@ def test_an_error_of_a_thread_is_shown_until_it_succeeds() -> None:
     assert workers.join(30)
 
 
+def test_an_error_while_the_threads_end_is_not_shown() -> None:
+    """
+    A request that begins after its client was closed fails, and that is nobody's problem.
+    """
+    reported: list[tuple[str, str]] = []
+    workers = Workers("test", lambda *each: reported.append(each), retry=QUICK.retry)
+
+    def step() -> None:
+        workers.closing.set()
+        raise RuntimeError("the client is closed")
+
+    workers.start("reader", step)
+    assert workers.join(30)
+    assert reported == []
+
+
 def test_a_thread_that_runs_once_shows_its_error() -> None:
     """
     The error of one run goes with the next.

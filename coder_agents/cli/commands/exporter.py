@@ -4,7 +4,10 @@ The command ``exporter``.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
+from collections.abc import Iterator
 
 import click
 
@@ -92,7 +95,24 @@ def exporter_command(
         max_series=max_series,
     )
     # A port that is in use is reported before anything is requested.
-    with serving(collector, host, port) as url, collector:
+    with _logged_to_stderr(), serving(collector, host, port) as url, collector:
         click.echo(url)
         while True:
             time.sleep(_HOUR)
+
+
+@contextlib.contextmanager
+def _logged_to_stderr() -> Iterator[None]:
+    """
+    Write the exporter's log to standard error in the ``with`` block: the end of an outage, too.
+    """
+    # Not that of the whole package, which has a line for each try of each log.
+    logger = logging.getLogger("coder_agents.exporter")
+    handler, level = logging.StreamHandler(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
