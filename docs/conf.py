@@ -12,6 +12,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "extensions")]
 
+import local_kernels  # noqa: E402
+
 from coder_agents._version import __version__  # noqa: E402
 
 project = "coder_agents"
@@ -57,6 +59,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_output_stderr = "error"
 nb_merge_streams = True
+local_kernels.listen_in_file_system()
 
 # Docstrings keep the order of the source and write arguments in *asterisks*.
 autodoc_member_order = "bysource"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -98,7 +99,9 @@ def kernel(deployment: Deployment) -> Iterator[Kernel]:
     """
     A kernel with a client of the deployment.
     """
-    manager = KernelManager()
+    # A port that was free a moment ago may be taken on a busy machine; a path of a socket has to be short.
+    folder = tempfile.TemporaryDirectory(prefix="kernel-")
+    manager = KernelManager(transport="ipc", ip=f"{folder.name}/kernel")
     manager.start_kernel()
     client = manager.blocking_client()
     client.start_channels()
@@ -115,6 +118,7 @@ def kernel(deployment: Deployment) -> Iterator[Kernel]:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
         manager.cleanup_resources()
+        folder.cleanup()
 
 
 LEFT = """
