@@ -4,7 +4,7 @@ The time line of a workspace's start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -157,9 +157,10 @@ class Timeline:
         self, shown_status: Callable[[TimelineStep], object] = status_text
     ) -> list[tuple[object, ...]]:
         began = self.began_at
-        rows = [self._row(step, shown_status(step), began) for step in self.steps[:_MAX_ROWS]]
-        if len(self.steps) > _MAX_ROWS:
-            rows.append((f"… {len(self.steps) - _MAX_ROWS} more steps", *[None] * 3, ""))
+        shown = main_steps(self, self.steps, _MAX_ROWS)
+        rows = [self._row(step, shown_status(step), began) for step in shown]
+        if hidden := len(self.steps) - len(shown):
+            rows.append((f"… {counted(hidden, 'shorter step')}", *[None] * 3, ""))
         return rows
 
     def _row(
@@ -181,14 +182,17 @@ class Timeline:
         whole = (ended - began) or timedelta(seconds=1)
         first = round((step.started_at - began) / whole * _BAR)
         last = round((end - began) / whole * _BAR)
+        if first == last:
+            return " " * min(first, _BAR - 1) + "▏"
         sign = "░" if step.status is StepStatus.RUNNING else "█"
-        return " " * first + (sign * (last - first) or "▏")
+        return " " * first + sign * (last - first)
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """
         Plot the steps as a Gantt chart, and return the axes of matplotlib.
 
-        The longest forty steps are shown. *ax* are the axes to draw on; None creates new ones.
+        Forty steps are shown: those that went wrong, and the longest ones. *ax* are the axes to draw on; None
+        creates new ones.
 
         Raises *ImportError* where matplotlib is not installed.
         """
@@ -196,6 +200,18 @@ class Timeline:
             from coder_agents.display.timeline_plot import plot_timeline
 
         return plot_timeline(self, ax)
+
+
+def main_steps(timeline: Timeline, steps: Sequence[TimelineStep], count: int) -> list[TimelineStep]:
+    """
+    Return at most *count* of *steps*, in their order: those that went wrong, then those that took the longest.
+    """
+    by_weight = sorted(
+        range(len(steps)),
+        key=lambda at: (steps[at].status.is_bad, timeline.length_of(steps[at])),
+        reverse=True,
+    )
+    return [steps[at] for at in sorted(by_weight[:count])]
 
 
 def label_of(step: TimelineStep, width: int) -> str:

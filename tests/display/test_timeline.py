@@ -351,12 +351,16 @@ def test_resources_of_the_provisioner_are_steps() -> None:
                 action="create",
             ),
             ProvisionerTiming(started_at=at(8), stage=TimingStage.APPLY, source="docker"),
+            ProvisionerTiming(
+                started_at=at(1), ended_at=at(2), stage=TimingStage.INIT, resource="init"
+            ),
         )
     )
     steps = steps_of(build(), timings, ())
     assert facts(steps[2:], "kind", "name", "status") == [
         (StepKind.RESOURCE, "apply docker_volume.home create", StepStatus.OK),
         (StepKind.RESOURCE, "apply docker", StepStatus.RUNNING),
+        (StepKind.RESOURCE, "init", StepStatus.OK),
     ]
     # The build as a whole is longer, and explains nothing.
     assert timeline(*steps[:3]).slowest is steps[2]
@@ -401,14 +405,18 @@ def step(name: str, begin: float, end: float, **others: Any) -> TimelineStep:
 
 def test_a_long_time_line_is_cut_with_its_count() -> None:
     """
-    A build may have hundreds of resources: the table has sixty steps, the plot the forty longest.
+    A build may have hundreds of resources before the scripts of its agents: the table has the sixty
+    longest steps, the plot forty, and both have what failed.
     """
-    long = timeline(*(step(f"s{n}", n, n + 1 + n / 100) for n in range(100)))
-    assert "… 40 more steps" in str(long)
+    steps = [step(f"s{n}", n, n + 1 + n / 100) for n in range(99)]
+    long = timeline(step("bad", 0, 0.1, status=StepStatus.FAILED), *steps)
+    rows = str(long).splitlines()[3:]
+    assert [row.split()[0] for row in rows] == ["bad", *(f"s{n}" for n in range(40, 99)), "…"]
+    assert rows[-1].startswith("… 40 shorter steps")
     axes = long.plot()
     assert len(axes.patches) == 40
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert (labels[0], labels[-1]) == ("s60", "s99")
+    assert labels == ["bad", *(f"s{n}" for n in range(60, 99))]
     assert "60 steps are not shown" in axes.get_title(loc="left")
 
 
@@ -438,6 +446,33 @@ def test_a_gantt_chart_has_a_bar_for_each_step() -> None:
     assert axes.get_title(loc="left") == "dev, build 3 (start); slowest: on"
     _, own = pyplot.subplots()
     assert shown.plot(ax=own) is own
+
+
+def test_a_gantt_chart_hides_no_bar_and_shows_each_kind_in_its_own_colour() -> None:
+    """
+    The legend is beside the axes, and each text after a bar ends within them.
+    """
+    begin, end = at(0), at(9)
+    kinds = [TimelineStep(kind=kind, name="x", started_at=begin, ended_at=end) for kind in StepKind]
+    bad = step("b" * 40, 0, 9, status=StepStatus.TIMED_OUT)
+    axes = timeline(*kinds, bad).plot()
+    colours = [tuple(bar.get_facecolor()) for bar in axes.patches]
+    assert len(set(colours)) == len(kinds) + 1
+    figure: Any = axes.figure
+    figure.canvas.draw()
+    legend = axes.get_legend()
+    assert legend is not None
+    right = axes.get_window_extent().x1
+    assert legend.get_window_extent().x0 >= right
+    assert max(text.get_window_extent().x1 for text in axes.texts) <= right
+
+
+def test_a_short_last_step_has_its_bar_in_the_table() -> None:
+    """
+    It is the last column of the bars, and not behind them.
+    """
+    *_, long, last = str(timeline(step("long", 0, 100), step("last", 100, 100.1))).splitlines()
+    assert (long[-1], last[-1], len(last)) == ("█", "▏", len(long))
 
 
 def test_hostile_names_do_no_harm() -> None:
