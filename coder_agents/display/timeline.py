@@ -17,6 +17,7 @@ from coder_agents.display.timeline_steps import StepKind, StepStatus, TimelineSt
 from coder_agents.render import render_table
 from coder_agents.render.html import Markup, dot, render_html_table
 from coder_agents.render.line import counted
+from coder_agents.representation.tabular import Tabular
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,12 +46,13 @@ def status_cell(step: TimelineStep) -> Markup:
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Timeline:
+class Timeline(Tabular):
     """
     The steps of a build of a workspace, and of the start of its agents.
 
-    ``str(timeline)`` is a table for a terminal; a notebook shows a table of HTML. Times of scripts are
-    by the agent's clock, the others by the deployment's.
+    ``str(timeline)`` is a table for a terminal; a notebook shows a table of HTML. Its rows, in data frames
+    and in `coder_agents.export`, are the steps. Times of scripts are by the agent's clock, the others by
+    the deployment's.
 
     Attributes:
         workspace: the name of the workspace, safe to show.
@@ -117,6 +119,11 @@ class Timeline:
         if step.started_at is None or end is None:
             return timedelta()
         return end - step.started_at
+
+    def _tabulated(self) -> object:
+        from coder_agents.display.timeline_rows import rows_of_timeline
+
+        return rows_of_timeline(self)
 
     def __repr__(self) -> str:
         return f"<Timeline of {self.workspace}, build {self.build_number}, {counted(len(self.steps), 'step')}>"

@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 
-from coder_agents import Client, WorkspaceNotFoundError
+from coder_agents import Client, WorkspaceNotFoundError, export
 from coder_agents.display import StepKind, StepStatus, Timeline, TimelineStep
 from coder_agents.display.timeline import _drawn_bar
 from coder_agents.display.timeline_steps import past_steps, steps_of
@@ -31,6 +31,7 @@ from coder_agents.schema import (
     TimingStage,
     WorkspaceAgent,
     WorkspaceAgentLifecycle,
+    WorkspaceAgentLog,
     WorkspaceAgentScript,
     WorkspaceAgentStatus,
     WorkspaceBuild,
@@ -418,6 +419,49 @@ def test_a_long_time_line_is_cut_with_its_count() -> None:
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["bad", *(f"s{n}" for n in range(60, 99))]
     assert "60 steps are not shown" in axes.get_title(loc="left")
+
+
+def test_a_time_line_is_exported_as_what_the_client_returns() -> None:
+    """
+    It has a row for each step, with the types of other tables, and can be written.
+    """
+    shown = timeline(
+        step("bad", 1, 4, status=StepStatus.FAILED, exit_code=3, agent="main"),
+        TimelineStep(kind=StepKind.BUILD, name="b", started_at=at(1), status=StepStatus.RUNNING),
+    )
+    assert list(export.records(shown)) == [
+        {
+            "workspace": "dev",
+            "build_number": 3,
+            "kind": "script",
+            "agent": "main",
+            "name": "bad",
+            "status": "failed",
+            "exit_code": 3,
+            "started_at": at(1),
+            "ended_at": at(4),
+            "duration": 3.0,
+        },
+        {
+            "workspace": "dev",
+            "build_number": 3,
+            "kind": "build",
+            "agent": None,
+            "name": "b",
+            "status": "running",
+            "exit_code": None,
+            "started_at": at(1),
+            "ended_at": None,
+            "duration": None,
+        },
+    ]
+    frame = shown.to_frame()
+    assert frame["duration"].sum() == 3.0
+    assert frame["exit_code"].dtype == "Int64"
+    assert len(export.to_frame([shown, shown])) == 4
+    assert list(timeline().to_frame()) == list(frame)
+    with pytest.raises(TypeError, match="steps of time lines and log lines"):
+        export.to_frame([shown, WorkspaceAgentLog()])
 
 
 def test_a_gantt_chart_has_a_bar_for_each_step() -> None:
