@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SIZE = 8.0, 3.6  # inches
 _MAX_MARKED = 120  # readings of a line; more markers would hide it
 _BOTTOM = 0.02  # of the height of the axes
+_AROUND = 30 / 86_400  # days
 _MAX_ABOVE = 3  # lines of a legend above the axes; a longer legend is beside them
 
 
@@ -44,10 +45,15 @@ def plot_series(
 
 def _begin(axes: Axes, drawn: Sequence[Series], began: datetime | None) -> None:
     """
-    Begin the time axis with the recording where readings were collected earlier.
+    Begin the time axis with the recording where readings were collected earlier; of a single moment, show
+    some seconds around it.
     """
     times = [reading.collected_at for each in drawn for reading in each.readings]
-    if began is not None and times and min(times) < began < max(times):
+    if len(set(times)) == 1:
+        # Matplotlib would show some years.
+        moment = dates.date2num(times[0])  # type: ignore[no-untyped-call]
+        axes.set_xlim(moment - _AROUND, moment + _AROUND)
+    elif began is not None and times and min(times) < began < max(times):
         axes.set_xlim(left=began)  # type: ignore[arg-type]
 
 

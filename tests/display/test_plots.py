@@ -138,6 +138,15 @@ def test_a_value_from_long_before_does_not_stretch_the_axes(other: Agent) -> Non
     assert recorder.plot(ax=pyplot.figure().gca()).get_xlim()[0] < began
 
 
+def test_a_single_reading_has_an_axis_of_a_minute(other: Agent) -> None:
+    """
+    So the time of the reading can be read, also of two items that were collected together.
+    """
+    left, right = recorded(other, item("28%"), item("3", key="disk")).plot().get_xlim()
+    assert right - left == pytest.approx(60 / 86_400)
+    assert left < dates.date2num(NOON) < right  # type: ignore[no-untyped-call]
+
+
 def test_errors_break_the_line_and_are_marked(other: Agent) -> None:
     """
     The marks have the colour of the line, and the legend counts them.
