@@ -8,7 +8,7 @@ import collections
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 import attrs
 
@@ -62,6 +62,8 @@ class TopContent:
     The table of all agents, with the most frequent items of their metadata.
     """
 
+    newest_last: ClassVar[bool] = False
+
     def __init__(self) -> None:
         self.status = "live"
         self._rows: dict[uuid.UUID, _Row] = {}
@@ -107,7 +109,7 @@ class TopContent:
         if row is not None:
             row.metadata_failure = error
 
-    def lines(self) -> Sequence[str]:
+    def lines(self, width: int | None = None) -> Sequence[str]:
         """
         Return the heading and the table.
         """
@@ -115,7 +117,7 @@ class TopContent:
         names = _frequent_names(rows)
         return [
             self._heading(rows),
-            *render_table(_columns(names), _cells(rows, names, _first_cells)),
+            *render_table(_columns(names), _cells(rows, names, _first_cells), width=width),
         ]
 
     def html(self) -> str:
