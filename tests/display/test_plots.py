@@ -138,13 +138,44 @@ def test_a_value_from_long_before_does_not_stretch_the_axes(other: Agent) -> Non
     assert recorder.plot(ax=pyplot.figure().gca()).get_xlim()[0] < began
 
 
-def test_a_single_reading_has_an_axis_of_a_minute(other: Agent) -> None:
+@pytest.mark.parametrize("after", [0, 0.0002, 4])
+def test_readings_of_one_moment_have_an_axis_of_some_seconds(other: Agent, after: float) -> None:
     """
-    So the time of the reading can be read, also of two items that were collected together.
+    So their time can be read, also where two items were not collected at exactly the same time.
     """
-    left, right = recorded(other, item("28%"), item("3", key="disk")).plot().get_xlim()
-    assert right - left == pytest.approx(60 / 86_400)
-    assert left < dates.date2num(NOON) < right  # type: ignore[no-untyped-call]
+    left, right = recorded(other, item("28%"), item("3", after, key="disk")).plot().get_xlim()
+    assert right - left == pytest.approx(10 / 86_400)
+    middle = dates.date2num(NOON + timedelta(seconds=after / 2))  # type: ignore[no-untyped-call]
+    assert (left + right) / 2 == pytest.approx(middle)
+
+
+def test_no_two_lines_look_alike(other: Agent) -> None:
+    """
+    Where colours repeat, the lines have other styles.
+    """
+    axes = recorded(other, *(item("1", key=f"k{number}") for number in range(45))).plot()
+    lines = axes.get_lines()
+    looks = {(str(line.get_color()), str(line.get_linestyle())) for line in lines[:40]}
+    assert len(looks) == 40
+    assert {line.get_linestyle() for line in lines[:10]} == {"-"}
+
+
+def test_the_legend_and_the_date_cover_nothing(other: Agent) -> None:
+    """
+    Long names are one below the other, and the date is not over the name of the axis.
+    """
+    axes = recorded(
+        other, *(item("1", key=f"k{number}", name="x" * 60) for number in range(3))
+    ).plot()
+    figure: Any = axes.figure
+    figure.canvas.draw()
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert (
+        axes.xaxis.label.get_window_extent().x1
+        < axes.xaxis.get_offset_text().get_window_extent().x0
+    )
 
 
 def test_errors_break_the_line_and_are_marked(other: Agent) -> None:
