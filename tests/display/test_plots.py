@@ -141,7 +141,7 @@ def test_a_value_from_long_before_does_not_stretch_the_axes(other: Agent) -> Non
 @pytest.mark.parametrize("after", [0, 0.0002, 4])
 def test_readings_of_one_moment_have_an_axis_of_some_seconds(other: Agent, after: float) -> None:
     """
-    So their time can be read, also where two items were not collected at exactly the same time.
+    Their time can be read, also where two items were not collected at exactly the same time.
     """
     left, right = recorded(other, item("28%"), item("3", after, key="disk")).plot().get_xlim()
     assert right - left == pytest.approx(10 / 86_400)
@@ -149,14 +149,14 @@ def test_readings_of_one_moment_have_an_axis_of_some_seconds(other: Agent, after
     assert (left + right) / 2 == pytest.approx(middle)
 
 
-def test_no_two_lines_look_alike(other: Agent) -> None:
+def test_lines_differ_also_where_colours_repeat(other: Agent) -> None:
     """
-    Where colours repeat, the lines have other styles.
+    The lines have other styles then.
     """
     axes = recorded(other, *(item("1", key=f"k{number}") for number in range(45))).plot()
     lines = axes.get_lines()
-    looks = {(str(line.get_color()), str(line.get_linestyle())) for line in lines[:40]}
-    assert len(looks) == 40
+    styles = {(str(line.get_color()), str(line.get_linestyle())) for line in lines[:40]}
+    assert len(styles) == 40
     assert {line.get_linestyle() for line in lines[:10]} == {"-"}
 
 
