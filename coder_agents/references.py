@@ -67,7 +67,8 @@ def parse_reference(ref: uuid.UUID | str) -> Reference:
         return Reference(id=ref)
     if not isinstance(ref, str):
         raise TypeError(
-            f"agents and workspaces are named by text or UUID, not by a {type(ref).__name__}"
+            "agents and workspaces are named by text or UUID, not by an object of the class"
+            f" {type(ref).__name__}"
         )
     try:
         return Reference(id=uuid.UUID(ref))
@@ -92,6 +93,11 @@ def parse_workspace_reference(ref: uuid.UUID | str) -> Reference:
     Raises *TypeError* or *ValueError* as `parse_reference` does; *ValueError* where *ref* names an
     agent.
     """
+    if not isinstance(ref, (uuid.UUID, str)):
+        raise TypeError(
+            "a workspace is named by text or UUID, or is a Workspace, such as agent.workspace; it is not"
+            f" named by an object of the class {type(ref).__name__}"
+        )
     reference = parse_reference(ref)
     if reference.agent:
         raise ValueError(

@@ -421,13 +421,25 @@ def test_a_workspace_is_named_as_other_programs_show_it(
     assert client.workspace(ref).id == WORKSPACE
 
 
+@responses.activate
+def test_an_agent_is_no_workspace(client: Client) -> None:
+    """
+    The error names what the agent has instead: its workspace.
+    """
+    responses.get(f"{API}/workspaceagents/{MAIN['id']}", json=MAIN)
+    agent = client.agent(MAIN["id"])
+    for call in (client.workspace, client.timeline, client.start_workspace, client.build_logs):
+        with pytest.raises(TypeError, match=r"such as agent\.workspace; .* class Agent"):
+            call(agent)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("ref", [None, 5, b"dev"])
 def test_names_are_text(client: Client, ref: Any) -> None:
     """
     None, a number and bytes are refused before any I/O.
     """
     for find in (client.agent, client.workspace):
-        with pytest.raises(TypeError, match=f"not by a {type(ref).__name__}"):
+        with pytest.raises(TypeError, match=f"by an object of the class {type(ref).__name__}"):
             find(ref)
     if ref is not None:
         for search in (client.agents, client.workspaces):

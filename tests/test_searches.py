@@ -151,7 +151,7 @@ def test_an_index_that_is_not_there_is_an_error(finding: Finding, index: int) ->
     with pytest.raises(IndexError, match="350 workspaces: no index"):
         workspaces[index]
     assert found.offsets == [0]
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match=r"the search found \d+ agents: no index"):
         client.agents()[index + 500 if index == 350 else index - 500]
 
 

@@ -74,6 +74,8 @@ class BaseAgent:
 
         return render_html_card(self._full_name, self._data._facts(), below=self._data._below())
 
+    _noun = "agent"
+
     @property
     def _columns(self) -> Sequence[str]:
         return self._data._columns

@@ -181,11 +181,14 @@ class AgentSequence(SearchResults["Agent"]):
         if isinstance(index, slice):
             return ResultList(itertools.islice(self, _stop(index)), of=Agent)[index]
         position = operator.index(index)
-        if not 0 <= position <= sys.maxsize:
-            return list(self)[position]
-        for agent in itertools.islice(self, position, None):
-            return agent
-        raise IndexError(f"the search found fewer agents: no index {index}")
+        if 0 <= position <= sys.maxsize:
+            found = list(itertools.islice(self, position, position + 1))
+        else:
+            agents = list(self)
+            found = agents[position:][:1] if -len(agents) <= position < 0 else []
+        if not found:
+            raise IndexError(f"the search found {counted(len(self), 'agent')}: no index {index}")
+        return found[0]
 
     def _of(self, workspace: Workspace) -> tuple[Agent, ...]:
         if workspace.id not in self._made:

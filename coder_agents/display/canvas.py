@@ -29,13 +29,17 @@ class Content(Protocol):
 
     Attributes:
         status: the part of the heading about the updates, such as ``live``.
+        newest_last: whether the last lines matter more than those after the heading, as in a log.
     """
 
     status: str
+    newest_last: ClassVar[bool]
 
-    def lines(self) -> Sequence[str]:
+    def lines(self, width: int | None = None) -> Sequence[str]:
         """
         Return the whole state as lines, safe for a terminal.
+
+        The columns of a table are cut where they would be wider than *width* together.
         """
 
     def html(self) -> str:
@@ -91,7 +95,7 @@ class TerminalCanvas:
     The lines of a terminal at the cursor, which each drawing overwrites.
 
     Lines are cut to the terminal's width. Where there are more lines than the terminal has, the first
-    lines are shown, and the number of the others.
+    lines are shown, and the number of the others; of a log, the last lines.
     """
 
     appends: ClassVar[bool] = False
@@ -105,7 +109,8 @@ class TerminalCanvas:
         Write *content* over what was written before.
         """
         columns, rows = shutil.get_terminal_size()
-        lines = _at_most(list(content.lines()), max(2, rows - 1))
+        at_most = _newest if content.newest_last else _first
+        lines = at_most(list(content.lines(columns - 1)), max(2, rows - 1))
         shown = [_cut(line, columns - 1) for line in lines]
         up = _UP.format(self._drawn) + "\r" if self._drawn else ""
         body = "".join(f"{line}{_TO_END_OF_LINE}\n" for line in shown)
@@ -161,10 +166,21 @@ def show(bundle: Mapping[str, str], **options: Any) -> Any:
     return shown(bundle, raw=True, **options)
 
 
-def _at_most(lines: list[str], count: int) -> list[str]:
+def _first(lines: list[str], count: int) -> list[str]:
     if len(lines) <= count:
         return lines
     return [*lines[: count - 1], f"… {len(lines) - count + 1} more lines"]
+
+
+def _newest(lines: list[str], count: int) -> list[str]:
+    """
+    Return the first one of *lines*, which is the heading, and the last ones, *count* lines in all.
+    """
+    if len(lines) <= count:
+        return lines
+    if count == 2:
+        return [lines[0], lines[-1]]
+    return [lines[0], f"… {len(lines) - count + 1} more lines", *lines[2 - count :]]
 
 
 def _cut(line: str, width: int) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import ClassVar, TextIO
 
 import attrs
 
@@ -42,6 +42,8 @@ class LogsContent:
         keeps_changes: whether `changes` returns lines; they are kept until then.
     """
 
+    newest_last: ClassVar[bool] = True
+
     def __init__(self, label: str, tail: int, *, keeps_changes: bool) -> None:
         self.status = "live"
         self.logs: collections.deque[WorkspaceAgentLog] = collections.deque(maxlen=tail)
@@ -59,7 +61,7 @@ class LogsContent:
         if self._keeps_changes:
             self._changes.append(_line(log))
 
-    def lines(self) -> Sequence[str]:
+    def lines(self, width: int | None = None) -> Sequence[str]:
         """
         Return the heading and the lines, with their colours.
         """

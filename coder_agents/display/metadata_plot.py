@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import matplotlib
 from matplotlib import dates
 
 from coder_agents.display.plot_style import drawing, new_axes
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 _SIZE = 8.0, 3.6  # inches
 _MAX_MARKED = 120  # readings of a line; more markers would hide it
 _BOTTOM = 0.02  # of the height of the axes
+_MIN_SPAN = 10 / 86_400  # days
+# Of the lines after those that have each colour once.
+_STYLES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
+_MAX_ROW = 80  # characters of the labels in one row
 _MAX_ABOVE = 3  # lines of a legend above the axes; a longer legend is beside them
 
 
@@ -44,20 +49,30 @@ def plot_series(
 
 def _begin(axes: Axes, drawn: Sequence[Series], began: datetime | None) -> None:
     """
-    Begin the time axis with the recording where readings were collected earlier.
+    Begin the time axis with the recording where readings were collected earlier, and let it have some
+    seconds where all readings are from one moment: matplotlib would show years, or microseconds.
     """
     times = [reading.collected_at for each in drawn for reading in each.readings]
-    if began is not None and times and min(times) < began < max(times):
-        axes.set_xlim(left=began)  # type: ignore[arg-type]
+    if not times:
+        return
+    is_earlier = began is not None and min(times) < began < max(times)
+    first: Any = began if is_earlier else min(times)
+    left, right = dates.date2num([first, max(times)])  # type: ignore[no-untyped-call]
+    missing = _MIN_SPAN - (right - left)
+    if missing > 0:
+        axes.set_xlim(left - missing / 2, right + missing / 2)
+    elif is_earlier:
+        axes.set_xlim(left=left)
 
 
 def _plot(drawn: Sequence[Series], axes: Axes) -> Axes:
-    lines = [_draw(axes, each) for each in drawn]
+    colours = len(matplotlib.rcParams["axes.prop_cycle"])
+    lines = [_draw(axes, each, at // colours) for at, each in enumerate(drawn)]
     locator = dates.AutoDateLocator(tz=UTC)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     formatter = dates.ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(formatter)
-    axes.set_xlabel("time (UTC)")
+    axes.set_xlabel("time (UTC)", loc="left")  # the date is at the right
     axes.grid(visible=True, alpha=0.3)
     units = {each.unit or "" for each in drawn}
     if len(units) == 1:
@@ -88,10 +103,15 @@ def _chosen(series: Sequence[Series], keys: Iterable[str] | None) -> list[Series
     return [each for each in numeric if each.readings[0].key in wanted]
 
 
-def _draw(axes: Axes, series: Series) -> Any:
+def _draw(axes: Axes, series: Series, turn: int) -> Any:
+    """
+    Draw the line of *series*, whose colours have had so many turns before.
+    """
     times, values = series.points()
     marker = "o" if len(times) <= _MAX_MARKED else ""
     [line] = axes.plot(times, values, marker=marker, markersize=3, linewidth=1.5)  # type: ignore[arg-type]
+    if turn:
+        line.set_linestyle(_STYLES[(turn - 1) % len(_STYLES)])
     if series.errors:
         axes.plot(
             series.errors,  # type: ignore[arg-type]
@@ -117,7 +137,7 @@ def _legend(axes: Axes, lines: Sequence[Any], labels: Sequence[str]) -> Any:
         place: dict[str, Any] = {
             "loc": "lower left",
             "bbox_to_anchor": (0.0, 1.0),
-            "ncols": len(lines),
+            "ncols": len(lines) if sum(map(len, labels)) <= _MAX_ROW else 1,
         }
     else:
         place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}

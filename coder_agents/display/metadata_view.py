@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TextIO
+from typing import ClassVar, TextIO
 
 from coder_agents.agent import Agent
 from coder_agents.display.cells import age_of, name_of, problem_of, value_of
@@ -27,6 +27,8 @@ class MetadataContent:
     The metadata of one agent, as a table.
     """
 
+    newest_last: ClassVar[bool] = False
+
     def __init__(self, label: str) -> None:
         self.status = "live"
         self.items: Items = []
@@ -39,11 +41,11 @@ class MetadataContent:
         """
         self.items, self.status = items, "live"
 
-    def lines(self) -> Sequence[str]:
+    def lines(self, width: int | None = None) -> Sequence[str]:
         """
         Return the heading and the table.
         """
-        return [self._heading(), *render_table(_COLUMNS, map(_cells, self.items))]
+        return [self._heading(), *render_table(_COLUMNS, map(_cells, self.items), width=width)]
 
     def html(self) -> str:
         """

@@ -87,8 +87,14 @@ def drawing(ax: Axes | None) -> Iterator[None]:
     default = matplotlib.rcParamsDefault["figure.facecolor"]
     if ax is None and matplotlib.rcParams["figure.facecolor"] == default:
         settings.update(_ON_ANY_PAGE)
-    with matplotlib.rc_context(settings):
+    before = {name: matplotlib.rcParams[name] for name in settings}
+    matplotlib.rcParams.update(settings)
+    try:
         yield
+    finally:
+        # Not all of them, as rc_context restores: the first plot of a session loads matplotlib's backend, and that of
+        # notebooks then switches on that figures are shown at the end of each cell.
+        matplotlib.rcParams.update(before)
 
 
 def new_axes(size: tuple[float, float]) -> Axes:

@@ -23,12 +23,12 @@ from coder_agents.display.watch import Items, MetadataWatch
 from coder_agents.render import render_table
 from coder_agents.render.html import render_html_table
 from coder_agents.render.line import counted
+from coder_agents.representation.tabular import Tabular
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams import ByAgent, StreamOptions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from pandas import DataFrame
 
 _MAX_WAIT = 1.0  # seconds: on Windows, Ctrl-C does not wake a thread that waits
 _COLUMNS = ("Item", "Unit", "Readings", "Errors", "Gaps", "Min", "Mean", "Max", "Last")
@@ -96,13 +96,14 @@ class Recording:
         return self._failed.is_set()
 
 
-class MetadataRecorder:
+class MetadataRecorder(Tabular):
     """
     A recording of metadata, in the background or ended; also a context manager, which ends it.
 
     `Agent.record_metadata` and `Client.record_metadata` return it. Each reading is recorded once, by
     the time at which the agent collected it. Readings that are errors are kept. ``str(recorder)`` is a
-    summary with a line for each item, and so is its table in a notebook.
+    summary with a line for each item, and so is its table in a notebook. Its rows, in data frames and in
+    `coder_agents.export`, are the readings so far, agent by agent.
     """
 
     def __init__(self, recording: Recording, watch: MetadataWatch) -> None:
@@ -179,17 +180,7 @@ class MetadataRecorder:
     def _series(self) -> list[Series]:
         return series_of(self.readings)
 
-    def to_frame(self) -> DataFrame:
-        """
-        Return the readings as a data frame of pandas, with a row for each reading.
-
-        Raises *ImportError* where pandas is not installed.
-        """
-        from coder_agents.export import to_frame
-
-        return to_frame(self._by_agent())
-
-    def _by_agent(self) -> Results[Items]:
+    def _tabulated(self) -> Results[Items]:
         found: dict[uuid.UUID, tuple[Agent, Items]] = {}
         for reading in self.readings:
             found.setdefault(reading.agent.id, (reading.agent, []))[1].append(reading.metadata)

@@ -4,7 +4,7 @@ The time line of a workspace's start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from coder_agents.display.timeline_steps import StepKind, StepStatus, TimelineSt
 from coder_agents.render import render_table
 from coder_agents.render.html import Markup, dot, render_html_table
 from coder_agents.render.line import counted
+from coder_agents.representation.tabular import Tabular
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,12 +46,13 @@ def status_cell(step: TimelineStep) -> Markup:
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Timeline:
+class Timeline(Tabular):
     """
     The steps of a build of a workspace, and of the start of its agents.
 
-    ``str(timeline)`` is a table for a terminal; a notebook shows a table of HTML. Times of scripts are
-    by the agent's clock, the others by the deployment's.
+    ``str(timeline)`` is a table for a terminal; a notebook shows a table of HTML. Its rows, in data frames
+    and in `coder_agents.export`, are the steps. Times of scripts are by the agent's clock, the others by
+    the deployment's.
 
     Attributes:
         workspace: the name of the workspace, safe to show.
@@ -118,6 +120,11 @@ class Timeline:
             return timedelta()
         return end - step.started_at
 
+    def _tabulated(self) -> object:
+        from coder_agents.display.timeline_rows import rows_of_timeline
+
+        return rows_of_timeline(self)
+
     def __repr__(self) -> str:
         return f"<Timeline of {self.workspace}, build {self.build_number}, {counted(len(self.steps), 'step')}>"
 
@@ -157,9 +164,10 @@ class Timeline:
         self, shown_status: Callable[[TimelineStep], object] = status_text
     ) -> list[tuple[object, ...]]:
         began = self.began_at
-        rows = [self._row(step, shown_status(step), began) for step in self.steps[:_MAX_ROWS]]
-        if len(self.steps) > _MAX_ROWS:
-            rows.append((f"… {len(self.steps) - _MAX_ROWS} more steps", *[None] * 3, ""))
+        shown = main_steps(self, self.steps, _MAX_ROWS)
+        rows = [self._row(step, shown_status(step), began) for step in shown]
+        if hidden := len(self.steps) - len(shown):
+            rows.append((f"… {counted(hidden, 'shorter step')}", *[None] * 3, ""))
         return rows
 
     def _row(
@@ -181,14 +189,17 @@ class Timeline:
         whole = (ended - began) or timedelta(seconds=1)
         first = round((step.started_at - began) / whole * _BAR)
         last = round((end - began) / whole * _BAR)
+        if first == last:
+            return " " * min(first, _BAR - 1) + "▏"
         sign = "░" if step.status is StepStatus.RUNNING else "█"
-        return " " * first + (sign * (last - first) or "▏")
+        return " " * first + sign * (last - first)
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """
         Plot the steps as a Gantt chart, and return the axes of matplotlib.
 
-        The longest forty steps are shown. *ax* are the axes to draw on; None creates new ones.
+        Forty steps are shown: those that went wrong, and the longest ones. *ax* are the axes to draw on; None
+        creates new ones.
 
         Raises *ImportError* where matplotlib is not installed.
         """
@@ -196,6 +207,18 @@ class Timeline:
             from coder_agents.display.timeline_plot import plot_timeline
 
         return plot_timeline(self, ax)
+
+
+def main_steps(timeline: Timeline, steps: Sequence[TimelineStep], count: int) -> list[TimelineStep]:
+    """
+    Return at most *count* of *steps*, in their order: those that went wrong, then those that took the longest.
+    """
+    by_weight = sorted(
+        range(len(steps)),
+        key=lambda at: (steps[at].status.is_bad, timeline.length_of(steps[at])),
+        reverse=True,
+    )
+    return [steps[at] for at in sorted(by_weight[:count])]
 
 
 def label_of(step: TimelineStep, width: int) -> str:

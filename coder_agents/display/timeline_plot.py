@@ -11,14 +11,14 @@ from matplotlib import patches
 
 from coder_agents.display.plot_style import drawing, new_axes
 from coder_agents.display.plot_text import plot_text, without_tex
-from coder_agents.display.timeline import Timeline, label_of
+from coder_agents.display.timeline import Timeline, label_of, main_steps
 from coder_agents.display.timeline_steps import StepKind, StepStatus, TimelineStep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MAX_STEPS = 40
-_WIDTH = 8.0  # inches
+_WIDTH = 9.0  # inches
 _MARGIN, _ROW = 1.3, 0.28  # inches
 _MAX_LABEL = 40  # columns
 _MIN_SHARE = 0.003  # of the whole time: a shorter step would be invisible
@@ -27,7 +27,7 @@ _MIN_SHARE = 0.003  # of the whole time: a shorter step would be invisible
 _COLOURS = {
     StepKind.QUEUE: "C7",
     StepKind.BUILD: "C0",
-    StepKind.STAGE: "C0",
+    StepKind.STAGE: "C9",
     StepKind.RESOURCE: "C4",
     StepKind.CONNECTION: "C1",
     StepKind.SCRIPT: "C2",
@@ -53,7 +53,7 @@ def _plot(timeline: Timeline, steps: list[TimelineStep], axes: Axes) -> Axes:
             _draw(axes, timeline, row, step, began, whole)
     axes.set_yticks(range(len(steps)), [plot_text(label_of(s, _MAX_LABEL)) for s in steps])
     axes.set_ylim(len(steps) - 0.4, -0.6)  # from top to bottom
-    axes.set_xlim(0, whole.total_seconds() * 1.2 or 1.0)  # room for the text after the last bar
+    axes.set_xlim(0, whole.total_seconds() * _room(steps) or 1.0)
     axes.set_xlabel("seconds since the build was requested")
     axes.set_title(_title(timeline, steps), fontsize="medium", loc="left")
     axes.grid(visible=True, axis="x", alpha=0.3)
@@ -63,17 +63,23 @@ def _plot(timeline: Timeline, steps: list[TimelineStep], axes: Axes) -> Axes:
     return axes
 
 
+def _room(steps: list[TimelineStep]) -> float:
+    """
+    Return how much longer than the whole time the axis is: the text after the last bar needs room.
+    """
+    return 1.2 if all(step.status is StepStatus.OK for step in steps) else 1.4
+
+
 def _drawn(timeline: Timeline) -> list[TimelineStep]:
     """
-    Return the steps whose times are known, in their order; of too many the longest.
+    Return the steps whose times are known, in their order; of too many those that matter most.
     """
     known = [
         step
         for step in timeline.steps
         if step.started_at is not None and timeline.end_of(step) is not None
     ]
-    longest = sorted(known, key=timeline.length_of, reverse=True)[:_MAX_STEPS]
-    return [step for step in known if any(step is each for each in longest)]
+    return main_steps(timeline, known, _MAX_STEPS)
 
 
 def _draw(
@@ -125,5 +131,12 @@ def _add_legend(axes: Axes, steps: list[TimelineStep]) -> None:
     if any(step.status.is_bad for step in steps):
         handles.append(patches.Patch(color=_BAD, label="failed"))
     if len(handles) > 1:
-        legend = axes.legend(handles=handles, fontsize="small", loc="best")
+        # Beside the axes it hides no bar.
+        legend = axes.legend(
+            handles=handles,
+            fontsize="small",
+            frameon=False,
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.0),
+        )
         without_tex(*legend.get_texts())

@@ -223,7 +223,8 @@ def _stages(build: WorkspaceBuild, logs: Sequence[ProvisionerJobLog]) -> Iterato
 
 def _resources(timings: Iterable[ProvisionerTiming]) -> Iterator[TimelineStep]:
     for timing in timings:
-        words = (timing.stage, timing.resource or timing.source, timing.action)
+        # A step such as "init init" has the name of its stage.
+        words = dict.fromkeys((timing.stage, timing.resource or timing.source, timing.action))
         yield TimelineStep(
             kind=StepKind.RESOURCE,
             name=short(" ".join(str(word) for word in words if word), _MAX_NAME),

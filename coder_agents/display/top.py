@@ -8,7 +8,7 @@ import collections
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 import attrs
 
@@ -21,6 +21,7 @@ from coder_agents.display.watch import Items, MetadataWatch
 from coder_agents.display.watch_feed import WatchFeed
 from coder_agents.render import render_table
 from coder_agents.render.html import render_html_table
+from coder_agents.render.line import counted
 from coder_agents.representation.cells import status
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams import ByAgent
@@ -60,6 +61,8 @@ class TopContent:
     """
     The table of all agents, with the most frequent items of their metadata.
     """
+
+    newest_last: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.status = "live"
@@ -106,7 +109,7 @@ class TopContent:
         if row is not None:
             row.metadata_failure = error
 
-    def lines(self) -> Sequence[str]:
+    def lines(self, width: int | None = None) -> Sequence[str]:
         """
         Return the heading and the table.
         """
@@ -114,7 +117,7 @@ class TopContent:
         names = _frequent_names(rows)
         return [
             self._heading(rows),
-            *render_table(_columns(names), _cells(rows, names, _first_cells)),
+            *render_table(_columns(names), _cells(rows, names, _first_cells), width=width),
         ]
 
     def html(self) -> str:
@@ -142,7 +145,7 @@ class TopContent:
 
     def _heading(self, rows: Sequence[_Row]) -> str:
         connected = sum(row.agent.status == "connected" for row in rows)
-        count = f"{len(rows)} agents, {connected} connected"
+        count = f"{counted(len(rows), 'agent')}, {connected} connected"
         return bullet_heading([count, self.status])
 
 

@@ -156,7 +156,8 @@ def _position_of(target: Target, size: int, *, is_stream: bool) -> Position:
         )
     if is_stream and position.length and not position.bookmarks:
         raise ValueError(
-            f"{beside} does not list the lines of {name}: append the stream to a new file"
+            f"{beside} is missing, or does not list the lines of {name}: append the stream to a new"
+            " file"
         )
     if position.bookmarks and not is_stream:
         raise ValueError(

@@ -19,6 +19,7 @@ from coder_agents.export import command_rows, log_rows, start_rows, state_rows, 
 from coder_agents.export.columns import NOBODY, Chunk, Kind, Owner, Table
 from coder_agents.export.result_rows import rows_of_results
 from coder_agents.representation import ResultList
+from coder_agents.representation.tabular import Tabular
 from coder_agents.schema import (
     ProvisionerJobLog,
     Workspace,
@@ -100,7 +101,7 @@ def check(objects: Any) -> None:
     """
     Raise *TypeError* where *objects* can have no rows, as far as this is seen without taking any.
     """
-    if _kind_of(objects) is None and not _is_iterable(objects):
+    if _kind_of(objects) is None and not (_is_iterable(objects) or isinstance(objects, Tabular)):
         raise _no_rows(objects)
     if isinstance(objects, Mapping):
         for key in objects:
@@ -132,6 +133,14 @@ def chunks(objects: Any, pieces: Pieces, owner: Owner = NOBODY) -> Iterator[Chun
 
     Raises *TypeError* for an object that has no rows.
     """
+    shown = objects._tabulated() if isinstance(objects, Tabular) else objects
+    if isinstance(shown, Chunk):
+        yield shown
+    else:
+        yield from _chunks(shown, pieces, owner)
+
+
+def _chunks(objects: Any, pieces: Pieces, owner: Owner) -> Iterator[Chunk]:
     held = _class_in(objects)
     if held in KINDS:
         yield Chunk(KINDS[held], ())

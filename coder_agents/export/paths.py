@@ -49,6 +49,11 @@ def target_of(path: PathLike, format: FormatName | None) -> Target:
     Raises *ValueError* where the path or *format* leads to no format, *TypeError* where *path* is
     no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            "path must be text or a path, such as 'shop.csv' or pathlib.Path('shop.csv'), not an object of"
+            f" the class {type(path).__name__}"
+        )
     given = Path(path)
     is_gzip = given.suffix.lower() == _GZIP
     suffix = (given.with_suffix("") if is_gzip else given).suffix.lower()

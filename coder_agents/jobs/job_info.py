@@ -41,6 +41,7 @@ class JobInfo(Represented):
     stderr_size: int
 
     _columns = ("Job", "State", "Return code", "Command", "Started", "Stdout", "Stderr")
+    _noun = "job"
 
     def _cells(self) -> Sequence[object]:
         return (

@@ -23,7 +23,7 @@ from coder_agents.readiness.runs import (
     scripts_of,
     unfinished,
 )
-from coder_agents.render import cut_to_width, escape_controls, last_state
+from coder_agents.render import cut_to_width, escape_controls, last_state, without_colours
 from coder_agents.schema import (
     LogLevel,
     TimingStage,
@@ -203,9 +203,10 @@ def quoted_lines(lines: Sequence[WorkspaceAgentLog], what: str) -> str:
 
 def quoted_texts(texts: Sequence[str], what: str) -> str:
     """
-    Return the lines *texts* as the end of an error's text, under the heading *what*.
+    Return the lines *texts*, without their colours, as the end of an error's text, under the heading *what*.
     """
     if not texts:
         return ""
-    cut = (cut_to_width(escape_controls(text), _MAX_LINE_WIDTH) for text in texts)
+    shown = (escape_controls(without_colours(text)) for text in texts)
+    cut = (cut_to_width(line, _MAX_LINE_WIDTH) for line in shown)
     return "".join([f"\n{what}:", *(f"\n  {line}" for line in cut)])

@@ -28,6 +28,7 @@ from coder_agents.render import (
     last_state,
     render_table,
     text_width,
+    without_colours,
 )
 from coder_agents.render.html import render_html_table
 from coder_agents.representation import Represented
@@ -168,7 +169,7 @@ def _html_cells(report: ScriptReport) -> tuple[object, ...]:
 
 def _last_line(report: ScriptReport, room: int) -> str:
     line = "".join(_states(report.last_lines[-1:]))
-    return cut_to_width(escape_controls(line), room)
+    return cut_to_width(escape_controls(without_colours(line)), room)
 
 
 def _states(logs: Sequence[WorkspaceAgentLog]) -> list[str]:

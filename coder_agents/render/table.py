@@ -16,16 +16,21 @@ from coder_agents.render.escape import escape_controls
 GAP = "  "
 CUT = "…"
 
+_MIN_COLUMN = 6  # places that a column keeps
+
 _NO_WIDTH = frozenset({"Mn", "Me", "Cf"})
 
 
-def render_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+def render_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, width: int | None = None
+) -> list[str]:
     """
     Return the lines of a table: the names of *columns*, a rule, and one line for each of *rows*.
 
     Numbers are aligned to the right, other cells to the left; None is an empty cell. Characters
     that could move, break or reorder the text are shown by their codes (see `escape_controls`),
-    tabs as spaces. So a row is always one line.
+    tabs as spaces. So a row is always one line. Where the table is wider than *width*, the widest columns
+    are cut until it fits, as far as that is possible.
 
     Raises *ValueError* for a row with more or fewer cells than there are columns.
     """
@@ -33,9 +38,24 @@ def render_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> li
     body = [[_text(cell) for cell in row] for row in cells]
     head = [_text(name) for name in columns]
     widths = [max(map(text_width, column)) for column in zip(head, *body, strict=True)]
-    rule = ["-" * width for width in widths]
+    if width is not None:
+        widths = _fitted(widths, width)
+        head, *body = ([*map(cut_to_width, row, widths)] for row in (head, *body))
+    rule = ["-" * column for column in widths]
     lines = [_line(head, head, widths), _line(rule, rule, widths)]
     return lines + [_line(texts, row, widths) for texts, row in zip(body, cells, strict=True)]
+
+
+def _fitted(widths: Sequence[int], width: int) -> list[int]:
+    """
+    Return *widths*, of which the widest are reduced until all columns fit into *width*.
+    """
+    fitted = list(widths)
+    excess = sum(fitted) + len(GAP) * (len(fitted) - 1) - width
+    while excess > 0 and max(fitted) > _MIN_COLUMN:
+        fitted[fitted.index(max(fitted))] -= 1
+        excess -= 1
+    return fitted
 
 
 def text_width(text: str) -> int:

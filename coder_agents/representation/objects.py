@@ -26,13 +26,15 @@ class Represented:
 
     The line has the fields that differ from their defaults: ``WorkspaceAgentLog(id=7, output='hi')``.
     A subclass is declared with ``attrs.frozen(repr=False)``. It names the fields that come first, and
-    the columns and the cells of its row in a table of such objects. Showing never raises an error.
+    the noun, the columns and the cells of its row in a table of such objects. Showing never raises an
+    error.
     """
 
     __slots__ = ()
 
     _first_fields: ClassVar[tuple[str, ...]] = ()
     _columns: ClassVar[tuple[str, ...]] = ()
+    _noun: ClassVar[str] = ""  # what people call such an object; by default the name of the class
 
     def __repr__(self) -> str:
         return self._line(MAX_LINE)

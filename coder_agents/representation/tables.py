@@ -31,7 +31,7 @@ def table_of_list(items: Sequence[object], of: type | None = None) -> str:
     *of* is the class of the items, if it is known.
     """
     if not items:
-        kind = "" if of is None else f" of {of.__name__}"
+        kind = "" if of is None else f" of {_noun(of, 's')}"
         return render_html_table((), (), caption=f"empty list{kind}")
     half, hidden = MAX_ROWS // 2, len(items) - MAX_ROWS
     shown = [*items[:half], *items[-half:]] if hidden > 0 else list(items)
@@ -76,8 +76,16 @@ def _by_fields(items: Sequence[Any]) -> Table:
 
 
 def _kind(items: Sequence[object]) -> str:
-    kinds = {type(item).__name__ for item in items}
-    return kinds.pop() if len(kinds) == 1 else "objects"
+    kinds = {type(item) for item in items}
+    return _noun(kinds.pop(), "s" if len(items) > 1 else "") if len(kinds) == 1 else "objects"
+
+
+def _noun(kind: type, ending: str) -> str:
+    """
+    Return what people call objects of the class *kind*, with the *ending* of a plural; else its name.
+    """
+    noun = getattr(kind, "_noun", "")
+    return f"{noun}{ending}" if noun else kind.__name__
 
 
 def _whole(item: object) -> object:

@@ -18,6 +18,12 @@ class Tabular:
 
     __slots__ = ()
 
+    def _tabulated(self) -> object:
+        """
+        Return the objects whose rows are those of this object, for `coder_agents.export`.
+        """
+        return self
+
     def to_frame(self) -> pandas.DataFrame:
         """
         Return the rows of all items as a data frame of pandas: see `coder_agents.export.to_frame`.

@@ -90,6 +90,7 @@ class WorkspaceAgentScript(Represented):
 
     _first_fields = ("display_name", "status", "exit_code")
     _columns = ("Script", "Runs", "Blocks login", "Time limit", "Status", "Exit code")
+    _noun = "script"
 
     def _cells(self) -> Sequence[object]:
         runs = ["on start"] * self.run_on_start + ["on stop"] * self.run_on_stop
@@ -189,6 +190,7 @@ class WorkspaceAgent(Represented):
 
     _first_fields = ("name", "status", "lifecycle_state", "id")
     _columns = ("Agent", "Status", "Lifecycle", "Health", "System", "Version")
+    _noun = "agent"
 
     def _cells(self) -> Sequence[object]:
         return (

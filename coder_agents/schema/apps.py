@@ -112,6 +112,7 @@ class WorkspaceApp(Represented):
 
     _first_fields = ("display_name", "slug", "health")
     _columns = ("App", "Slug", "Health", "Shared with", "Command")
+    _noun = "app"
 
     def _cells(self) -> Sequence[object]:
         health = "" if self.health == WorkspaceAppHealth.DISABLED else self.health

@@ -44,6 +44,7 @@ class ProvisionerJobLog(Represented):
     output: str = ""
 
     _columns = ("Time", "Level", "Stage", "Output")
+    _noun = "log line"
 
     def _cells(self) -> Sequence[object]:
         return self.created_at, level(self.log_level), self.stage, [self.output]

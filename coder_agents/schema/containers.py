@@ -69,6 +69,7 @@ class WorkspaceAgentContainer(Represented):
 
     _first_fields = ("name", "status", "image", "id")
     _columns = ("Container", "Status", "Image", "Ports", "Created")
+    _noun = "container"
 
     def _cells(self) -> Sequence[object]:
         ports = names([port._mapping() for port in self.ports])
@@ -132,6 +133,7 @@ class WorkspaceAgentDevcontainer(Represented):
 
     _first_fields = ("name", "status", "workspace_folder", "error", "id")
     _columns = ("Dev container", "Status", "Folder", "Container", "Agent", "Outdated", "Error")
+    _noun = "dev container"
 
     def _cells(self) -> Sequence[object]:
         return (

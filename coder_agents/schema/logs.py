@@ -48,6 +48,7 @@ class WorkspaceAgentLog(Represented, HasSource):
     source_id: UUID = NIL_UUID
 
     _columns = ("Time", "Level", "Source", "Output")
+    _noun = "log line"
 
     def _cells(self) -> Sequence[object]:
         return self.created_at, level(self.level), self.source_name, [self.output]
@@ -127,6 +128,7 @@ class WorkspaceAgentLogSource(Represented):
 
     _first_fields = ("display_name",)
     _columns = ("Source", "Id", "Created")
+    _noun = "log source"
 
     def _cells(self) -> Sequence[object]:
         return self.display_name, self.id, self.created_at

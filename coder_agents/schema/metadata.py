@@ -71,6 +71,7 @@ class WorkspaceAgentMetadata(Represented):
 
     _first_fields = ("description",)
     _columns = ("Name", "Value", "Age", "Error")
+    _noun = "metadata item"
 
     def _cells(self) -> Sequence[object]:
         name = self.description.display_name or self.description.key

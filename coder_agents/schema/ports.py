@@ -30,6 +30,7 @@ class WorkspaceAgentListeningPort(Represented):
     port: int = 0
 
     _columns = ("Port", "Network", "Process")
+    _noun = "port"
 
     def _cells(self) -> Sequence[object]:
         return self.port, self.network, self.process_name

@@ -71,6 +71,7 @@ class ProvisionerTiming(_Timing):
 
     _first_fields = ("stage", "action", "resource")
     _columns = ("Stage", "Action", "Resource", "Source", "Started", "Took")
+    _noun = "step"
 
     def _cells(self) -> Sequence[object]:
         return self.stage, self.action, self.resource, self.source, self.started_at, self.duration
@@ -102,6 +103,7 @@ class AgentScriptTiming(_Timing):
 
     _first_fields = ("display_name", "workspace_agent_name", "stage", "status", "exit_code")
     _columns = ("Agent", "Script", "Stage", "Status", "Exit code", "Started", "Took")
+    _noun = "script"
 
     def _cells(self) -> Sequence[object]:
         return (
@@ -134,6 +136,7 @@ class AgentConnectionTiming(_Timing):
 
     _first_fields = ("workspace_agent_name",)
     _columns = ("Agent", "Stage", "Started", "Took")
+    _noun = "connection"
 
     def _cells(self) -> Sequence[object]:
         return self.workspace_agent_name, self.stage, self.started_at, self.duration

@@ -91,6 +91,7 @@ class WorkspaceResource(Represented):
 
     _first_fields = ("type", "name")
     _columns = ("Type", "Resource", "Agents")
+    _noun = "resource"
 
     def _cells(self) -> Sequence[object]:
         return self.type, self.name, names([agent.name for agent in self.agents])
@@ -141,6 +142,7 @@ class WorkspaceBuild(Represented):
 
     _first_fields = ("workspace_name", "build_number", "transition", "status", "id")
     _columns = ("Workspace", "Build", "Transition", "Status", "Reason", "Created", "Error")
+    _noun = "build"
 
     def _cells(self) -> Sequence[object]:
         return (
@@ -220,6 +222,7 @@ class Workspace(Represented):
 
     _first_fields = ("name", "owner_name", "latest_build", "id")
     _columns = ("Workspace", "Status", "Agents", "Template", "Build", "Last used", "Outdated")
+    _noun = "workspace"
 
     def _cells(self) -> Sequence[object]:
         build = self.latest_build

@@ -28,6 +28,7 @@ class Change(Represented):
     __slots__ = ()
 
     _columns = ("Change",)
+    _noun = "change"
 
     def _cells(self) -> Sequence[object]:
         return (str(self),)

@@ -52,6 +52,7 @@ class AgentLog(Represented, Generic[A]):
     log: WorkspaceAgentLog
 
     _columns = ("Agent", *WorkspaceAgentLog._columns)
+    _noun = WorkspaceAgentLog._noun
 
     def _cells(self) -> Sequence[object]:
         return self.agent.label, *self.log._cells()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -39,11 +39,13 @@ class Shown:
 
     status = "live"
 
+    newest_last: ClassVar[bool] = False
+
     def __init__(self, *lines: str, changes: Sequence[str] = ()) -> None:
         self._lines = lines
         self._changes = changes
 
-    def lines(self) -> Sequence[str]:
+    def lines(self, width: int | None = None) -> Sequence[str]:
         """
         Return the lines.
         """
@@ -60,6 +62,14 @@ class Shown:
         Return the changes.
         """
         return self._changes
+
+
+class ShownLog(Shown):
+    """
+    A content whose newest line is its last one.
+    """
+
+    newest_last = True
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +121,22 @@ def test_more_lines_than_the_terminal_has_are_counted() -> None:
     out = Terminal()
     TerminalCanvas(out).draw(Shown(*"abcdefgh"))
     assert out.getvalue() == "a\x1b[K\nb\x1b[K\nc\x1b[K\n… 5 more lines\x1b[K\n\x1b[J"
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [(5, ["a", "… 5 more lines", "g", "h"]), (3, ["a", "h"]), (9, list("abcdefgh"))],
+)
+def test_of_a_log_the_newest_lines_are_shown(
+    rows: int, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    They follow the heading, also where the terminal has room for one line only.
+    """
+    monkeypatch.setenv("LINES", str(rows))
+    out = Terminal()
+    TerminalCanvas(out).draw(ShownLog(*"abcdefgh"))
+    assert out.getvalue() == "".join(f"{line}\x1b[K\n" for line in shown) + "\x1b[J"
 
 
 def test_a_pipe_gets_the_changes() -> None:

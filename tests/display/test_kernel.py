@@ -193,3 +193,17 @@ def watches(deployment: Deployment) -> int:
     Return how many streams of metadata were requested so far.
     """
     return sum(request.route == "watch_metadata" for request in deployment.requests)
+
+
+def test_each_plot_is_shown_and_so_is_one_of_the_user(kernel: Kernel) -> None:
+    """
+    The first plot of a session, which loads the backend, leaves matplotlib as another plot would.
+    """
+    kernel.printed("recorder = agent.record_metadata(seconds=0)")
+    for code in (
+        "recorder.plot()",
+        "recorder.plot()",
+        "from matplotlib import pyplot; pyplot.plot([1, 2])",
+    ):
+        shown = of_type(kernel.run(code), "display_data")
+        assert ["image/png" in each["data"] for each in shown] == [True], code

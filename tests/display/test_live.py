@@ -22,10 +22,12 @@ class Counter:
 
     status = "live"
 
+    newest_last: ClassVar[bool] = False
+
     def __init__(self) -> None:
         self.count = 0
 
-    def lines(self) -> Sequence[str]:
+    def lines(self, width: int | None = None) -> Sequence[str]:
         """
         Return the number and the status.
         """

@@ -138,6 +138,46 @@ def test_a_value_from_long_before_does_not_stretch_the_axes(other: Agent) -> Non
     assert recorder.plot(ax=pyplot.figure().gca()).get_xlim()[0] < began
 
 
+@pytest.mark.parametrize("after", [0, 0.0002, 4])
+def test_readings_of_one_moment_have_an_axis_of_some_seconds(other: Agent, after: float) -> None:
+    """
+    Their time can be read, also where two items were not collected at exactly the same time.
+    """
+    left, right = recorded(other, item("28%"), item("3", after, key="disk")).plot().get_xlim()
+    assert right - left == pytest.approx(10 / 86_400)
+    middle = dates.date2num(NOON + timedelta(seconds=after / 2))  # type: ignore[no-untyped-call]
+    assert (left + right) / 2 == pytest.approx(middle)
+
+
+def test_lines_differ_also_where_colours_repeat(other: Agent) -> None:
+    """
+    The lines have other styles then.
+    """
+    axes = recorded(other, *(item("1", key=f"k{number}") for number in range(45))).plot()
+    lines = axes.get_lines()
+    styles = {(str(line.get_color()), str(line.get_linestyle())) for line in lines[:40]}
+    assert len(styles) == 40
+    assert {line.get_linestyle() for line in lines[:10]} == {"-"}
+
+
+def test_the_legend_and_the_date_cover_nothing(other: Agent) -> None:
+    """
+    Long names are one below the other, and the date is not over the name of the axis.
+    """
+    axes = recorded(
+        other, *(item("1", key=f"k{number}", name="x" * 60) for number in range(3))
+    ).plot()
+    figure: Any = axes.figure
+    figure.canvas.draw()
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert (
+        axes.xaxis.label.get_window_extent().x1
+        < axes.xaxis.get_offset_text().get_window_extent().x0
+    )
+
+
 def test_errors_break_the_line_and_are_marked(other: Agent) -> None:
     """
     The marks have the colour of the line, and the legend counts them.

@@ -8,12 +8,16 @@ import gc
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
+import pandas
 import pytest
 from driving import reached, signalled_when_waiting
 
-from coder_agents import Agent, Client, CoderError, NotFoundError, Reconnect, StreamOptions
+from coder_agents import Agent, Client, CoderError, NotFoundError, Reconnect, StreamOptions, export
 from coder_agents.display import MetadataRecorder
+from coder_agents.display.recorder import Recording
+from coder_agents.display.watch import MetadataWatch
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .conftest import unread_agent
@@ -278,6 +282,23 @@ def test_a_recording_becomes_a_data_frame(agent: Agent, embedded: EmbeddedAgent)
     assert list(frame.loc["cpu"]["number"].dropna()) == [28.0]
     assert list(frame.loc["disk"]["unit"]) == ["GiB"]
     assert list(frame.loc["cpu"]["error"])[-1] == "exit 1"
+
+
+def test_a_recording_is_exported_as_what_the_client_returns(agent: Agent, tmp_path: Path) -> None:
+    """
+    It has records, is a table of Arrow and a file; without readings it has all columns.
+    """
+    with agent.record_metadata() as running:
+        reached(lambda: len(running.readings) == 1)
+        [record] = export.records(running)
+    assert (record["agent"], record["key"], record["number"]) == (agent.label, "cpu", 28.0)
+    assert running.to_arrow().column_names == list(record)
+    path = tmp_path / "load.parquet"
+    assert export.write([running], path) == 1
+    assert list(pandas.read_parquet(path)["number"]) == [28.0]
+    nothing = MetadataRecorder(Recording([agent]), MetadataWatch(on_items=print, on_failure=print))
+    nothing.close()
+    assert list(nothing.to_frame()) == list(record)
 
 
 def test_the_summary_has_a_line_for_each_item(agent: Agent, embedded: EmbeddedAgent) -> None:

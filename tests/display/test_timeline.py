@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 
-from coder_agents import Client, WorkspaceNotFoundError
+from coder_agents import Client, WorkspaceNotFoundError, export
 from coder_agents.display import StepKind, StepStatus, Timeline, TimelineStep
 from coder_agents.display.timeline import _drawn_bar
 from coder_agents.display.timeline_steps import past_steps, steps_of
@@ -31,6 +31,7 @@ from coder_agents.schema import (
     TimingStage,
     WorkspaceAgent,
     WorkspaceAgentLifecycle,
+    WorkspaceAgentLog,
     WorkspaceAgentScript,
     WorkspaceAgentStatus,
     WorkspaceBuild,
@@ -351,12 +352,16 @@ def test_resources_of_the_provisioner_are_steps() -> None:
                 action="create",
             ),
             ProvisionerTiming(started_at=at(8), stage=TimingStage.APPLY, source="docker"),
+            ProvisionerTiming(
+                started_at=at(1), ended_at=at(2), stage=TimingStage.INIT, resource="init"
+            ),
         )
     )
     steps = steps_of(build(), timings, ())
     assert facts(steps[2:], "kind", "name", "status") == [
         (StepKind.RESOURCE, "apply docker_volume.home create", StepStatus.OK),
         (StepKind.RESOURCE, "apply docker", StepStatus.RUNNING),
+        (StepKind.RESOURCE, "init", StepStatus.OK),
     ]
     # The build as a whole is longer, and explains nothing.
     assert timeline(*steps[:3]).slowest is steps[2]
@@ -401,15 +406,62 @@ def step(name: str, begin: float, end: float, **others: Any) -> TimelineStep:
 
 def test_a_long_time_line_is_cut_with_its_count() -> None:
     """
-    A build may have hundreds of resources: the table has sixty steps, the plot the forty longest.
+    A build may have hundreds of resources before the scripts of its agents: the table has the sixty
+    longest steps, the plot forty, and both have what failed.
     """
-    long = timeline(*(step(f"s{n}", n, n + 1 + n / 100) for n in range(100)))
-    assert "… 40 more steps" in str(long)
+    steps = [step(f"s{n}", n, n + 1 + n / 100) for n in range(99)]
+    long = timeline(step("bad", 0, 0.1, status=StepStatus.FAILED), *steps)
+    rows = str(long).splitlines()[3:]
+    assert [row.split()[0] for row in rows] == ["bad", *(f"s{n}" for n in range(40, 99)), "…"]
+    assert rows[-1].startswith("… 40 shorter steps")
     axes = long.plot()
     assert len(axes.patches) == 40
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert (labels[0], labels[-1]) == ("s60", "s99")
+    assert labels == ["bad", *(f"s{n}" for n in range(60, 99))]
     assert "60 steps are not shown" in axes.get_title(loc="left")
+
+
+def test_a_time_line_is_exported_as_what_the_client_returns() -> None:
+    """
+    It has a row for each step, with the types of other tables, and can be written.
+    """
+    shown = timeline(
+        step("bad", 1, 4, status=StepStatus.FAILED, exit_code=3, agent="main"),
+        TimelineStep(kind=StepKind.BUILD, name="b", started_at=at(1), status=StepStatus.RUNNING),
+    )
+    assert list(export.records(shown)) == [
+        {
+            "workspace": "dev",
+            "build_number": 3,
+            "kind": "script",
+            "agent": "main",
+            "name": "bad",
+            "status": "failed",
+            "exit_code": 3,
+            "started_at": at(1),
+            "ended_at": at(4),
+            "duration": 3.0,
+        },
+        {
+            "workspace": "dev",
+            "build_number": 3,
+            "kind": "build",
+            "agent": None,
+            "name": "b",
+            "status": "running",
+            "exit_code": None,
+            "started_at": at(1),
+            "ended_at": None,
+            "duration": None,
+        },
+    ]
+    frame = shown.to_frame()
+    assert frame["duration"].sum() == 3.0
+    assert frame["exit_code"].dtype == "Int64"
+    assert len(export.to_frame([shown, shown])) == 4
+    assert list(timeline().to_frame()) == list(frame)
+    with pytest.raises(TypeError, match="steps of time lines and log lines"):
+        export.to_frame([shown, WorkspaceAgentLog()])
 
 
 def test_a_gantt_chart_has_a_bar_for_each_step() -> None:
@@ -438,6 +490,33 @@ def test_a_gantt_chart_has_a_bar_for_each_step() -> None:
     assert axes.get_title(loc="left") == "dev, build 3 (start); slowest: on"
     _, own = pyplot.subplots()
     assert shown.plot(ax=own) is own
+
+
+def test_a_gantt_chart_hides_no_bar_and_shows_each_kind_in_its_own_colour() -> None:
+    """
+    The legend is beside the axes, and each text after a bar ends within them.
+    """
+    begin, end = at(0), at(9)
+    kinds = [TimelineStep(kind=kind, name="x", started_at=begin, ended_at=end) for kind in StepKind]
+    bad = step("b" * 40, 0, 9, status=StepStatus.TIMED_OUT)
+    axes = timeline(*kinds, bad).plot()
+    colours = [tuple(bar.get_facecolor()) for bar in axes.patches]
+    assert len(set(colours)) == len(kinds) + 1
+    figure: Any = axes.figure
+    figure.canvas.draw()
+    legend = axes.get_legend()
+    assert legend is not None
+    right = axes.get_window_extent().x1
+    assert legend.get_window_extent().x0 >= right
+    assert max(text.get_window_extent().x1 for text in axes.texts) <= right
+
+
+def test_a_short_last_step_has_its_bar_in_the_table() -> None:
+    """
+    It is the last column of the bars, and not behind them.
+    """
+    *_, long, last = str(timeline(step("long", 0, 100), step("last", 100, 100.1))).splitlines()
+    assert (long[-1], last[-1], len(last)) == ("█", "▏", len(long))
 
 
 def test_hostile_names_do_no_harm() -> None:

@@ -51,6 +51,40 @@ class Pipe(io.StringIO):
         return count
 
 
+class SmallTerminal(Pipe):
+    """
+    A terminal whose user acts like the reader of a pipe.
+    """
+
+    def isatty(self) -> bool:
+        """
+        Return True.
+        """
+        return True
+
+    @property
+    def last(self) -> list[str]:
+        """
+        The lines of the last drawing.
+        """
+        return (
+            self.getvalue()
+            .split("A\r")[-1]
+            .replace("\x1b[K", "")
+            .replace("\x1b[J", "")
+            .splitlines()
+        )
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Let terminals have 50 columns and 6 lines.
+    """
+    for name, value in (("COLUMNS", "50"), ("LINES", "6"), ("TERM", "xterm")):
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(deployment: Deployment) -> Iterator[None]:
     """
@@ -272,6 +306,39 @@ def test_hostile_metadata_does_no_harm(agent: Agent, embedded: EmbeddedAgent) ->
     assert max(map(len, text.splitlines())) < 200
 
 
+@pytest.mark.usefixtures("small")
+def test_a_long_value_hides_no_problem(
+    agent: Agent, client: Client, embedded: EmbeddedAgent
+) -> None:
+    """
+    In a narrow terminal the widest columns are cut, so all columns are there.
+    """
+    embedded.set_metadata("cpu", "y" * 200, error="exit 1")
+    for show in (agent.metadata_view, client.top):
+        out = SmallTerminal({"yyy": stop})
+        show(file=out)
+        _, head, _, row, *_ = out.last
+        assert head.split()[-1] == "Problem"
+        assert row.endswith(("exit 1", "pending"))
+        assert all(len(line) < 50 for line in out.last)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_low_terminal_shows_the_newest_lines_of_a_log(
+    agent: Agent, embedded: EmbeddedAgent
+) -> None:
+    """
+    Those that do not fit are the oldest ones.
+    """
+    embedded.push_logs([f"line {number}" for number in range(9)])
+    out = SmallTerminal({"line 8": stop})
+    agent.logs_view(file=out)
+    heading, hidden, *shown = out.last
+    assert heading.startswith("Log of dev.main")
+    assert hidden.startswith("… ")
+    assert [line.rpartition("  ")[-1] for line in shown] == ["line 6", "line 7", "line 8"]
+
+
 def test_top_shows_all_agents(client: Client, deployment: Deployment, agent: Agent) -> None:
     """
     Each agent has a row with its state and its metadata, or with the error.
@@ -373,7 +440,7 @@ def test_top_reads_given_agents_again(
     """
     view = client.top([agent], file=Pipe({"28%": embedded.disconnect, "disconnected": stop}))
     assert agent.status == "disconnected"
-    assert "0 connected" in str(view)
+    assert str(view).startswith("1 agent, 0 connected")
 
 
 @pytest.mark.parametrize("is_given", [True, False])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import stat
@@ -116,6 +117,15 @@ def test_parquet_keeps_types_and_text(tmp_path: Path) -> None:
     assert parquet.ParquetFile(path).num_row_groups == 3
     assert export.write(LOGS, path) == 2
     assert parquet.read_table(path)["output"].to_pylist() == [log.output for log in LOGS]
+
+
+@pytest.mark.parametrize("path", [None, 5, b"x.csv", io.StringIO()])
+def test_a_path_is_text_or_a_path(path: Any) -> None:
+    """
+    The error says what it is instead, and what would be right.
+    """
+    with pytest.raises(TypeError, match=f"not an object of the class {type(path).__name__}"):
+        export.write([], path)
 
 
 def test_no_rows_are_a_file_too(tmp_path: Path) -> None:

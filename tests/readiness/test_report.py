@@ -80,6 +80,8 @@ def test_the_report_is_exact_on_every_release(each_release: Deployment) -> None:
     assert [each.conclusion for each in report.stop_scripts] == ["not started"]
     assert "; connected after 0.0 s\n" in str(report)
     assert "Took ≥" not in str(report)
+    # The text has no colours; a notebook shows them.
+    assert str(report).splitlines()[4].endswith("  <no>")
 
 
 def test_what_has_not_ended_is_what_runs(each_release: Deployment) -> None:

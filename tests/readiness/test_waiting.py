@@ -234,7 +234,7 @@ def test_strict_raises_the_script_that_failed(each_release: Deployment, heard: H
         first,
     )
     assert heading == "The last lines of Install:"
-    assert lines == ["  before", r"  no \x1b[31mspace"]
+    assert lines == ["  before", "  no space"]
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), vars(again)) == (str(error), vars(error))
 

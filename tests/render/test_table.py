@@ -28,6 +28,24 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (24, "abc  defghijkl  pending"),
+        (20, "abc  defgh…  pending"),
+        (19, "abc  defgh…  pendi…"),
+        (9, "abc  defgh…  pendi…"),
+    ],
+)
+def test_a_table_fits_into_a_width(width: int, shown: str) -> None:
+    """
+    The widest columns are cut, and keep some places each where that is not enough.
+    """
+    head, rule, row = render_table(["A", "B", "C"], [("abc", "defghijkl", "pending")], width=width)
+    assert row == shown
+    assert (text_width(rule), head.startswith("A    B")) == (text_width(shown), True)
+
+
 def test_table_without_rows_has_its_columns() -> None:
     """
     A table of nothing still says what it would show.

@@ -124,7 +124,7 @@ def test_a_long_list_is_cut_in_its_middle() -> None:
         "… 1,000 more …",
         *map(str, range(1011, 1021)),
     ]
-    assert "1,020 WorkspaceAgentListeningPort" in ports._repr_html_()
+    assert "1,020 ports" in ports._repr_html_()
     assert checked(ports[:20]._repr_html_()).cells == ["Port", *map(str, range(1, 21))]
     assert "… 1 more …" in ports[:21]._repr_html_()
 
@@ -153,6 +153,16 @@ def test_objects_of_several_classes_are_in_one_column() -> None:
     assert checked(ResultList(["a", "b"])._repr_html_()).text == "2 strab"
 
 
+def test_a_heading_names_the_objects_as_people_do() -> None:
+    """
+    One object is counted in the singular, and a class without a noun by its name.
+    """
+    logs = ResultList([WorkspaceAgentLog(id=1), WorkspaceAgentLog(id=2)])
+    assert checked(logs._repr_html_()).text.startswith("2 log lines")
+    assert checked(logs[:1]._repr_html_()).text.startswith("1 log line")
+    assert not checked(logs[:1]._repr_html_()).text.startswith("1 log lines")
+
+
 def test_an_empty_list_is_shown_as_one() -> None:
     """
     An empty list of ports need not mean that there are none.
@@ -161,7 +171,7 @@ def test_an_empty_list_is_shown_as_one() -> None:
     ports: ResultList[Any] = ResultList([1], of=WorkspaceAgentListeningPort)
     for empty in (ports[1:], (ports[1:] + []).copy(), pickle.loads(pickle.dumps(ports))[1:]):  # noqa: RUF005
         text = checked(empty._repr_html_()).text
-        assert text == "empty list of WorkspaceAgentListeningPort"
+        assert text == "empty list of ports"
 
 
 def test_a_list_becomes_a_data_frame() -> None:
