@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from driving import InThread, reached
-from forked import Child
+from forked import Child, held_by_another_thread
 
 from coder_agents import (
     Agent,
@@ -848,23 +848,13 @@ def test_a_forked_process_can_save_while_a_thread_of_its_parent_saves(path: Path
     The lock of the store that the other thread held is free in the child.
     """
     store = FileBookmarks(path)
-    held, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with store._lock.current:
-            held.set()
-            assert done.wait(LONG)
-
-    thread = InThread(hold)
-    assert held.wait(LONG)
 
     def work() -> int:
         store.save({A: text(A, 1)})
         return len(store.load())
 
-    assert Child(work).result() == 1
-    done.set()
-    assert thread.ended() is None
+    with held_by_another_thread(store._lock.current):
+        assert Child(work).result() == 1
 
 
 def test_a_forked_process_that_continues_a_read_saves_nothing(agent: Agent) -> None:
