@@ -5,10 +5,12 @@ The streams of logs while agents come and go.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import pytest
 from driving import InThread, reached
 
 from coder_agents import Agent, Client
@@ -254,6 +256,31 @@ def test_the_counts_of_streams_that_have_ended_are_kept(
         followed.list_agents(one, two)
         reached(lambda: followed.sizes == [2])
         assert attrs.astuple(followed.groups.health) == (2, 1, 1)
+
+
+def test_logs_follow_once_the_system_has_threads_again(
+    deployment: Deployment, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A stream whose thread cannot be started is closed, and its logs are opened again: no log is counted
+    as followed that nobody reads.
+    """
+    start, refused = threading.Thread.start, []
+
+    def limited(self: threading.Thread) -> None:
+        if "lines of logs" in self.name and not refused:
+            refused.append(self)
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    [one, two] = agents_of(deployment, 2)
+    with following(client) as followed:
+        followed.count_from_now(one)
+        assert "can't start new thread" in followed.reasons[0]
+        followed.list_agents(one, two)  # the new stream absorbs the first one
+        one.push_logs(["a"])
+        reached(lambda: followed.sizes == [2] and followed.lines(one) == followed.lines(two) == 1)
 
 
 def test_a_bug_is_reported(deployment: Deployment, client: Client) -> None:
