@@ -4,14 +4,18 @@ The parts of the command line that send nothing.
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 import pytest
 
+from coder_agents.cli import exits
 from coder_agents.cli.arguments import DURATION, MOMENT, seconds_of
 from coder_agents.cli.command_line import in_order
 from coder_agents.cli.places import Place, parse_place
+from coder_agents.cli.program import _end_in_order
 from coder_agents.cli.tables import Column, fitted, tab_separated
 
 COLUMNS = [Column("A"), Column("B", rank=2), Column("C", rank=1), Column("D", is_long=True)]
@@ -133,3 +137,21 @@ def test_columns_fit(width: int, widths: dict[int, int]) -> None:
     On a narrow terminal columns are cut first, then dropped by their rank, and what is left is wide again.
     """
     assert fitted(COLUMNS, [10, 20, 20, 40], width) == widths
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signal")
+def test_a_second_signal_does_not_interrupt_what_the_first_one_lets_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    When a terminal is closed, SIGHUP comes from the system and from the shell.
+    """
+    handlers: dict[int, Any] = {}
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    _end_in_order()
+    with pytest.raises(SystemExit) as caught:
+        handlers[signal.SIGHUP](signal.SIGHUP, None)
+    assert caught.value.code == exits.HUNG_UP
+    handlers[signal.SIGHUP](signal.SIGHUP, None)
+    handlers[signal.SIGTERM](signal.SIGTERM, None)

@@ -225,6 +225,21 @@ def test_a_fork_forgets_the_requests_that_wait() -> None:
     assert not pace.turn().has_come()
 
 
+def test_a_request_that_has_left_delays_none_after_a_refusal() -> None:
+    """
+    The first request after a pause begins at its end, though one with an earlier number has left.
+    """
+    clock = Clock()
+    pace = Pace(1, clock=clock)
+    refused, leaves = pace.turn(), pace.turn()
+    assert refused.has_come()
+    assert not leaves.has_come()
+    leaves.leave()
+    assert refused.answered(429, SECONDS)
+    clock.now += 60
+    assert refused.has_come()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_process_paces_while_a_thread_of_its_parent_holds_the_lock() -> None:
     """
