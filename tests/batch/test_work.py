@@ -40,6 +40,7 @@ def test_each_agent_has_its_turn_once(work: Work) -> None:
     work.put_off(0, 0.05)
     assert [work.take(), work.take(), work.take()] == [2, 0, None]
     assert time.monotonic() >= due
+    assert not work._bells
 
 
 def test_the_first_outcome_of_an_agent_counts(work: Work) -> None:
