@@ -265,7 +265,8 @@ def test_logs_follow_once_the_system_has_threads_again(
     A stream whose thread cannot be started is closed, and its logs are opened again: no log is counted
     as followed that nobody reads.
     """
-    start, refused = threading.Thread.start, []
+    start = threading.Thread.start
+    refused: list[threading.Thread] = []
 
     def limited(self: threading.Thread) -> None:
         if "lines of logs" in self.name and not refused:
