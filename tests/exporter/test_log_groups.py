@@ -286,11 +286,14 @@ def test_logs_follow_once_the_system_has_threads_again(
 
 def test_a_bug_is_reported(deployment: Deployment, client: Client) -> None:
     """
-    A thread that ends by another error than the deployment's is no silence.
+    A thread that ends by another error than the deployment's is no silence, and its logs are opened again
+    after a pause only.
     """
     [one] = agents_of(deployment, 1)
-    with following(client) as followed:
+    with following(client, attrs.evolve(QUICK, again=3600.0)) as followed:
         broken: Any = lambda *_, **__: 1 / 0  # noqa: E731
         followed.observed.count_lines = broken  # type: ignore[method-assign]
         followed.list_agents(one)
         reached(lambda: one.push_logs(["x"]) and "ZeroDivisionError" in str(followed.reasons))
+        reached(lambda: one.id in followed.groups._again_at)
+        assert followed.sizes == []

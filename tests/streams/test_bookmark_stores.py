@@ -31,6 +31,7 @@ from coder_agents import (
     StreamOptions,
     replacing,
 )
+from coder_agents.streams.core import Core
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .playing import LONG, QUICK, add_agents, found, no_collection, streams_gone
@@ -822,6 +823,28 @@ def test_a_second_reader_leaves_the_store_to_the_first(agent: Agent) -> None:
 
 
 # Processes.
+
+
+def test_a_quiet_stream_sleeps_however_short_the_interval_is(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A store that saves before each line has nothing to save while no line comes.
+    """
+    advanced: list[float] = []
+    advance = Core.advance
+
+    def counted(self: Core[Any], deadline: float) -> bool:
+        advanced.append(deadline)
+        return advance(self, deadline)
+
+    monkeypatch.setattr(Core, "advance", counted)
+    with agent.follow_logs(bookmarks=Kept(interval=0)) as stream:
+        for _ in range(5):
+            next(stream)
+        advanced.clear()
+        assert stream.poll(0.3) is None
+    assert len(advanced) <= 2
 
 
 def test_a_forked_process_saves_nothing(agent: Agent) -> None:

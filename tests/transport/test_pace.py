@@ -225,6 +225,23 @@ def test_a_fork_forgets_the_requests_that_wait() -> None:
     assert not pace.turn().has_come()
 
 
+def test_an_interrupt_of_the_wait_gives_the_place_away() -> None:
+    """
+    After Ctrl-C, no later request waits for the one that will not begin.
+    """
+    clock = Clock()
+    pace = Pace(1, clock=clock)
+    assert pace.turn().has_come()
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pace.turn().wait(interrupt)
+    clock.now += 1
+    assert pace.turn().has_come()
+
+
 def test_a_request_that_has_left_delays_none_after_a_refusal() -> None:
     """
     The first request after a pause begins at its end, though one with an earlier number has left.
