@@ -4,6 +4,9 @@ Threads that repeat a step, and the pauses after failures.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import attrs
 from driving import LIMIT, reached
 
@@ -20,11 +23,11 @@ class Noted(Reconnect):
 
     requested: list[int] = attrs.field(factory=list, kw_only=True)
 
-    def delay(self, failures: int, *args: object, **options: object) -> float:
+    def delay(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
         """
-        Note *failures*.
+        Note *attempt*.
         """
-        self.requested.append(failures)
+        self.requested.append(attempt)
         return 0.001
 
 

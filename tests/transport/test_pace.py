@@ -225,6 +225,22 @@ def test_a_fork_forgets_the_requests_that_wait() -> None:
     assert not pace.turn().has_come()
 
 
+def test_while_one_request_is_tried_the_others_ask_again_soon() -> None:
+    """
+    The rate is one a second until the first answer, and may rise with it at any moment.
+    """
+    clock = Clock()
+    pace = Pace(100, clock=clock)
+    tried, other = pace.turn(), pace.turn()
+    assert tried.has_come()
+    assert tried.answered(429, SECONDS)
+    assert not other.has_come()
+    clock.now += 60
+    assert tried.has_come()
+    assert not other.has_come()
+    assert clock.now < other.due <= clock.now + 0.1
+
+
 def test_an_interrupt_of_the_wait_gives_the_place_away() -> None:
     """
     After Ctrl-C, no later request waits for the one that will not begin.
