@@ -170,6 +170,11 @@ def test_an_outage_ends_with_the_connection_though_the_state_stays_the_same() ->
     watched.stream = stream
     assert watched.poll(0) is None
     assert watched.outage is not None
+    first = watched.outage
+    watched._note_break("refused", 2, 1.0)
+    assert (watched.outage.since, watched.outage.attempt) == (first.since, 2)
+    watched._note_break("it was cut again", 1, 0.5)
+    assert watched.outage.began > first.began
     stream.stats = SimpleNamespace(reconnects=1)
     assert watched.poll(0) is None
     assert watched.outage is None

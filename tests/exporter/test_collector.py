@@ -45,6 +45,18 @@ def count_from_now(collector: AgentCollector, *agents: EmbeddedAgent) -> None:
         )
 
 
+def test_no_agent_is_read_more_rarely_than_the_others(
+    deployment: Deployment, running: Running
+) -> None:
+    """
+    Where the agents are too many for the interval, each has its turn at the same pace.
+    """
+    agent = deployment.add_agent()
+    with running(attrs.evolve(QUICK, max_metadata_rate=0.01), logs=False) as collector:
+        assert collector._feeds is not None
+        assert collector._feeds._metadata._pause(agent.id, 0) == QUICK.interval
+
+
 def test_everything_about_an_agent_is_exported(deployment: Deployment, running: Running) -> None:
     """
     States, numbers, counts and the deployment are on the page, and stay up to date; nothing is open
