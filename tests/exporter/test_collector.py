@@ -169,6 +169,22 @@ def test_an_outage_is_logged_once(
     assert [each.levelname for each in logged] == ["WARNING", "INFO"]
 
 
+def test_a_collector_that_starts_again_in_an_outage_has_no_old_agents(
+    deployment: Deployment, running: Running
+) -> None:
+    """
+    What an earlier run has read is not exported as if it held now.
+    """
+    deployment.add_agent()
+    collector = running(logs=False)
+    with collector:
+        assert scraped(collector).of("coder_exporter_agents") == [1.0]
+    deployment.faults.add("refuse", route="workspaces", times=None, status=502)
+    with collector:
+        assert scraped(collector).of("coder_exporter_agents") == [0.0]
+        assert scraped(collector).of("coder_deployment_up") == [0.0]
+
+
 def test_what_cannot_succeed_is_raised_at_the_start(deployment: Deployment, client: Client) -> None:
     """
     A wrong token and a wrong query are errors of the start, which leave no thread.
