@@ -63,3 +63,14 @@ class LocalFile(io.FileIO):
         """
         with naming(self._known_as):
             return super().truncate(size)
+
+    def write_durably(self, data: bytes, at: int) -> None:
+        """
+        Write all of *data* at the offset *at*, over what is there, and wait until the disk has it.
+        """
+        self.seek(at)
+        left = memoryview(data)
+        while left:
+            left = left[self.write(left) :]
+        with naming(self._known_as):
+            os.fsync(self.fileno())

@@ -23,6 +23,11 @@ from coder_agents.render import cut_to_width, escape_controls
 
 VARIABLE = "CODER_AGENTS_PROGRESS"
 
+Advancing = contextlib.AbstractContextManager[Callable[[int], object]]
+"""
+A ``with`` statement whose body gets the function that advances a bar.
+"""
+
 _DELAY = 1.0  # seconds without a bar: most calls are faster
 _TICK = 0.5  # seconds between two updates of the time
 _MAX_TEXT = 60  # columns
@@ -73,12 +78,13 @@ def waiting(describe: Callable[[], str], *outputs: object) -> Iterator[None]:
     ticker = threading.Thread(
         target=_tick, args=(describe, over), name="coder-agents-progress", daemon=True
     )
-    ticker.start()
     try:
+        ticker.start()
         yield
     finally:
         over.set()
-        ticker.join()
+        if ticker.is_alive():  # an interrupt may have come before the start
+            ticker.join()
 
 
 def _tick(describe: Callable[[], str], over: threading.Event) -> None:
@@ -98,35 +104,27 @@ def _tick(describe: Callable[[], str], over: threading.Event) -> None:
         bar.close()
 
 
-@contextlib.contextmanager
-def transfer(text: str, size: int | None = None) -> Iterator[Callable[[int], object]]:
+def transfer(text: str, size: int | None = None) -> Advancing:
     """
     Show the bytes of a transfer, in the body of the ``with`` statement, which calls the function that it
     gets with the number of each piece's bytes.
 
     *size* is the number of all bytes; None where it is not known.
     """
-    bar = None
-    if is_watched():
-        bar = _new_bar(total=size, **byte_options(text))
-    if bar is None:
-        yield ignore
-        return
-    try:
-        yield bar.update
-    finally:
-        bar.close()
+    return _advancing(total=size, **byte_options(text))
 
 
-@contextlib.contextmanager
-def counting(text: str, size: int) -> Iterator[Callable[[int], object]]:
+def counting(text: str, size: int) -> Advancing:
     """
     Show how many of *size* parts are done, in the body of the ``with`` statement, which calls the function
     that it gets with the number of parts that were done since the last call.
     """
-    bar = None
-    if is_watched():
-        bar = _new_bar(total=size, desc=_short(text), delay=_DELAY, leave=False)
+    return _advancing(total=size, desc=_short(text), delay=_DELAY, leave=False)
+
+
+@contextlib.contextmanager
+def _advancing(**options: Any) -> Iterator[Callable[[int], object]]:
+    bar = _new_bar(**options) if is_watched() else None
     if bar is None:
         yield ignore
         return

@@ -70,8 +70,8 @@ def locked(folder: Path) -> Iterator[None]:
         yield
         return
     with _locks(folder):
-        met.add(folder)
         try:
+            met.add(folder)
             yield
         finally:
             met.discard(folder)

@@ -4,13 +4,17 @@ Work in a forked process.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from driving import LIMIT, InThread
 
 CHILD_SECONDS = 200
 
@@ -68,3 +72,24 @@ class Child:
         os.kill(self._pid, signal.SIGKILL)
         os.close(self._reader)
         os.waitpid(self._pid, 0)
+
+
+@contextlib.contextmanager
+def held_by_another_thread(lock: contextlib.AbstractContextManager[object]) -> Iterator[None]:
+    """
+    Let another thread hold *lock* in the body of the ``with`` statement.
+    """
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            assert done.wait(LIMIT)
+
+    thread = InThread(hold)
+    assert held.wait(LIMIT)
+    try:
+        yield
+    finally:
+        done.set()
+    assert thread.ended() is None

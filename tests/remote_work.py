@@ -34,7 +34,7 @@ class OddError(Exception):
     """
 
     def __init__(self) -> None:
-        super().__init__("odd")
+        super().__init__("odd\x1b[2J")
         self.part = Stubborn()
 
 

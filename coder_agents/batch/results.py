@@ -107,14 +107,13 @@ class Results(Tabular, Generic[R]):
         A test of a program that reads results builds them so. *kind* is the class of what the results
         are or list, so that a data frame of no results has its columns.
         """
-        pairs = list(outcomes)
-        work = Work([agent for agent, _ in pairs])
-        for index, (_, outcome) in enumerate(pairs):
-            if isinstance(outcome, Exception):
-                work.fail(index, outcome)
-            else:
-                work.succeed(index, outcome)
-        return cls(work, of=kind)
+        done = [
+            Outcome(agent, error=outcome)
+            if isinstance(outcome, Exception)
+            else Outcome(agent, outcome)
+            for agent, outcome in outcomes
+        ]
+        return cls(Work.of(done), of=kind)
 
     def __iter__(self) -> Iterator[AgentResult[R]]:
         seen, show = 0, self._shows()
@@ -157,7 +156,7 @@ class Results(Tabular, Generic[R]):
         """
         The results by agent, in the order of the agents. Waits until all agents are done.
         """
-        self._wait_for_all()
+        self.wait()
         return ByAgent(
             (each.agent, each.result) for each in self._work.outcomes() if each.error is None
         )
@@ -167,7 +166,7 @@ class Results(Tabular, Generic[R]):
         """
         The errors by agent, in the order of the agents. Waits until all agents are done.
         """
-        self._wait_for_all()
+        self.wait()
         return ByAgent(
             (each.agent, each.error) for each in self._work.outcomes() if each.error is not None
         )
@@ -181,9 +180,6 @@ class Results(Tabular, Generic[R]):
         limit = seconds_or_none("timeout", timeout)
         with self._shown() as show:
             return self._wait(self._is_done, limit, show)
-
-    def _wait_for_all(self) -> None:
-        self.wait()
 
     def _is_done(self) -> bool:
         return self._work.is_done
@@ -224,7 +220,7 @@ class Results(Tabular, Generic[R]):
         traceback: TracebackType | None,
     ) -> None:
         if kind is None:
-            self._wait_for_all()
+            self.wait()
         else:
             self._stop()
 
@@ -279,7 +275,7 @@ class Results(Tabular, Generic[R]):
         """
         from coder_agents.export import records
 
-        self._wait_for_all()
+        self.wait()
         return records(self)
 
     def _outcomes(self) -> list[Outcome]:
@@ -316,10 +312,4 @@ def _on_change(show: Callable[[int, int], object]) -> Callable[[int], None]:
 
 
 def _restored(outcomes: list[tuple[Agent, Any, Exception | None]], of: type | None) -> Results[Any]:
-    work = Work([agent for agent, _, _ in outcomes])
-    for index, (_, result, error) in enumerate(outcomes):
-        if error is None:
-            work.succeed(index, result)
-        else:
-            work.fail(index, error)
-    return Results(work, of=of)
+    return Results(Work.of([Outcome(*each) for each in outcomes]), of=of)

@@ -12,7 +12,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -67,6 +67,15 @@ class Work:
         self._ends: dict[int, End] = {}
         self._bells: dict[int, queue.SimpleQueue[Any]] = {}
         fork.register(self)
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Outcome]) -> Self:
+        """
+        Return work that is done, with these *outcomes*.
+        """
+        work = cls([each.agent for each in outcomes])
+        work._outcomes.update(enumerate(outcomes))
+        return work
 
     @property
     def is_done(self) -> bool:
@@ -213,16 +222,16 @@ class Work:
             if outcome is not None:
                 yield outcome
 
-    def ring(self, ring: object = None) -> None:
+    def ring(self) -> None:
         """
-        Put *ring* into each of the bells.
+        Put None into each of the bells.
         """
         for bell in list(self._bells.values()):
-            bell.put(ring)
+            bell.put(None)
 
     def add_bell(self, bell: queue.SimpleQueue[Any]) -> None:
         """
-        Put something into *bell* whenever there is an outcome, and at the end.
+        Put None into *bell* whenever there is an outcome, and at the end.
         """
         self._bells[id(bell)] = bell
 

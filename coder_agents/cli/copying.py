@@ -30,7 +30,7 @@ class PlaceError(OSError):
 
 
 @contextlib.contextmanager
-def naming(place: object) -> Iterator[None]:
+def naming_place(place: object) -> Iterator[None]:
     """
     Raise an error with a file as a `PlaceError` that names *place*, unless it names one already.
     """
@@ -215,22 +215,22 @@ class Copy:
         source = self.source_place.joined(entry.parts)
         target = self.target_place.joined(entry.parts)
         if entry.kind == "directory":
-            with naming(target):
+            with naming_place(target):
                 self.target.make_folder(path)
         elif isinstance(self.target, LocalFiles):
-            with naming(target):
+            with naming_place(target):
                 os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
             try:
                 self._get(entry, path, advance)
             except OSError as error:
-                with naming(target if error.filename == path else source):
+                with naming_place(target if error.filename == path else source):
                     raise
         elif isinstance(self.source, LocalFiles):
-            with naming(source), open(entry.source, "rb") as local, naming(target):
+            with naming_place(source), open(entry.source, "rb") as local, naming_place(target):
                 self._put(entry, _Counted(local, source, advance), path)
         else:
             # Neither the file system nor the agent reports on which side the error is.
-            with naming(f"{source} to {target}"):
+            with naming_place(f"{source} to {target}"):
                 self.target.system.cp_file(entry.source, path)
             advance(entry.size)
 
@@ -283,7 +283,7 @@ def entries(
             continue
         yield entry
         if entry.kind == "directory":
-            with reported(), naming(place.joined(entry.parts)):
+            with reported(), naming_place(place.joined(entry.parts)):
                 pending += reversed(list(files.below(entry)))
 
 
@@ -318,7 +318,7 @@ class _Counted:
         """
         Return the next *size* bytes.
         """
-        with naming(self._place):
+        with naming_place(self._place):
             data = self._local.read(size)
         self._advance(len(data))
         return data

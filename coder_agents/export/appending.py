@@ -20,7 +20,7 @@ from coder_agents.export.columns import Chunk
 from coder_agents.export.formats import LINE_FORMATS, LineFormat
 from coder_agents.export.paths import Target
 from coder_agents.export.positions import Position, position_path
-from coder_agents.local_files import LocalFile, naming
+from coder_agents.local_files import LocalFile
 from coder_agents.streams import BuildLogStream, LogStream, MergedLogStream
 from coder_agents.streams.bookmark import Bookmark
 
@@ -204,13 +204,8 @@ class GrowingFile:
         """
         before = self._position
         added, count = self._encoded(chunks)
-        self._file.seek(before.length)
-        left = memoryview(added)
-        while left:
-            left = left[self._file.write(left) :]
         if added:
-            with naming(self._target.path):
-                os.fsync(self._file.fileno())
+            self._file.write_durably(added, at=before.length)
         position = attrs.evolve(
             before,
             length=before.length + len(added),

@@ -9,7 +9,7 @@ import gzip
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from coder_agents.export.appending import opened_alone
 from coder_agents.export.chunks import KINDS, chunks_of_one_table, in_batches
@@ -17,6 +17,7 @@ from coder_agents.export.columns import Chunk
 from coder_agents.export.files import replace_rows
 from coder_agents.export.formats import LINE_FORMATS, FormatName
 from coder_agents.export.paths import PathLike, Target, target_of
+from coder_agents.local_files import LocalFile
 
 
 class GrowingRows(Protocol):
@@ -117,7 +118,7 @@ class _Lines:
         self._target = target
         self._of = of
         self._opened = contextlib.ExitStack()
-        self._file: BinaryIO | None = None
+        self._file: LocalFile | None = None
         # Both in one object, as an interrupt may come between two assignments.
         self._length_and_count = 0, 0
 
@@ -139,21 +140,14 @@ class _Lines:
             self._file = self._opened.enter_context(opened_alone(self._target.path))
             self._length_and_count = os.fstat(self._file.fileno()).st_size, _count(chunks)
         elif data := self._encoded(chunks):
-            self._append(self._file, data, _count(chunks))
+            length, count = self._length_and_count
+            self._file.write_durably(data, at=length)  # over what an interrupt has left
+            self._length_and_count = length + len(data), count + _count(chunks)
 
     def _encoded(self, chunks: Iterable[Chunk]) -> bytes:
         form = LINE_FORMATS[self._target.format]
         data = "".join(row for chunk in chunks for row in form.rows(chunk)).encode()
         return gzip.compress(data, mtime=0) if data and self._target.is_gzip else data
-
-    def _append(self, file: BinaryIO, data: bytes, count: int) -> None:
-        length, before = self._length_and_count
-        file.seek(length)  # over what an interrupt has left
-        left = memoryview(data)
-        while left:
-            left = left[file.write(left) :]
-        os.fsync(file.fileno())
-        self._length_and_count = length + len(data), before + count
 
     def close(self) -> None:
         """

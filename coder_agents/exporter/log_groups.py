@@ -199,12 +199,18 @@ class LogGroups:
     def _run(self, group: _Group) -> None:
         with self._changed:
             self._groups.append(group)
-            failed = {agent.id for agent in group.stream.failures}
-            self._from_now -= group.agents.keys() - failed
+            opened = group.agents.keys() - {agent.id for agent in group.stream.failures}
             is_closed = self._is_closed
         if is_closed:
             group.stream.close()
-        self._workers.run("the lines of logs", lambda: self._read(group))
+        try:
+            self._workers.run("the lines of logs", lambda: self._read(group))
+        except BaseException:  # the system has no more threads
+            group.stream.close()
+            self._end(group)
+            raise
+        with self._changed:
+            self._from_now -= opened
 
     def _next(self) -> tuple[dict[UUID, Agent], bool]:
         """
@@ -264,13 +270,19 @@ class LogGroups:
                 self._postpone(group.agents)
             raise
         finally:
-            try:
-                with self._changed:
-                    self._groups.remove(group)
-                    self._keep_last(group)
-                    self._changed.notify_all()
-            finally:
-                group.ended.set()
+            self._end(group)
+
+    def _end(self, group: _Group) -> None:
+        """
+        Note that nothing reads *group* any more: its agents may move to another stream.
+        """
+        try:
+            with self._changed:
+                self._groups.remove(group)
+                self._keep_last(group)
+                self._changed.notify_all()
+        finally:
+            group.ended.set()
 
     def _keep_last(self, group: _Group) -> None:
         """

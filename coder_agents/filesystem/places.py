@@ -4,7 +4,6 @@ The agent and the path on it that a path of the file system leads to.
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import attrs
 
 from coder_agents.errors import OwnerNotFoundError, WorkspaceNotFoundError
 from coder_agents.jobs.files import Files
+from coder_agents.transport import fork
 
 if TYPE_CHECKING:
     from coder_agents.client import Client
@@ -55,7 +55,7 @@ class Places:
     def __init__(self, client: Client | None) -> None:
         self.known = client
         self._places: dict[str, _Place] = {}
-        self._lock = threading.Lock()
+        self._lock = fork.RenewedLock()
 
     @property
     def client(self) -> Client:
@@ -76,7 +76,7 @@ class Places:
         """
         first, _, rest = path.partition("/")
         second, _, further = rest.partition("/")
-        with self._lock:
+        with self._lock.current:
             for reference, inner in ((first, rest), (f"{first}/{second}", further)):
                 if reference in self._places:
                     return self._known(reference, inner)

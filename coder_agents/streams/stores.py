@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -121,7 +120,7 @@ class FileBookmarks:
     def __init__(self, path: str | os.PathLike[str], *, interval: float = INTERVAL) -> None:
         self._path = Path(os.path.realpath(path))
         self.interval = _seconds(interval)
-        self._lock = _Lock()
+        self._lock = fork.RenewedLock()
         self._bookmarks: dict[uuid.UUID, str] = {}
         self._own: set[uuid.UUID] = set()  # the agents whose bookmarks were saved here
         self._identity: _Identity | None = None  # of the file as it was last read or written
@@ -206,25 +205,6 @@ class FileBookmarks:
             file.flush()
             identity = _identity(os.fstat(file.fileno()))
         self._identity = identity
-
-
-class _Lock:
-    """
-    A lock that is free in a forked process, also where another thread held it at the fork.
-
-    It can be entered again by the thread that holds it: the garbage collector may close a stream
-    during a save.
-    """
-
-    def __init__(self) -> None:
-        self.current = threading.RLock()
-        fork.register(self)
-
-    def after_fork_in_child(self) -> None:
-        """
-        Replace the lock of the parent process.
-        """
-        self.current = threading.RLock()
 
 
 def _opened(kind: type[FileBookmarks], path: str, interval: float) -> FileBookmarks:

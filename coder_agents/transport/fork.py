@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import weakref
 from typing import Protocol
 
@@ -39,6 +40,29 @@ def _after_fork_in_child() -> None:
     for obj in list(_objects):
         with contextlib.suppress(Exception):
             obj.after_fork_in_child()
+
+
+class RenewedLock:
+    """
+    A lock that is free in a forked process, also where another thread held it at the fork.
+
+    The thread that holds it can enter it again: the garbage collector or a signal handler may run
+    other code while it is held.
+
+    Attributes:
+        current: the lock of this process. A ``with`` statement that a fork interrupts leaves the lock
+            that it has entered.
+    """
+
+    def __init__(self) -> None:
+        self.current = threading.RLock()
+        register(self)
+
+    def after_fork_in_child(self) -> None:
+        """
+        Replace the lock of the parent process.
+        """
+        self.current = threading.RLock()
 
 
 def close_number(sock: object) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import math
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -71,7 +70,7 @@ class Pace:
         self.rate = checked_rate(rate)
         self._clock = clock
         self._throttle = Throttle(first_pause)
-        self._lock = threading.RLock()  # a signal handler may send requests, too
+        self._lock = fork.RenewedLock()
         self._begin_again()
         fork.register(self)
 
@@ -101,7 +100,6 @@ class Pace:
         """
         Forget the requests that wait: their threads are in the parent process.
         """
-        self._lock = threading.RLock()
         self._begin_again()
 
     @property
@@ -118,7 +116,7 @@ class Pace:
         because of that.
         """
         pause = self.pause
-        with self._lock:
+        with self._lock.current:
             rate = self._current_rate(self._clock())
         if not pause and rate >= self.rate:
             return ""
@@ -139,7 +137,7 @@ class Pace:
         """
         Return the number of the next request.
         """
-        with self._lock:
+        with self._lock.current:
             self._advance()
             self._numbers += 1
             return self._numbers
@@ -149,7 +147,7 @@ class Pace:
         Return when the request *number* may begin, as far as is known; the current time at the
         earliest.
         """
-        with self._lock:
+        with self._lock.current:
             now = self._advance()
             lacking = number - self._released
             wait = lacking / self._current_rate(now) if lacking > _TINY else 0.0
@@ -161,7 +159,7 @@ class Pace:
         """
         Return the current time where the request *number* may begin now, else None.
         """
-        with self._lock:
+        with self._lock.current:
             now = self._advance()
             if now < self._throttle.not_before or number - self._released > _TINY:
                 return None
@@ -172,7 +170,7 @@ class Pace:
         """
         Note that a request that has a number will not begin: another one takes its place.
         """
-        with self._lock:
+        with self._lock.current:
             self._begun += 1
             self._released += 1
 
@@ -194,11 +192,11 @@ class Pace:
         return min(self.rate, self._throttle.rate(now))
 
     def _accepted(self, sent: float) -> None:
-        with self._lock:
+        with self._lock.current:
             self._throttle.accepted(sent, self._advance())
 
     def _refused(self, sent: float, requested: float | None, limit: int | None = None) -> None:
-        with self._lock:
+        with self._lock.current:
             begins = self._throttle.refused(sent, self._advance(), requested, limit)
             if begins:  # one request begins at the end of the pause, and the others after it
                 self._released = self._begun + 1.0

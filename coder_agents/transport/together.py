@@ -4,9 +4,10 @@ What is woken together: sources, and others that wait.
 
 from __future__ import annotations
 
-import threading
 import weakref
 from typing import Protocol
+
+from coder_agents.transport import fork
 
 
 class Wakeable(Protocol):
@@ -24,11 +25,11 @@ class WokenTogether:
     """
     Objects that are woken together, including those that are added later.
 
-    Any thread may call any method.
+    Any thread or signal handler may call any method.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = fork.RenewedLock()
         self._held: weakref.WeakSet[Wakeable] = weakref.WeakSet()
         self._woken = False
 
@@ -36,7 +37,7 @@ class WokenTogether:
         """
         Wake *source* together with the others; at once where they were woken already.
         """
-        with self._lock:
+        with self._lock.current:
             self._held.add(source)
             woken = self._woken
         if woken:
@@ -46,7 +47,7 @@ class WokenTogether:
         """
         Stop every thread that waits for one of the objects.
         """
-        with self._lock:
+        with self._lock.current:
             self._woken = True
             held = list(self._held)
         for source in held:

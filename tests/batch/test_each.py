@@ -650,6 +650,31 @@ def test_where_threads_cannot_be_started_the_others_do_the_work(
         client.each(agents, label)
 
 
+def test_what_an_agent_keeps_open_is_closed_when_its_turn_is_over(
+    client: Client, agents: list[Agent]
+) -> None:
+    """
+    A call over thousands of agents holds the control shells of those alone that are worked on.
+    """
+    closed: list[str] = []
+
+    class Shells:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def close(self) -> None:
+            closed.append(self._name)
+
+    def keep(agent: Agent) -> list[str]:
+        agent._http.held["shells", agent.id] = Shells(agent.label)
+        return closed.copy()
+
+    results = client.each(agents, keep, max_workers=1).results
+    names = [agent.label for agent in agents]
+    assert list(results.values()) == [names[:count] for count in range(len(names))]
+    assert closed == names
+
+
 def test_results_cannot_be_pickled_too_early(client: Client, agents: list[Agent]) -> None:
     """
     The error says to wait; afterwards they can be.

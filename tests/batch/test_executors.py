@@ -193,7 +193,7 @@ def test_errors_of_the_function_come_back(client: Client, agents: list[Agent]) -
     shown = "".join(traceback.format_exception(errors[0]))
     assert "remote_work.py" in shown
     assert 'raise ZeroDivisionError("mine")' in shown
-    assert str(errors[1]) == "OddError: odd (this error itself cannot be pickled)"
+    assert str(errors[1]) == "OddError: odd\\x1b[2J (this error itself cannot be pickled)"
     assert str(errors[2]) == "Unsent: a lock (this error itself cannot be pickled)"
     assert type(errors[3].__cause__) is SystemExit
     assert type(errors[4]) is UnsupportedCallError

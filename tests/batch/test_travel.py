@@ -204,3 +204,13 @@ def test_no_text_has_the_token(agents: list[Agent]) -> None:
         assert token not in f"{each!r} {each} {each.client!r}"
         assert str(each.id) in repr(each)
         assert attrs.asdict(each, recurse=False).keys() == {"client", "data", "workspace"}
+
+
+def test_requests_of_another_process_keep_to_the_rate(client: Client, agents: list[Agent]) -> None:
+    """
+    Each process begins so many requests a second at most, of all agents that arrive there.
+    """
+    one, other = (each.arrive() for each in travelling(agents[:2], send_token=True, rate=7))
+    assert one._http is other._http
+    assert one._http.pace_of_several.rate == 7
+    assert one._http.pace is one._http.pace_of_several

@@ -29,6 +29,9 @@ from coder_agents import (
     StartupError,
     StreamOptions,
 )
+from coder_agents.batch import verbs
+from coder_agents.batch.threads import Later
+from coder_agents.readiness.options import WaitOptions
 from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLog
 from coder_agents.testing import Deployment, RateLimit, Script
 
@@ -238,6 +241,56 @@ def test_all_agents_are_waited_for(deployment: Deployment, waiting: Client) -> N
         assert isinstance(error, ReadyTimeoutError)
         assert error.waited >= 3
         assert f"is not ready after {error.waited:.1f} s" in str(error)
+
+
+def test_a_wait_ends_in_time_whatever_pause_is_next(deployment: Deployment) -> None:
+    """
+    The next read of an agent comes no later than the end of the wait, and so does the error.
+    """
+    deployment.add_agent(workspace="slow").set_lifecycle("starting")
+    options = paced(StreamOptions(), ready_reads=(), max_ready_read=3600.0)
+    with deployment.client(stream_options=options) as client:
+        agent = client.agent("slow")
+        [error] = client.wait_ready([agent], 0.2, blocking_only=False).failures.values()
+    assert type(error) is ReadyTimeoutError
+
+
+def test_many_agents_that_are_waited_for_are_read_gently(
+    deployment: Deployment, waiting: Client
+) -> None:
+    """
+    All of them together are read 64 times a second at most, however short the pause of one is.
+    """
+    deployment.add_agent(workspace="slow").set_lifecycle("starting")
+    wanted = WaitOptions(
+        timeout=None,
+        on_log=None,
+        on_state=None,
+        blocking_only=False,
+        strict=False,
+        pauses=waiting._stream_options._pauses,
+    )
+    with waiting:
+        agent = waiting.agent("slow")
+        assert verbs._readiness(6400, wanted)(agent) == Later(100.0)
+        assert verbs._readiness(1, wanted)(agent) == Later(0.05)
+
+
+def test_a_wait_keeps_to_the_pause_that_the_deployment_requests(
+    deployment: Deployment, waiting: Client
+) -> None:
+    """
+    An agent whose read is refused for an hour is read once, and once more at the end of the wait.
+    """
+    with waiting:
+        agent = waiting.agent("w0")
+        deployment.faults.add(
+            "refuse", route="agent", times=None, status=503, headers={"Retry-After": "3600"}
+        )
+        before = len(deployment.requests)
+        [error] = waiting.wait_ready([agent], 0.5).failures.values()
+    assert isinstance(error, ReadyTimeoutError)
+    assert len(deployment.requests) - before <= 3
 
 
 def test_an_agent_that_failed_its_start_is_told_apart(

@@ -4,6 +4,7 @@ What became of each agent: rules without threads.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -32,11 +33,14 @@ def errors(work: Work) -> list[str]:
 
 def test_each_agent_has_its_turn_once(work: Work) -> None:
     """
-    In the order of the agents; one that was put off comes again at the end.
+    In the order of the agents; one that was put off comes again at the end, and not before its time.
     """
     assert [work.take(), work.take()] == [0, 1]
-    work.put_off(0, 0.01)
+    due = time.monotonic() + 0.05
+    work.put_off(0, 0.05)
     assert [work.take(), work.take(), work.take()] == [2, 0, None]
+    assert time.monotonic() >= due
+    assert not work._bells
 
 
 def test_the_first_outcome_of_an_agent_counts(work: Work) -> None:

@@ -4,15 +4,23 @@ The parts of the command line that send nothing.
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import click
 import pytest
+from samples import agent_of
 
+from coder_agents.cli import exits
 from coder_agents.cli.arguments import DURATION, MOMENT, seconds_of
 from coder_agents.cli.command_line import in_order
+from coder_agents.cli.failures import one_line
 from coder_agents.cli.places import Place, parse_place
+from coder_agents.cli.program import _end_in_order
 from coder_agents.cli.tables import Column, fitted, tab_separated
+from coder_agents.cli.watching import Watched
 
 COLUMNS = [Column("A"), Column("B", rank=2), Column("C", rank=1), Column("D", is_long=True)]
 
@@ -133,3 +141,58 @@ def test_columns_fit(width: int, widths: dict[int, int]) -> None:
     On a narrow terminal columns are cut first, then dropped by their rank, and what is left is wide again.
     """
     assert fitted(COLUMNS, [10, 20, 20, 40], width) == widths
+
+
+def test_the_lines_of_an_error_are_sentences_of_one_line() -> None:
+    """
+    A full stop at the end of a line is none within a line.
+    """
+    assert (
+        one_line(ValueError("It failed.\n\n Try again.\nOr not")) == "It failed; Try again; Or not"
+    )
+    assert one_line(ValueError()) == "ValueError"
+
+
+def test_an_outage_ends_with_the_connection_though_the_state_stays_the_same() -> None:
+    """
+    The stream returns no state twice: a new connection alone shows that the old state holds.
+    """
+    watched: Watched[str] = Watched(agent_of(1), state="old")
+    watched._note_break("it was cut", 1, 0.5)
+
+    class Connected:
+        stats = SimpleNamespace(reconnects=0)
+
+        def poll(self, timeout: float) -> None:
+            return None
+
+    stream: Any = Connected()
+    watched.stream = stream
+    assert watched.poll(0) is None
+    assert watched.outage is not None
+    first = watched.outage
+    watched._note_break("refused", 2, 1.0)
+    assert (watched.outage.since, watched.outage.attempt) == (first.since, 2)
+    watched._note_break("it was cut again", 1, 0.5)
+    assert watched.outage.began > first.began
+    stream.stats = SimpleNamespace(reconnects=1)
+    assert watched.poll(0) is None
+    assert watched.outage is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signal")
+def test_a_second_signal_does_not_interrupt_what_the_first_one_lets_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    When a terminal is closed, SIGHUP comes from the system and from the shell.
+    """
+    handlers: dict[int, Any] = {}
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    _end_in_order()
+    with pytest.raises(SystemExit) as caught:
+        handlers[signal.SIGHUP](signal.SIGHUP, None)
+    assert caught.value.code == exits.HUNG_UP
+    handlers[signal.SIGHUP](signal.SIGHUP, None)
+    handlers[signal.SIGTERM](signal.SIGTERM, None)

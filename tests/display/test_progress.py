@@ -145,6 +145,27 @@ def test_what_is_waited_for_is_shown_and_cleared(screen: Screen) -> None:
     assert not [each for each in threading.enumerate() if each.name == "coder-agents-progress"]
 
 
+def test_an_interrupt_as_the_bar_begins_leaves_no_bar(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Ctrl-C may come right after the start of the thread that draws.
+    """
+    start = threading.Thread.start
+    drawing: list[threading.Thread] = []
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        drawing.append(self)
+        raise KeyboardInterrupt
+
+    screen.begin()
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), waiting(lambda: "dev"):
+        pass
+    assert not drawing[0].is_alive()
+
+
 def test_a_fast_call_shows_nothing(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A bar that flashes up disturbs.

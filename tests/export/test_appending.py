@@ -22,6 +22,7 @@ from holding import holds_within
 from coder_agents import Agent, Client, StreamError, StreamOptions, export
 from coder_agents.export.appending import GrowingFile
 from coder_agents.export.positions import Position, position_path
+from coder_agents.local_files import LocalFile
 from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentLog
 from coder_agents.testing import Deployment, EmbeddedAgent
 
@@ -190,24 +191,18 @@ def test_an_interrupt_in_a_commit_leaves_whole_lines(path: Path, agent: Agent) -
     What an interrupted commit has written is cut off at once.
     """
 
-    class Interrupted:
-        def __init__(self, file: Any) -> None:
-            self.file = file
-
+    class Interrupted(LocalFile):
         def write(self, data: Any) -> int:
-            self.file.write(bytes(data)[:10])
+            super().write(bytes(data)[:10])
             raise KeyboardInterrupt
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.file, name)
 
     from coder_agents.export.chunks import chunks_of_one_table, one_by_one
     from coder_agents.export.paths import target_of
 
     rows = list(chunks_of_one_table(agent.logs(), one_by_one))
-    with path.open("w+b", buffering=0) as file, pytest.raises(KeyboardInterrupt):
+    with Interrupted(path, "w+b", known_as=path) as file, pytest.raises(KeyboardInterrupt):
         position = Position(length=0, format="jsonl")
-        with GrowingFile(Interrupted(file), target_of(path, None), position) as growing:  # type: ignore[arg-type]
+        with GrowingFile(file, target_of(path, None), position) as growing:
             growing.commit(rows, {})
     assert path.read_bytes() == b""
 

@@ -4,6 +4,7 @@ Files that have rows while others are still collected.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import threading
@@ -92,6 +93,26 @@ def test_an_interrupted_call_adds_nothing_and_can_be_repeated(
 
 def _interrupt() -> None:
     raise KeyboardInterrupt
+
+
+def test_a_disk_that_fails_late_is_an_error_that_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Some systems accept what they cannot keep, and report that only when the disk has to have it.
+    """
+    path = tmp_path / "x.csv"
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    with growing_rows(path, WorkspaceAgentListeningPort) as rows:
+        rows.add({"dev": [port(1)]})
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", fail)
+            with pytest.raises(OSError, match="quota") as caught:
+                rows.add({"dev": [port(2)]})
+        assert caught.value.filename == str(path)
 
 
 def test_a_file_that_is_written_at_the_end_is_written_after_an_exception(tmp_path: Path) -> None:

@@ -128,6 +128,24 @@ def test_a_path_is_text_or_a_path(path: Any) -> None:
         export.write([], path)
 
 
+def test_the_file_and_then_its_name_are_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    After a power failure the folder has the old file or the complete new one.
+    """
+    is_folder: list[bool] = []
+    sync = os.fsync
+
+    def counted(descriptor: int) -> None:
+        is_folder.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    export.write(LOGS, tmp_path / "x.csv")
+    assert is_folder == [False, True]
+
+
 def test_no_rows_are_a_file_too(tmp_path: Path) -> None:
     """
     A file of no rows has the names of the columns where the kind is known.

@@ -4,7 +4,6 @@ What the tests of the exporter share.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,21 +11,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from scheduled import PACE, deployment, threads_end
 
-from coder_agents import Client, Reconnect, StreamOptions
+from coder_agents import Client, StreamOptions
 from coder_agents.exporter import AgentCollector
 from coder_agents.exporter.pace import ExporterPace
 from coder_agents.testing import Deployment
 
-QUICK = ExporterPace(
-    interval=0.05,
-    max_metadata_rate=200,
-    metadata_threads=2,
-    logs=0.01,
-    again=0.05,
-    leave=30.0,
-    retry=Reconnect(initial=0.02, maximum=0.05),
-)
+__all__ = ["deployment", "threads_end"]
+
+QUICK = ExporterPace(interval=0.05, metadata_threads=2, again=0.05, **PACE)
 """
 A pace for the embedded deployment alone: another one would refuse so many requests.
 """
@@ -77,15 +71,6 @@ def scraped(collector: Any) -> Scrape:
 
 
 @pytest.fixture
-def deployment() -> Iterator[Deployment]:
-    """
-    A deployment without agents.
-    """
-    with Deployment(metadata_interval=0.05) as made:
-        yield made
-
-
-@pytest.fixture
 def client(deployment: Deployment) -> Iterator[Client]:
     """
     A client of it.
@@ -109,12 +94,3 @@ def running(client: Client) -> Running:
         return collector
 
     return run
-
-
-@pytest.fixture(autouse=True)
-def threads_end() -> Iterator[None]:
-    """
-    Fail where a thread of the exporter lives on.
-    """
-    yield
-    assert [each for each in threading.enumerate() if each.name.startswith("coder-agents")] == []

@@ -46,6 +46,18 @@ def count_from_now(collector: AgentCollector, *agents: EmbeddedAgent) -> None:
         )
 
 
+def test_no_agent_is_read_more_rarely_than_the_others(
+    deployment: Deployment, running: Running
+) -> None:
+    """
+    Where the agents are too many for the interval, each has its turn at the same pace.
+    """
+    agent = deployment.add_agent()
+    with running(attrs.evolve(QUICK, max_metadata_rate=0.01), logs=False) as collector:
+        assert collector._feeds is not None
+        assert collector._feeds._metadata._pause(agent.id, 0) == QUICK.interval
+
+
 def test_everything_about_an_agent_is_exported(deployment: Deployment, running: Running) -> None:
     """
     States, numbers, counts and the deployment are on the page, and stay up to date; nothing is open
@@ -156,6 +168,22 @@ def test_an_outage_is_logged_once(
         reached(lambda: "works again" in caplog.text)
     logged = [each for each in caplog.records if each.getMessage().startswith("exporter: ")]
     assert [each.levelname for each in logged] == ["WARNING", "INFO"]
+
+
+def test_a_collector_that_starts_again_in_an_outage_has_no_old_agents(
+    deployment: Deployment, running: Running
+) -> None:
+    """
+    What an earlier run has read is not exported as if it held now.
+    """
+    deployment.add_agent()
+    collector = running(logs=False)
+    with collector:
+        assert scraped(collector).of("coder_exporter_agents") == [1.0]
+    deployment.faults.add("refuse", route="workspaces", times=None, status=502)
+    with collector:
+        assert scraped(collector).of("coder_exporter_agents") == [0.0]
+        assert scraped(collector).of("coder_deployment_up") == [0.0]
 
 
 def test_what_cannot_succeed_is_raised_at_the_start(deployment: Deployment, client: Client) -> None:

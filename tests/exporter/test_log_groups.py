@@ -5,10 +5,12 @@ The streams of logs while agents come and go.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import pytest
 from driving import InThread, reached
 
 from coder_agents import Agent, Client
@@ -257,13 +259,42 @@ def test_the_counts_of_streams_that_have_ended_are_kept(
         assert attrs.astuple(followed.groups.health) == (2, 1, 1)
 
 
+def test_logs_follow_once_the_system_has_threads_again(
+    deployment: Deployment, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A stream whose thread cannot be started is closed, and its logs are opened again: no log is counted
+    as followed that nobody reads.
+    """
+    start = threading.Thread.start
+    refused: list[threading.Thread] = []
+
+    def limited(self: threading.Thread) -> None:
+        if "lines of logs" in self.name and not refused:
+            refused.append(self)
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    [one, two] = agents_of(deployment, 2)
+    with following(client) as followed:
+        followed.count_from_now(one)
+        assert "can't start new thread" in followed.reasons[0]
+        followed.list_agents(one, two)  # the new stream absorbs the first one
+        one.push_logs(["a"])
+        reached(lambda: followed.sizes == [2] and followed.lines(one) == followed.lines(two) == 1)
+
+
 def test_a_bug_is_reported(deployment: Deployment, client: Client) -> None:
     """
-    A thread that ends by another error than the deployment's is no silence.
+    A thread that ends by another error than the deployment's is no silence, and its logs are opened again
+    after a pause only.
     """
     [one] = agents_of(deployment, 1)
-    with following(client) as followed:
+    with following(client, attrs.evolve(QUICK, again=3600.0)) as followed:
         broken: Any = lambda *_, **__: 1 / 0  # noqa: E731
         followed.observed.count_lines = broken  # type: ignore[method-assign]
         followed.list_agents(one)
         reached(lambda: one.push_logs(["x"]) and "ZeroDivisionError" in str(followed.reasons))
+        reached(lambda: one.id in followed.groups._again_at)
+        assert followed.sizes == []

@@ -393,8 +393,10 @@ def test_counts_of_agents_are_kept_for_some_time() -> None:
     observed.list_agents([other, agent])
     facts = observed.snapshot().agents[1]
     assert (facts.read, facts.lines) == (None, {"info": 1})
+    now = 70.0
+    assert observed.list_agents([other, agent]) == []
     observed.list_agents([other])
-    now = 119.0
+    now = 130.0
     assert observed.list_agents([other]) == [agent.id]
     observed.list_agents([agent])
     assert observed.snapshot().agents[0].lines == {}

@@ -19,11 +19,13 @@ import pytest
 pytest.importorskip("fsspec")
 
 import fsspec
+from forked import Child, held_by_another_thread
 from fsspec.callbacks import Callback
 
 from coder_agents import Client, CoderError
 from coder_agents.errors import WorkspaceNotFoundError
 from coder_agents.filesystem import AgentFileSystem
+from coder_agents.filesystem.places import Places
 from coder_agents.filesystem.readable import moment_of
 from coder_agents.jobs.piece_size import FIRST_PIECE
 from coder_agents.testing import Deployment
@@ -583,3 +585,19 @@ def test_the_package_does_not_import_fsspec() -> None:
     code = "import coder_agents, coder_agents.client, coder_agents.jobs.files, sys; print('fsspec' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_resolves_while_a_thread_of_its_parent_does() -> None:
+    """
+    The lock that the other thread holds during a request is free in the child.
+    """
+    places = Places(None)
+
+    def resolve() -> str:
+        with pytest.raises(FileNotFoundError) as caught:
+            places.split("/etc/hosts")
+        return str(caught.value)
+
+    with held_by_another_thread(places._lock.current):
+        assert "no workspace" in Child(resolve).result()

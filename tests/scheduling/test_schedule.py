@@ -4,6 +4,7 @@ Which agent is read next.
 
 from __future__ import annotations
 
+import time
 import uuid
 
 from driving import InThread
@@ -36,6 +37,25 @@ def test_every_agent_is_read_before_one_is_read_again() -> None:
     assert sorted(map(str, taken(schedule, 2))) == sorted(map(str, IDS[:2]))
     schedule.keep(IDS)
     assert set(taken(schedule, 4)) == set(IDS)
+
+
+def test_an_agent_that_is_listed_again_keeps_its_turn() -> None:
+    """
+    The list is read again and again: an agent in it is not due at once, nor given to a second thread.
+    """
+    schedule = Schedule(interval=HOUR, max_rate=FAST)
+    schedule.keep(IDS[:2])
+    first, second = schedule.take(), schedule.take()
+    assert first is not None
+    schedule.done(first)
+    schedule.keep(IDS[:3])
+    assert schedule.take() == IDS[2]
+    schedule.done(IDS[2])
+    assert schedule._turns[first].due > time.monotonic() + HOUR / 2
+    reader = InThread(schedule.take)
+    schedule.close()
+    assert reader.ended() is None
+    assert (second, reader.result) == (*(set(IDS[:2]) - {first}), None)
 
 
 def test_an_agent_is_read_by_one_thread_at_a_time() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from driving import InThread, reached
-from forked import Child
+from forked import Child, held_by_another_thread
 
 from coder_agents import (
     Agent,
@@ -31,6 +31,7 @@ from coder_agents import (
     StreamOptions,
     replacing,
 )
+from coder_agents.streams.core import Core
 from coder_agents.testing import Deployment, EmbeddedAgent
 
 from .playing import LONG, QUICK, add_agents, found, no_collection, streams_gone
@@ -824,6 +825,28 @@ def test_a_second_reader_leaves_the_store_to_the_first(agent: Agent) -> None:
 # Processes.
 
 
+def test_a_quiet_stream_sleeps_however_short_the_interval_is(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A store that saves before each line has nothing to save while no line comes.
+    """
+    advanced: list[float] = []
+    advance = Core.advance
+
+    def counted(self: Core[Any], deadline: float) -> bool:
+        advanced.append(deadline)
+        return advance(self, deadline)
+
+    monkeypatch.setattr(Core, "advance", counted)
+    with agent.follow_logs(bookmarks=Kept(interval=0)) as stream:
+        for _ in range(5):
+            next(stream)
+        advanced.clear()
+        assert stream.poll(0.3) is None
+    assert len(advanced) <= 2
+
+
 def test_a_forked_process_saves_nothing(agent: Agent) -> None:
     """
     The stream belongs to the parent process, and so does its store.
@@ -848,23 +871,13 @@ def test_a_forked_process_can_save_while_a_thread_of_its_parent_saves(path: Path
     The lock of the store that the other thread held is free in the child.
     """
     store = FileBookmarks(path)
-    held, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with store._lock.current:
-            held.set()
-            assert done.wait(LONG)
-
-    thread = InThread(hold)
-    assert held.wait(LONG)
 
     def work() -> int:
         store.save({A: text(A, 1)})
         return len(store.load())
 
-    assert Child(work).result() == 1
-    done.set()
-    assert thread.ended() is None
+    with held_by_another_thread(store._lock.current):
+        assert Child(work).result() == 1
 
 
 def test_a_forked_process_that_continues_a_read_saves_nothing(agent: Agent) -> None:

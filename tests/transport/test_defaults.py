@@ -10,7 +10,7 @@ from typing import Any, cast
 import requests
 
 from coder_agents.streams.position import Position
-from coder_agents.streams.stores import _Lock
+from coder_agents.transport import fork
 from coder_agents.transport.adapter import SharingAdapter
 from coder_agents.transport.source import Source
 
@@ -48,7 +48,7 @@ def test_a_child_gets_a_lock_of_its_own() -> None:
     """
     The lock of the parent may be held by a thread that the child does not have.
     """
-    lock = _Lock()
+    lock = fork.RenewedLock()
     before = lock.current
     lock.after_fork_in_child()
     assert lock.current is not before

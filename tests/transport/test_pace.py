@@ -8,11 +8,13 @@ import collections
 import heapq
 import logging
 import math
+import os
 import pickle
 import random
 from typing import Any
 
 import pytest
+from forked import Child, held_by_another_thread
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -212,18 +214,79 @@ def test_paces_of_different_rates_share_the_limit() -> None:
 
 def test_a_fork_forgets_the_requests_that_wait() -> None:
     """
-    In a forked process the lock is a new one, and the first request does not wait for the threads of
-    the parent process.
+    In a forked process, the first request does not wait for the threads of the parent process.
     """
     clock = Clock()
     pace = Pace(1, clock=clock)
     for _ in range(10):
         pace.turn().has_come()
-    lock = pace._lock
     pace.after_fork_in_child()
-    assert pace._lock is not lock
     assert pace.turn().has_come()
     assert not pace.turn().has_come()
+
+
+def test_while_one_request_is_tried_the_others_ask_again_soon() -> None:
+    """
+    The rate is one a second until the first answer, and may rise with it at any moment.
+    """
+    clock = Clock()
+    pace = Pace(100, clock=clock)
+    tried, other = pace.turn(), pace.turn()
+    assert tried.has_come()
+    assert tried.answered(429, SECONDS)
+    assert not other.has_come()
+    clock.now += 60
+    assert tried.has_come()
+    assert not other.has_come()
+    assert clock.now < other.due <= clock.now + 0.1
+
+
+def test_an_interrupt_of_the_wait_gives_the_place_away() -> None:
+    """
+    After Ctrl-C, no later request waits for the one that will not begin.
+    """
+    clock = Clock()
+    pace = Pace(1, clock=clock)
+    assert pace.turn().has_come()
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pace.turn().wait(interrupt)
+    clock.now += 1
+    assert pace.turn().has_come()
+
+
+def test_a_request_that_has_left_delays_none_after_a_refusal() -> None:
+    """
+    The first request after a pause begins at its end, though one with an earlier number has left.
+    """
+    clock = Clock()
+    pace = Pace(1, clock=clock)
+    refused, leaves = pace.turn(), pace.turn()
+    assert refused.has_come()
+    assert not leaves.has_come()
+    leaves.leave()
+    assert refused.answered(429, SECONDS)
+    clock.now += 60
+    assert refused.has_come()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_paces_while_a_thread_of_its_parent_holds_the_lock() -> None:
+    """
+    Its lock is free, and paces that share what the deployment has shown still share one lock.
+    """
+    pace = Pace()
+    other = pace.at(1)
+
+    def begins() -> list[bool]:
+        has_come = [each.turn().has_come() for each in (pace, other)]
+        return [*has_come, other._lock.current is pace._lock.current]
+
+    with held_by_another_thread(pace._lock.current):
+        assert Child(begins).result() == [True, True, True]
 
 
 @pytest.mark.parametrize("rate", [0, -1, math.nan, math.inf, 10**400])

@@ -77,6 +77,18 @@ def test_proxies_take_precedence_over_the_variables(
         assert (given.accepted, other.accepted) == (1, 1)
 
 
+@CALLS
+def test_a_deployment_over_tls_is_reached_through_its_proxy(call: Call) -> None:
+    """
+    The connections of a session share their context of TLS only where there is no proxy.
+    """
+    with serving(refusing) as proxy:
+        client = Client("https://coder.example.com", TOKEN, proxies={"https": proxy.url}, retries=0)
+        with pytest.raises(ProxyError, match=proxy.url):
+            call(client)
+        assert proxy.accepted == 1
+
+
 @pytest.mark.parametrize("proxies", [{}, {"https": "http://p:1"}, {"http": ""}, {"no_proxy": "x"}])
 def test_where_proxies_name_none_for_the_deployment_it_is_reached_without(
     monkeypatch: pytest.MonkeyPatch, proxies: dict[str, str]

@@ -4,6 +4,7 @@ Which of the usual variables name the certificate authorities that a client trus
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,25 @@ def test_connections_share_one_context_of_tls(deployment: Deployment) -> None:
         request = client._http.prepare("/users/me", (), {})
         contexts.add(id(client._http.pool_for(request).conn_kw["ssl_context"]))
     assert len(contexts) == 1
+
+
+def test_the_authorities_are_read_once(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Calls and streams that connect again do not parse the certificates again.
+    """
+    read: list[tuple[object, ...]] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counted(self: ssl.SSLContext, *files: Any) -> None:
+        read.append(files)
+        load(self, *files)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    with deployment.client() as client:
+        agent = client.agent(deployment.agents[0].id)
+        client._http.session.close()  # the connections alone
+        agent.refresh()
+        agent.follow_logs().close()
+    assert len(read) == 1

@@ -4,11 +4,13 @@ REST calls and streams that end when another thread closes their client.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 from driving import InThread
+from forked import Child, held_by_another_thread
 from peer import Conversation, serving
 
 from coder_agents import (
@@ -20,7 +22,7 @@ from coder_agents import (
     TransportError,
 )
 from coder_agents.testing import Deployment
-from coder_agents.transport import ClosedError, WakeableHTTP
+from coder_agents.transport import ClosedError, WakeableHTTP, WokenTogether
 from coder_agents.transport.exchange import MAX_READS
 
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
@@ -199,3 +201,41 @@ def test_closing_ends_streams(client: Client) -> None:
         assert stream.end is StreamEnd.CLOSED  # type: ignore[attr-defined]
         client._http = WakeableHTTP.like(client._http)
         agent._http = client._http
+
+
+def test_what_is_being_added_can_be_woken_by_a_signal_handler() -> None:
+    """
+    A handler that closes a client may interrupt its thread while a call notes what it waits for.
+    """
+    together = WokenTogether()
+
+    class Source:
+        woken = 0
+
+        def __hash__(self) -> int:
+            if not self.woken:  # the handler comes while the object is being added
+                self.woken = 1
+                together.wake()
+            return id(self)
+
+        def wake(self) -> None:
+            self.woken += 1
+
+    source = Source()
+    assert InThread(lambda: together.add(source)).ended() is None
+    assert source.woken > 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_can_add_while_a_thread_of_its_parent_does() -> None:
+    """
+    The lock that the other thread held is free in the child.
+    """
+    together = WokenTogether()
+
+    def add() -> int:
+        together.add(WakeableHTTP)  # type: ignore[arg-type]
+        return 1
+
+    with held_by_another_thread(together._lock.current):
+        assert Child(add).result() == 1

@@ -96,7 +96,7 @@ class _Copies:
 
         Raises *NotADirectoryError* where several sources have no folder as their target.
         """
-        from coder_agents.cli.copying import Copy, entries, naming
+        from coder_agents.cli.copying import Copy, entries, naming_place
 
         target = self._files(into)
         path = target.path(into)
@@ -106,7 +106,7 @@ class _Copies:
         for place in places:
             source = self._files(place)
             with self.reported():
-                with naming(place):
+                with naming_place(place):
                     top = source.entry(source.path(place))
                 if top.kind == "directory" and not self._recursive:
                     raise IsADirectoryError(errno.EISDIR, "is a folder: use -r", str(place))
