@@ -83,6 +83,25 @@ class Duration(ParamType):
         return seconds
 
 
+class Interval(Duration):
+    """
+    A duration above 0, from one read to the next.
+    """
+
+    name = "interval"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """
+        Return *value* in seconds.
+        """
+        seconds = super().convert(value, param, ctx)
+        if not seconds:
+            self.fail("an interval is longer than 0 seconds, such as 5s or 1m", param, ctx)
+        return seconds
+
+
 class Moment(ParamType):
     """
     A moment: a duration before now, such as ``10m``, or a time of ISO 8601.
@@ -126,6 +145,7 @@ def seconds_of(text: str) -> float | None:
 
 
 DURATION = Duration()
+INTERVAL = Interval()
 MOMENT = Moment()
 
 agent_argument = click.argument("ref", metavar="AGENT", type=AGENT)

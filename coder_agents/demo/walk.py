@@ -9,6 +9,7 @@ import time
 from coder_agents import Agent, PermissionDeniedError
 from coder_agents.demo.screen import Screen
 from coder_agents.render import escape_controls, render_table
+from coder_agents.render.line import counted
 from coder_agents.schema import (
     WorkspaceAgentContainer,
     WorkspaceAgentLog,
@@ -32,7 +33,7 @@ def walk(agent: Agent, screen: Screen, seconds: float, *, command: str | None = 
     show_containers(agent, screen)
     screen.heading("The end")
     screen.line(
-        f"{lines} lines of log and {updates} updates of the metadata,"
+        f"{counted(lines, 'line')} of log and {counted(updates, 'update')} of the metadata,"
         f" in {time.monotonic() - began:.1f} seconds."
     )
 
@@ -54,7 +55,7 @@ def follow_startup(agent: Agent, screen: Screen) -> int:
             else:
                 # The last lines may still arrive: the loop ends after the next quiet moment.
                 settled = not is_starting(agent)
-            screen.progress(f"{agent.data.lifecycle_state}, {lines} lines")
+            screen.progress(f"{agent.data.lifecycle_state}, {counted(lines, 'line')}")
     screen.line(f"The agent is {escape_controls(agent.data.lifecycle_state)}.")
     return lines
 
@@ -82,7 +83,7 @@ def watch_metadata(agent: Agent, screen: Screen, seconds: float) -> int:
     """
     Watch the metadata of *agent* for *seconds*, and return the number of updates.
     """
-    screen.heading(f"Its metadata, for {seconds:g} seconds")
+    screen.heading(f"Its metadata, for {counted(seconds, 'second')}")
     updates, before = 0, dict[str, str]()
     with agent.watch_metadata() as stream:
         # The seconds begin after the first state has arrived.

@@ -159,7 +159,7 @@ class Timeline:
         began = self.began_at
         rows = [self._row(step, shown_status(step), began) for step in self.steps[:_MAX_ROWS]]
         if len(self.steps) > _MAX_ROWS:
-            rows.append((f"… {len(self.steps) - _MAX_ROWS} more steps", *[None] * 3, ""))
+            rows.append((f"… {counted(len(self.steps) - _MAX_ROWS, 'more step')}", *[None] * 3, ""))
         return rows
 
     def _row(

@@ -21,6 +21,7 @@ from coder_agents.display.watch import Items, MetadataWatch
 from coder_agents.display.watch_feed import WatchFeed
 from coder_agents.render import render_table
 from coder_agents.render.html import render_html_table
+from coder_agents.render.line import counted
 from coder_agents.representation.cells import status
 from coder_agents.schema import WorkspaceAgentMetadata
 from coder_agents.streams import ByAgent
@@ -142,7 +143,7 @@ class TopContent:
 
     def _heading(self, rows: Sequence[_Row]) -> str:
         connected = sum(row.agent.status == "connected" for row in rows)
-        count = f"{len(rows)} agents, {connected} connected"
+        count = f"{counted(len(rows), 'agent')}, {connected} connected"
         return bullet_heading([count, self.status])
 
 

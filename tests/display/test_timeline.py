@@ -409,7 +409,7 @@ def test_a_long_time_line_is_cut_with_its_count() -> None:
     assert len(axes.patches) == 40
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert (labels[0], labels[-1]) == ("s60", "s99")
-    assert "60 steps are not shown" in axes.get_title(loc="left")
+    assert "; 60 steps not shown" in axes.get_title(loc="left")
 
 
 def test_a_gantt_chart_has_a_bar_for_each_step() -> None:
