@@ -133,3 +133,13 @@ def test_columns_fit(width: int, widths: dict[int, int]) -> None:
     On a narrow terminal columns are cut first, then dropped by their rank, and what is left is wide again.
     """
     assert fitted(COLUMNS, [10, 20, 20, 40], width) == widths
+
+
+def test_long_columns_share_the_room() -> None:
+    """
+    One very long name drops no column, and cuts another long one no more than itself.
+    """
+    columns = [Column("A", is_long=True), Column("B"), Column("C", rank=1, is_long=True)]
+    assert fitted(columns, [120, 7, 51], 80) == {0: 35, 1: 7, 2: 34}
+    assert fitted(columns, [120, 7, 12], 80) == {0: 57, 1: 7, 2: 12}
+    assert fitted(columns, [120, 7, 51], 30) == {0: 21, 1: 7}
