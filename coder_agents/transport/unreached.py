@@ -187,6 +187,7 @@ def certificate_advice(chain: list[BaseException]) -> str:
         if isinstance(each, CertificateError):
             return _HOW_TO_NAME
         if isinstance(each, ssl.SSLCertVerificationError):
+            # Only an error of a handshake has a code.
             return _BY_CODE.get(getattr(each, "verify_code", 0), _HOW_TO_TRUST)
         if isinstance(each, ssl.SSLError) and _REFUSED_BY_PEER.search(each.reason or ""):
             return _HOW_TO_SHOW
