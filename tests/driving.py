@@ -24,6 +24,10 @@ WAITS = ("selectors.py", "threading.py", "ssl.py", "socket.py", "connection.py")
 """
 The files whose code waits for the system: for sockets, threads and handshakes.
 """
+MAKE_SOCKETS = ("socketpair", "__init__")
+"""
+Functions of them that wait for nothing: on a slow machine a thread may wait for its turn there.
+"""
 
 
 def wait(interest: Interest | None, deadline: float) -> None:
@@ -151,7 +155,8 @@ def _place(thread: int) -> tuple[int, int] | None:
     Return where *thread* waits for the system; None where it does something else.
     """
     frame = sys._current_frames()[thread]
-    if frame.f_code.co_filename.endswith(WAITS):
+    code = frame.f_code
+    if code.co_filename.endswith(WAITS) and code.co_name not in MAKE_SOCKETS:
         return id(frame), frame.f_lasti
     return None
 

@@ -20,7 +20,6 @@ import pytest
 SIGNALS = tuple(
     getattr(signal, name)
     for name in (
-        "SIGALRM",
         "SIGCHLD",
         "SIGHUP",
         "SIGINT",
@@ -33,7 +32,7 @@ SIGNALS = tuple(
     if hasattr(signal, name)
 )
 """
-The signals for which some test or the package has handlers.
+The signals for which some test or the package has handlers. SIGALRM is that of pytest-timeout.
 """
 
 

@@ -276,15 +276,17 @@ def test_top_shows_all_agents(client: Client, deployment: Deployment, agent: Age
     """
     Each agent has a row with its state and its metadata, or with the error.
     """
-    deployment.add_agent(workspace="shop").set_metadata("load", "0.5")
-    view = client.top(file=Pipe({"28%": lambda: None, "load: 0.5": stop}))
+    shop_agent = deployment.add_agent(workspace="shop")
+    shop_agent.set_metadata("load", "0.5")
+    out = Pipe({"28%": lambda: shop_agent.set_metadata("load", "0.7"), "load: 0.7": stop})
+    view = client.top(file=out)
     assert isinstance(view, TopView)
     assert [each.label for each in view.agents] == ["dev.main", "shop.main"]
     heading, columns, _, dev, shop = str(view).splitlines()
     assert heading == "2 agents, 2 connected · stopped"
     assert {"Agent", "Status", "Lifecycle", "CPU", "load"} <= set(columns.split())
     assert "28%" in dev
-    assert "0.5" in shop
+    assert "0.7" in shop
     assert "shop.main" in view._repr_html_()
     assert len(view.failures) == 0
 
@@ -325,17 +327,19 @@ def test_top_appends_a_line_for_each_agent_that_changed(
     assert "dev.main  connected  ready  CPU: 28%  Disk: " in lines
 
 
-def test_top_shows_the_error_of_an_agent(client: Client, agent: Agent) -> None:
+def test_top_shows_the_error_of_an_agent(
+    client: Client, agent: Agent, embedded: EmbeddedAgent
+) -> None:
     """
     An agent that cannot be read affects no other agent.
     """
     missing = unread_agent(client)
-    out = Pipe({"exist": lambda: None, "28%": stop})
+    out = Pipe({"exist": lambda: embedded.set_metadata("cpu", "30%"), "30%": stop})
     view = client.top([agent, missing, agent], file=out)
     assert [each.label for each in view.agents] == [missing.label, "dev.main"]
-    reached(lambda: list(view.failures) == [missing])
+    assert list(view.failures) == [missing]
     assert "404: Agent doesn't exist" in str(view)
-    assert "28%" in str(view)
+    assert "30%" in str(view)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from coder_agents.testing import Deployment, EmbeddedAgent
 
 pytestmark = [
     pytest.mark.unmeasured,
+    pytest.mark.once,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
 ]
 

@@ -21,7 +21,7 @@ import coder_agents
 from coder_agents import Agent, Client
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 LONG = 60.0  # seconds that an event is waited for
 SAMPLE = times(6, 100_000)  # bytecodes of each call that are interrupted

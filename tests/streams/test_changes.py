@@ -38,7 +38,7 @@ from coder_agents.streams.changes import (
     same_ports,
 )
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 T = TypeVar("T")
 

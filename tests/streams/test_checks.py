@@ -31,7 +31,7 @@ from .playing import (
     streams_gone,
 )
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 # A hanging check is worth a test only where nothing else ends it soon.
 PATIENT = (60, 60)

@@ -28,6 +28,7 @@ from .playing import LONG, QUICK, add_agents, found, no_collection
 
 pytestmark = [
     pytest.mark.unmeasured,
+    pytest.mark.once,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
 ]
 

@@ -21,7 +21,7 @@ from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.ledger import CHECK_EVERY, Ledger
 from coder_agents.transport import DroppedError
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 AGENT = uuid.UUID("50901c6b-cb02-4e41-9d62-1481d4c63f0e")
 FEW = settings(max_examples=times(20, 250), deadline=None)

@@ -18,7 +18,7 @@ from soak import Plan, soak
 from coder_agents import Client, LogStream, Reconnect, StreamOptions
 from coder_agents.testing import Deployment, EmbeddedAgent, PendingLogs
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 SETTLE = 0.25
 LONG = 60.0  # seconds; far more than anything takes

@@ -14,7 +14,7 @@ from pty_client import Open, PtyClient
 
 from coder_agents.testing import Deployment, EmbeddedAgent
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.once]
 
 
 @pytest.fixture
