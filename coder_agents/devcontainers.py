@@ -28,6 +28,7 @@ from coder_agents.errors import (
 from coder_agents.errors.api import as_kind
 from coder_agents.lookup import read_agent
 from coder_agents.render import escape_controls
+from coder_agents.render.line import counted
 from coder_agents.schema import (
     Response,
     WorkspaceAgentContainer,
@@ -295,7 +296,7 @@ def _timed_out(
 ) -> DevcontainerTimeoutError:
     status = "its state was not reported" if latest is None else f"it is {latest.status}"
     return DevcontainerTimeoutError(
-        f"devcontainer {_shown(which)} is not running after {timeout} seconds:"
+        f"devcontainer {_shown(which)} is not running after {counted(timeout or 0.0, 'second')}:"
         f" {escape_controls(status)}",
         devcontainer=latest,
     )

@@ -15,6 +15,7 @@ import attrs
 from coder_agents.config import is_field_name
 from coder_agents.errors import ConfigError
 from coder_agents.errors.advice import Advice
+from coder_agents.render.line import counted
 
 _CSV_FIELD = r'(?:"((?:[^"]|"")*)"|([^",\n]*))'
 _CSV_RECORD = re.compile(rf"{_CSV_FIELD}(?:,{_CSV_FIELD})*")
@@ -125,7 +126,7 @@ class Environment:
             problem = f"ended with the status {ended.returncode}" if ended.returncode else ""
             text = ended.stdout.decode("utf-8")
         except subprocess.TimeoutExpired:
-            problem = f"ran longer than {self.command_timeout:g} seconds"
+            problem = f"ran longer than {counted(self.command_timeout, 'second')}"
         except UnicodeDecodeError:
             problem = problem or "printed something that is not text in UTF-8"
         if problem:  # raised here, as the exception that was caught has the command and its output

@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 PathLike = str | os.PathLike[str]
@@ -26,6 +27,23 @@ def naming(path: PathLike) -> Iterator[None]:
         error.filename = os.fspath(path)
         del error.filename2  # None would be shown as a second name
         raise
+
+
+def written_path(path: PathLike) -> Path:
+    """
+    Return the path that is written to for *path*: the file that a link leads to is replaced, not the link.
+    """
+    # /dev/stdout leads to the name of a pipe, which is no path.
+    return Path(path) if is_device(path) else Path(os.path.realpath(path))
+
+
+def is_device(path: PathLike) -> bool:
+    """
+    Whether *path* is something that is written to and never replaced, such as a device or a pipe.
+
+    A folder is, too: opening it raises the right error.
+    """
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 class LocalFile(io.FileIO):

@@ -18,6 +18,7 @@ import attrs
 
 from coder_agents.agent import Agent
 from coder_agents.errors import BatchCanceledError, BatchTimeoutError, CoderError, FunctionExitError
+from coder_agents.render.line import counted
 from coder_agents.transport import fork
 
 _TICK = 1.0  # seconds: on Windows, Ctrl-C is noticed only between two waits
@@ -281,7 +282,8 @@ def _timed_out(timeout: float, limit: str) -> End:
             advice = f"{limit}; {advice}"
         elif not begun:
             advice += " or more max_workers"
-        text = f"{name}: the {timeout:g} seconds of the call were over {where}: {advice}"
+        seconds, were = counted(timeout, "second"), "was" if timeout == 1 else "were"
+        text = f"{name}: the {seconds} of the call {were} over {where}: {advice}"
         return BatchTimeoutError(text, timeout=timeout, begun=begun)
 
     return end

@@ -4,6 +4,7 @@ The arguments that several commands take: agents, workspaces, moments, time limi
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
+    from coder_agents.cli.places import Place
+
     ParamType = click.ParamType[Any]
 else:
     ParamType = click.ParamType  # has no parameters before click 8.4
@@ -64,6 +67,50 @@ AGENT = Reference("agent")
 WORKSPACE = Reference("workspace")
 
 
+class PlaceName(ParamType):
+    """
+    A path on this machine, or ``workspace:path`` on an agent; the shell completes both.
+    """
+
+    name = "place"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Place:
+        """
+        Return the place that *value* names.
+        """
+        from coder_agents.cli.places import parse_place
+
+        return parse_place(str(value))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """
+        Return the files of this machine that begin with *incomplete*; where there are none, the names of agents.
+        """
+        from coder_agents.cli.names import complete
+
+        if _begins_a_file(incomplete):
+            return [CompletionItem(incomplete, type="file")]
+        return [
+            CompletionItem(f"{name}:", help=line)
+            for name, line in complete(ctx, incomplete, agents=True)
+        ]
+
+
+def _begins_a_file(path: str) -> bool:
+    folder, name = os.path.split(os.path.expanduser(path))
+    try:
+        return any(each.startswith(name) for each in os.listdir(folder or "."))
+    except OSError:
+        return False
+
+
+PLACE = PlaceName()
+
+
 class Duration(ParamType):
     """
     A number of seconds: ``90``, ``1.5``, or with units: ``90s``, ``10m``, ``2h30m``, ``1d``, ``2w``.
@@ -80,6 +127,25 @@ class Duration(ParamType):
         seconds = seconds_of(str(value))
         if seconds is None:
             self.fail(f"{value!r} is no duration such as 90, 90s, 10m, 2h30m or 1d", param, ctx)
+        return seconds
+
+
+class Interval(Duration):
+    """
+    A duration above 0, from one read to the next.
+    """
+
+    name = "interval"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """
+        Return *value* in seconds.
+        """
+        seconds = super().convert(value, param, ctx)
+        if not seconds:
+            self.fail("an interval is longer than 0 seconds, such as 5s or 1m", param, ctx)
         return seconds
 
 
@@ -126,6 +192,7 @@ def seconds_of(text: str) -> float | None:
 
 
 DURATION = Duration()
+INTERVAL = Interval()
 MOMENT = Moment()
 
 agent_argument = click.argument("ref", metavar="AGENT", type=AGENT)

@@ -240,7 +240,7 @@ class Copy:
         mode = os.stat(path).st_mode if os.path.exists(path) else entry.mode & ~_umask()
         callback: Any = _Callback(advance)
         self.source.system.get_file(entry.source, path, callback=callback)
-        if entry.mode:
+        if entry.mode and os.path.isfile(path):
             os.chmod(path, stat.S_IMODE(mode) & 0o777)
 
     def _put(self, entry: Entry, local: Any, path: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from coder_agents.cli.screen import Screen
 from coder_agents.render import escape_controls
+from coder_agents.render.line import counted
 
 if TYPE_CHECKING:
     from coder_agents import Agent
@@ -80,4 +81,4 @@ def shortened(line: Any) -> str:
     text = str(line)
     if len(text) <= MAX_LINE:
         return text
-    return f"{text[:MAX_LINE]}… ({len(text) - MAX_LINE:,} more characters)"
+    return f"{text[:MAX_LINE]}… ({counted(len(text) - MAX_LINE, 'more character')})"

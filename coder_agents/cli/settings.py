@@ -98,6 +98,7 @@ def shared_options(*, hidden: bool) -> list[click.Parameter]:
         option(
             "--token-file",
             metavar="FILE",
+            type=click.Path(),
             help="A file that contains the token, in place of CODER_SESSION_TOKEN.",
         ),
         option("--debug", is_flag=True, help="Show the traceback of an error."),

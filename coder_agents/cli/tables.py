@@ -140,13 +140,15 @@ def fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> dict
     long = [at for at in widths if columns[at].is_long]
     for at in ranked:
         widths[at] -= max(0, min(excess(), widths[at] - _MIN_WIDTH))
-    for at in long:
-        widths[at] -= max(0, min(excess(), widths[at] - 2 * _MIN_WIDTH))
+    if excess() > 0:
+        widths |= {at: min(widths[at], 2 * _MIN_WIDTH) for at in long}
     for at in ranked:
         if excess() > 0:
             del widths[at]
-    # What was made narrower before a column was dropped may be wide again.
-    for at in [*long, *(at for at in reversed(ranked) if at in widths)]:
+    # What was made narrower before a column was dropped may be wide again; long columns share the room.
+    while excess() < 0 and (cut := [at for at in long if widths.get(at, wanted[at]) < wanted[at]]):
+        widths[min(cut, key=lambda at: widths[at])] += 1
+    for at in (at for at in reversed(ranked) if at in widths):
         widths[at] += max(0, min(-excess(), wanted[at] - widths[at]))
     while excess() > 0 and max(widths.values()) > 1:
         widths[max(widths, key=lambda at: widths[at])] -= 1

@@ -55,7 +55,7 @@ def follow_startup(agent: Agent, screen: Screen) -> int:
             else:
                 # The last lines may still arrive: the loop ends after the next quiet moment.
                 settled = not is_starting(agent)
-            screen.progress(f"{agent.data.lifecycle_state}, {lines} lines")
+            screen.progress(f"{agent.data.lifecycle_state}, {counted(lines, 'line')}")
     screen.line(f"The agent is {escape_controls(agent.data.lifecycle_state)}.")
     return lines
 
@@ -83,7 +83,7 @@ def watch_metadata(agent: Agent, screen: Screen, seconds: float) -> int:
     """
     Watch the metadata of *agent* for *seconds*, and return the number of updates.
     """
-    screen.heading(f"Its metadata, for {seconds:g} seconds")
+    screen.heading(f"Its metadata, for {counted(seconds, 'second')}")
     updates, before = 0, dict[str, str]()
     with agent.watch_metadata() as stream:
         # The seconds begin after the first state has arrived.

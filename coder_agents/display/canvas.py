@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, TextIO
 
 from coder_agents.progress import in_notebook
 from coder_agents.render import cut_to_width, without_colours
+from coder_agents.render.line import counted
 
 _UP = "\x1b[{}A"  # cursor up (ECMA-48, 8.3.22)
 _TO_END_OF_LINE = "\x1b[K"
@@ -169,7 +170,7 @@ def show(bundle: Mapping[str, str], **options: Any) -> Any:
 def _first(lines: list[str], count: int) -> list[str]:
     if len(lines) <= count:
         return lines
-    return [*lines[: count - 1], f"… {len(lines) - count + 1} more lines"]
+    return [*lines[: count - 1], f"… {counted(len(lines) - count + 1, 'more line')}"]
 
 
 def _newest(lines: list[str], count: int) -> list[str]:
@@ -180,7 +181,7 @@ def _newest(lines: list[str], count: int) -> list[str]:
         return lines
     if count == 2:
         return [lines[0], lines[-1]]
-    return [lines[0], f"… {len(lines) - count + 1} more lines", *lines[2 - count :]]
+    return [lines[0], f"… {counted(len(lines) - count + 1, 'more line')}", *lines[2 - count :]]
 
 
 def _cut(line: str, width: int) -> str:

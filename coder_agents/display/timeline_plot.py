@@ -13,6 +13,7 @@ from coder_agents.display.plot_style import drawing, new_axes
 from coder_agents.display.plot_text import plot_text, without_tex
 from coder_agents.display.timeline import Timeline, label_of, main_steps
 from coder_agents.display.timeline_steps import StepKind, StepStatus, TimelineStep
+from coder_agents.render.line import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +123,7 @@ def _title(timeline: Timeline, steps: list[TimelineStep]) -> str:
     if timeline.slowest is not None:
         text += f"; slowest: {label_of(timeline.slowest, _MAX_LABEL)}"
     hidden = len(timeline.steps) - len(steps)
-    return plot_text(text + (f"; {hidden} steps are not shown" if hidden else ""), width=110)
+    return plot_text(text + (f"; {counted(hidden, 'step')} not shown" if hidden else ""), width=110)
 
 
 def _add_legend(axes: Axes, steps: list[TimelineStep]) -> None:

@@ -18,7 +18,7 @@ from coder_agents.export.formats import LINE_FORMATS, FormatName, LineFormat
 from coder_agents.export.parquet import parquet_library, write_parquet
 from coder_agents.export.paths import PathLike, Target, target_of
 from coder_agents.export.positions import position_path
-from coder_agents.local_files import LocalFile
+from coder_agents.local_files import LocalFile, is_device
 from coder_agents.replacing import check_replaceable, replaced, sync_folder
 
 
@@ -67,7 +67,7 @@ def check_file(
         check_appendable(target)
     if target.format == "parquet":
         parquet_library()
-    if target.path.is_file() or not target.path.exists():
+    if not is_device(target.path):
         check_not_growing(target.path)
         check_replaceable(target.path)
 
@@ -94,8 +94,7 @@ def _check_format(chunk: Chunk, target: Target) -> None:
 @contextlib.contextmanager
 def _opened(target: Target) -> Iterator[BinaryIO]:
     path = target.path
-    if path.exists() and not path.is_file():
-        # A device or a pipe; a folder raises an error.
+    if is_device(path):
         with io.BufferedWriter(LocalFile(path, "wb", known_as=path)) as file:
             yield file
         return

@@ -17,7 +17,7 @@ from coder_agents.export.columns import Chunk
 from coder_agents.export.files import replace_rows
 from coder_agents.export.formats import LINE_FORMATS, FormatName
 from coder_agents.export.paths import PathLike, Target, target_of
-from coder_agents.local_files import LocalFile
+from coder_agents.local_files import LocalFile, is_device
 
 
 class GrowingRows(Protocol):
@@ -61,9 +61,7 @@ def growing_rows(
     """
     target = target_of(path, format)
     # Of a device or a pipe, nothing could be cut off that an interrupt has left.
-    is_line_file = target.format != "parquet" and (
-        target.path.is_file() or not target.path.exists()
-    )
+    is_line_file = target.format != "parquet" and not is_device(target.path)
     rows: GrowingRows = _Lines(target, of) if is_line_file else _Held(target, of)
     with contextlib.closing(rows):
         yield rows

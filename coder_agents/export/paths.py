@@ -12,6 +12,7 @@ import attrs
 
 from coder_agents.errors.advice import Advice
 from coder_agents.export.formats import FormatName
+from coder_agents.local_files import written_path
 
 PathLike = str | os.PathLike[str]
 
@@ -68,13 +69,4 @@ def target_of(path: PathLike, format: FormatName | None) -> Target:
         raise ValueError(f"format must be one of {names}, not {format!r}")
     if chosen == "parquet" and is_gzip:
         raise ValueError("a Parquet file is compressed by itself: write it without .gz")
-    return Target(_path_of(given), chosen, is_gzip)
-
-
-def _path_of(given: Path) -> Path:
-    """
-    Return the path that is written to for *given*: the file that a link leads to is replaced, not the link.
-    """
-    # /dev/stdout leads to the name of a pipe, which is no path.
-    is_open_pipe = given.exists() and not given.is_file()
-    return given if is_open_pipe else Path(os.path.realpath(given))
+    return Target(written_path(given), chosen, is_gzip)

@@ -20,7 +20,7 @@ from coder_agents.errors import WorkspaceNotFoundError
 from coder_agents.filesystem.bars import shown_callback
 from coder_agents.filesystem.places import Places
 from coder_agents.jobs.files import Files
-from coder_agents.local_files import LocalFile, naming
+from coder_agents.local_files import LocalFile, is_device, naming, written_path
 
 if TYPE_CHECKING:
     from coder_agents.client import Client
@@ -179,6 +179,8 @@ class ReadableFileSystem(AbstractFileSystem):  # type: ignore[misc]
     ) -> None:
         """
         Copy the file *rpath* to the local file *lpath*, in one step, or into the open file *outfile*.
+
+        A symbolic link stays one: the file that it leads to is replaced. A device or a pipe is written to.
         """
         _, files, inner = self._split(rpath)
         target = lpath if outfile is None and isfilelike(lpath) else outfile
@@ -194,13 +196,18 @@ class ReadableFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if target is not None:
             _copy_out(files, inner, target, callback)
             return
+        if is_device(lpath):
+            with io.BufferedWriter(LocalFile(lpath, "wb", known_as=lpath)) as local:
+                _copy_out(files, inner, local, callback)
+            return
         os.makedirs(os.path.dirname(lpath) or ".", exist_ok=True)
-        partial = f"{os.fspath(lpath)}.{secrets.token_hex(6)}.part"
+        written = written_path(lpath)
+        partial = f"{written}.{secrets.token_hex(6)}.part"
         try:
             with io.BufferedWriter(LocalFile(partial, "xb", known_as=lpath)) as local:
                 _copy_out(files, inner, local, callback)
             with naming(lpath):
-                os.replace(partial, lpath)
+                os.replace(partial, written)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(partial)

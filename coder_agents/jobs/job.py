@@ -27,6 +27,7 @@ from coder_agents.jobs.run_text import Command, shown_command
 from coder_agents.jobs.shell import LateError
 from coder_agents.jobs.shells import Shells
 from coder_agents.render.html import render_html_card
+from coder_agents.render.line import counted
 from coder_agents.representation import ResultList
 from coder_agents.streams.stream import opened
 
@@ -141,7 +142,7 @@ class Job:
 
     def _still_runs(self, timeout: float | None, **outputs: bytes) -> CommandTimeoutError:
         return CommandTimeoutError(
-            f"{self._handle.what} still runs after {timeout:g} seconds",
+            f"{self._handle.what} still runs after {counted(timeout or 0.0, 'second')}",
             cmd=self.args or self.id,
             timeout=timeout or 0.0,
             **outputs,

@@ -28,7 +28,7 @@ from coder_agents.jobs.run_text import Command, shown_command
 from coder_agents.jobs.shells import Shells
 from coder_agents.jobs.sinks import Sink, Target
 from coder_agents.render.html import render_html_card
-from coder_agents.render.line import render_line
+from coder_agents.render.line import counted, render_line
 from coder_agents.representation.cells import output, problem, status
 
 MAX_OUTPUT = 64 * 2**20
@@ -217,7 +217,7 @@ def _timed_out(
         for sink in sinks
     ]
     return CommandTimeoutError(
-        f"{_shown(command)} took longer than {timeout:g} seconds and was ended",
+        f"{_shown(command)} took longer than {counted(timeout, 'second')} and was ended",
         cmd=command,
         timeout=timeout,
         output=outputs[0],

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from coder_agents.render.ansi import colours_to_html
 from coder_agents.render.escape import escape_controls, last_state
+from coder_agents.render.line import counted
 
 MAX_LENGTH = 400
 """
@@ -118,7 +119,8 @@ def render_html_output(lines: Iterable[str], *, skipped: tuple[int, int] | None 
     shown = [colours_to_html(last_state(line), MAX_LENGTH) for line in lines]
     if skipped is not None:
         at, count = skipped
-        shown.insert(at, f'<span style="{_MUTED}">… {count:,} more lines …</span>')
+        more = counted(count, "more line")
+        shown.insert(at, f'<span style="{_MUTED}">… {more} …</span>')
     return Markup(f'<pre style="{_OUTPUT}">{chr(10).join(shown)}</pre>')
 
 

@@ -56,11 +56,12 @@ def render_value(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: float, noun: str) -> str:
     """
     Return *count* and the *noun*, which takes an s for any other number than 1.
     """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    number = f"{count:,}" if isinstance(count, int) else f"{count:,.10g}"
+    return f"{number} {noun}" if count == 1 else f"{number} {noun}s"
 
 
 def render_items(name: str, items: Sequence[object]) -> str:

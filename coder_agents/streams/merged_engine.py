@@ -143,7 +143,7 @@ class MergedEngine(Generic[A]):
         for agent, failure in others[:_MAX_NOTES]:
             first.add_note(f"{agent.label}: {failure}")
         if len(others) > _MAX_NOTES:
-            first.add_note(f"and {len(others) - _MAX_NOTES} more agents")
+            first.add_note(f"and {counted(len(others) - _MAX_NOTES, 'more agent')}")
         raise first
 
     def _end(self, member: Member[A], end: StreamEnd, failure: CoderError | None = None) -> None:

@@ -14,6 +14,7 @@ import attrs
 from coder_agents import schema
 from coder_agents.errors import RequestTimeoutError, ServerEventError, UnsupportedCallError
 from coder_agents.render import escape_controls
+from coder_agents.render.line import counted
 from coder_agents.representation import ResultList
 from coder_agents.schema import Response, WorkspaceAgentMetadata, from_json
 from coder_agents.schema.converter import from_document
@@ -142,6 +143,6 @@ def read_once(
             raise  # a time-out of the settings, which is shorter
     if items is None:
         raise RequestTimeoutError(
-            f"{routes.what}: nothing came within the time-out of {limit:g} seconds"
+            f"{routes.what}: nothing came within the time-out of {counted(limit, 'second')}"
         )
     return items

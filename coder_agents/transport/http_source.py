@@ -14,6 +14,7 @@ from typing import TypeVar
 import requests
 
 from coder_agents.errors import CoderError
+from coder_agents.render.line import counted
 from coder_agents.transport.connection import Connection
 from coder_agents.transport.decoding import JSON
 from coder_agents.transport.exchange import Exchange, Head, headers_of, request_of
@@ -297,7 +298,7 @@ class HTTPSource(Source[M]):
 
     def _check_silence(self) -> None:
         if time.monotonic() >= self._connection.last_byte + self._idle_timeout:
-            raise DroppedError(f"no byte came for {self._idle_timeout:g} seconds")
+            raise DroppedError(f"no byte came for {counted(self._idle_timeout, 'second')}")
 
     def interest(self) -> Interest | None:
         """

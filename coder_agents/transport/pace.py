@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
+from coder_agents.render.line import counted
 from coder_agents.transport import fork
 from coder_agents.transport.retry_after import retry_after, window_limit
 from coder_agents.transport.throttle import Throttle
@@ -121,7 +122,7 @@ class Pace:
         if not pause and rate >= self.rate:
             return ""
         which = (
-            f"none is sent for another {pause:.0f} seconds"
+            f"none is sent for another {counted(max(1, round(pause)), 'second')}"
             if pause
             else f"{rate:.2g} a second are sent"
         )

@@ -42,6 +42,10 @@ _HOW_TO_TRUST = (
     "if the certificate comes from a private authority, name the file of that authority"
     f" {Advice.AUTHORITY} CODER_CLIENT_TLS_CA_FILE"
 )
+_HOW_TO_RENEW = "the certificate must be renewed, or the clock of this machine is wrong"
+_HOW_TO_NAME = "the URL must have a host name that is in the certificate"
+# OpenSSL's codes: not yet valid, expired; another name, another address.
+_BY_CODE = {9: _HOW_TO_RENEW, 10: _HOW_TO_RENEW, 62: _HOW_TO_NAME, 64: _HOW_TO_NAME}
 _HOW_TO_SHOW = (
     "the deployment refused the client's certificate, or requires one: name it"
     f" {Advice.CERTIFICATE} CODER_CLIENT_TLS_CERT_FILE and CODER_CLIENT_TLS_KEY_FILE"
@@ -180,8 +184,11 @@ def certificate_advice(chain: list[BaseException]) -> str:
     Return text that says what to do about a refused certificate; empty where none was refused.
     """
     for each in chain:
-        if isinstance(each, (ssl.SSLCertVerificationError, CertificateError)):
-            return _HOW_TO_TRUST
+        if isinstance(each, CertificateError):
+            return _HOW_TO_NAME
+        if isinstance(each, ssl.SSLCertVerificationError):
+            # Only an error of a handshake has a code.
+            return _BY_CODE.get(getattr(each, "verify_code", 0), _HOW_TO_TRUST)
         if isinstance(each, ssl.SSLError) and _REFUSED_BY_PEER.search(each.reason or ""):
             return _HOW_TO_SHOW
     return ""

@@ -13,11 +13,13 @@ import tempfile
 import uuid
 
 from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
 
 
 def listen_in_file_system() -> None:
     """
-    Let all kernels of this process listen in a new folder, where the system has such sockets.
+    Let the kernels of all notebooks of this process listen in a new folder, where the system has such
+    sockets.
 
     The folder is that of temporary files, because the path of a socket has at most 104 bytes.
     """
@@ -25,6 +27,12 @@ def listen_in_file_system() -> None:
         return
     folder = tempfile.TemporaryDirectory(prefix="kernels-")
     atexit.register(folder.cleanup)
-    # Whoever makes these managers passes no settings on.
-    KernelManager.transport.default_value = "ipc"
-    KernelManager._ip_default = lambda _: f"{folder.name}/{uuid.uuid4().hex}"  # type: ignore[method-assign, assignment]
+    create_kernel_manager = NotebookClient.create_kernel_manager
+
+    def create(notebook: NotebookClient) -> KernelManager:
+        manager = create_kernel_manager(notebook)
+        manager.transport, manager.ip = "ipc", f"{folder.name}/{uuid.uuid4().hex}"
+        return manager
+
+    # Whoever executes the notebooks of a documentation passes no settings on.
+    NotebookClient.create_kernel_manager = create  # type: ignore[method-assign, assignment]

@@ -244,3 +244,34 @@ def test_an_argument_is_completed_by_names(
         with pytest.raises(SystemExit):
             program.main([])
         assert capsys.readouterr().out.split() == wanted
+
+
+@pytest.mark.usefixtures("with_handlers_of_signals")
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("cp de", ["plain,dev:", "plain,dev.main:"]),
+        ("cp fi", ["file,fi"]),
+        ("cp -r dev ./fi", ["file,./fi"]),
+        ("cp none/x", []),
+        ("logs dev --bookmarks fi", ["file,fi"]),
+        ("list --token-file fi", ["file,fi"]),
+    ],
+)
+def test_files_of_this_machine_are_completed(
+    environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: str,
+    wanted: list[str],
+) -> None:
+    """
+    The shell completes files where there are some, and for a copy else the names of agents with a colon.
+    """
+    (environment / "file").touch()
+    monkeypatch.setenv(program.COMPLETE, "bash_complete")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split())))
+    monkeypatch.setenv("COMP_WORDS", f"coder-agents {typed}")
+    with pytest.raises(SystemExit):
+        program.main([])
+    assert capsys.readouterr().out.split() == wanted

@@ -135,6 +135,25 @@ def test_an_existing_file_keeps_its_mode(run: Callable[..., Run], tree: Path, ho
     assert stat.S_IMODE(Path("mine").stat().st_mode) == 0o640
 
 
+def test_a_pipe_gets_the_bytes_and_stays_a_pipe(
+    run: Callable[..., Run], tree: Path, home: Path
+) -> None:
+    """
+    A pipe or a device as the target, such as /dev/null, is never replaced, and its mode is left alone.
+    """
+    (home / "for a pipe").write_bytes(b"through")
+    (home / "for a pipe").chmod(0o755)
+    os.mkfifo("pipe", 0o600)
+    reader = os.open("pipe", os.O_RDWR)  # which waits for no writer
+    try:
+        assert run("cp", "dev:for a pipe", "pipe").status == 0
+        assert Path("pipe").is_fifo()
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert stat.S_IMODE(Path("pipe").stat().st_mode) == 0o600
+
+
 def test_progress_is_shown_on_a_terminal(shown: Callable[..., Run], tree: Path) -> None:
     """
     A terminal shows the bytes that were copied, and nothing with --quiet.

@@ -134,7 +134,7 @@ def test_a_port_in_use_is_one_line_before_any_request(
     [
         (["--port", "65536"], exits.USAGE, "65536 is not in the range"),
         (["--max-series", "0"], exits.USAGE, "0 is not in the range"),
-        (["--interval", "0"], exits.FAILED, "interval"),
+        (["--interval", "0"], exits.USAGE, "longer than 0 seconds"),
         (["--interval", "soon"], exits.USAGE, "no duration"),
         (["--port", "0", "--query", "nonsense:yes"], exits.FAILED, "nonsense"),
         (["--port", "0", "--host", "256.1.1.1"], exits.FAILED, "256.1.1.1:0"),

@@ -196,3 +196,13 @@ def test_a_second_signal_does_not_interrupt_what_the_first_one_lets_run(
     assert caught.value.code == exits.HUNG_UP
     handlers[signal.SIGHUP](signal.SIGHUP, None)
     handlers[signal.SIGTERM](signal.SIGTERM, None)
+
+
+def test_long_columns_share_the_room() -> None:
+    """
+    One very long name drops no column, and cuts another long one no more than itself.
+    """
+    columns = [Column("A", is_long=True), Column("B"), Column("C", rank=1, is_long=True)]
+    assert fitted(columns, [120, 7, 51], 80) == {0: 35, 1: 7, 2: 34}
+    assert fitted(columns, [120, 7, 12], 80) == {0: 57, 1: 7, 2: 12}
+    assert fitted(columns, [120, 7, 51], 30) == {0: 21, 1: 7}

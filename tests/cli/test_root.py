@@ -347,6 +347,7 @@ def test_the_demo_is_run(run: Callable[..., Run]) -> None:
     assert ended.err.startswith("coder-agents: no workspace nothing")
     refused = run("demo", "dev", "--seconds", "0", "--url", "http://127.0.0.1:1")
     assert "http://127.0.0.1:1/api/v2" in refused.err
+    assert run("demo", "dev", "--seconds", "inf").status == exits.USAGE
     shown = run("demo", "dev", "--seconds", "0")
     assert (shown.status, shown.err) == (0, "")
     assert "The agent main" in shown.out

@@ -418,7 +418,7 @@ def test_a_long_time_line_is_cut_with_its_count() -> None:
     assert len(axes.patches) == 40
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["bad", *(f"s{n}" for n in range(60, 99))]
-    assert "60 steps are not shown" in axes.get_title(loc="left")
+    assert "; 60 steps not shown" in axes.get_title(loc="left")
 
 
 def test_a_time_line_is_exported_as_what_the_client_returns() -> None:

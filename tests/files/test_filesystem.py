@@ -365,6 +365,30 @@ def test_a_failed_get_leaves_nothing(fs: AgentFileSystem, root: str, tmp_path: P
     assert os.listdir(tmp_path / "local") == ["target"]
 
 
+def test_a_get_replaces_neither_a_pipe_nor_a_link(
+    fs: AgentFileSystem, root: str, tmp_path: Path
+) -> None:
+    """
+    What is no file, such as /dev/null, is written to and stays what it is; of a link, its file is replaced.
+    """
+    (tmp_path / "file").write_bytes(b"new")
+    pipe, link, old = tmp_path / "pipe", tmp_path / "link", tmp_path / "old"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)  # which waits for no writer
+    try:
+        fs.get_file(f"{root}/file", str(pipe))
+        assert pipe.is_fifo()
+        assert os.read(reader, 100) == b"new"
+    finally:
+        os.close(reader)
+    old.write_bytes(b"old")
+    link.symlink_to("old")
+    fs.get_file(f"{root}/file", link)
+    assert link.is_symlink()
+    assert old.read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path)) == ["file", "link", "old", "pipe"]
+
+
 def test_progress_is_reported(fs: AgentFileSystem, root: str, tmp_path: Path) -> None:
     """
     A callback gets the size first, and then all bytes as they come.

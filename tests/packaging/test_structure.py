@@ -27,6 +27,11 @@ OLD_WORDS = re.compile(
 )
 OLD_MODULES = {"finding", "many", "wishes"}
 
+# "1 seconds": counted() writes the number and its noun. A number with decimals is never 1.
+FIXED_PLURAL = re.compile(
+    r"\{(?!MAX_)[^{}:]*(?::g|:,)?\} (?:more )?(?:seconds|lines|steps|updates)\b"
+)
+
 
 def named(source: str) -> Iterator[str]:
     """
@@ -73,6 +78,16 @@ def test_a_module_is_read_at_one_sitting(module: Path) -> None:
     No module has more than 350 lines.
     """
     assert len(module.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_a_number_in_a_message_has_its_noun() -> None:
+    """
+    No message has a plural after a number that may be 1.
+    """
+    for path in MODULES:
+        found = FIXED_PLURAL.findall(path.read_text(encoding="utf-8"))
+        assert not found, name_of(path)
+    assert FIXED_PLURAL.search('f"longer than {timeout:g} seconds"')
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

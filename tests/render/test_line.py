@@ -156,3 +156,21 @@ def test_a_count_has_its_noun() -> None:
         *("0 items", "1 item", "2 items"),
         "1,234 items",
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (1.0, "1 second"),
+        (0.5, "0.5 seconds"),
+        (2_592_000.0, "2,592,000 seconds"),
+        (12_345_678_901, "12,345,678,901 seconds"),
+    ],
+)
+def test_a_number_has_its_noun(count: float, shown: str) -> None:
+    """
+    Only 1 has the singular, and large numbers are readable.
+    """
+    assert counted(count, "second") == shown

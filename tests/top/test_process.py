@@ -186,6 +186,24 @@ def test_a_signal_restores_the_terminal(
     assert b"Traceback" not in watched.output
 
 
+def test_the_dashboard_can_be_suspended(watched: Watched) -> None:
+    """
+    Ctrl-Z gives the terminal back as it was, and the dashboard is drawn again when it continues.
+    """
+    before = termios.tcgetattr(watched.theirs)
+    watched.sees("hello 1")
+    watched.type("\x1a")
+    watched.sees("\x1b[?1049l")
+    _, status = os.waitpid(watched.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    assert termios.tcgetattr(watched.theirs) == before
+    watched.process.send_signal(signal.SIGCONT)
+    watched.sees(SCREEN)
+    watched.sees("hello 1")
+    watched.type("q")
+    assert watched.ended() == 0
+
+
 def test_a_terminal_that_is_closed_ends_the_dashboard(watched: Watched) -> None:
     """
     The kernel sends SIGHUP, and nothing can be written any more.

@@ -10,6 +10,7 @@ import socket
 import ssl
 import traceback
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,34 @@ def test_a_refused_certificate_is_reported_once(call: Call, untrusted: ssl.SSLCo
     assert "verify=" in str(error)
     assert "CODER_CLIENT_TLS_CA_FILE" in str(error)
     assert TOKEN not in everything_of(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "advice"),
+    [
+        ("127.0.0.1", -1, "the certificate must be renewed"),
+        ("127.0.0.2", 1, "the URL must have a host name that is in the certificate"),
+        ("coder.example.com", 1, "the URL must have a host name that is in the certificate"),
+    ],
+)
+def test_a_certificate_of_a_known_authority_needs_no_other_authority(
+    authority: trustme.CA, authority_file: Path, name: str, days: int, advice: str
+) -> None:
+    """
+    Where a certificate has expired, or is of another host, the error says that and names no setting.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    end = datetime.now(UTC) + timedelta(days=days)
+    authority.issue_cert(name, not_before=end - timedelta(days=9), not_after=end).configure_cert(
+        context
+    )
+    with serving(Conversation.read_head, tls=context) as peer:
+        error = failure_of(Client(peer.url, TOKEN, verify=authority_file, retries=3), rest)
+        assert peer.accepted == 1
+    assert type(error) is TLSError
+    assert error.certificate_refused
+    assert f"; {advice}" in str(error)
+    assert "CODER_CLIENT_TLS_CA_FILE" not in str(error)
 
 
 def test_a_refused_client_certificate_is_reported_once(

@@ -57,9 +57,9 @@ def _listing() -> Listing[WorkspaceAgentListContainersResponse, Container]:
     return Listing(
         columns=[
             Column("KIND", rank=3),
-            Column("NAME"),
+            Column("NAME", is_long=True),
             Column("STATUS", is_state=True),
-            Column("IMAGE OR FOLDER", rank=1),
+            Column("IMAGE OR FOLDER", rank=1, is_long=True),
             Column("PORTS", rank=2),
         ],
         items=_all,

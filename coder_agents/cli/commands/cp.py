@@ -6,28 +6,29 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from coder_agents.cli import exits
-from coder_agents.cli.places import Place, parse_place
+from coder_agents.cli.arguments import PLACE
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
 if TYPE_CHECKING:
     from coder_agents.cli.copying import Advance, AgentFiles, Copy, Entry, Files, LocalFiles
+    from coder_agents.cli.places import Place
 
 
 @command("cp")
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.argument("target", metavar="TARGET")
+@click.argument("sources", metavar="SOURCE...", type=PLACE, nargs=-1, required=True)
+@click.argument("target", metavar="TARGET", type=PLACE)
 @click.option("-r", "--recursive", is_flag=True, help="Copy folders, with all that is in them.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @settings_of
 def cp_command(
-    settings: Settings, sources: tuple[str, ...], target: str, recursive: bool, quiet: bool
+    settings: Settings, sources: tuple[Place, ...], target: Place, recursive: bool, quiet: bool
 ) -> int:
     """
     Copy files to an agent, from it, or between agents.
@@ -41,15 +42,13 @@ def cp_command(
 
     Progress is shown on standard error, if that is a terminal.
     """
-    places, into = [parse_place(source) for source in sources], parse_place(target)
-    local = [place for place in places if not place.ref]
-    if local and not into.ref:
+    if not (target.ref or all(source.ref for source in sources)):
         raise click.UsageError("no path is on an agent: name one as AGENT:PATH")
     from coder_agents.cli.copying import AgentFiles, LocalFiles
 
     agent_files, local_files = AgentFiles(settings.client()), LocalFiles()
     copies = _Copies(agent_files, local_files, recursive=recursive)
-    jobs = list(copies.planned(places, into))
+    jobs = list(copies.planned(sources, target))
     total = sum(entry.size for _, entry in jobs if entry.kind != "directory")
     with _progress(total, quiet=quiet) as advance:
         for copy, entry in jobs:
@@ -90,7 +89,7 @@ class _Copies:
     def _files(self, place: Place) -> Files:
         return self._agent_files if place.ref else self._local_files
 
-    def planned(self, places: list[Place], into: Place) -> Iterator[tuple[Copy, Entry]]:
+    def planned(self, places: Sequence[Place], into: Place) -> Iterator[tuple[Copy, Entry]]:
         """
         Yield what is copied from *places* to *into*, and how.
 

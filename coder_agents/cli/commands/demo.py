@@ -6,20 +6,14 @@ from __future__ import annotations
 
 import click
 
-from coder_agents.cli.arguments import AGENT
+from coder_agents.cli.arguments import AGENT, DURATION
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
 
 @command("demo")
 @click.argument("ref", metavar="[AGENT]", type=AGENT, required=False)
-@click.option(
-    "--seconds",
-    metavar="N",
-    type=click.FloatRange(0),
-    default=8.0,
-    help="How long the metadata is watched (8).",
-)
+@click.option("--seconds", type=DURATION, default=8.0, help="How long the metadata is watched (8).")
 @settings_of
 def demo_command(settings: Settings, ref: str | None, seconds: float) -> None:
     """

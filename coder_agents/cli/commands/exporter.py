@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import click
 
-from coder_agents.cli.arguments import DURATION
+from coder_agents.cli.arguments import INTERVAL
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
@@ -49,7 +49,7 @@ _HOUR = 3600.0  # seconds
 @click.option(
     "-i",
     "--interval",
-    type=DURATION,
+    type=INTERVAL,
     default=15.0,
     help="The time from one read of the agents and their metadata to the next (15s).",
 )

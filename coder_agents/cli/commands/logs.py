@@ -59,6 +59,7 @@ LEVELS = ("trace", "debug", "info", "warn", "error")
 @click.option(
     "--bookmarks",
     metavar="FILE",
+    type=click.Path(dir_okay=False),
     help="With -f: continue after the bookmarks in FILE, and save them there.",
 )
 @json_option

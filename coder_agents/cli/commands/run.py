@@ -17,6 +17,7 @@ from coder_agents.cli.command_line import CommandOfAgent
 from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
+from coder_agents.render.line import counted
 
 if TYPE_CHECKING:
     from coder_agents import Agent, Job
@@ -123,7 +124,8 @@ def _attached(
         writes={"stdout": _writer(sys.stdout), "stderr": _writer(sys.stderr)},
     )
     if ended.timed_out:
-        report(f"the command took longer than {options['timeout']:g} seconds and was ended")
+        seconds = counted(options["timeout"], "second")
+        report(f"the command took longer than {seconds} and was ended")
         return exits.TIMED_OUT
     code = ended.returncode
     return code if code >= 0 else exits.BY_SIGNAL - code

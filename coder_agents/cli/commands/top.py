@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from coder_agents.cli.arguments import AGENT, DURATION
+from coder_agents.cli.arguments import AGENT, INTERVAL
 from coder_agents.cli.root import command, settings_of
 from coder_agents.cli.settings import Settings
 
@@ -24,7 +24,7 @@ from coder_agents.cli.settings import Settings
 @click.option(
     "-i",
     "--interval",
-    type=DURATION,
+    type=INTERVAL,
     default=5.0,
     help="The time from one read of an agent's metadata to the next, such as 2s (5s).",
 )

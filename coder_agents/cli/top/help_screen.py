@@ -25,6 +25,7 @@ KEYS = (
     ("F5", "read the list of agents now"),
     ("d", "change between light and dark"),
     ("Escape", "go back"),
+    ("Ctrl-Z", "suspend; fg in the shell continues"),
     ("q", "quit"),
 )
 """
