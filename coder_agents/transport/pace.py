@@ -199,18 +199,26 @@ class Pace:
 
     def _refused(self, sent: float, requested: float | None, limit: int | None = None) -> None:
         with self._lock:
-            begins = self._throttle.refused(sent, self._advance(), requested, limit)
+            now = self._advance()
+            begins = self._throttle.refused(sent, now, requested, limit)
             if begins:  # one request begins at the end of the pause, and the others after it
                 self._released = self._begun + 1.0
-            pause = self.pause
+            pause, since = self.pause, self._throttle.refused_for(now)
         if begins:
-            level = logging.WARNING if round(pause) >= _LONG else logging.INFO
-            logger.log(
-                level,
-                "the deployment limits requests (status %d): the next one is sent in %.1f s",
-                TOO_MANY_REQUESTS,
-                pause,
-            )
+            _log_pause(pause, since)
+
+
+def _log_pause(pause: float, since: float) -> None:
+    """
+    Log that no request is sent for *pause* seconds, and none was accepted for *since* seconds.
+    """
+    logger.log(
+        logging.WARNING if round(since + pause) >= _LONG else logging.INFO,
+        "the deployment limits requests (status %d): the next one is sent in %.1f s%s",
+        TOO_MANY_REQUESTS,
+        pause,
+        f"; none was accepted for {since:.0f} s" if since else "",
+    )
 
 
 class Turn:

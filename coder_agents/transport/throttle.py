@@ -122,6 +122,12 @@ class Throttle:
         """
         return self._refusals > 0
 
+    def refused_for(self, now: float) -> float:
+        """
+        Return for how many seconds requests were refused, and none of them accepted after a pause.
+        """
+        return now - self._refused_at if self._refusals else 0.0
+
     @property
     def _last_pause(self) -> float:
         return 0.0 if math.isinf(self._paused_at) else self.not_before - self._paused_at

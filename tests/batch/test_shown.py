@@ -22,6 +22,7 @@ from coder_agents import (
     Results,
     export,
 )
+from coder_agents.batch.work import Work
 from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentMetadata
 
 AGENTS = [agent_of(number) for number in range(1, 30)]
@@ -62,6 +63,20 @@ def test_showing_waits_for_nothing(client: Client, agents: list[Agent]) -> None:
     assert shown.texts[0] == "6 agents, 5 not done"
     assert shown.cells == ["Agent", "Result", "w0.main", "True"]
     gate.set()
+
+
+def test_a_line_says_that_the_deployment_limits_requests() -> None:
+    """
+    Nobody has to guess why nothing happens; of work that is done, that is of no interest.
+    """
+    work = Work(AGENTS[:2])
+    work.limit = lambda: "the deployment limits requests"
+    work.succeed(0, 1)
+    results: Results[int] = Results(work)
+    assert repr(results) == "<Results of 2 agents, 1 not done, the deployment limits requests>"
+    assert "1 not done, the deployment limits requests" in results._repr_html_()
+    work.succeed(1, 1)
+    assert repr(results) == "<Results of 2 agents>"
 
 
 def test_objects_with_columns_have_them() -> None:

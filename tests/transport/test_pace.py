@@ -267,6 +267,25 @@ def test_a_pause_is_logged_once(seconds: str, level: int, caplog: pytest.LogCapt
     assert f"(status 429): the next one is sent in {pause} s" in record.getMessage()
 
 
+def test_refusals_without_end_are_a_warning_soon(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A program that waits for a deployment which accepts nothing says for how long, however short each pause.
+    """
+    clock = Clock()
+    turn = Pace(clock=clock).turn()
+    with caplog.at_level(logging.INFO, "coder_agents"):
+        while clock.now < 1000 + 200:
+            begun(turn, clock)
+            assert turn.answered(429, {"retry-after": "5"})
+    messages = [record.getMessage().partition(": ")[2] for record in caplog.records]
+    assert messages[0] == "the next one is sent in 5.0 s"
+    assert messages[1] == "the next one is sent in 5.0 s; none was accepted for 5 s"
+    assert messages[6] == "the next one is sent in 60.0 s; none was accepted for 71 s"
+    is_long = [record.levelno == logging.WARNING for record in caplog.records]
+    assert is_long == [False] * 5 + [True] * (len(is_long) - 5)
+    turn.leave()
+
+
 class Deployment:
     """
     A simulated deployment with a limit, whose answers take *latency* seconds.
