@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -120,6 +123,9 @@ def test_long_and_hostile_results_do_not_break_a_table() -> None:
         ([2**63, 1], [str(2**63), "1"]),
         ([True, False], [True, False]),
         ([True, 1], ["True", "1"]),
+        ([HTTPStatus.OK, 3], [200, 3]),  # numbers of other classes, as NumPy's are
+        ([Fraction(5, 2), 1], [2.5, 1.0]),
+        ([Decimal("0.1")], ["0.1"]),
         (["a", "b"], ["a", "b"]),
         ([datetime(2026, 1, 1, tzinfo=UTC)], [datetime(2026, 1, 1, tzinfo=UTC)]),
         ([datetime(2026, 1, 1)], ["2026-01-01 00:00:00"]),  # noqa: DTZ001
