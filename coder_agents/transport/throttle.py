@@ -33,6 +33,9 @@ _MANY = 20  # accepted requests whose number says how many are accepted in that 
 # A refusal so soon after a pause shows that the limit which the deployment names is not all ours.
 _SOON = 60.0  # seconds
 
+# A limit of all requests refuses a request seldom twice in a row while it accepts others.
+_OFTEN = 3
+
 # How long the rate takes to double, in pauses and in seconds. Each refusal costs a pause, so the
 # longer a pause is, the more slowly the limit is approached. A rate that rests on few requests may
 # be far below the limit, and grows faster.
@@ -114,6 +117,19 @@ class Throttle:
         self._is_learnt = False
         self.not_before = now + max(pause, self._own_pause(has_request=pause > 0))
         return True
+
+    def pause_alone(self, refusals: int, requested: float | None) -> float:
+        """
+        Return for how many seconds a request alone has to wait that was refused *refusals* times in a
+        row, and whose last refusal requests a pause of *requested* seconds; 0 where all have to wait.
+
+        The request has a limit of its own, as Coder counts requests for each path, where others were
+        accepted after it was refused.
+        """
+        if refusals < _OFTEN or self.is_trying:
+            return 0.0
+        own = self._first_pause * _doubled(refusals - _OFTEN)
+        return max(min(requested or 0.0, MAX_PAUSE), min(own, _MAX_OWN_PAUSE))
 
     @property
     def is_trying(self) -> bool:
