@@ -48,9 +48,10 @@ def rows_of_results(results: Results[Any]) -> Chunk:
 
 def _type_of(values: Sequence[Any]) -> Type:
     kind = _shared_type(values)
-    if kind is Type.INTEGER and not all(-_MAX_INTEGER <= value < _MAX_INTEGER for value in values):
-        return Type.TEXT
-    return kind
+    if kind is not Type.INTEGER:
+        return kind
+    is_held = all(-_MAX_INTEGER <= int(value) < _MAX_INTEGER for value in values)
+    return Type.INTEGER if is_held else Type.TEXT
 
 
 def _shared_type(values: Sequence[Any]) -> Type:

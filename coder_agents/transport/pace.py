@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from collections.abc import Callable, Mapping
 from coder_agents.render.line import counted
 from coder_agents.transport import fork
 from coder_agents.transport.retry_after import retry_after, window_limit
-from coder_agents.transport.throttle import Throttle
+from coder_agents.transport.throttle import Throttle, checked_rate
 
 logger = logging.getLogger("coder_agents")
 
@@ -210,15 +209,17 @@ class Pace:
         where it waits alone, and otherwise minus infinity.
         """
         with self._lock:
-            now = self._advance()
-            if alone := self._throttle.pause_alone(refusals, requested):
+            now, begins = self._advance(), False
+            alone = self._throttle.pause_alone(refusals, requested)
+            if alone:
                 self._alone_until = max(self._alone_until, now + alone)
-                _log_pause(f"one that was refused {refusals} times is sent", alone, 0.0)
-                return now + alone
-            begins = self._throttle.refused(sent, now, requested, limit)
-            if begins:  # one request begins at the end of the pause, and the others after it
+            elif begins := self._throttle.refused(sent, now, requested, limit):
+                # One request begins at the end of the pause, and the others after it.
                 self._released = self._begun + 1.0
             pause, since = self.pause, self._throttle.refused_for(now)
+        if alone:
+            _log_pause(f"one that was refused {refusals} times is sent", alone, 0.0)
+            return now + alone
         if begins:
             _log_pause("the next one is sent", pause, since)
         return -math.inf
@@ -331,20 +332,14 @@ class Turn:
         """
         Wait no longer: the request will not begin.
         """
-        self._not_before = -math.inf
-        if self._pace is not None and self._number:
+        pace = self._pace
+        if pace is None:
+            return
+        if self._number:
             self._number = 0
-            self._pace._leave()
-
-
-def checked_rate(rate: float) -> float:
-    """
-    Return *rate*, how many requests a second begin at most, as a float.
-
-    Raises *TypeError* or *ValueError* where *rate* is no finite number above 0.
-    """
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)):
-        raise TypeError(f"rate must be a number of requests a second, not {type(rate).__name__}")
-    if not 0 < rate <= sys.float_info.max:
-        raise ValueError(f"rate must be a finite number of requests a second above 0, not {rate}")
-    return float(rate)
+            pace._leave()
+        elif self.is_awaited:
+            pace._alone_until = (
+                -math.inf
+            )  # for others that wait alone, this is text in an error only
+        self._not_before = -math.inf

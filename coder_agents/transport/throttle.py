@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import math
+import sys
 
 MAX_PAUSE = 6 * 3600.0
 """
@@ -185,6 +186,19 @@ class Throttle:
         self._rate = min(self._rate, max(MIN_RATE, _SHARE * rate))
         self._rate_since = self.not_before
         self._doubling = min(max(doubling, _MIN_DOUBLING), _MAX_DOUBLING)
+
+
+def checked_rate(rate: float) -> float:
+    """
+    Return *rate*, how many requests a second begin at most, as a float.
+
+    Raises *TypeError* or *ValueError* where *rate* is no finite number above 0.
+    """
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)):
+        raise TypeError(f"rate must be a number of requests a second, not {type(rate).__name__}")
+    if not 0 < rate <= sys.float_info.max:
+        raise ValueError(f"rate must be a finite number of requests a second above 0, not {rate}")
+    return float(rate)
 
 
 def _doubled(times: float) -> float:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from coder_agents.testing.http import Request
 from coder_agents.testing.rate_limit import Limiter, RateLimit
-from coder_agents.transport.pace import DEFAULT_RATE, Pace, Turn, checked_rate
+from coder_agents.transport.pace import DEFAULT_RATE, Pace, Turn
+from coder_agents.transport.throttle import checked_rate
 
 SECONDS = {"retry-after": "60"}
 
@@ -335,12 +336,15 @@ def test_a_request_that_waits_alone_can_leave() -> None:
     clock = Clock()
     pace = Pace(100, clock=clock)
     turn = pace.turn()
-    for _ in range(3):
+    for _ in range(9):
         refused_alone(turn, pace, clock)
     assert turn.due > clock.now
+    clock.now += 30  # the rate has grown by then
+    assert "one of them is not sent" in pace.limit
     turn.leave()
     assert not turn.is_awaited
     assert turn.due == -math.inf
+    assert pace.limit == ""
 
 
 class Deployment:
