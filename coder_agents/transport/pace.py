@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from coder_agents.render.line import counted
 from coder_agents.transport import fork
 from coder_agents.transport.retry_after import retry_after, window_limit
 from coder_agents.transport.throttle import Throttle, checked_rate
@@ -124,11 +123,11 @@ class Pace:
             rate = self._current_rate(now)
             alone = self._alone_until - now
         if pause:
-            which = f"none is sent for another {counted(round(pause), 'second')}"
+            which = f"none is sent for another {pause:.0f} seconds"
         elif rate < self.rate:
             which = f"{rate:.2g} a second are sent"
         elif alone > 0:
-            which = f"one of them is not sent for another {counted(round(alone), 'second')}"
+            which = f"one of them is not sent for another {alone:.0f} seconds"
         else:
             return ""
         return f"the deployment limits requests (status {TOO_MANY_REQUESTS}): {which}"
