@@ -46,6 +46,20 @@ def is_device(path: PathLike) -> bool:
     return os.path.exists(path) and not os.path.isfile(path)
 
 
+def check_version(path: PathLike, document: object, newest: int) -> None:
+    """
+    Raise *ValueError* where *document*, which was read from *path*, has a version above *newest*.
+
+    Such a file is not damaged: a newer release of this package has written it, and can read it.
+    """
+    version = document.get("version") if isinstance(document, dict) else None
+    if isinstance(version, int) and version > newest:
+        raise ValueError(
+            f"{os.fspath(path)} was written by a newer release of coder-agents (its version is"
+            f" {version}, and this release reads {newest}): install that release, or pass another path"
+        )
+
+
 class LocalFile(io.FileIO):
     """
     A file without a buffer, whose errors name it.

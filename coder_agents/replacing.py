@@ -10,6 +10,7 @@ import os
 import secrets
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,7 @@ except ImportError:  # pragma: no cover (Windows)
 
 _MAX_WAIT = 5.0  # seconds for a lock; a save takes milliseconds
 _RECHECK = 0.002  # seconds
+_ABANDONED = 3600.0  # seconds since a program has last written a new file
 
 
 @contextlib.contextmanager
@@ -128,9 +130,26 @@ def check_replaceable(path: Path) -> None:
     temporary.unlink()
 
 
+def remove_abandoned(path: Path) -> None:
+    """
+    Remove the new files beside *path* that programs have left which were killed.
+
+    Only for files that are written in a moment: a new file that was not touched for an hour counts as
+    left. One that cannot be removed stays.
+    """
+    for each in path.parent.glob(_beside_name(path, "*")):
+        with contextlib.suppress(OSError):
+            if time.time() - each.stat().st_mtime > _ABANDONED:
+                each.unlink()
+
+
 def _beside(path: Path) -> Path:
+    return path.with_name(_beside_name(path, secrets.token_hex(6)))
+
+
+def _beside_name(path: Path, part: str) -> str:
     # A short name: the file's own name may have the maximal length.
-    return path.with_name(f".{secrets.token_hex(6)}.tmp")
+    return f".{zlib.crc32(os.fsencode(path.name)):08x}-{part}.tmp"
 
 
 def _created(temporary: Path, path: Path) -> LocalFile:

@@ -4,6 +4,8 @@ Begins a call over several agents.
 
 from __future__ import annotations
 
+import concurrent.futures
+import inspect
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -21,6 +23,9 @@ from coder_agents.config import seconds_or_none, whole_number
 from coder_agents.transport import HTTP, Pace
 
 R = TypeVar("R")
+
+# From Python 3.14 on: its threads have an interpreter each, and share no object.
+_APART = getattr(concurrent.futures, "InterpreterPoolExecutor", ())
 
 MAX_WORKERS = 16
 """
@@ -90,12 +95,12 @@ def agents_of(http: HTTP, agents: Iterable[Agent]) -> list[Agent]:
     Raises *TypeError* or *ValueError* where they are not, *RuntimeError* where a client is closed.
     """
     http.check_open()
-    found = distinct(several(agents))
-    for agent in found:
+    listed = several(agents)
+    for agent in listed:
         if agent._http.settings.url != http.settings.url:
             raise ValueError(f"agent {agent.label} {agent.id} belongs to another deployment")
         agent._http.check_open()
-    return found
+    return distinct(listed)
 
 
 def begin(agents: list[Agent], function: Callable[[Agent], R], options: EachOptions) -> Results[R]:
@@ -143,14 +148,27 @@ def _prepared(
     """
     Return the results of a call that is not begun, and what begins it.
     """
-    if not callable(function):
-        raise TypeError(f"function must be a function, not {type(function).__name__}")
+    _check_function(function)
     work = Work(agents)
     runner: Runner = _runner(work, function, options)
     if options.timeout is not None:
         runner = _Limited(runner, work, options.timeout, grace=options.grace)
     results: Results[R] = Results(work, runner, progress=options.progress, of=of)
     return results, runner.start
+
+
+def _check_function(function: Any) -> None:
+    if not callable(function):
+        raise TypeError(f"function must be a function, not {type(function).__name__}")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            "function must not be asynchronous, because nothing would await it: define it with def"
+        )
+    if inspect.isgeneratorfunction(function):
+        raise TypeError(
+            "function must not be a generator, because nothing would run it: return a list of what"
+            " it yields"
+        )
 
 
 def _runner(
@@ -160,7 +178,7 @@ def _runner(
     if executor is None:
         return Threads(work, Calls(work, function, options.pace).call, options.max_workers)
     calls: InThreads | InProcesses
-    if isinstance(executor, ThreadPoolExecutor):
+    if isinstance(executor, ThreadPoolExecutor) and not isinstance(executor, _APART):
         calls = InThreads(Calls(work, function, options.pace))
     else:
         calls = InProcesses(

@@ -118,11 +118,10 @@ class Results(Tabular, Generic[R]):
     def __iter__(self) -> Iterator[AgentResult[R]]:
         seen, show = 0, self._shows()
         while True:
-            arrived = self._work.arrived()
-            for outcome in arrived[seen:]:
+            for outcome in self._work.arrived(seen):
+                seen += 1
                 if outcome.error is None:
                     yield AgentResult(outcome.agent, outcome.result)
-            seen = len(arrived)
             if seen == len(self):
                 self._wait(self._is_done, show=show)
                 return

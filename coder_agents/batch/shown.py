@@ -45,6 +45,7 @@ def _state(work: Work) -> str:
         parts.append(f"{failed:,} failed")
     if left:
         parts.append(f"{left:,} not done")
+        parts += filter(None, [work.limit()])
     return ", ".join(parts)
 
 

@@ -7,6 +7,8 @@ thread and any signal handler may call any method at any moment, and a fork find
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 import queue
 import time
@@ -18,9 +20,11 @@ import attrs
 
 from coder_agents.agent import Agent
 from coder_agents.errors import BatchCanceledError, BatchTimeoutError, CoderError, FunctionExitError
+from coder_agents.render import escape_controls
 from coder_agents.render.line import counted
 from coder_agents.transport import fork
 
+_MAX_TEXT = 1000  # characters of an error
 _TICK = 1.0  # seconds: on Windows, Ctrl-C is noticed only between two waits
 
 
@@ -130,7 +134,7 @@ class Work:
             cause, error = (
                 error,
                 FunctionExitError(
-                    f"{agent.label or agent.id}: the function raised {type(error).__name__}"
+                    f"{agent.label or agent.id}: the function raised {_described(error)}"
                 ),
             )
             error.__cause__ = cause
@@ -179,13 +183,20 @@ class Work:
             self._ends[0] = _forked
         self._bells.clear()
 
-    def arrived(self) -> list[Outcome]:
+    def arrived(self, seen: int = 0) -> list[Outcome]:
         """
-        Return the outcomes so far, in the order in which they arrived.
+        Return the outcomes after the first *seen*, in the order in which they arrived.
         """
         if self._ends:
             self._complete()
-        return list(self._outcomes.values())
+        while True:
+            count = len(self._outcomes)
+            # From the last one on, because the way from the first one grows.
+            newest = itertools.islice(reversed(self._outcomes.values()), count - seen)
+            with contextlib.suppress(RuntimeError):  # another one arrives in the midst of that
+                found = list(newest)
+                if len(self._outcomes) == count:
+                    return found[::-1]
 
     @property
     def count(self) -> int:
@@ -267,6 +278,11 @@ class Work:
 
 def _nothing() -> None:
     pass
+
+
+def _described(error: BaseException) -> str:
+    text = escape_controls(str(error)[:_MAX_TEXT])
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _canceled(name: str, begun: bool) -> CoderError:

@@ -18,6 +18,7 @@ import attrs
 
 from coder_agents.config import whole_number
 from coder_agents.export.paths import PathLike
+from coder_agents.local_files import check_version
 from coder_agents.replacing import replaced
 from coder_agents.streams.bookmark import Bookmark
 
@@ -69,16 +70,19 @@ class Position:
         """
         Return the position of the file *path*; None where it has none.
 
-        Raises *ValueError* where the position is damaged.
+        Raises *ValueError* where the position is damaged, or written by a newer release.
         """
         place = position_path(path)
         try:
             text = place.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
+        document = None
         try:
-            return cls._of_document(json.loads(text))
+            document = json.loads(text)
+            return cls._of_document(document)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
+            check_version(place, document, _VERSION)
             raise ValueError(
                 f"{place} is damaged ({error}): delete it together with {path.name}, to write the"
                 " log from its beginning"

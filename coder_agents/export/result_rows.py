@@ -4,6 +4,7 @@ The rows of results that are none of the client's objects: what a user's functio
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -46,15 +47,27 @@ def rows_of_results(results: Results[Any]) -> Chunk:
 
 
 def _type_of(values: Sequence[Any]) -> Type:
-    kinds = {type(value) for value in values}
-    if kinds == {bool}:
+    kind = _shared_type(values)
+    if kind is not Type.INTEGER:
+        return kind
+    is_held = all(-_MAX_INTEGER <= int(value) < _MAX_INTEGER for value in values)
+    return Type.INTEGER if is_held else Type.TEXT
+
+
+def _shared_type(values: Sequence[Any]) -> Type:
+    def are(kind: type) -> bool:
+        return bool(values) and all(isinstance(value, kind) for value in values)
+
+    if are(bool):
         return Type.BOOLEAN
-    if kinds == {int}:
-        is_held = all(-_MAX_INTEGER <= value < _MAX_INTEGER for value in values)
-        return Type.INTEGER if is_held else Type.TEXT
-    if kinds and kinds <= {int, float}:
+    if any(isinstance(value, bool) for value in values):
+        return Type.TEXT
+    # The numbers of NumPy, and so of pandas, are numbers of these classes.
+    if are(numbers.Integral):
+        return Type.INTEGER
+    if are(numbers.Real):
         return Type.NUMBER
-    if kinds == {datetime} and all(value.tzinfo is not None for value in values):
+    if are(datetime) and all(value.tzinfo is not None for value in values):
         return Type.TIME
     return Type.TEXT
 
@@ -62,6 +75,8 @@ def _type_of(values: Sequence[Any]) -> Type:
 def _cell(value: Any, kind: Type) -> Any:
     if value is None:
         return None
+    if kind is Type.INTEGER:
+        return int(value)
     if kind is Type.NUMBER:
         return _number(value)
     return str(value) if kind is Type.TEXT else value

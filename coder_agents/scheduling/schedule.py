@@ -4,6 +4,8 @@ Which agent is read next, by several threads together, and at a gentle pace.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 import threading
 import time
@@ -41,6 +43,10 @@ class Schedule:
         self._gap = 1 / max_rate
         self._changed = threading.Condition()
         self._turns: dict[UUID, _Turn] = {}
+        # A heap of times, numbers, and agents. Those of one time come in the order of their numbers. An
+        # entry whose time is no longer that of the agent's turn is dropped when it is met.
+        self._queue: list[tuple[float, int, UUID]] = []
+        self._numbers = itertools.count()
         self._in_view: frozenset[UUID] = frozenset()
         self._next_begin = 0.0
         self._is_held = False
@@ -53,6 +59,11 @@ class Schedule:
         now = time.monotonic()
         with self._changed:
             self._turns = {agent_id: self._turns.get(agent_id) or _Turn(now) for agent_id in ids}
+            # From the turns alone, so that entries of agents that are gone do not pile up.
+            self._queue = [
+                (turn.due, next(self._numbers), agent_id) for agent_id, turn in self._turns.items()
+            ]
+            heapq.heapify(self._queue)
             self._changed.notify_all()
 
     def prefer(self, ids: Iterable[UUID]) -> None:
@@ -63,10 +74,15 @@ class Schedule:
             newly = frozenset(ids) - self._in_view
             self._in_view = frozenset(ids)
             soon = time.monotonic() + self._interval
-            for turn in (self._turns[agent_id] for agent_id in newly & self._turns.keys()):
-                if not turn.failures:
-                    turn.due = min(turn.due, soon)
+            for agent_id in newly & self._turns.keys():
+                turn = self._turns[agent_id]
+                if not turn.failures and turn.due > soon:
+                    self._put(agent_id, turn, soon)
             self._changed.notify_all()
+
+    def _put(self, agent_id: UUID, turn: _Turn, due: float) -> None:
+        turn.due = due
+        heapq.heappush(self._queue, (due, next(self._numbers), agent_id))
 
     def hold(self) -> None:
         """
@@ -110,11 +126,13 @@ class Schedule:
         """
         Return the next agent and when it may be read; None and infinity where there is none.
         """
-        free = [(turn.due, agent_id) for agent_id, turn in self._turns.items() if not turn.is_taken]
-        if self._is_held or not free:
-            return None, math.inf
-        due, agent_id = min(free, key=lambda each: each[0])
-        return agent_id, max(due, self._next_begin)
+        while self._queue and not self._is_held:
+            due, _, agent_id = self._queue[0]
+            turn = self._turns.get(agent_id)
+            if turn is not None and turn.due == due and not turn.is_taken:
+                return agent_id, max(due, self._next_begin)
+            heapq.heappop(self._queue)
+        return None, math.inf
 
     def done(self, agent_id: UUID, *, failed: bool = False) -> None:
         """
@@ -126,7 +144,7 @@ class Schedule:
                 return
             turn.is_taken = False
             turn.failures = turn.failures + 1 if failed else 0
-            turn.due = time.monotonic() + self._pause(agent_id, turn.failures)
+            self._put(agent_id, turn, time.monotonic() + self._pause(agent_id, turn.failures))
             self._changed.notify_all()
 
     def _pause(self, agent_id: UUID, failures: int) -> float:

@@ -44,8 +44,14 @@ def check_after(after: int | str) -> None:
         check_id(whole_number("after", after, least=0))
 
 
+def _matched(text: str) -> re.Match[str] | None:
+    if not isinstance(text, str):
+        raise TypeError(f"a bookmark must be text, not {type(text).__name__}")
+    return _FORM.fullmatch(text)
+
+
 def _parts(text: str) -> re.Match[str]:
-    found = _FORM.fullmatch(text)
+    found = _matched(text)
     if found is None:
         raise ValueError(f"{text[:80]!r} is neither a bookmark nor an id")
     return found
@@ -106,7 +112,7 @@ class Bookmark:
 
         Raises *ValueError* where *text* is no bookmark.
         """
-        found = _FORM.fullmatch(text)
+        found = _matched(text)
         if found is None:
             raise ValueError(f"{text[:80]!r} is no bookmark")
         return cls.read(text, uuid.UUID(found[1]))

@@ -4,6 +4,7 @@ Stores of bookmarks, with which a stream of logs continues where an earlier proc
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import uuid
@@ -13,7 +14,8 @@ from typing import Any, Protocol
 
 from coder_agents.config import seconds_or_none
 from coder_agents.errors import BookmarkConflictError
-from coder_agents.replacing import check_replaceable, locked, replaced
+from coder_agents.local_files import check_version
+from coder_agents.replacing import check_replaceable, locked, remove_abandoned, replaced
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.transport import fork
 
@@ -60,7 +62,9 @@ def check_store(store: object) -> float:
 
     Raises *TypeError* or *ValueError* where *store* is no store of bookmarks.
     """
-    if not all(callable(getattr(store, name, None)) for name in ("load", "save")):
+    if isinstance(store, type) or not all(
+        callable(getattr(store, name, None)) for name in ("load", "save")
+    ):
         hint = (
             f"FileBookmarks({str(store)!r})"
             if isinstance(store, (str, os.PathLike))
@@ -86,14 +90,35 @@ def stored_bookmarks(
     """
     Return the bookmarks in *store* of those agents that have one there.
 
-    Raises *TypeError* where *store* is no store, *ValueError* where a bookmark in it is damaged, and
-    what *store* raises.
+    Raises *TypeError* where *store* is no store or does not load a mapping from ids to bookmarks,
+    *ValueError* where a bookmark in it is damaged, and what *store* raises.
     """
     if store is None:
         return {}
     check_store(store)
     stored = store.load()
+    _check_loaded(stored, f"{type(store).__name__}.load")
     return {each: Bookmark.read(stored[each], each) for each in agent_ids if each in stored}
+
+
+def _check_loaded(stored: Any, name: str) -> None:
+    """
+    Raise *TypeError* where *stored*, what the function *name* returned, is no mapping from ids of agents.
+
+    With texts as keys, no agent would be found, and each log would be read from its beginning again.
+    """
+    if not isinstance(stored, Mapping):
+        raise TypeError(
+            f"{name} must return a mapping from the ids of agents to bookmarks, empty where nothing"
+            f" is saved, not {type(stored).__name__}"
+        )
+    # One key is enough: a store may hold the bookmarks of a million agents.
+    for key in itertools.islice(stored, 1):
+        if not isinstance(key, uuid.UUID):
+            raise TypeError(
+                f"the keys of what {name} returns must be ids of agents, of the class uuid.UUID, not"
+                f" {type(key).__name__}"
+            )
 
 
 class FileBookmarks:
@@ -142,11 +167,14 @@ class FileBookmarks:
         """
         Return the bookmarks in the file; none where there is no file yet.
 
-        Raises *ValueError* where the file is damaged, and *OSError* where it cannot be read, or its
-        folder takes no new file.
+        What a program that was killed in a save has left beside the file is removed after an hour.
+
+        Raises *ValueError* where the file is damaged or written by a newer release, and *OSError*
+        where it cannot be read, or its folder takes no new file.
         """
         with self._lock.current:
             check_replaceable(self._path)
+            remove_abandoned(self._path)
             self._read()
             return dict(self._bookmarks)
 
@@ -185,14 +213,11 @@ class FileBookmarks:
         try:
             with self._path.open("rb") as file:
                 identity = _identity(os.fstat(file.fileno()))
-                document = json.loads(file.read())
-            self._bookmarks = _of_document(document)
+                content = file.read()
         except FileNotFoundError:
-            self._bookmarks, identity = {}, None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(
-                f"{self._path} is damaged ({error}): delete it, to read each log from its beginning"
-            ) from error
+            self._bookmarks, self._identity = {}, None
+            return
+        self._bookmarks = _bookmarks_in(content, self._path)
         self._identity = identity
 
     def _write(self) -> None:
@@ -211,11 +236,25 @@ def _opened(kind: type[FileBookmarks], path: str, interval: float) -> FileBookma
     return kind(path, interval=interval)
 
 
+def _bookmarks_in(content: bytes, path: Path) -> dict[uuid.UUID, str]:
+    document = None
+    try:
+        document = json.loads(content)
+        return _of_document(document)
+    except (ValueError, TypeError, RecursionError) as error:
+        check_version(path, document, _VERSION)
+        raise ValueError(
+            f"{path} is damaged, or no file of bookmarks ({error}): pass another path, or delete it,"
+            " to read each log from its beginning"
+        ) from error
+
+
 def _of_document(document: Any) -> dict[uuid.UUID, str]:
-    if document["version"] != _VERSION:
-        raise ValueError(f"the version is not {_VERSION}")
-    read = map(Bookmark.read_any, document["bookmarks"].values())
-    return {bookmark.agent_id: str(bookmark) for bookmark in read}
+    match document:
+        case {"version": version, "bookmarks": dict(bookmarks)} if version == _VERSION:
+            read = map(Bookmark.read_any, bookmarks.values())
+            return {bookmark.agent_id: str(bookmark) for bookmark in read}
+    raise ValueError(f"it has no bookmarks of the version {_VERSION}")
 
 
 def _identity_of(path: Path) -> _Identity | None:

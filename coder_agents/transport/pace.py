@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 
 from coder_agents.render.line import counted
 from coder_agents.transport import fork
 from coder_agents.transport.retry_after import retry_after, window_limit
-from coder_agents.transport.throttle import Throttle
+from coder_agents.transport.throttle import Throttle, checked_rate
 
 logger = logging.getLogger("coder_agents")
 
@@ -96,6 +95,7 @@ class Pace:
         self._begun = 0  # how many of these have begun, or will not
         self._released = 1.0  # how many of these may have begun by now
         self._released_at = -math.inf
+        self._alone_until = -math.inf  # when the last request may begin that waits alone
 
     def after_fork_in_child(self) -> None:
         """
@@ -118,14 +118,17 @@ class Pace:
         """
         pause = self.pause
         with self._lock.current:
-            rate = self._current_rate(self._clock())
-        if not pause and rate >= self.rate:
+            now = self._clock()
+            rate = self._current_rate(now)
+            alone = self._alone_until - now
+        if pause:
+            which = f"none is sent for another {counted(max(1, round(pause)), 'second')}"
+        elif rate < self.rate:
+            which = f"{rate:.2g} a second are sent"
+        elif alone > 0:
+            which = f"one of them is not sent for another {counted(max(1, round(alone)), 'second')}"
+        else:
             return ""
-        which = (
-            f"none is sent for another {counted(max(1, round(pause)), 'second')}"
-            if pause
-            else f"{rate:.2g} a second are sent"
-        )
         return f"the deployment limits requests (status {TOO_MANY_REQUESTS}): {which}"
 
     def turn(self) -> Turn:
@@ -196,20 +199,38 @@ class Pace:
         with self._lock.current:
             self._throttle.accepted(sent, self._advance())
 
-    def _refused(self, sent: float, requested: float | None, limit: int | None = None) -> None:
+    def _refused(
+        self, sent: float, requested: float | None, limit: int | None = None, refusals: int = 1
+    ) -> float:
+        """
+        Note a refusal, the last one of *refusals* in a row; return when the request may begin again,
+        where it waits alone, and otherwise minus infinity.
+        """
         with self._lock.current:
-            begins = self._throttle.refused(sent, self._advance(), requested, limit)
-            if begins:  # one request begins at the end of the pause, and the others after it
+            now, begins = self._advance(), False
+            alone = self._throttle.pause_alone(refusals, requested)
+            if alone:
+                self._alone_until = max(self._alone_until, now + alone)
+            elif begins := self._throttle.refused(sent, now, requested, limit):
+                # One request begins at the end of the pause, and the others after it.
                 self._released = self._begun + 1.0
-            pause = self.pause
+            pause, since = self.pause, self._throttle.refused_for(now)
+        if alone:
+            _log_pause(f"one that was refused {refusals} times is sent", alone, 0.0)
+            return now + alone
         if begins:
-            level = logging.WARNING if round(pause) >= _LONG else logging.INFO
-            logger.log(
-                level,
-                "the deployment limits requests (status %d): the next one is sent in %.1f s",
-                TOO_MANY_REQUESTS,
-                pause,
-            )
+            _log_pause("the next one is sent", pause, since)
+        return -math.inf
+
+
+def _log_pause(what: str, pause: float, since: float) -> None:
+    """
+    Log *what* happens after *pause* seconds, and that no request was accepted for *since* seconds.
+    """
+    level = logging.WARNING if round(since + pause) >= _LONG else logging.INFO
+    text = "the deployment limits requests (status %d): %s in %.1f s%s"
+    more = f"; none was accepted for {since:.0f} s" if since else ""
+    logger.log(level, text, TOO_MANY_REQUESTS, what, pause, more)
 
 
 class Turn:
@@ -225,11 +246,13 @@ class Turn:
         waited: how many seconds the request has waited for its turns.
     """
 
-    __slots__ = ("_number", "_pace", "_sent", "_since", "waited")
+    __slots__ = ("_not_before", "_number", "_pace", "_refusals", "_sent", "_since", "waited")
 
     def __init__(self, pace: Pace | None) -> None:
         self._pace = pace
         self._number = 0  # 0 where it has none
+        self._refusals = 0  # in a row
+        self._not_before = -math.inf  # where it waits alone
         self._since = 0.0
         self._sent = 0.0
         self.waited = 0.0
@@ -241,12 +264,16 @@ class Turn:
         pace = self._pace
         if pace is None:
             return True
-        if not self._number:
-            self._queue(pace)
+        now = pace._clock()
+        if not self.is_awaited:
+            self._since = now
+        if now < self._not_before:
+            return False
+        self._number = self._number or pace._queue()
         sent = pace._begin(self._number)
         if sent is None:
             return False
-        self._number = 0
+        self._number, self._not_before = 0, -math.inf
         self._sent = sent
         self.waited += sent - self._since
         return True
@@ -263,16 +290,12 @@ class Turn:
             self.leave()
             raise
 
-    def _queue(self, pace: Pace) -> None:
-        self._since = pace._clock()
-        self._number = pace._queue()
-
     @property
     def is_awaited(self) -> bool:
         """
         Whether the request waits for its turn.
         """
-        return self._number > 0
+        return self._number > 0 or self._not_before > -math.inf
 
     @property
     def due(self) -> float:
@@ -280,8 +303,7 @@ class Turn:
         When to call `has_come` again, by the pace's clock; minus infinity where the request does
         not wait.
         """
-        pace = self._pace
-        return -math.inf if pace is None or not self._number else pace._due(self._number)
+        return self._pace._due(self._number) if self._pace and self._number else self._not_before
 
     def answered(self, status: int, headers: Mapping[str, str]) -> bool:
         """
@@ -294,28 +316,28 @@ class Turn:
             return False
         if status != TOO_MANY_REQUESTS:
             pace._accepted(self._sent)
+            self._refusals = 0
             return False
-        pace._refused(self._sent, retry_after(headers), window_limit(headers))
-        self._queue(pace)
+        self._refusals += 1
+        self._since = pace._clock()
+        requested, limit = retry_after(headers), window_limit(headers)
+        self._not_before = pace._refused(self._sent, requested, limit, self._refusals)
+        if not self.is_awaited:
+            self._number = pace._queue()
         return True
 
     def leave(self) -> None:
         """
         Wait no longer: the request will not begin.
         """
-        if self._pace is not None and self._number:
+        pace = self._pace
+        if pace is None:
+            return
+        if self._number:
             self._number = 0
-            self._pace._leave()
-
-
-def checked_rate(rate: float) -> float:
-    """
-    Return *rate*, how many requests a second begin at most, as a float.
-
-    Raises *TypeError* or *ValueError* where *rate* is no finite number above 0.
-    """
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)):
-        raise TypeError(f"rate must be a number of requests a second, not {type(rate).__name__}")
-    if not 0 < rate <= sys.float_info.max:
-        raise ValueError(f"rate must be a finite number of requests a second above 0, not {rate}")
-    return float(rate)
+            pace._leave()
+        elif self.is_awaited:
+            pace._alone_until = (
+                -math.inf
+            )  # for others that wait alone, this is text in an error only
+        self._not_before = -math.inf

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import math
+import sys
 
 MAX_PAUSE = 6 * 3600.0
 """
@@ -32,6 +33,9 @@ _MANY = 20  # accepted requests whose number says how many are accepted in that 
 
 # A refusal so soon after a pause shows that the limit which the deployment names is not all ours.
 _SOON = 60.0  # seconds
+
+# A limit of all requests refuses a request seldom twice in a row while it accepts others.
+_OFTEN = 3
 
 # How long the rate takes to double, in pauses and in seconds. Each refusal costs a pause, so the
 # longer a pause is, the more slowly the limit is approached. A rate that rests on few requests may
@@ -115,12 +119,31 @@ class Throttle:
         self.not_before = now + max(pause, self._own_pause(has_request=pause > 0))
         return True
 
+    def pause_alone(self, refusals: int, requested: float | None) -> float:
+        """
+        Return for how many seconds a request alone has to wait that was refused *refusals* times in a
+        row, and whose last refusal requests a pause of *requested* seconds; 0 where all have to wait.
+
+        The request has a limit of its own, as Coder counts requests for each path, where others were
+        accepted after it was refused.
+        """
+        if refusals < _OFTEN or self.is_trying:
+            return 0.0
+        own = self._first_pause * _doubled(refusals - _OFTEN)
+        return max(min(requested or 0.0, MAX_PAUSE), min(own, _MAX_OWN_PAUSE))
+
     @property
     def is_trying(self) -> bool:
         """
         Whether no request was accepted yet that was sent after the last pause.
         """
         return self._refusals > 0
+
+    def refused_for(self, now: float) -> float:
+        """
+        Return for how many seconds requests were refused, and none of them accepted after a pause.
+        """
+        return now - self._refused_at if self._refusals else 0.0
 
     @property
     def _last_pause(self) -> float:
@@ -163,6 +186,19 @@ class Throttle:
         self._rate = min(self._rate, max(MIN_RATE, _SHARE * rate))
         self._rate_since = self.not_before
         self._doubling = min(max(doubling, _MIN_DOUBLING), _MAX_DOUBLING)
+
+
+def checked_rate(rate: float) -> float:
+    """
+    Return *rate*, how many requests a second begin at most, as a float.
+
+    Raises *TypeError* or *ValueError* where *rate* is no finite number above 0.
+    """
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)):
+        raise TypeError(f"rate must be a number of requests a second, not {type(rate).__name__}")
+    if not 0 < rate <= sys.float_info.max:
+        raise ValueError(f"rate must be a finite number of requests a second above 0, not {rate}")
+    return float(rate)
 
 
 def _doubled(times: float) -> float:

@@ -4,13 +4,14 @@ One function over several agents: what arrives, what fails, and what ends the wo
 
 from __future__ import annotations
 
+import functools
 import gc
 import pickle
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -148,9 +149,17 @@ def test_work_continues_after_its_client_is_closed(deployment: Deployment) -> No
     assert list(results.raise_for_failures().results.values()) == [[]] * 6
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (SystemExit("no \x1b[31mdisk"), "SystemExit: no \\x1b[31mdisk"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit(), "GeneratorExit"),
+    ],
+)
 def test_what_would_end_a_program_is_a_failure_of_its_agent(
-    client: Client, agents: list[Agent], error: BaseException
+    client: Client, agents: list[Agent], error: BaseException, text: str
 ) -> None:
     """
     A function that calls `sys.exit` ends neither the program nor the work.
@@ -166,7 +175,7 @@ def test_what_would_end_a_program_is_a_failure_of_its_agent(
     [failure] = results.failures.values()
     assert type(failure) is FunctionExitError
     assert failure.__cause__ is error
-    assert str(failure) == f"w0.main: the function raised {type(error).__name__}"
+    assert str(failure) == f"w0.main: the function raised {text}"
 
 
 def test_threads_are_bounded(client: Client, agents: list[Agent]) -> None:
@@ -545,6 +554,18 @@ def test_an_error_of_progress_passes_through(client: Client, agents: list[Agent]
     assert results.done
 
 
+async def _asynchronous(agent: Agent) -> str:
+    return agent.label
+
+
+async def _asynchronous_generator(agent: Agent) -> AsyncIterator[str]:
+    yield agent.label
+
+
+def _generator(agent: Agent) -> Iterator[str]:
+    yield agent.label
+
+
 BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"max_workers": 0}, ValueError, "max_workers must be 1 or more"),
     ({"max_workers": 1.5}, TypeError, "max_workers must be a whole number"),
@@ -553,6 +574,10 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"executor": 5}, TypeError, "executor must be a concurrent.futures.Executor or None, not int"),
     ({"progress": True}, TypeError, "progress must be a function, False or None"),
     ({"function": "uptime"}, TypeError, "function must be a function, not str"),
+    ({"function": _asynchronous}, TypeError, "function must not be asynchronous, .* with def"),
+    ({"function": functools.partial(_asynchronous)}, TypeError, "must not be asynchronous"),
+    ({"function": _asynchronous_generator}, TypeError, "must not be asynchronous"),
+    ({"function": _generator}, TypeError, "must not be a generator, .*: return a list"),
     ({"agents": "dev"}, TypeError, "agents must be several agents"),
     ({"agents": ["dev"]}, TypeError, "must be of the class Agent"),
 ]
@@ -602,8 +627,11 @@ def test_agents_of_another_deployment_are_refused(client: Client, agents: list[A
     Nothing is sent, so the token of one deployment goes to no other.
     """
     other = Client("https://other.example.com", "token")
-    with pytest.raises(ValueError, match="belongs to another deployment"):
-        client.each([*agents, agent_of(other)], label)
+    stranger, twin = agent_of(other), agent_of(other)
+    twin._data = agents[0].data  # such as that of a copy of the whole deployment
+    for each in (stranger, twin):
+        with pytest.raises(ValueError, match="belongs to another deployment"):
+            client.each([*agents, each], label)
 
 
 def test_a_closed_client_begins_nothing(client: Client, agents: list[Agent]) -> None:

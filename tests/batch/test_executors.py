@@ -31,7 +31,7 @@ from coder_agents import (
     TravelError,
     UnsupportedCallError,
 )
-from coder_agents.batch import travelling
+from coder_agents.batch import each, travelling
 from coder_agents.testing import Deployment
 
 
@@ -219,6 +219,34 @@ def test_an_executor_of_threads_gets_the_agents_themselves(
         assert {name.split("_")[0] for name in results.results.values()} == {"mine"}
         assert [type(error) for error in results.failures.values()] == [ZeroDivisionError]
     assert not [agent for agent, data in zip(agents, before, strict=True) if agent.data is data]
+
+
+class Apart(ThreadPoolExecutor):
+    """
+    A pool of threads with an interpreter each, such as Python has from 3.14 on: what it gets is pickled.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """
+        Submit a copy of the call.
+        """
+        function, arguments = pickle.loads(pickle.dumps((fn, args)))
+        return super().submit(function, *arguments, **kwargs)
+
+
+def test_an_executor_of_interpreters_gets_copies(
+    client: Client, agents: list[Agent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    It is a pool of threads by its class, but its threads share no objects.
+    """
+    kind = getattr(concurrent.futures, "InterpreterPoolExecutor", Apart)
+    assert kind is Apart or each._APART is kind
+    monkeypatch.setattr(each, "_APART", Apart)
+    with Apart(2) as pool:
+        results = client.each(agents, remote_work.itself, executor=pool)
+        found = results.raise_for_failures().results
+    assert [found[agent]["agents"] for agent in agents] == [[agent] for agent in agents]
 
 
 def test_few_calls_are_submitted_at_the_same_time(client: Client, agents: list[Agent]) -> None:

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -22,6 +25,7 @@ from coder_agents import (
     Results,
     export,
 )
+from coder_agents.batch.work import Work
 from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentMetadata
 
 AGENTS = [agent_of(number) for number in range(1, 30)]
@@ -62,6 +66,20 @@ def test_showing_waits_for_nothing(client: Client, agents: list[Agent]) -> None:
     assert shown.texts[0] == "6 agents, 5 not done"
     assert shown.cells == ["Agent", "Result", "w0.main", "True"]
     gate.set()
+
+
+def test_a_line_says_that_the_deployment_limits_requests() -> None:
+    """
+    Nobody has to guess why nothing happens; of work that is done, that is of no interest.
+    """
+    work = Work(AGENTS[:2])
+    work.limit = lambda: "the deployment limits requests"
+    work.succeed(0, 1)
+    results: Results[int] = Results(work)
+    assert repr(results) == "<Results of 2 agents, 1 not done, the deployment limits requests>"
+    assert "1 not done, the deployment limits requests" in results._repr_html_()
+    work.succeed(1, 1)
+    assert repr(results) == "<Results of 2 agents>"
 
 
 def test_objects_with_columns_have_them() -> None:
@@ -105,6 +123,9 @@ def test_long_and_hostile_results_do_not_break_a_table() -> None:
         ([2**63, 1], [str(2**63), "1"]),
         ([True, False], [True, False]),
         ([True, 1], ["True", "1"]),
+        ([HTTPStatus.OK, 3], [200, 3]),  # numbers of other classes, as NumPy's are
+        ([Fraction(5, 2), 1], [2.5, 1.0]),
+        ([Decimal("0.1")], ["0.1"]),
         (["a", "b"], ["a", "b"]),
         ([datetime(2026, 1, 1, tzinfo=UTC)], [datetime(2026, 1, 1, tzinfo=UTC)]),
         ([datetime(2026, 1, 1)], ["2026-01-01 00:00:00"]),  # noqa: DTZ001

@@ -1,5 +1,5 @@
 """
-What became of each agent: rules without threads.
+What became of each agent: the rules.
 """
 
 from __future__ import annotations
@@ -55,6 +55,55 @@ def test_the_first_outcome_of_an_agent_counts(work: Work) -> None:
     assert errors(work) == ["", "BatchCanceledError", "BatchCanceledError"]
     assert work.is_done
     assert work.take() is None
+
+
+def test_outcomes_are_returned_from_any_number_on(work: Work) -> None:
+    """
+    In the order in which they arrived.
+    """
+    assert work.arrived() == []
+    for index in (2, 0):
+        work.succeed(index, index)
+    assert [outcome.result for outcome in work.arrived()] == [2, 0]
+    assert [outcome.result for outcome in work.arrived(1)] == [0]
+    assert work.arrived(2) == []
+    work.cancel()
+    assert [type(outcome.error) for outcome in work.arrived(2)] == [BatchCanceledError]
+
+
+class Growing(dict[int, Any]):
+    """
+    The outcomes of *work*, to which another thread adds one while they are read, before or after the
+    reader has taken the last one.
+    """
+
+    def __init__(self, work: Work, moment: str) -> None:
+        super().__init__(work._outcomes)
+        self.store: dict[str, Any] = {moment: lambda: work.succeed(1, "new")}
+        work._outcomes = self
+
+    def values(self) -> Any:
+        """
+        Return the outcomes as they are read backwards.
+        """
+        self.store.pop("before", bool)()
+        return self
+
+    def __reversed__(self) -> Any:
+        found = reversed(super().values())
+        self.store.pop("after", bool)()
+        return found
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_outcome_that_arrives_in_the_midst_of_a_read_is_read(work: Work, moment: str) -> None:
+    """
+    None is missing, and none comes twice.
+    """
+    for index in (0, 2):
+        work.succeed(index, index)
+    Growing(work, moment)
+    assert [outcome.result for outcome in work.arrived(1)] == [2, "new"]
 
 
 def test_who_has_taken_an_agent_finds_out_about_the_end(work: Work) -> None:

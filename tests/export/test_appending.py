@@ -376,7 +376,7 @@ def test_rows_of_another_table_are_refused(tmp_path: Path) -> None:
         "{",
         "[]",
         "{}",
-        '{"version": 2}',
+        '{"version": 0}',
         '{"version": 1, "length": 0, "format": "jsonl", "table": "", "bookmarks": {"a": "b"}}',
         '{"version": 1, "length": 0, "format": "jsonl", "table": "", "bookmarks": {"a": 3}}',
         '{"version": 1, "length": -1, "format": "jsonl", "table": "", "bookmarks": {}}',
@@ -391,6 +391,16 @@ def test_a_damaged_position_is_an_error(text: str, append: Callable[..., int], p
         append(path)
     with pytest.raises(ValueError, match="is damaged"):
         export.bookmarks(path)
+
+
+def test_a_position_of_a_newer_release_is_not_called_damaged(path: Path) -> None:
+    """
+    Nobody is advised to delete the lines.
+    """
+    position_path(path).write_text('{"version": 2}')
+    with pytest.raises(ValueError, match=r"\.position was written by a newer release") as raised:
+        export.bookmarks(path)
+    assert "delete" not in str(raised.value)
 
 
 def test_two_programs_do_not_append_to_one_file(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from typing import Any
 
 from driving import InThread
 
@@ -56,6 +57,51 @@ def test_an_agent_that_is_listed_again_keeps_its_turn() -> None:
     schedule.close()
     assert reader.ended() is None
     assert (second, reader.result) == (*(set(IDS[:2]) - {first}), None)
+
+
+def test_new_agents_are_read_in_the_order_of_the_list() -> None:
+    """
+    A person sees the first ones first.
+    """
+    schedule = Schedule(interval=HOUR, max_rate=FAST)
+    order = [IDS[2], IDS[0], IDS[3], IDS[1]]
+    schedule.keep(order)
+    assert taken(schedule, 4) == order
+
+
+class Counted(dict[uuid.UUID, Any]):
+    """
+    The turns of a schedule, and how many of them were met.
+    """
+
+    met = 0
+
+    def get(self, key: uuid.UUID, default: Any = None) -> Any:
+        """
+        Return one of them.
+        """
+        self.met += 1
+        return super().get(key, default)
+
+    def items(self) -> Any:
+        """
+        Return all of them.
+        """
+        self.met += len(self)
+        return super().items()
+
+    values = __iter__ = items
+
+
+def test_the_next_agent_is_found_without_meeting_all_others() -> None:
+    """
+    With 10,000 agents, each thread would do that for each read of any of them.
+    """
+    schedule = Schedule(interval=0.001, max_rate=FAST)
+    schedule.keep([uuid.UUID(int=number) for number in range(10_000)])
+    turns = schedule._turns = Counted(schedule._turns)
+    taken(schedule, 500)
+    assert 500 <= turns.met < 500 * 10
 
 
 def test_an_agent_is_read_by_one_thread_at_a_time() -> None:

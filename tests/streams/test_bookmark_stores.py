@@ -191,22 +191,67 @@ DAMAGED = [
     "[]",
     "null",
     "{}",
-    '{"version": 2, "bookmarks": {}}',
+    '{"version": 0, "bookmarks": {}}',
+    '{"name": "another-file", "version": "2.0"}',
     '{"version": 1, "bookmarks": []}',
     '{"version": 1, "bookmarks": {"x": 1}}',
     '{"version": 1, "bookmarks": {"x": "1:y"}}',
     "\xff",
+    "[" * 100_000,
 ]
 
 
 @pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_file_is_named(path: Path, content: str) -> None:
     """
-    The error names the file and says what to do.
+    The error names the file and says what to do; the path may be that of another file of the user.
     """
     path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(ValueError, match=r"bookmarks\.json is damaged .*: delete it, to read"):
+    match = (
+        r"bookmarks\.json is damaged, or no file of bookmarks .*: pass another path, or delete it"
+    )
+    with pytest.raises(ValueError, match=match) as raised:
         FileBookmarks(path).load()
+    assert "object" not in str(raised.value)  # such as "'NoneType' object is not subscriptable"
+
+
+def test_a_file_of_a_newer_release_is_not_called_damaged(path: Path) -> None:
+    """
+    Nobody is advised to delete it.
+    """
+    path.write_text('{"version": 2, "bookmarks": {"x": "2:y"}}')
+    with pytest.raises(
+        ValueError, match=r"bookmarks\.json was written by a newer release"
+    ) as raised:
+        FileBookmarks(path).load()
+    assert "delete" not in str(raised.value)
+
+
+def test_what_a_killed_program_has_left_is_removed_after_an_hour(path: Path) -> None:
+    """
+    The new file that it was about to put in place stays while another program may still write it,
+    and new files of other names are none of the store's business.
+    """
+
+    def left_by_a_killed_program(target: Path) -> Path:
+        before = set(target.parent.iterdir())
+
+        def die_in_a_save() -> None:
+            with replacing.replaced(target):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with pytest.raises(AssertionError, match="the child hung or died"):
+            Child(die_in_a_save).result()
+        (left,) = set(target.parent.iterdir()) - before
+        return left
+
+    mine, new, other = (
+        left_by_a_killed_program(each) for each in (path, path, path.with_name("other.json"))
+    )
+    for each in (mine, other):
+        os.utime(each, (1, 1))
+    FileBookmarks(path).load()
+    assert sorted(path.parent.iterdir()) == sorted([new, other])
 
 
 def test_a_folder_that_takes_no_file_is_found_before_the_log_is_requested(
@@ -320,6 +365,10 @@ def test_an_impossible_interval_is_refused(path: Path, interval: Any, error: typ
     [
         ("x.json", r"such as FileBookmarks\('x.json'\), not str"),
         ({A: "1"}, r"methods load and save, such as FileBookmarks\('bookmarks.json'\), not dict"),
+        (
+            FileBookmarks,
+            r"methods load and save, such as FileBookmarks\('bookmarks.json'\), not type",
+        ),
     ],
 )
 def test_what_is_no_store_is_refused(agent: Agent, client: Client, store: Any, match: str) -> None:
@@ -339,6 +388,44 @@ def test_a_stored_bookmark_of_another_agent_is_refused(agent: Agent) -> None:
     store = Kept()
     store.saves = [{agent.id: text(A, 1)}]
     with pytest.raises(ValueError, match="the bookmark belongs to agent"):
+        agent.follow_logs(bookmarks=store)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "match"),
+    [
+        (
+            None,
+            r"Loading\.load must return a mapping .* empty where nothing is saved, not NoneType",
+        ),
+        ([], r"Loading\.load must return a mapping .* not list"),
+        ({str(A): text(A, 1)}, r"what Loading\.load returns must be ids of agents, .* not str"),
+    ],
+)
+def test_a_store_that_loads_no_bookmarks_by_ids_is_refused(
+    agent: Agent, deployment: Deployment, loaded: Any, match: str
+) -> None:
+    """
+    Keys of another class would find no agent, and each start would read all lines again.
+    """
+
+    class Loading(Kept):
+        def load(self) -> Any:
+            return loaded
+
+    before = len(deployment.requests)
+    with pytest.raises(TypeError, match=match):
+        agent.follow_logs(bookmarks=Loading())
+    assert len(deployment.requests) == before
+
+
+def test_a_store_whose_bookmarks_are_no_texts_is_refused(agent: Agent) -> None:
+    """
+    The bytes of a database are not decoded by the stream.
+    """
+    store = Kept()
+    store.saves = [{agent.id: text(agent.id, 1).encode()}]  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="a bookmark must be text, not bytes"):
         agent.follow_logs(bookmarks=store)
 
 

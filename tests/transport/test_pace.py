@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from coder_agents.testing.http import Request
 from coder_agents.testing.rate_limit import Limiter, RateLimit
-from coder_agents.transport.pace import DEFAULT_RATE, Pace, Turn, checked_rate
+from coder_agents.transport.pace import DEFAULT_RATE, Pace, Turn
+from coder_agents.transport.throttle import checked_rate
 
 SECONDS = {"retry-after": "60"}
 
@@ -328,6 +329,85 @@ def test_a_pause_is_logged_once(seconds: str, level: int, caplog: pytest.LogCapt
     assert record.levelno == level
     pause = "60.0" if seconds == "60" else "1.0"
     assert f"(status 429): the next one is sent in {pause} s" in record.getMessage()
+
+
+def test_refusals_without_end_are_a_warning_soon(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A program that waits for a deployment which accepts nothing says for how long, however short each pause.
+    """
+    clock = Clock()
+    turn = Pace(clock=clock).turn()
+    with caplog.at_level(logging.INFO, "coder_agents"):
+        while clock.now < 1000 + 200:
+            begun(turn, clock)
+            assert turn.answered(429, {"retry-after": "5"})
+    messages = [record.getMessage().partition(": ")[2] for record in caplog.records]
+    assert messages[0] == "the next one is sent in 5.0 s"
+    assert messages[1] == "the next one is sent in 5.0 s; none was accepted for 5 s"
+    assert messages[6] == "the next one is sent in 60.0 s; none was accepted for 71 s"
+    is_long = [record.levelno == logging.WARNING for record in caplog.records]
+    assert is_long == [False] * 5 + [True] * (len(is_long) - 5)
+    turn.leave()
+
+
+def refused_alone(turn: Turn, pace: Pace, clock: Clock) -> float:
+    """
+    Refuse the request of *turn*, and accept another one then; return the time of the refusal.
+    """
+    begun(turn, clock)
+    assert turn.answered(429, {"retry-after": "5"})
+    since, other = clock.now, pace.turn()
+    begun(other, clock)
+    assert not other.answered(200, {})
+    return since
+
+
+def test_a_request_that_alone_is_refused_waits_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Coder counts requests for each path: at its third refusal in a row, while others are accepted, a
+    request stops no other one.
+    """
+    clock = Clock()
+    pace = Pace(100, clock=clock)
+    turn = pace.turn()
+    for _ in range(2):
+        assert refused_alone(turn, pace, clock) <= clock.now - 5  # the other one has waited, too
+    pauses = []
+    with caplog.at_level(logging.INFO, "coder_agents"):
+        for _ in range(8):
+            since = refused_alone(turn, pace, clock)
+            assert clock.now - since < 5  # because of the rate alone
+            assert turn.is_awaited
+            pauses.append(turn.due - since)
+    assert pauses == pytest.approx([5, 5, 5, 8, 16, 32, 60, 60])
+    assert "one that was refused 3 times is sent in 5.0 s" in caplog.messages[0]
+    levels = [record.levelno for record in caplog.records]
+    assert levels == 6 * [logging.INFO] + 2 * [logging.WARNING]
+    clock.now += 30  # the rate has grown by then
+    assert pace.limit.endswith("(status 429): one of them is not sent for another 30 seconds")
+    assert not turn.has_come()
+    begun(turn, clock)
+    assert turn.waited == pytest.approx(sum(pauses) + 10, rel=0.1)
+    assert not turn.answered(200, {})
+    assert refused_alone(turn, pace, clock) <= clock.now - 5  # the first one in a row again
+
+
+def test_a_request_that_waits_alone_can_leave() -> None:
+    """
+    It has no place that another one could take.
+    """
+    clock = Clock()
+    pace = Pace(100, clock=clock)
+    turn = pace.turn()
+    for _ in range(9):
+        refused_alone(turn, pace, clock)
+    assert turn.due > clock.now
+    clock.now += 30  # the rate has grown by then
+    assert "one of them is not sent" in pace.limit
+    turn.leave()
+    assert not turn.is_awaited
+    assert turn.due == -math.inf
+    assert pace.limit == ""
 
 
 class Deployment:
