@@ -287,16 +287,23 @@ def test_agent_without_a_deployment_is_a_clear_error(
     assert "CODER_URL is not set" in capsys.readouterr().err
 
 
-def test_missing_extra_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_extra_is_named() -> None:
     """
     Without the embedded deployment's libraries it says how to install them.
     """
-    monkeypatch.delenv("CODER_URL", raising=False)
-    monkeypatch.setitem(sys.modules, "coder_agents.testing", None)
-    assert demo.main([]) == 1
-    assert "pip install 'coder-agents[testing]'" in capsys.readouterr().err
+    program = (
+        "import sys\n"
+        "sys.modules['wsproto'] = None\n"
+        "from coder_agents import demo\n"
+        "sys.exit(demo.main([]))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "demo: coder_agents.testing needs wsproto: pip install 'coder-agents[testing]'\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -56,18 +56,24 @@ def _output_with_reader() -> int | None:
     return output if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 
 
-class _ReaderWatch(threading.Thread):
+class _ReaderWatch:
     """
     Waits until nobody reads *output*, and interrupts the main thread then.
     """
 
     def __init__(self, output: int) -> None:
-        super().__init__(name="reader of the output", daemon=True)
         self._output = output
         self._closed, self._closer = os.pipe()
         self._has_gone = False
+        self._thread = threading.Thread(target=self._run, name="reader of the output", daemon=True)
 
-    def run(self) -> None:
+    def start(self) -> None:
+        """
+        Start the thread that waits.
+        """
+        self._thread.start()
+
+    def _run(self) -> None:
         poll = select.poll()
         poll.register(self._output, 0)  # errors alone, which are always reported
         poll.register(self._closed, 0)
@@ -93,5 +99,5 @@ class _ReaderWatch(threading.Thread):
         End the thread.
         """
         os.close(self._closer)  # which the other end of the pipe reports
-        self.join()
+        self._thread.join()
         os.close(self._closed)

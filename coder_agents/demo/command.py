@@ -55,12 +55,9 @@ def show(
     The metadata is watched for *seconds*. Raises *CoderError*; *ImportError* where the embedded deployment needs
     an extra that is missing.
     """
-    try:
-        with selected_agent(ref, screen, new_client) as agent:
-            # A real agent is only watched.
-            walk.walk(agent, screen, seconds, command=COMMAND if ref is None else None)
-    except ModuleNotFoundError as error:
-        raise ImportError(f"{error}: the demo needs pip install 'coder-agents[testing]'") from error
+    with selected_agent(ref, screen, new_client) as agent:
+        # A real agent is only watched.
+        walk.walk(agent, screen, seconds, command=COMMAND if ref is None else None)
     show_further_reading(screen)
 
 

@@ -47,7 +47,10 @@ def attach(job: Job, *, read: Read | None, writes: Mapping[str, Write]) -> Ended
     handle = job._handle
     with launch.abandoned_on_error(handle):
         if read is not None:
-            _Input(handle, read).start()
+            # The input may wait for a person, so the end of the program does not wait for this thread.
+            threading.Thread(
+                target=_pass_input, args=(handle, read), name="input of a command", daemon=True
+            ).start()
         with job.output() as outputs:
             for output in outputs:
                 writes[output.name](output.data)
@@ -57,17 +60,10 @@ def attach(job: Job, *, read: Read | None, writes: Mapping[str, Write]) -> Ended
     return Ended(job.returncode or 0, ended.timed_out)
 
 
-class _Input(threading.Thread):
+def _pass_input(handle: JobHandle, read: Read) -> None:
     """
-    Passes an input on. It may wait for a person, so the end of the program does not wait for it.
+    Pass an input on, until the input or the command ends.
     """
-
-    def __init__(self, handle: JobHandle, read: Read) -> None:
-        super().__init__(name="input of a command", daemon=True)
-        self._handle = handle
-        self._read = read
-
-    def run(self) -> None:
-        # The command may end before its input does, as head(1) does. What else fails, the outputs show.
-        with contextlib.suppress(CoderError, OSError):
-            launch.write_input(self._handle, self._read, ends=True)
+    # The command may end before its input does, as head(1) does. What else fails, the outputs show.
+    with contextlib.suppress(CoderError, OSError):
+        launch.write_input(handle, read, ends=True)

@@ -8,12 +8,11 @@ import json
 from collections.abc import Callable
 from typing import TypeVar
 
-import wsproto
-
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.http import Response
 from coder_agents.testing.message_streams import WebSocketStream
 from coder_agents.testing.requirements import Refusal
+from coder_agents.testing.websocket_library import wsproto
 
 S = TypeVar("S", bound=WebSocketStream)
 

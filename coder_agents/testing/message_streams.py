@@ -10,12 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import wsproto
-from wsproto import events as frames
-
 from coder_agents.testing.connection import ConnectionEnded
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.http import LAST_CHUNK, encode_chunk, encode_head
+from coder_agents.testing.websocket_library import frames, wsproto
 
 NORMAL_CLOSURE = 1000
 GOING_AWAY = 1001

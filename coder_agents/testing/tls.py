@@ -26,8 +26,8 @@ class OwnCertificate:
             from coder_agents.testing.certificates import make_context
         except ModuleNotFoundError as error:
             raise ImportError(
-                "tls=True creates a certificate with the package cryptography, which is not "
-                "installed; an SSL context of your own needs no package"
+                "tls=True creates a certificate and needs cryptography:"
+                " pip install 'coder-agents[testing]', or pass an SSL context of your own"
             ) from error
         self._folder = tempfile.TemporaryDirectory(prefix="coder-agents-")
         self.context: ssl.SSLContext

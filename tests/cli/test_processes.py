@@ -22,17 +22,25 @@ Runs = Callable[[str], Ended]
 DATA = bytes(range(256)) * 1_000
 
 
+@pytest.fixture(scope="session")
+def to_stop(deployment: Deployment) -> str:
+    """
+    The name of a workspace that a test stops, added once: tests of other modules may run between these tests.
+    """
+    deployment.add_agent(workspace="processes")
+    return "processes"
+
+
 @pytest.fixture(scope="module")
 def runs(
     ctrl_c: None,
-    deployment: Deployment,
+    to_stop: str,
     variables: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Runs:
     """
     Runs a process by its name, once.
     """
-    deployment.add_agent(workspace="processes")
     target = tmp_path_factory.mktemp("target")
 
     def stopped_reader() -> Ended:
@@ -60,7 +68,7 @@ def runs(
                 "ports": ["ports", "dev", "--json"],
                 "containers": ["containers", "dev"],
                 "wait": ["wait", "dev"],
-                "stop": ["stop", "processes"],
+                "stop": ["stop", to_stop],
                 "jobs": ["jobs", "dev"],
                 "terminal": ["terminal", "dev"],
                 "top": ["top"],

@@ -65,6 +65,22 @@ def in_snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
+def threads(source: str) -> list[str]:
+    """
+    Return the names of the classes of *source* that derive from a class of threads.
+    """
+    if "Thread" not in source and "Timer" not in source:  # parsing takes longer
+        return []
+    return [
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ClassDef)
+        and any(
+            re.fullmatch(r"(threading\.)?(Thread|Timer)", ast.unparse(base)) for base in node.bases
+        )
+    ]
+
+
 def name_of(path: Path) -> str:
     """
     Return *path* as it is within the checkout.
@@ -88,6 +104,23 @@ def test_a_number_in_a_message_has_its_noun() -> None:
         found = FIXED_PLURAL.findall(path.read_text(encoding="utf-8"))
         assert not found, name_of(path)
     assert FIXED_PLURAL.search('f"longer than {timeout:g} seconds"')
+
+
+@pytest.mark.parametrize("folder", ["coder_agents", "tests"])
+def test_no_class_is_a_thread(folder: str) -> None:
+    """
+    A class has a thread and is none: a later Python may use one of its private names, as 3.13 uses ``_handle``.
+    """
+    for path in sorted((CHECKOUT / folder).rglob("*.py")):
+        assert threads(path.read_text(encoding="utf-8")) == [], name_of(path)
+
+
+@pytest.mark.parametrize("base", ["threading.Thread", "Thread", "threading.Timer"])
+def test_a_class_that_is_a_thread_is_seen(base: str) -> None:
+    """
+    The class of threads may be imported from its module, and a timer is a thread, too.
+    """
+    assert threads(f"class Reader({base}): ...") == ["Reader"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

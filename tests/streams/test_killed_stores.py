@@ -218,8 +218,9 @@ def interrupts() -> Iterator[None]:
 
 @pytest.mark.parametrize("kind", ["file", "database"])
 @pytest.mark.timeout(900)
-# Ctrl-C may come when Python has opened a file, and no statement has it yet.
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+# Ctrl-C may come when Python has opened a file, and no statement has it yet, or just before a database
+# is closed.
+@pytest.mark.filterwarnings("ignore:unclosed (file|database):ResourceWarning")
 def test_a_program_that_is_interrupted_repeats_one_line_at_most(
     deployment: Deployment, tmp_path: Path, interrupts: None, kind: str
 ) -> None:
@@ -231,7 +232,11 @@ def test_a_program_that_is_interrupted_repeats_one_line_at_most(
     chance = random.Random(kind)
     rounds = times(10, 200)
     path = tmp_path / "lines.sqlite"
-    with Database(path).connection, deployment.client(stream_options=QUICK) as client:
+    database = Database(path)
+    with (
+        contextlib.closing(database.connection),
+        deployment.client(stream_options=QUICK) as client,
+    ):
         agents = found(client, [embedded])
 
         def follow() -> None:
@@ -253,7 +258,7 @@ def test_a_program_that_is_interrupted_repeats_one_line_at_most(
             for _ in range(rounds):
                 with contextlib.suppress(KeyboardInterrupt):
                     follow()
-        stored: Any = Database(path) if kind == "database" else FileBookmarks(tmp_path / "x.json")
+        stored: Any = database if kind == "database" else FileBookmarks(tmp_path / "x.json")
         rest = [log.id for log in agents[0].logs(stored.load().get(agents[0].id, 0))]
     ids = ids_of_database(tmp_path)
     assert ids

@@ -105,6 +105,31 @@ def test_importing_the_package_does_not_import_this() -> None:
     subprocess.run([sys.executable, "-c", program], timeout=120, check=True)
 
 
+def test_every_name_that_needs_the_extra_names_it() -> None:
+    """
+    Without the libraries of a server, the import of a name works, or the error names the extra.
+    """
+    program = (
+        "import sys\n"
+        "sys.modules['wsproto'] = None\n"
+        "import coder_agents.testing as package\n"
+        "for name in package.__all__:\n"
+        "    try:\n"
+        "        getattr(package, name)\n"
+        "    except ImportError as error:\n"
+        "        print(name, error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert "Deployment" in {line.partition(" ")[0] for line in lines}
+    for line in lines:
+        assert line.endswith(
+            " coder_agents.testing needs wsproto: pip install 'coder-agents[testing]'"
+        )
+
+
 def test_tls_with_a_certificate_of_its_own() -> None:
     """
     The file of the authority is enough to trust it, and goes away with it.
@@ -128,7 +153,7 @@ def test_tls_without_the_package_that_makes_certificates(monkeypatch: Any) -> No
     """
     monkeypatch.delitem(sys.modules, "coder_agents.testing.certificates", raising=False)
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(ImportError, match=r"cryptography.*context of your own"):
+    with pytest.raises(ImportError, match=r"cryptography.*\[testing\].*context of your own"):
         Deployment(tls=True)
 
 

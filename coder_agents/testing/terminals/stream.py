@@ -9,8 +9,6 @@ import time
 from collections import deque
 from typing import Any
 
-from wsproto import events as frames
-
 from coder_agents.testing.connection import ConnectionEnded
 from coder_agents.testing.exchange import Exchange
 from coder_agents.testing.message_streams import WebSocketStream
@@ -19,6 +17,7 @@ from coder_agents.testing.terminals.attachment import Attachment
 from coder_agents.testing.terminals.inputs import BadInputError, Input, InputDecoder
 from coder_agents.testing.terminals.process import TerminalProcess
 from coder_agents.testing.terminals.tail import Tail
+from coder_agents.testing.websocket_library import frames
 
 UNSUPPORTED_DATA = 1003
 NO_TEXT = "unexpected frame type read (expected MessageBinary): MessageText"
