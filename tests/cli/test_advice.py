@@ -44,6 +44,7 @@ NOT_OF_COMMANDS = {
     "jobs/job.py",
     "jobs/run.py",
     "log_records.py",
+    "references.py",
     "streams/core.py",
     "terminal/interact.py",
     "terminal/start.py",

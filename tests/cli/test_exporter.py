@@ -73,12 +73,12 @@ def test_an_outage_and_its_end_are_on_standard_error(
     """
     Who reads the log on the next day sees both, and not a line for each log that was interrupted.
     """
-    with serving("--interval", "1") as (process, url):
+    with serving("--query", "name:dev", "--interval", "1") as (process, url):
 
         def page() -> str:
             return requests.get(url, timeout=LIMIT).text
 
-        reached(lambda: "coder_exporter_followed_logs 2.0" in page())
+        reached(lambda: "coder_exporter_followed_logs 1.0" in page())
         deployment.restart(down=3.0)
         assert process.stderr is not None
         first, second = process.stderr.readline(), process.stderr.readline()

@@ -24,7 +24,7 @@ import pytest
 from driving import LIMIT, InThread, reached
 
 from coder_agents.cli import exits, readers
-from coder_agents.cli.readers import _ReaderWatch, ending_without_reader
+from coder_agents.cli.readers import ending_without_reader
 from coder_agents.render.line import counted
 from coder_agents.testing import Deployment, EmbeddedAgent
 
@@ -289,7 +289,7 @@ def waiting_threads() -> int:
     """
     Return how many threads wait for a reader; others, such as a deployment's, come and go.
     """
-    return sum(isinstance(each, _ReaderWatch) for each in threading.enumerate())
+    return sum(each.name == "reader of the output" for each in threading.enumerate())
 
 
 def test_a_connection_that_breaks_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
