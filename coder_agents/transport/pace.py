@@ -337,7 +337,6 @@ class Turn:
             self._number = 0
             pace._leave()
         elif self.is_awaited:
-            pace._alone_until = (
-                -math.inf
-            )  # for others that wait alone, this is text in an error only
+            # Where others wait alone, only the text of an error lacks that.
+            pace._alone_until = -math.inf
         self._not_before = -math.inf

@@ -293,6 +293,7 @@ def ids_in(folder: Path) -> list[int]:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.once
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.timeout(900)
 def test_workers_that_are_killed_and_replaced_write_each_line_once(
@@ -334,6 +335,7 @@ def test_workers_that_are_killed_and_replaced_write_each_line_once(
 
 
 @pytest.mark.unmeasured
+@pytest.mark.once
 @pytest.mark.timeout(600)
 def test_dask_replaces_a_worker_that_was_killed(
     client: Client,
