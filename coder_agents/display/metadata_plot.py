@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SIZE = 8.0, 3.6  # inches
 _MAX_MARKED = 120  # readings of a line; more markers would hide it
 _BOTTOM = 0.02  # of the height of the axes
-_MIN_SPAN = 10 / 86_400  # days
+_MIN_SPAN = 2 / 86_400  # days
 # Of the lines after those that have each colour once.
 _STYLES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")
 _MAX_ROW = 80  # characters of the labels in one row
@@ -49,7 +49,7 @@ def plot_series(
 
 def _begin(axes: Axes, drawn: Sequence[Series], began: datetime | None) -> None:
     """
-    Begin the time axis with the recording where readings were collected earlier, and let it have some
+    Begin the time axis with the recording where readings were collected earlier, and let it have two
     seconds where all readings are from one moment: matplotlib would show years, or microseconds.
     """
     times = [reading.collected_at for each in drawn for reading in each.readings]
