@@ -154,9 +154,13 @@ class Pace:
         with self._lock.current:
             now = self._advance()
             lacking = number - self._released
-            wait = lacking / self._current_rate(now) if lacking > _TINY else 0.0
+            rate = self._current_rate(now)
+            wait = lacking / rate if lacking > _TINY else 0.0
             if self._throttle.is_trying:  # the rate may rise at any moment
                 wait = min(wait, _RECHECK)
+            elif rate < self.rate:
+                # The rate grows. Requests that came late would all begin in the same second.
+                wait = min(wait, _MAX_STEP)
             return max(now, self._throttle.not_before) + wait
 
     def _begin(self, number: int) -> float | None:
