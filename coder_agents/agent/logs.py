@@ -70,7 +70,8 @@ class LogMethods(BaseAgent):
         was, by the clock of this machine. *before* keeps the lines with smaller ids. *source* is
         the id or the display name of a source in `data`, or several of them. *level* is the lowest
         level; an unknown level passes. *grep* is a text that the line's output contains, with the
-        same case, or a pattern that is found in it.
+        same case, or a pattern that is found in it. Both are also searched for in the output
+        without its colours.
 
         Raises *ValueError* or *TypeError* for an impossible filter or *after*, before the log is
         requested. Where `data` does not have the name of a *source*, the agent is read again before

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.config import whole_number
-from coder_agents.render import escape_controls
+from coder_agents.render import escape_controls, without_colours
 from coder_agents.schema import LogLevel, WorkspaceAgentLog, WorkspaceAgentLogSource
 
 Sources = Sequence[WorkspaceAgentLogSource]
@@ -104,7 +104,8 @@ class LogFilter:
         before: wanted ids are below this one.
         source: the ids and display names of the wanted sources.
         level: the least severe level wanted. An unknown level always passes.
-        grep: text that the output contains, or a pattern that is found in the output.
+        grep: text that the output contains, with or without its colours, or a pattern that is found
+            there.
         source_ids: the ids that *source* stands for; None for any.
     """
 
@@ -177,9 +178,9 @@ class LogFilter:
             # hidden.
             yield lambda log: log.created_at is None or log.created_at >= since
         if isinstance(grep, str):
-            yield lambda log: grep in log.output
+            yield lambda log: any(grep in text for text in _searched(log.output))
         elif grep is not None:
-            yield lambda log: grep.search(log.output) is not None
+            yield lambda log: any(grep.search(text) for text in _searched(log.output))
 
     @property
     def by_id_only(self) -> bool:
@@ -236,6 +237,13 @@ class LogFilter:
         if ids is not None:
             ids |= _ids(self.names, sources)
         return self._bound(tail=None, source_ids=ids)
+
+
+def _searched(output: str) -> Iterator[str]:
+    yield output
+    # Who searches for "error: x" has seen it on a terminal, where a colour may end within it.
+    if "\x1b" in output:
+        yield without_colours(output)
 
 
 def _ids(wanted: Iterable[Source], sources: Sources) -> frozenset[UUID]:

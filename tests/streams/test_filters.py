@@ -315,6 +315,25 @@ def test_text_is_found_as_it_is_written() -> None:
     assert selected(LogFilter(grep=re.compile("a.b")), logs, (), NOW) == logs[:2]
 
 
+@pytest.mark.parametrize("grep", ["error: x", re.compile("^error: x$"), re.compile("rror: ")])
+def test_text_is_found_across_colours(grep: str | re.Pattern[str]) -> None:
+    """
+    A terminal shows the same text in a line with colours and in a line without.
+    """
+    outputs = ("error: x", "\x1b[1;31merror\x1b[0m: x", "error\x1b[0m; x", "\x1b[2Kwarning: x")
+    logs = [WorkspaceAgentLog(output=text) for text in outputs]
+    assert selected(LogFilter(grep=grep), logs, (), NOW) == logs[:2]
+
+
+@pytest.mark.parametrize("grep", ["\x1b[1;31m", re.compile(r"\x1b\[1;31merr")])
+def test_colours_are_found(grep: str | re.Pattern[str]) -> None:
+    """
+    The output as it was written is searched too.
+    """
+    logs = [WorkspaceAgentLog(output=text) for text in ("\x1b[1;31merror\x1b[0m", "error")]
+    assert selected(LogFilter(grep=grep), logs, (), NOW) == logs[:1]
+
+
 def test_only_a_filter_that_is_bound_takes_lines() -> None:
     """
     Before that it knows neither the time nor the ids of the sources.
