@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from coder_agents.errors import CoderError, MessageTooLargeError, StreamError
+from coder_agents.readiness.attempts import Attempts, log_may_pass
 from coder_agents.readiness.options import OnLog
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
@@ -22,7 +22,6 @@ from coder_agents.schema import (
 from coder_agents.streams import LogStream
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.pauses import PAUSES, Pauses
-from coder_agents.streams.reconnect import is_resumable
 
 logger = logging.getLogger("coder_agents")
 
@@ -140,7 +139,7 @@ class FollowedLines:
         self._on_log = on_log
         self._stream: LogStream | None = None
         self._after: int | str = 0
-        self._is_out = False
+        self._attempts = Attempts(f"{self._name}: its log", log_may_pass)
 
     def wait(self, seconds: float) -> None:
         """
@@ -219,27 +218,10 @@ class FollowedLines:
 
     def _try(self, call: Callable[[], T]) -> T | None:
         """
-        Return the result of *call*; None where it failed with an error that may pass.
+        Return the result of *call*; None, and a closed stream, where it failed with an error that
+        may pass.
         """
-        try:
-            result = call()
-        except CoderError as error:
-            if not may_pass(error):
-                raise
-            # One warning for each outage, which may last for many calls.
-            level = logging.DEBUG if self._is_out else logging.WARNING
-            logger.log(level, "%s: its log cannot be read now: %s", self._name, error)
-            self._is_out = True
+        result = self._attempts.read(call)
+        if self._attempts.trouble is not None:
             self.close()
-            return None
-        self._is_out = False
         return result
-
-
-def may_pass(error: CoderError) -> bool:
-    """
-    Whether a log that could not be read because of *error* may be read later.
-    """
-    if isinstance(error, StreamError):
-        return not isinstance(error, MessageTooLargeError)
-    return is_resumable(error)

@@ -15,6 +15,7 @@ from coder_agents.errors import (
     ReadyTimeoutError,
     StartupError,
 )
+from coder_agents.readiness.attempts import Attempts
 from coder_agents.readiness.evidence import (
     Evidence,
     failure,
@@ -43,7 +44,6 @@ from coder_agents.schema import (
     WorkspaceAgentScript,
     WorkspaceAgentStatus,
 )
-from coder_agents.streams.reconnect import is_resumable, requested_pause
 
 logger = logging.getLogger("coder_agents")
 
@@ -73,7 +73,7 @@ class _Wait:
         self._deadline = deadline
         self._lines = lines
         self._agent: WorkspaceAgent | None = None
-        self._trouble: CoderError | None = None
+        self._attempts = Attempts(self._name)
 
     def run(self) -> WorkspaceAgent:
         began = time.monotonic()
@@ -83,10 +83,10 @@ class _Wait:
             if agent is not None and found is not Verdict.WAITING:
                 return self._conclude(agent, found)
             if not self._deadline.left:
-                raise self._timed_out() from self._trouble
-            pause = poll_interval(time.monotonic() - began, self._options.pauses)
-            if self._trouble is not None:
-                pause = max(pause, requested_pause(self._trouble))
+                raise self._timed_out() from self._attempts.trouble
+            pause = self._attempts.pause(
+                poll_interval(time.monotonic() - began, self._options.pauses)
+            )
             self._lines.wait(min(pause, self._deadline.left))
 
     def _decide(self, agent: WorkspaceAgent | None) -> Verdict:
@@ -98,16 +98,9 @@ class _Wait:
         """
         Return the agent's data; None where reading it failed with an error that may pass.
         """
-        try:
-            agent = self._waited.refresh()
-        except CoderError as error:
-            if not is_resumable(error):
-                raise
-            level = logging.WARNING if self._trouble is None else logging.DEBUG
-            logger.log(level, "%s cannot be read now: %s", self._name, error)
-            self._trouble = error
+        agent = self._attempts.read(self._waited.refresh)
+        if agent is None:
             return None
-        self._trouble = None
         before, self._agent = self._agent, agent
         if before is None or _state(before) != _state(agent):
             self._report_state(agent)
@@ -192,13 +185,13 @@ class _Wait:
         text = f"{self._name} is not ready after {waited:.1f} s"
         agent = self._agent
         if agent is None:
-            return ReadyTimeoutError(f"{text}: {self._trouble}", waited=waited)
+            return ReadyTimeoutError(f"{text}: {self._attempts.trouble}", waited=waited)
         running = self._running(agent)
         lines = last_lines(self._logs(), [script.log_source_id for script in running])
         text += f": it is {_word(agent.status)}, {_word(agent.lifecycle_state)}"
         text += _what_it_waits_for(agent, [script_name(agent, script) for script in running])
-        if self._trouble is not None:
-            text += f"; it cannot be read now: {self._trouble}"
+        if self._attempts.trouble is not None:
+            text += f"; it cannot be read now: {self._attempts.trouble}"
         return ReadyTimeoutError(
             text + quoted_lines(lines, "The end of its log"),
             agent=agent,

@@ -7,14 +7,13 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import attrs
 
 from coder_agents.errors import BuildTimeoutError, CoderError, WorkspaceFailedError
+from coder_agents.readiness.attempts import Attempts, log_may_pass
 from coder_agents.readiness.evidence import LAST_LINES, quoted_texts
-from coder_agents.readiness.lines import may_pass
 from coder_agents.readiness.rules import poll_interval
 from coder_agents.render import escape_controls
 from coder_agents.schema import (
@@ -27,7 +26,6 @@ from coder_agents.streams import StreamEnd, StreamOptions
 from coder_agents.streams.bookmark import Bookmark
 from coder_agents.streams.build_logs import BuildLogStream, follow_build_log
 from coder_agents.streams.build_sources import BuildSources
-from coder_agents.streams.reconnect import requested_pause, without_frames
 from coder_agents.transport import HTTP
 from coder_agents.workspaces.builds import (
     description,
@@ -38,8 +36,6 @@ from coder_agents.workspaces.builds import (
 from coder_agents.workspaces.options import BuildOptions
 
 logger = logging.getLogger("coder_agents")
-
-T = TypeVar("T")
 
 
 class BuildWait:
@@ -66,7 +62,7 @@ class BuildWait:
         self._stream_options = stream_options
         self._after: int | str = 0  # where the log continues
         self._has_all_lines = False
-        self._trouble: CoderError | None = None
+        self._attempts = Attempts(description(build), log_may_pass)
 
     def run(self) -> WorkspaceBuild:
         """
@@ -86,13 +82,11 @@ class BuildWait:
                 return self._build
             if not deadline.left:
                 raise self._timed_out()
-            pause = poll_interval(time.monotonic() - began, pauses)
-            if self._trouble is not None:
-                pause = max(pause, requested_pause(self._trouble))
+            pause = self._attempts.pause(poll_interval(time.monotonic() - began, pauses))
             time.sleep(min(pause, deadline.left))
 
     def _read(self) -> None:
-        build = self._try(lambda: read_build(self._http, self._build.id))
+        build = self._attempts.read(lambda: read_build(self._http, self._build.id))
         self._build = build or self._build
         self._report()
 
@@ -107,12 +101,12 @@ class BuildWait:
         on_build_log = self._options.on_build_log
         if on_build_log is None:
             return
-        stream = self._try(self._follow)
+        stream = self._attempts.read(self._follow)
         if stream is None:
             return
         with stream:
             while stream.end is None and self._is_waiting:
-                line = self._try(lambda: stream.poll(self._max_wait))
+                line = self._attempts.read(lambda: stream.poll(self._max_wait))
                 if line is not None:
                     on_build_log(line)
                 elif stream.end is None:
@@ -128,7 +122,8 @@ class BuildWait:
         if on_build_log is None or self._has_all_lines:
             return
         floor = Bookmark.begin(self._after, self._build.id, owner="build").floor
-        for line in self._try(lambda: read_build_log(self._http, self._build.id, floor)) or ():
+        lines = self._attempts.read(lambda: read_build_log(self._http, self._build.id, floor))
+        for line in lines or ():
             on_build_log(line)
 
     def _follow(self) -> BuildLogStream:
@@ -145,31 +140,14 @@ class BuildWait:
         """
         return min(self._options.deadline.left, self._stream_options._pauses.max_stable_read)
 
-    def _try(self, call: Callable[[], T]) -> T | None:
-        """
-        Return the result of *call*; None where it failed with an error that may pass.
-        """
-        try:
-            result = call()
-        except CoderError as error:
-            if not may_pass(error):
-                raise
-            # One warning for each outage, which may last for many calls.
-            level = logging.WARNING if self._trouble is None else logging.DEBUG
-            logger.log(level, "%s cannot be read now: %s", description(self._build), error)
-            self._trouble = without_frames(error)
-            return None
-        self._trouble = None
-        return result
-
     def _timed_out(self) -> BuildTimeoutError:
         waited, build = self._options.deadline.waited, self._build
         lines = last_lines(self._http, build)
         text = f"{description(build)} has not ended after {waited:.1f} s: its job is"
         text += f" {escape_controls(build.job.status) or 'in an unknown state'}"
         text += place_in_queue(build)
-        if self._trouble is not None:
-            text += f"; it cannot be read now: {self._trouble}"
+        if self._attempts.trouble is not None:
+            text += f"; it cannot be read now: {self._attempts.trouble}"
         return BuildTimeoutError(
             text + _quoted(lines), build=build, waited=waited, last_lines=lines
         )
