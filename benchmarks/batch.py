@@ -28,7 +28,7 @@ from stage import answer_calls, running
 
 from coder_agents import Client
 from coder_agents.testing import Deployment, Metadata
-from coder_agents.testing.connection import Connection
+from coder_agents.testing.connection import ServerConnection
 
 WRITTEN = (100, 1000, 3000)
 BOUND_AGENTS = 1000
@@ -46,7 +46,7 @@ class CountingDeployment(Deployment):
         self.max_open = 0
         super().__init__()
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: ServerConnection) -> None:
         with self._counting:
             self._now += 1
             self.max_open = max(self.max_open, self._now)

@@ -33,7 +33,7 @@ Route = Literal[
 
 
 @attrs.frozen
-class _Call:
+class _OptionalCall:
     """
     A call whose route not every deployment has.
 
@@ -48,13 +48,13 @@ class _Call:
     is_licensed: bool = False
 
 
-_CALLS: Mapping[Route, _Call] = {
-    "metadata_sse": _Call(Advice.WATCH_METADATA.value),
-    "metadata_ws": _Call(Advice.WATCH_METADATA.value, since="2.22"),
-    "containers_watch": _Call(Advice.WATCH_CONTAINERS.value, since="2.25"),
-    "recreate_by_devcontainer": _Call("agent.recreate_devcontainer()", since="2.25"),
-    "delete_devcontainer": _Call("agent.delete_devcontainer()", since="2.30"),
-    "pty_signed_token": _Call("agent.issue_pty_signed_token()", is_licensed=True),
+_CALLS: Mapping[Route, _OptionalCall] = {
+    "metadata_sse": _OptionalCall(Advice.WATCH_METADATA.value),
+    "metadata_ws": _OptionalCall(Advice.WATCH_METADATA.value, since="2.22"),
+    "containers_watch": _OptionalCall(Advice.WATCH_CONTAINERS.value, since="2.25"),
+    "recreate_by_devcontainer": _OptionalCall("agent.recreate_devcontainer()", since="2.25"),
+    "delete_devcontainer": _OptionalCall("agent.delete_devcontainer()", since="2.30"),
+    "pty_signed_token": _OptionalCall("agent.issue_pty_signed_token()", is_licensed=True),
 }
 
 
@@ -151,13 +151,13 @@ def agent_lacks(route: Route, error: APIError, version: str) -> UnsupportedCallE
     )
 
 
-def _name(error: UnsupportedCallError, call: _Call) -> None:
+def _name(error: UnsupportedCallError, call: _OptionalCall) -> None:
     if not error.call:
         error.call, error.since = call.name, call.since
         error.args = (f"{error}\n\t{_sentence(call, error.version)}",)
 
 
-def _sentence(call: _Call, version: str) -> str:
+def _sentence(call: _OptionalCall, version: str) -> str:
     where = f"this deployment ({_described(version)})"
     if call.is_licensed:
         return f"{call.name} is only in licensed builds of Coder, and {where} does not have it"

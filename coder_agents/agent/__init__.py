@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from coder_agents.agent.commands import CommandMethods
 from coder_agents.agent.containers import ContainerMethods
-from coder_agents.agent.displays import DisplayMethods
+from coder_agents.agent.displays import AgentDisplays
 from coder_agents.agent.logs import LogMethods
 from coder_agents.agent.states import StateMethods
 from coder_agents.lazy import listing
@@ -16,7 +16,7 @@ __all__ = ["Agent"]
 __dir__ = listing(__name__)
 
 
-class Agent(LogMethods, StateMethods, ContainerMethods, CommandMethods, DisplayMethods):
+class Agent(LogMethods, StateMethods, ContainerMethods, CommandMethods, AgentDisplays):
     """
     A workspace agent.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from coder_agents.jobs.sinks import Target
     from coder_agents.representation import ResultList
     from coder_agents.terminal import Terminal
-    from coder_agents.terminal.route import Route
+    from coder_agents.terminal.route import TerminalRoute
 
 
 class CommandMethods(BaseAgent):
@@ -236,7 +236,7 @@ class CommandMethods(BaseAgent):
         from coder_agents.terminal.terminal import open_terminal
 
         self._check_posix(container, container_user, call="agent.terminal()")
-        route: Route = Direct(self._http, self.id)
+        route: TerminalRoute = Direct(self._http, self.id)
         if workspace_proxy is not None:
             sign = self.issue_pty_signed_token
             route = Proxied.of(self._http, self.id, workspace_proxy, sign)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import StreamOptions
 
 
-class DisplayMethods(BaseAgent):
+class AgentDisplays(BaseAgent):
     """
     The methods of an agent that show its metadata and its log, and record its metadata.
     """

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from coder_agents.cli.places import Place
+    from coder_agents.cli.places import Location
 
     ParamType = click.ParamType[Any]
 else:
@@ -28,7 +28,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)([a-z])")
 _MAX_SECONDS = 1e9  # some 30 years
 
 
-class Reference(ParamType):
+class ReferenceType(ParamType):
     """
     The name or the UUID of an agent or of a workspace; the shell completes it.
     """
@@ -63,8 +63,8 @@ class Reference(ParamType):
         ]
 
 
-AGENT = Reference("agent")
-WORKSPACE = Reference("workspace")
+AGENT = ReferenceType("agent")
+WORKSPACE = ReferenceType("workspace")
 
 
 class PlaceName(ParamType):
@@ -76,7 +76,7 @@ class PlaceName(ParamType):
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Place:
+    ) -> Location:
         """
         Return the place that *value* names.
         """
@@ -149,7 +149,7 @@ class Interval(Duration):
         return seconds
 
 
-class Moment(ParamType):
+class MomentType(ParamType):
     """
     A moment: a duration before now, such as ``10m``, or a time of ISO 8601.
     """
@@ -193,7 +193,7 @@ def seconds_of(text: str) -> float | None:
 
 DURATION = Duration()
 INTERVAL = Interval()
-MOMENT = Moment()
+MOMENT = MomentType()
 
 agent_argument = click.argument("ref", metavar="AGENT", type=AGENT)
 agents_argument = click.argument("refs", metavar="AGENT...", type=AGENT, nargs=-1, required=True)

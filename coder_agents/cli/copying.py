@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 
-from coder_agents.cli.places import Place, Roots
+from coder_agents.cli.places import Location, Roots
 from coder_agents.errors import CoderError
 from coder_agents.filesystem import AgentFileSystem
 
@@ -73,7 +73,7 @@ class LocalFiles:
     The files of this machine, as a source or a target.
     """
 
-    def path(self, place: Place) -> str:
+    def path(self, place: Location) -> str:
         """
         Return the path of *place*.
         """
@@ -130,7 +130,7 @@ class AgentFiles:
         self.system = AgentFileSystem(client=client)
         self._roots = Roots(client)
 
-    def path(self, place: Place) -> str:
+    def path(self, place: Location) -> str:
         """
         Return the path of *place* in the file system of all agents.
         """
@@ -204,8 +204,8 @@ class Copy:
     source: Files
     target: Files
     into: str
-    source_place: Place
-    target_place: Place
+    source_place: Location
+    target_place: Location
 
     def run(self, entry: Entry, advance: Advance) -> None:
         """
@@ -227,7 +227,7 @@ class Copy:
                     raise
         elif isinstance(self.source, LocalFiles):
             with naming_place(source), open(entry.source, "rb") as local, naming_place(target):
-                self._put(entry, _Counted(local, source, advance), path)
+                self._put(entry, _CopiedFile(local, source, advance), path)
         else:
             # Neither the file system nor the agent reports on which side the error is.
             with naming_place(f"{source} to {target}"):
@@ -255,8 +255,8 @@ class Copy:
 def entries(
     files: Files,
     top: Entry,
-    place: Place,
-    skipped: Callable[[Place], object],
+    place: Location,
+    skipped: Callable[[Location], object],
     reported: Callable[[], contextlib.AbstractContextManager[None]],
 ) -> Iterator[Entry]:
     """
@@ -304,12 +304,12 @@ class _Callback:
         """
 
 
-class _Counted:
+class _CopiedFile:
     """
     A local file that reports what is read of it.
     """
 
-    def __init__(self, local: BinaryIO, place: Place, advance: Advance) -> None:
+    def __init__(self, local: BinaryIO, place: Location, advance: Advance) -> None:
         self._local = local
         self._place = place
         self._advance = advance

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from coder_agents.cli.screen import Screen
+from coder_agents.cli.screen import CommandOutput
 from coder_agents.render import escape_controls
 from coder_agents.render.line import counted
 
@@ -38,7 +38,9 @@ class LogWriter:
         as_text: whether lines have the form for pipes, also on a terminal.
     """
 
-    def __init__(self, screen: Screen, agents: Iterable[Agent], *, as_text: bool = False) -> None:
+    def __init__(
+        self, screen: CommandOutput, agents: Iterable[Agent], *, as_text: bool = False
+    ) -> None:
         labels = [agent.label for agent in agents]
         self._screen = screen
         self._is_text = as_text or not screen.is_terminal

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents.schema import Workspace
@@ -43,7 +43,7 @@ def complete(context: click.Context, incomplete: str, *, agents: bool) -> Names:
     It returns no names, and no error, where the deployment does not answer in time.
     """
     seconds = _limit()
-    settings = context.find_object(Settings) or Settings()
+    settings = context.find_object(CommandSettings) or CommandSettings()
     found: Names = []
 
     def read() -> None:
@@ -68,7 +68,7 @@ def _limit() -> float:
 
 
 def _names(
-    settings: Settings, incomplete: str, *, agents: bool, timeout: float
+    settings: CommandSettings, incomplete: str, *, agents: bool, timeout: float
 ) -> Iterator[tuple[str, str]]:
     owner, slash, typed = incomplete.rpartition("/")
     workspace = typed.partition(".")[0]

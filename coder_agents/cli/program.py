@@ -16,7 +16,7 @@ import click
 
 from coder_agents.cli import exits
 from coder_agents.cli.root import NAME, root
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 COMPLETE = "_CODER_AGENTS_COMPLETE"
 """
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     if instruction := os.environ.get(COMPLETE):
         from click.shell_completion import shell_complete
 
-        exits.leave(shell_complete(root, {"obj": Settings()}, NAME, COMPLETE, instruction))
+        exits.leave(shell_complete(root, {"obj": CommandSettings()}, NAME, COMPLETE, instruction))
     _interrupt_in_order()
     exits.leave(run(arguments))
 
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
 
     An error is one line on standard error. With ``--debug`` its traceback comes first.
     """
-    settings = Settings()
+    settings = CommandSettings()
     try:
         try:
             with root.make_context(NAME, list(arguments), obj=settings) as context:
@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     return status or exits.DONE
 
 
-def _failed(error: BaseException, settings: Settings) -> int:
+def _failed(error: BaseException, settings: CommandSettings) -> int:
     """
     Report *error*, and return the exit code.
     """

@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from coder_agents.cli.log_lines import shortened
-from coder_agents.cli.screen import Screen, notes
+from coder_agents.cli.screen import CommandOutput, notes
 from coder_agents.render import cut_to_width, escape_controls
 
 if TYPE_CHECKING:
     from rich.status import Status
 
 
-class Progress:
+class ProgressLine:
     """
     A line that shows what is waited for, and lines of logs above it.
     """
 
-    def __init__(self, screen: Screen, status: Status | None) -> None:
+    def __init__(self, screen: CommandOutput, status: Status | None) -> None:
         self._screen = screen
         self._status = status
 
@@ -55,16 +55,16 @@ class Progress:
 
 
 @contextlib.contextmanager
-def waiting(text: str) -> Iterator[Progress]:
+def waiting(text: str) -> Iterator[ProgressLine]:
     """
     Yield the progress of what *text* names; a terminal shows it until the end of the block.
     """
     screen = notes()
     if not screen.is_live:
-        yield Progress(screen, None)
+        yield ProgressLine(screen, None)
         return
     with screen.console.status(_plain(text, screen.width)) as status:
-        yield Progress(screen, status)
+        yield ProgressLine(screen, status)
 
 
 def _plain(text: str, width: int) -> Any:

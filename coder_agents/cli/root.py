@@ -16,7 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from coder_agents._version import __version__
-from coder_agents.cli.settings import Settings, shared_options
+from coder_agents.cli.settings import CommandSettings, shared_options
 
 NAME = "coder-agents"
 
@@ -169,9 +169,9 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], clic
     return click.command(name, **{"cls": Command, "context_settings": HELP, **attributes})
 
 
-settings_of = click.make_pass_decorator(Settings, ensure=True)
+settings_of = click.make_pass_decorator(CommandSettings, ensure=True)
 """
-Passes the `Settings` to a command.
+Passes the `CommandSettings` to a command.
 """
 
 HELP = {"help_option_names": ["-h", "--help"]}

@@ -28,7 +28,7 @@ _CODES = {
 }
 
 
-class Screen:
+class CommandOutput:
     """
     A stream of text that people read, or another program.
 
@@ -114,15 +114,15 @@ class Screen:
         self.out.flush()
 
 
-def output() -> Screen:
+def output() -> CommandOutput:
     """
     Return the screen of standard output.
     """
-    return Screen(sys.stdout)
+    return CommandOutput(sys.stdout)
 
 
-def notes() -> Screen:
+def notes() -> CommandOutput:
     """
     Return the screen of standard error, on which people read about progress.
     """
-    return Screen(sys.stderr)
+    return CommandOutput(sys.stderr)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from coder_agents import Agent, Client
 
 
-class Settings:
+class CommandSettings:
     """
     The options that all commands share. They can be given before the command and after it.
 
@@ -83,12 +83,12 @@ def agents_of(client: Client, refs: tuple[str, ...]) -> list[Agent]:
 
 def shared_options(*, hidden: bool) -> list[click.Parameter]:
     """
-    Return the options of `Settings`; *hidden* where they are not listed in the help.
+    Return the options of `CommandSettings`; *hidden* where they are not listed in the help.
     """
 
     def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value:
-            setattr(context.ensure_object(Settings), parameter.name or "", value)
+            setattr(context.ensure_object(CommandSettings), parameter.name or "", value)
 
     def option(*names: str, **attributes: Any) -> click.Option:
         return click.Option(names, expose_value=False, callback=keep, hidden=hidden, **attributes)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from coder_agents.cli.screen import Screen
+from coder_agents.cli.screen import CommandOutput
 from coder_agents.render import cut_to_width, escape_controls
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ The colours of states.
 
 
 @attrs.frozen
-class Column:
+class TableColumn:
     """
     A column of a table.
 
@@ -70,7 +70,7 @@ class Column:
     is_long: bool = False
 
 
-def write_rows(screen: Screen, columns: Sequence[Column], rows: Iterable[Row]) -> None:
+def write_rows(screen: CommandOutput, columns: Sequence[TableColumn], rows: Iterable[Row]) -> None:
     """
     Write *rows*: as a table on a terminal, else as lines of cells separated by tabs.
     """
@@ -89,7 +89,7 @@ def tab_separated(row: Row) -> str:
     return "\t".join(_escaped(_plain(cell)) for cell in row)
 
 
-def drawn(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Table:
+def drawn(columns: Sequence[TableColumn], rows: Sequence[Row], width: int) -> Table:
     """
     Return the table of *rows*, for a terminal of *width* columns.
 
@@ -112,7 +112,7 @@ def drawn(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Table:
     return table
 
 
-def _wanted(columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> list[int]:
+def _wanted(columns: Sequence[TableColumn], texts: Sequence[Sequence[Text]]) -> list[int]:
     """
     Return how wide each column would be without a limit.
     """
@@ -122,7 +122,7 @@ def _wanted(columns: Sequence[Column], texts: Sequence[Sequence[Text]]) -> list[
     ]
 
 
-def fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> dict[int, int]:
+def fitted(columns: Sequence[TableColumn], wanted: Sequence[int], width: int) -> dict[int, int]:
     """
     Return the widths of the columns that fit into *width*, by their numbers.
 
@@ -155,7 +155,7 @@ def fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> dict
     return widths
 
 
-def _shown(cell: Cell, column: Column) -> Text:
+def _shown(cell: Cell, column: TableColumn) -> Text:
     from rich.text import Text
 
     text = _people(cell)

@@ -15,7 +15,7 @@ import attrs
 from coder_agents import schema
 from coder_agents.agent import Agent
 from coder_agents.client.batches import BatchMethods, by_agent_id
-from coder_agents.client.displays import DisplayMethods
+from coder_agents.client.displays import ClientDisplays
 from coder_agents.client.groups import GroupMethods
 from coder_agents.client.searches import AgentSequence, WorkspaceSequence
 from coder_agents.client.workspaces import WorkspaceMethods
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import BookmarkStore, MergedLogStream, StreamOptions
 
 
-class Client(BatchMethods, WorkspaceMethods, GroupMethods, DisplayMethods):
+class Client(BatchMethods, WorkspaceMethods, GroupMethods, ClientDisplays):
     """
     A client of a Coder deployment, with the rights of one token.
 

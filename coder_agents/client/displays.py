@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from coder_agents.streams import StreamOptions
 
 
-class DisplayMethods(BaseClient):
+class ClientDisplays(BaseClient):
     """
     The methods of a client that show agents, record their metadata, and show how a workspace started.
     """

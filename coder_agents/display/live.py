@@ -30,7 +30,7 @@ class ViewEnd(enum.Enum):
         return str(self.value)
 
 
-class Feed(Protocol):
+class ViewFeed(Protocol):
     """
     What brings the changes of a view.
     """
@@ -98,7 +98,7 @@ class LiveView:
             return
         show({"text/plain": str(self), "text/html": self._repr_html_()})
 
-    def _run(self, feed: Feed, canvas: Canvas, seconds: float | None) -> Self:
+    def _run(self, feed: ViewFeed, canvas: Canvas, seconds: float | None) -> Self:
         """
         Update the view until *feed* is over, for *seconds*, or until Ctrl-C or the stop button.
         """
@@ -125,7 +125,7 @@ class LiveView:
         self._content.status = str(self.end)
         canvas.draw(self._content)
 
-    def _update(self, feed: Feed, canvas: Canvas, deadline: float) -> ViewEnd:
+    def _update(self, feed: ViewFeed, canvas: Canvas, deadline: float) -> ViewEnd:
         canvas.draw(self._content)
         self._is_drawn = True
         drawn_at, has_changed = time.monotonic(), False

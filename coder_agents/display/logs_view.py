@@ -104,7 +104,7 @@ def _cut(line: str) -> str:
     return line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}…"
 
 
-class LogFeed:
+class LogViewFeed:
     """
     The changes of a view that a stream of lines brings.
 
@@ -207,7 +207,7 @@ def logs_view(
     canvas: Canvas = checked_canvas(seconds, file)
     chosen = choose_options(options, agent._stream_options)
     content = LogsContent(agent.label, tail, keeps_changes=canvas.appends)
-    feed = LogFeed(
+    feed = LogViewFeed(
         lambda options: agent.follow_logs(tail=tail, options=options), content, options=chosen
     )
     return LogsView(content)._run(feed, canvas, seconds)

@@ -19,7 +19,7 @@ from coder_agents.export.chunks import chunk_of_stream, chunks_of_one_table, one
 from coder_agents.export.columns import Chunk
 from coder_agents.export.formats import LINE_FORMATS, LineFormat
 from coder_agents.export.paths import Target
-from coder_agents.export.positions import Position, position_path
+from coder_agents.export.positions import FilePosition, position_path
 from coder_agents.local_files import LocalFile
 from coder_agents.streams import BuildLogStream, LogStream, MergedLogStream
 from coder_agents.streams.bookmark import Bookmark
@@ -129,7 +129,7 @@ def _lock(file: IO[bytes] | LocalFile, path: Path) -> None:
             ) from None
 
 
-def _begin(file: LocalFile, target: Target, *, is_stream: bool) -> Position:
+def _begin(file: LocalFile, target: Target, *, is_stream: bool) -> FilePosition:
     """
     Return the position to continue at, and cut off what a crash left after it.
     """
@@ -138,14 +138,14 @@ def _begin(file: LocalFile, target: Target, *, is_stream: bool) -> Position:
     return position
 
 
-def _position_of(target: Target, size: int, *, is_stream: bool) -> Position:
+def _position_of(target: Target, size: int, *, is_stream: bool) -> FilePosition:
     """
     Return the position of the file *target*, which has *size* bytes.
 
     Raises *ValueError* where they do not fit each other.
     """
     path = target.path
-    position = Position.read(path) or Position(length=size, format=target.format)
+    position = FilePosition.read(path) or FilePosition(length=size, format=target.format)
     name, beside = path.name, position_path(path).name
     if position.format != target.format:
         raise ValueError(f"{name} has the format {position.format}, not {target.format}")
@@ -180,7 +180,7 @@ class GrowingFile:
         count: how many rows were appended.
     """
 
-    def __init__(self, file: LocalFile, target: Target, position: Position) -> None:
+    def __init__(self, file: LocalFile, target: Target, position: FilePosition) -> None:
         self._file = file
         self._target = target
         self._format: LineFormat = LINE_FORMATS[target.format]

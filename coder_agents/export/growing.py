@@ -62,7 +62,7 @@ def growing_rows(
     target = target_of(path, format)
     # Of a device or a pipe, nothing could be cut off that an interrupt has left.
     is_line_file = target.format != "parquet" and not is_device(target.path)
-    rows: GrowingRows = _Lines(target, of) if is_line_file else _Held(target, of)
+    rows: GrowingRows = _LineRows(target, of) if is_line_file else _Held(target, of)
     with contextlib.closing(rows):
         yield rows
 
@@ -107,7 +107,7 @@ class _Held:
             replace_rows(itertools.chain.from_iterable(self._added), self._target)
 
 
-class _Lines:
+class _LineRows:
     """
     Rows that are lines at the end of a file.
     """

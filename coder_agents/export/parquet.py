@@ -37,7 +37,7 @@ def write_parquet(chunks: Iterable[Chunk], file: BinaryIO) -> int:
     remaining = iter(chunks)
     first = list(itertools.islice(remaining, 1))
     table = first[0].kind.table if first else NO_TABLE
-    group = _Group(table)
+    group = _RowGroup(table)
     with parquet.ParquetWriter(file, arrow_schema(table)) as writer:
         for chunk in itertools.chain(first, remaining):
             group.add(chunk.values())
@@ -47,7 +47,7 @@ def write_parquet(chunks: Iterable[Chunk], file: BinaryIO) -> int:
     return group.count
 
 
-class _Group:
+class _RowGroup:
     """
     Rows that are written together.
     """

@@ -43,13 +43,13 @@ def bookmarks(path: PathLike) -> dict[uuid.UUID, str]:
     The result is empty for a file to which no log was appended. Raises *ValueError* where the
     position beside the file is damaged.
     """
-    position = Position.read(Path(os.path.realpath(path)))
+    position = FilePosition.read(Path(os.path.realpath(path)))
     found = {} if position is None else position.bookmarks
     return {agent_id: str(bookmark) for agent_id, bookmark in found.items()}
 
 
 @attrs.frozen(kw_only=True)
-class Position:
+class FilePosition:
     """
     How far a file has come.
 

@@ -27,7 +27,7 @@ from coder_agents.transport import ClosedError
 
 
 @attrs.define(eq=False)
-class _Group:
+class _FollowedGroup:
     """
     One stream.
 
@@ -88,7 +88,7 @@ class LogGroups:
         self._from_now: frozenset[UUID] = frozenset()
         self._bookmarks: dict[UUID, str] = {}
         self._again_at: dict[UUID, float] = {}
-        self._groups: list[_Group] = []
+        self._groups: list[_FollowedGroup] = []
         self._past = StreamHealth()  # of the streams that have ended
         self._opened_at = -pace.logs
         self._is_held = False
@@ -111,7 +111,7 @@ class LogGroups:
                 self._drop_ended(group)
             self._changed.notify_all()
 
-    def _drop_ended(self, group: _Group) -> None:
+    def _drop_ended(self, group: _FollowedGroup) -> None:
         stream = group.stream
         # A stream that this program has closed shows that for each log that had not ended.
         over = {agent.id for agent, end in stream.ends.items() if end is not StreamEnd.CLOSED}
@@ -182,7 +182,7 @@ class LogGroups:
             on_failure=lambda _, error: self._observed.put_error("logs", error),
         )
         self._observed.follow(agents)
-        self._run(_Group(stream, agents))
+        self._run(_FollowedGroup(stream, agents))
 
     def _taken_bookmarks(self, agents: Iterable[UUID]) -> dict[UUID, str]:
         """
@@ -196,7 +196,7 @@ class LogGroups:
                     group.former -= again
             return {each: self._bookmarks[each] for each in agents if each in self._bookmarks}
 
-    def _run(self, group: _Group) -> None:
+    def _run(self, group: _FollowedGroup) -> None:
         with self._changed:
             self._groups.append(group)
             opened = group.agents.keys() - {agent.id for agent in group.stream.failures}
@@ -252,7 +252,7 @@ class LogGroups:
                 found |= {each: listed[each] for each in ids if each in listed}
         return found
 
-    def _smallest(self, max_size: int) -> _Group | None:
+    def _smallest(self, max_size: int) -> _FollowedGroup | None:
         """
         Return the stream of the fewest agents; None where it has more than *max_size*.
         """
@@ -260,7 +260,7 @@ class LogGroups:
             group = min(self._groups, key=lambda each: len(each.agents), default=None)
             return None if group is None or len(group.agents) > max_size else group
 
-    def _read(self, group: _Group) -> None:
+    def _read(self, group: _FollowedGroup) -> None:
         try:
             with group.stream as stream:
                 for batch in stream.batches():
@@ -272,7 +272,7 @@ class LogGroups:
         finally:
             self._end(group)
 
-    def _end(self, group: _Group) -> None:
+    def _end(self, group: _FollowedGroup) -> None:
         """
         Note that nothing reads *group* any more: its agents may move to another stream.
         """
@@ -284,7 +284,7 @@ class LogGroups:
         finally:
             group.ended.set()
 
-    def _keep_last(self, group: _Group) -> None:
+    def _keep_last(self, group: _FollowedGroup) -> None:
         """
         Keep what is known of *group*, whose stream has ended.
         """
@@ -295,6 +295,6 @@ class LogGroups:
         self._bookmarks.update({each: bookmarks[each] for each in ids})
 
 
-def _added(health: StreamHealth, group: _Group) -> StreamHealth:
+def _added(health: StreamHealth, group: _FollowedGroup) -> StreamHealth:
     stats = group.stream.stats
     return StreamHealth(0, health.reconnects + stats.reconnects, health.late + stats.late)

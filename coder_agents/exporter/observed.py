@@ -72,7 +72,7 @@ class Item:
 
 
 @attrs.frozen
-class Read:
+class ObservedMetadata:
     """
     The metadata of an agent as it was last read.
 
@@ -130,7 +130,7 @@ class AgentFacts:
     """
 
     agent: Agent
-    read: Read | None
+    read: ObservedMetadata | None
     lines: Mapping[str, int]
 
 
@@ -171,7 +171,7 @@ class Observed:
         self._lock = threading.Lock()
         self._agents: dict[UUID, Agent] = {}
         self._gone_at: dict[UUID, float] = {}
-        self._reads: dict[UUID, Read] = {}
+        self._reads: dict[UUID, ObservedMetadata] = {}
         # By the names of an agent, as the series is: after a restart, the workspace has a new agent,
         # and a counter that began with 0 again could hide that its lines are new.
         self._names: dict[UUID, _Names] = {}
@@ -236,7 +236,7 @@ class Observed:
         """
         Note the metadata of an agent, unless the agent is gone.
         """
-        read = Read(tuple(map(Item.of, items)), self._clock())
+        read = ObservedMetadata(tuple(map(Item.of, items)), self._clock())
         with self._lock:
             if agent_id in self._agents:
                 self._reads[agent_id] = read

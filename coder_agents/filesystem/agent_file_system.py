@@ -80,7 +80,7 @@ class AgentFileSystem(ReadableFileSystem):
         opened = io.BufferedReader(LocalFile(lpath, "rb", known_as=lpath))
         with opened as local, shown_callback(callback, rpath) as shown:
             shown.set_size(os.fstat(local.fileno()).st_size)
-            counted: Any = _Counted(local, shown)
+            counted: Any = _UploadedFile(local, shown)
             files.write(inner, counted, parents=self.auto_mkdir)
 
     def mkdir(self, path: str, create_parents: bool = True, **options: Any) -> None:
@@ -231,7 +231,7 @@ def _copy_between(
         target.write(target_inner, between, parents=parents)
 
 
-class _Counted:
+class _UploadedFile:
     """
     A local file that reports what is read of it to fsspec's callback.
     """

@@ -21,7 +21,7 @@ _FRESH = 5.0  # seconds in which a reference is not resolved again
 
 
 @attrs.define
-class _Place:
+class _ResolvedPlace:
     """
     What a reference has been resolved to.
 
@@ -54,7 +54,7 @@ class Places:
 
     def __init__(self, client: Client | None) -> None:
         self.known = client
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, _ResolvedPlace] = {}
         self._lock = fork.RenewedLock()
 
     @property
@@ -106,5 +106,5 @@ class Places:
     def _found(self, reference: str, inner: str) -> tuple[str, Files, str]:
         # The same agent has the same control shells.
         files = Files(self.client.agent(reference)._shells(None, None), reference)
-        self._places[reference] = _Place(files)
+        self._places[reference] = _ResolvedPlace(files)
         return reference, files, f"/{inner}"

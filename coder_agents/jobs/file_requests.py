@@ -93,7 +93,7 @@ class PutPiece(PathRequest):
 
 
 @attrs.frozen
-class Replace(PathRequest):
+class ReplaceFile(PathRequest):
     """
     Make *temporary*, a file in the same directory, become *path* in one step.
 

@@ -26,7 +26,7 @@ from coder_agents.jobs.file_requests import (
     Path,
     PutPiece,
     RemovePath,
-    Replace,
+    ReplaceFile,
     Stat,
 )
 from coder_agents.jobs.paths import beside, parent_of
@@ -171,7 +171,7 @@ class Files:
         """
         Make the file *temporary*, which *checksum* is of, become *path*, in one step.
         """
-        request = Replace(
+        request = ReplaceFile(
             path, temporary=temporary, checksum=checksum.value, size=checksum.size, mode=mode
         )
         self._call(request, path, wait=_CHECKSUM_WAIT)

@@ -234,14 +234,14 @@ def lines_of(stream: Iterator[Output], encoding: str, errors: str) -> Iterator[s
     The last line of an output may have no end. Raises *DecodeError* where *errors* is ``strict`` and a byte
     does not fit.
     """
-    lines = {name: _Lines(encoding, errors) for name in ("stdout", "stderr")}
+    lines = {name: _LineCutter(encoding, errors) for name in ("stdout", "stderr")}
     for output in stream:
         yield from lines[output.name].whole(output.data)
     for each in lines.values():
         yield from each.rest()
 
 
-class _Lines:
+class _LineCutter:
     """
     Cuts the bytes of one output into lines.
     """

@@ -97,7 +97,7 @@ from coder_agents.jobs.file_requests import (
     Move,
     PutPiece,
     RemovePath,
-    Replace,
+    ReplaceFile,
     Stat,
 )
 from coder_agents.jobs.piece_size import MAX_PIECE
@@ -159,7 +159,7 @@ __all__ = [
     "ReadyReader",
     "Remove",
     "RemovePath",
-    "Replace",
+    "ReplaceFile",
     "Request",
     "Signal",
     "Start",

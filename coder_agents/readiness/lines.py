@@ -77,7 +77,7 @@ def name_of(agent: WaitedAgent) -> str:
     return f"agent {escape_controls(within + agent.data.name) or agent.id}"
 
 
-class Lines(Protocol):
+class WaitLines(Protocol):
     """
     The log lines of a wait, which are passed to a callback or ignored.
     """

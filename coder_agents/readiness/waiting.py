@@ -27,9 +27,9 @@ from coder_agents.readiness.evidence import (
 )
 from coder_agents.readiness.lines import (
     FollowedLines,
-    Lines,
     UnreadLines,
     WaitedAgent,
+    WaitLines,
     name_of,
 )
 from coder_agents.readiness.options import Deadline, WaitOptions
@@ -52,7 +52,7 @@ def wait_ready(agent: WaitedAgent, options: WaitOptions, deadline: Deadline) -> 
     """
     Wait until *agent* is ready, and return its data; see `Agent.wait_ready`.
     """
-    lines: Lines = UnreadLines()
+    lines: WaitLines = UnreadLines()
     if options.on_log is not None:
         lines = FollowedLines(agent, options.on_log, options.pauses)
     with contextlib.closing(lines):
@@ -65,7 +65,7 @@ class _Wait:
     """
 
     def __init__(
-        self, waited: WaitedAgent, options: WaitOptions, deadline: Deadline, lines: Lines
+        self, waited: WaitedAgent, options: WaitOptions, deadline: Deadline, lines: WaitLines
     ) -> None:
         self._waited = waited
         self._name = name_of(waited)

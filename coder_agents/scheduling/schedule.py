@@ -23,7 +23,7 @@ _MAX_BACK_OFF = 60.0  # seconds until the next read of an agent whose reads fail
 
 
 @attrs.define
-class _Turn:
+class _ScheduledTurn:
     due: float
     failures: int = 0
     is_taken: bool = False
@@ -42,7 +42,7 @@ class Schedule:
         self._interval = interval
         self._gap = 1 / max_rate
         self._changed = threading.Condition()
-        self._turns: dict[UUID, _Turn] = {}
+        self._turns: dict[UUID, _ScheduledTurn] = {}
         # A heap of times, numbers, and agents. Those of one time come in the order of their numbers. An
         # entry whose time is no longer that of the agent's turn is dropped when it is met.
         self._queue: list[tuple[float, int, UUID]] = []
@@ -58,7 +58,9 @@ class Schedule:
         """
         now = time.monotonic()
         with self._changed:
-            self._turns = {agent_id: self._turns.get(agent_id) or _Turn(now) for agent_id in ids}
+            self._turns = {
+                agent_id: self._turns.get(agent_id) or _ScheduledTurn(now) for agent_id in ids
+            }
             # From the turns alone, so that entries of agents that are gone do not pile up.
             self._queue = [
                 (turn.due, next(self._numbers), agent_id) for agent_id, turn in self._turns.items()
@@ -80,7 +82,7 @@ class Schedule:
                     self._put(agent_id, turn, soon)
             self._changed.notify_all()
 
-    def _put(self, agent_id: UUID, turn: _Turn, due: float) -> None:
+    def _put(self, agent_id: UUID, turn: _ScheduledTurn, due: float) -> None:
         turn.due = due
         heapq.heappush(self._queue, (due, next(self._numbers), agent_id))
 

@@ -44,7 +44,7 @@ What to do when a log is over: continue with this agent's log, or end the stream
 
 
 @attrs.define
-class _Watch:
+class _BuildWatch:
     """
     The facts that are known after a log was over.
 
@@ -138,7 +138,7 @@ class AcrossBuilds:
         self._next_log = next_log
         self._reconnects = reconnects
         self._of_build = self._new_policy(agent.id)
-        self._watch: _Watch | None = None
+        self._watch: _BuildWatch | None = None
 
     def _new_policy(self, agent_id: uuid.UUID) -> OneBuild:
         # The wait for the next build is a wait for late lines, too.
@@ -162,7 +162,7 @@ class AcrossBuilds:
     def _watched(self, decision: Decision) -> Decision:
         if not isinstance(decision, End):
             return decision
-        self._watch = _Watch(decision, self._pauses)
+        self._watch = _BuildWatch(decision, self._pauses)
         return ReadLog()
 
     def workspace(self, answer: Workspace | CoderError, facts: Facts) -> Decision:
@@ -199,7 +199,7 @@ class AcrossBuilds:
             watch.hurry()
         return ReadWorkspace()
 
-    def _outcome(self, watch: _Watch, workspace: Workspace) -> Outcome | None:
+    def _outcome(self, watch: _BuildWatch, workspace: Workspace) -> Outcome | None:
         build, own = workspace.latest_build, self._agent
         if any(agent.id == own.id for agent in build.agents):
             return watch.ended  # no newer build: the log was over for another reason
@@ -214,7 +214,7 @@ class AcrossBuilds:
         }.get(build.status)
         return None if end is None else End(end)
 
-    def _is_drained(self, watch: _Watch, facts: Facts) -> bool:
+    def _is_drained(self, watch: _BuildWatch, facts: Facts) -> bool:
         """
         Whether no more lines are expected of the log that is over, and no start after a stop.
         """

@@ -17,7 +17,7 @@ from coder_agents.streams.engine import FeedEngine
 from coder_agents.streams.sources import AgentSources
 from coder_agents.streams.state_feed import StateFeed
 from coder_agents.streams.stream import Stream, opened
-from coder_agents.streams.watched import Changes
+from coder_agents.streams.watched import StateChanges
 
 
 class ContainersStream(Stream[Containers]):
@@ -39,7 +39,7 @@ class ContainersStream(Stream[Containers]):
         difference from that state. The iterator reads this stream: it ends and raises as the stream
         does. Close the stream to end it.
         """
-        return Changes(self, _changes)
+        return StateChanges(self, _changes)
 
 
 def watch_containers(sources: AgentSources, intervals: Intervals) -> ContainersStream:

@@ -35,7 +35,7 @@ _INTERRUPTED, _FORKED = StreamEnd.INTERRUPTED, StreamEnd.FORKED
 
 
 @attrs.frozen
-class _Outcome:
+class _RunOutcome:
     """
     The outcome of one run of the engine.
 
@@ -129,7 +129,7 @@ class Core(Generic[T]):
         """
         self._finished(self._run(functools.partial(_outcome_aside, work)))
 
-    def _finished(self, outcome: _Outcome) -> bool:
+    def _finished(self, outcome: _RunOutcome) -> bool:
         if outcome.failure is None:
             return outcome.done
         if outcome.end is not None:
@@ -139,7 +139,7 @@ class Core(Generic[T]):
         finally:
             del outcome  # the exception, its traceback and this frame would form a cycle
 
-    def _run(self, work: Callable[[], _Outcome]) -> _Outcome:
+    def _run(self, work: Callable[[], _RunOutcome]) -> _RunOutcome:
         # An interrupt may come at each call. So one call inside the `try` sets the token of the
         # core's owner, and the `finally` calls nothing before it removes the token.
         me = object()
@@ -150,7 +150,7 @@ class Core(Generic[T]):
                 outcome = work()
                 end = outcome.end
             else:
-                outcome = _Outcome(failure=self._refusal())
+                outcome = _RunOutcome(failure=self._refusal())
         finally:
             if 0 in owner and owner[0] is me:
                 if end is not None:
@@ -160,20 +160,20 @@ class Core(Generic[T]):
             if self.closed:
                 self.try_free()
         if self.end is _FORKED:  # before this run, or by a function that it called
-            return _Outcome(failure=self._failure_of_child())
+            return _RunOutcome(failure=self._failure_of_child())
         return outcome
 
-    def _outcome(self, work: Callable[[float], bool], deadline: float) -> _Outcome:
+    def _outcome(self, work: Callable[[float], bool], deadline: float) -> _RunOutcome:
         if self.closed:
-            return _Outcome()
+            return _RunOutcome()
         try:
-            return _Outcome(done=work(deadline))
+            return _RunOutcome(done=work(deadline))
         except ClosedError:
-            return _Outcome(end=_CLOSED)
+            return _RunOutcome(end=_CLOSED)
         except EndedError as ended:
-            return _Outcome(end=ended.end, failure=ended.failure)
+            return _RunOutcome(end=ended.end, failure=ended.failure)
         except Exception as error:
-            return _Outcome(end=_FAILED, failure=error)
+            return _RunOutcome(end=_FAILED, failure=error)
 
     def _connect(self, _: float) -> bool:
         self.engine.open()
@@ -297,12 +297,12 @@ class Core(Generic[T]):
         self.engine.after_fork_in_child()
 
 
-def _outcome_aside(work: Callable[[], object]) -> _Outcome:
+def _outcome_aside(work: Callable[[], object]) -> _RunOutcome:
     try:
         work()
     except Exception as error:
-        return _Outcome(failure=error)
-    return _Outcome(done=True)
+        return _RunOutcome(failure=error)
+    return _RunOutcome(done=True)
 
 
 def _caller() -> str:

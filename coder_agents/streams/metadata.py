@@ -23,12 +23,12 @@ from coder_agents.streams.metadata_routes import MetadataRoutes
 from coder_agents.streams.reconnecting import Broken
 from coder_agents.streams.state_feed import StateFeed
 from coder_agents.streams.stream import Stream, opened
-from coder_agents.transport import ServerSentEvent, Source
+from coder_agents.transport import ReceivedEvent, Source
 
 T = TypeVar("T")
 
-Event = ServerSentEvent | schema.ServerSentEvent
-Message = ServerSentEvent | bytes
+Event = ReceivedEvent | schema.ServerSentEvent
+Message = ReceivedEvent | bytes
 """
 A server-sent event, or a WebSocket message that holds one.
 """
@@ -65,7 +65,7 @@ class MetadataReader:
         event = (
             from_json(message, schema.ServerSentEvent) if isinstance(message, bytes) else message
         )
-        kind = event.name if isinstance(event, ServerSentEvent) else event.type
+        kind = event.name if isinstance(event, ReceivedEvent) else event.type
         if kind == "error":
             raise self._failure(_read(event, Response))
         if kind != "data":
@@ -99,7 +99,7 @@ class MetadataReader:
 
 
 def _read(event: Event, cls: type[T]) -> T:
-    if isinstance(event, ServerSentEvent):
+    if isinstance(event, ReceivedEvent):
         return from_json(event.data, cls)
     return from_document(event.data, cls, path="$.data")
 

@@ -18,7 +18,7 @@ from coder_agents.streams.reconnecting import Broken
 from coder_agents.streams.sources import AgentSources
 from coder_agents.streams.state_feed import StateFeed
 from coder_agents.streams.stream import Stream, opened
-from coder_agents.streams.watched import Changes
+from coder_agents.streams.watched import StateChanges
 
 Ports = ResultList[WorkspaceAgentListeningPort]
 
@@ -42,7 +42,7 @@ class PortsStream(Stream[Ports]):
         from that list. The iterator reads this stream: it ends and raises as the stream does. Close
         the stream to end it.
         """
-        return Changes(self, _changes)
+        return StateChanges(self, _changes)
 
 
 class PortsReader:

@@ -15,7 +15,7 @@ from coder_agents.streams.stream import Stream
 C = TypeVar("C")
 
 
-class Changes(Iterator[C], Generic[C]):
+class StateChanges(Iterator[C], Generic[C]):
     """
     The changes between the states of a stream. The first changes are the whole first state.
 

@@ -21,7 +21,7 @@ What waits for the connection: text that is typed, or a size in columns and rows
 
 
 @attrs.frozen(kw_only=True)
-class Limits:
+class TerminalLimits:
     """
     How long a terminal waits, and how much it holds.
 
@@ -53,7 +53,7 @@ class Limits:
     kill: float = 15.0
 
 
-LIMITS = Limits()
+LIMITS = TerminalLimits()
 
 
 class Buffers:
@@ -70,7 +70,7 @@ class Buffers:
         discarded: how many times output was discarded because nobody read it.
     """
 
-    def __init__(self, what: str, limits: Limits) -> None:
+    def __init__(self, what: str, limits: TerminalLimits) -> None:
         self._what = what
         self._limits = limits
         self._lock = threading.RLock()

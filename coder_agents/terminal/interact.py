@@ -86,7 +86,7 @@ def interact(terminal: Terminal) -> None:
                 termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
 
 
-class _Screen:
+class _ScreenWriter:
     """
     A thread that writes the output of a terminal to a screen.
 
@@ -122,7 +122,7 @@ class _Screen:
 
 
 def _exchange(terminal: Terminal, keyboard: int, screen: int, alarm: Alarm) -> None:
-    shown = _Screen(terminal, screen, alarm)
+    shown = _ScreenWriter(terminal, screen, alarm)
     try:
         _pass_on(terminal, keyboard, screen, alarm, shown)
     finally:
@@ -132,7 +132,9 @@ def _exchange(terminal: Terminal, keyboard: int, screen: int, alarm: Alarm) -> N
         raise failure
 
 
-def _pass_on(terminal: Terminal, keyboard: int, screen: int, alarm: Alarm, shown: _Screen) -> None:
+def _pass_on(
+    terminal: Terminal, keyboard: int, screen: int, alarm: Alarm, shown: _ScreenWriter
+) -> None:
     """
     Pass the keys and the size on until the end.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from coder_agents.transport import HTTP
 
 
-class Route(Protocol):
+class TerminalRoute(Protocol):
     """
     Makes attachments.
     """
@@ -45,7 +45,7 @@ class Direct:
 
     def attachment(self, request: TerminalRequest) -> Attachment:
         """
-        Return an attachment; see `Route.attachment`.
+        Return an attachment; see `TerminalRoute.attachment`.
         """
         return Attachment(self.http, self.agent_id, request)
 
@@ -80,7 +80,7 @@ class Proxied:
 
     def attachment(self, request: TerminalRequest) -> Attachment:
         """
-        Return an attachment; see `Route.attachment`.
+        Return an attachment; see `TerminalRoute.attachment`.
         """
         # http becomes ws, and https wss.
         path = quoted("workspaceagents", self.agent_id, "pty")

@@ -27,7 +27,7 @@ from coder_agents.streams.reconnect import (
     without_frames,
 )
 from coder_agents.terminal.attachment import pieces
-from coder_agents.terminal.buffers import LIMITS, Buffers, Limits
+from coder_agents.terminal.buffers import LIMITS, Buffers, TerminalLimits
 from coder_agents.terminal.replay import History
 from coder_agents.terminal.start import Beginning
 from coder_agents.transport import ClosedError, DroppedError, fork
@@ -65,7 +65,7 @@ class Session:
         what: str,
         is_new: bool,
         reconnect: Reconnect | None,
-        limits: Limits = LIMITS,
+        limits: TerminalLimits = LIMITS,
     ) -> None:
         self._attach = attach
         self._beginning = beginning

@@ -19,14 +19,14 @@ from coder_agents.config import seconds_or_none
 from coder_agents.render.html import render_html_card
 from coder_agents.streams.reconnect import Reconnect
 from coder_agents.terminal.attachment import TerminalRequest
-from coder_agents.terminal.buffers import LIMITS, Limits
+from coder_agents.terminal.buffers import LIMITS, TerminalLimits
 from coder_agents.terminal.kill import kill
 from coder_agents.terminal.session import Session
 from coder_agents.terminal.start import attaching, beginning_of, killing, starting
 
 if TYPE_CHECKING:
     from coder_agents.terminal.attachment import Attachment
-    from coder_agents.terminal.route import Route
+    from coder_agents.terminal.route import TerminalRoute
 
 MAX_SIZE = 65_535
 """
@@ -235,7 +235,7 @@ def check_id(reconnect_id: uuid.UUID | str | None) -> uuid.UUID | None:
 
 
 def open_terminal(
-    route: Route,
+    route: TerminalRoute,
     *,
     what: str,
     command: str = "",
@@ -244,7 +244,7 @@ def open_terminal(
     container_user: str = "",
     reconnect_id: uuid.UUID | str | None = None,
     reconnect: Reconnect | None,
-    limits: Limits = LIMITS,
+    limits: TerminalLimits = LIMITS,
 ) -> Terminal:
     """
     Return a terminal over *route*, attached: a new one, or the one of *reconnect_id*.

@@ -14,7 +14,7 @@ from coder_agents.schema import (
     WorkspaceAgentDevcontainer,
     WorkspaceAgentListeningPort,
 )
-from coder_agents.testing.description import EXTERNAL_SOURCE_ID, Facts, InstalledScript
+from coder_agents.testing.description import EXTERNAL_SOURCE_ID, DescriptionFacts, InstalledScript
 from coder_agents.testing.logs import PendingLogs
 from coder_agents.testing.machine import Machine
 from coder_agents.testing.metadata import Metadata
@@ -64,7 +64,7 @@ class EmbeddedAgent(RunningAgent):
     ) -> None:
         inherited = state.release if parent is None else parent.release
         self.release: Release = release or inherited
-        facts = Facts(
+        facts = DescriptionFacts(
             state.new_id(),
             name,
             build.resource_id,

@@ -12,10 +12,10 @@ from coder_agents.schema import WorkspaceTransition
 from coder_agents.testing import documents
 from coder_agents.testing.build import EmbeddedBuild
 from coder_agents.testing.documents import answer, compact, message
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.handshake import accept
-from coder_agents.testing.http import Request, Response
-from coder_agents.testing.message_streams import POLICY_VIOLATION, FragmentedStream, Stream
+from coder_agents.testing.http import ServerRequest, ServerResponse
+from coder_agents.testing.message_streams import POLICY_VIOLATION, FragmentedStream, ServedStream
 from coder_agents.testing.plans import finish_cancel
 from coder_agents.testing.requirements import (
     NO_RESOURCE,
@@ -37,7 +37,7 @@ NO_JSON = "Request body must be valid JSON."
 INVALID = "Validation failed."
 
 
-def builds(state: State, request: Request, workspace: str) -> Response:
+def builds(state: State, request: ServerRequest, workspace: str) -> ServerResponse:
     """
     GET /workspaces/{workspace}/builds: a page of its builds, newest first.
     """
@@ -47,7 +47,7 @@ def builds(state: State, request: Request, workspace: str) -> Response:
     return answer([documents.build(each) for each in page])
 
 
-def create_build(state: State, request: Request, workspace: str) -> Response:
+def create_build(state: State, request: ServerRequest, workspace: str) -> ServerResponse:
     """
     POST /workspaces/{workspace}/builds.
     """
@@ -68,7 +68,7 @@ def _find_workspace(state: State, text: str) -> EmbeddedWorkspace:
     return found
 
 
-def _transition(request: Request) -> str:
+def _transition(request: ServerRequest) -> str:
     try:
         document: Any = json.loads(request.body)
         transition = str(document.get("transition", ""))
@@ -80,14 +80,14 @@ def _transition(request: Request) -> str:
     return transition
 
 
-def build(state: State, request: Request, build: str) -> Response:
+def build(state: State, request: ServerRequest, build: str) -> ServerResponse:
     """
     GET /workspacebuilds/{build}.
     """
     return answer(documents.build(find_build(state, build)))
 
 
-def cancel_build(state: State, request: Request, build: str) -> Response:
+def cancel_build(state: State, request: ServerRequest, build: str) -> ServerResponse:
     """
     PATCH /workspacebuilds/{build}/cancel.
     """
@@ -100,14 +100,14 @@ def cancel_build(state: State, request: Request, build: str) -> Response:
     return message(200, CANCELED)
 
 
-def build_timings(state: State, request: Request, build: str) -> Response:
+def build_timings(state: State, request: ServerRequest, build: str) -> ServerResponse:
     """
     GET /workspacebuilds/{build}/timings.
     """
     return answer(documents.timings(find_build(state, build)))
 
 
-def build_logs(state: State, request: Request, build: str) -> Response:
+def build_logs(state: State, request: ServerRequest, build: str) -> ServerResponse:
     """
     GET /workspacebuilds/{build}/logs.
     """
@@ -115,7 +115,7 @@ def build_logs(state: State, request: Request, build: str) -> Response:
     return answer(found.log.after(parse_count(request, "after")))
 
 
-def follow_build_logs(state: State, exchange: Exchange, build: str) -> None:
+def follow_build_logs(state: State, exchange: ServerExchange, build: str) -> None:
     """
     GET /workspacebuilds/{build}/logs?follow.
     """
@@ -127,7 +127,7 @@ def follow_build_logs(state: State, exchange: Exchange, build: str) -> None:
         run_stream(stream, lambda: _send_lines(found, stream, last_id))
 
 
-def _send_lines(build: EmbeddedBuild, stream: Stream, last_id: int) -> None:
+def _send_lines(build: EmbeddedBuild, stream: ServedStream, last_id: int) -> None:
     while True:
         # Checked before the lines are read, so that the end skips no line that came earlier.
         has_ended = not build.active

@@ -10,8 +10,8 @@ from typing import Self
 import attrs
 
 from coder_agents.testing.documents import message
-from coder_agents.testing.exchange import Exchange
-from coder_agents.testing.http import Request, Response
+from coder_agents.testing.exchange import ServerExchange
+from coder_agents.testing.http import ServerRequest, ServerResponse
 from coder_agents.testing.requirements import NO_RESOURCE, Refusal
 from coder_agents.testing.routes import PREFIX, Route, matching
 from coder_agents.testing.state import State
@@ -22,7 +22,7 @@ NO_KEY = "API key or external proxy authentication required, but none provided"
 NO_SESSION = "You are signed out or your session has expired. Please sign in again to continue."
 
 # The answer of a deployment outside its API: the dashboard.
-DASHBOARD = Response(
+DASHBOARD = ServerResponse(
     200,
     b"<!doctype html>\n<title>Coder</title>\n",
     (("Content-Type", "text/html; charset=utf-8"),),
@@ -45,7 +45,7 @@ class Call:
     known: bool
 
     @classmethod
-    def of(cls, request: Request, state: State) -> Self:
+    def of(cls, request: ServerRequest, state: State) -> Self:
         """
         Return the call of *request*.
         """
@@ -62,7 +62,7 @@ class Call:
         """
         return "" if self.route is None else self.route.name
 
-    def run(self, exchange: Exchange, state: State, token: str) -> Response | None:
+    def run(self, exchange: ServerExchange, state: State, token: str) -> ServerResponse | None:
         """
         Run the call.
 
@@ -76,12 +76,12 @@ class Call:
             return _unauthenticated(request, hidden=self.route.hidden)
         subject = request if self.route.protocol == "rest" else exchange
         try:
-            response: Response | None = self.route.handler(state, subject, **self.parameters)
+            response: ServerResponse | None = self.route.handler(state, subject, **self.parameters)
         except Refusal as refusal:
             response = refusal.response
         return response
 
-    def _admits(self, request: Request, state: State) -> bool:
+    def _admits(self, request: ServerRequest, state: State) -> bool:
         """
         Whether the route admits the request without the token of a session.
         """
@@ -91,18 +91,18 @@ class Call:
         signed = request.parameter(SIGNED_TOKEN) or ""
         return state.signed_tokens.get(signed) == self.parameters["agent"]
 
-    def _without_route(self, request: Request) -> Response:
+    def _without_route(self, request: ServerRequest) -> ServerResponse:
         if self.known:
-            return Response(405)
+            return ServerResponse(405)
         return message(404, ROUTE_NOT_FOUND) if request.path.startswith(PREFIX) else DASHBOARD
 
 
-def _is_authentic(request: Request, token: str) -> bool:
+def _is_authentic(request: ServerRequest, token: str) -> bool:
     given = request.headers.get("coder-session-token", "")
     return secrets.compare_digest(given.encode(), token.encode())
 
 
-def _unauthenticated(request: Request, *, hidden: bool) -> Response:
+def _unauthenticated(request: ServerRequest, *, hidden: bool) -> ServerResponse:
     if hidden:
         return message(404, NO_RESOURCE)
     if request.path.startswith(f"{PREFIX}/workspaceagents/"):

@@ -36,7 +36,7 @@ class ServerStopping(Exception):
     """
 
 
-class Connection:
+class ServerConnection:
     """
     A socket of the server, plain or TLS, used by one thread and woken by others.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from coder_agents.testing.connection import Connection
+from coder_agents.testing.connection import ServerConnection
 
 
 class Connections:
@@ -18,7 +18,7 @@ class Connections:
     """
 
     def __init__(self) -> None:
-        self._open: dict[threading.Thread, Connection] = {}
+        self._open: dict[threading.Thread, ServerConnection] = {}
         self._accepted = 0
         self._changed = threading.Condition()
 
@@ -86,10 +86,10 @@ class Connections:
             thread.join()
         return len(idle)
 
-    def _idle(self) -> dict[threading.Thread, Connection]:
+    def _idle(self) -> dict[threading.Thread, ServerConnection]:
         return {thread: each for thread, each in self._open.items() if each.idle}
 
-    def note_idle(self, connection: Connection, idle: bool) -> None:
+    def note_idle(self, connection: ServerConnection, idle: bool) -> None:
         """
         Note whether *connection* waits for another request.
         """
@@ -97,14 +97,16 @@ class Connections:
             connection.idle = idle
             self._changed.notify_all()
 
-    def snapshot(self) -> dict[threading.Thread, Connection]:
+    def snapshot(self) -> dict[threading.Thread, ServerConnection]:
         """
         Return the open connections, by their threads.
         """
         with self._changed:
             return dict(self._open)
 
-    def begin(self, connection: Connection, serve: Callable[[Connection], None]) -> None:
+    def begin(
+        self, connection: ServerConnection, serve: Callable[[ServerConnection], None]
+    ) -> None:
         """
         Start a thread that serves a new connection with *serve*, and then ends the connection.
         """

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.call import Call
-from coder_agents.testing.connection import Connection
+from coder_agents.testing.connection import ServerConnection
 from coder_agents.testing.connections import Connections
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.faults import Faults
 from coder_agents.testing.headers import headers_of_answers
-from coder_agents.testing.http import Request, RequestReader
+from coder_agents.testing.http import RequestReader, ServerRequest
 from coder_agents.testing.machine import Machine
 from coder_agents.testing.metadata import Metadata
 from coder_agents.testing.rate_limit import Limiter, RateLimit
@@ -309,7 +309,7 @@ class Deployment:
             self._serve, self.connections, self.faults.accept, tls=self._tls, listener=listener
         )
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: ServerConnection) -> None:
         reader = RequestReader(connection)
         keep_alive, kept = True, False
         while keep_alive:
@@ -319,7 +319,7 @@ class Deployment:
             kept = True
             self.connections.note_idle(connection, keep_alive)
 
-    def _answer(self, connection: Connection, request: Request, *, kept: bool) -> bool:
+    def _answer(self, connection: ServerConnection, request: ServerRequest, *, kept: bool) -> bool:
         """
         Answer one request; return whether another may follow on the connection.
         """
@@ -330,7 +330,7 @@ class Deployment:
         )
         limit = self._limiter.check(call.name, request)
         refused = limit.refusal is not None
-        exchange = Exchange(
+        exchange = ServerExchange(
             connection,
             request,
             headers=(*headers_of_answers(self._state), *limit.headers),

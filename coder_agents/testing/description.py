@@ -26,7 +26,7 @@ from coder_agents.schema import (
 from coder_agents.testing.logs import LogStore
 from coder_agents.testing.machine import Machine
 from coder_agents.testing.releases import Release
-from coder_agents.testing.scripts import Outcome, Script
+from coder_agents.testing.scripts import Script, ScriptOutcome
 
 # The source of lines that no script wrote; the id is the same in every deployment.
 EXTERNAL_SOURCE_ID = UUID("3b579bf4-1ed8-4b99-87a8-e9a1e3410410")
@@ -46,11 +46,11 @@ class InstalledScript:
     id: UUID
     source_id: UUID
     script: Script
-    outcome: Outcome | None = None
+    outcome: ScriptOutcome | None = None
 
 
 @attrs.define
-class Facts:
+class DescriptionFacts:
     """
     The facts of an agent's description, without metadata, ports and containers.
 
@@ -75,7 +75,7 @@ class Facts:
     external_since: datetime | None = None
 
 
-def describe(facts: Facts, logs: LogStore, release: Release) -> WorkspaceAgent:
+def describe(facts: DescriptionFacts, logs: LogStore, release: Release) -> WorkspaceAgent:
     """
     Return the agent as a deployment of *release* describes it.
     """
@@ -114,7 +114,7 @@ def describe(facts: Facts, logs: LogStore, release: Release) -> WorkspaceAgent:
     )
 
 
-def health(facts: Facts) -> WorkspaceAgentHealth:
+def health(facts: DescriptionFacts) -> WorkspaceAgentHealth:
     """
     Return whether the agent is healthy, and the reason if it is not.
     """
@@ -131,7 +131,7 @@ def health(facts: Facts) -> WorkspaceAgentHealth:
     return WorkspaceAgentHealth(healthy=not reason, reason=reason)
 
 
-def log_sources(facts: Facts) -> tuple[WorkspaceAgentLogSource, ...]:
+def log_sources(facts: DescriptionFacts) -> tuple[WorkspaceAgentLogSource, ...]:
     """
     Return the sources of the agent's log lines.
     """
@@ -175,7 +175,7 @@ def describe_script(installed: InstalledScript, release: Release) -> WorkspaceAg
     )
 
 
-def startup_behavior(facts: Facts) -> WorkspaceAgentStartupScriptBehavior:
+def startup_behavior(facts: DescriptionFacts) -> WorkspaceAgentStartupScriptBehavior:
     """
     Return whether any start script of the agent blocks the login.
     """

@@ -19,7 +19,7 @@ from coder_agents.schema import (
 from coder_agents.schema import Response as Message
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.build import EmbeddedBuild
-from coder_agents.testing.http import Response
+from coder_agents.testing.http import ServerResponse
 from coder_agents.testing.releases import Release
 from coder_agents.testing.state import Person, State
 from coder_agents.testing.timings import connection_timings
@@ -37,13 +37,13 @@ GO_ESCAPES = str.maketrans(
 )
 
 
-def answer(document: object, status: int = 200) -> Response:
+def answer(document: object, status: int = 200) -> ServerResponse:
     """
     Return a response with *document*, a schema object or plain data, as its body.
     """
     plain = json.loads(to_json(document))
     text = json.dumps(plain, ensure_ascii=False, indent="\t") + "\n"
-    return Response(status, text.translate(GO_ESCAPES).encode(), JSON_HEADERS)
+    return ServerResponse(status, text.translate(GO_ESCAPES).encode(), JSON_HEADERS)
 
 
 def compact(document: object) -> str:
@@ -55,7 +55,7 @@ def compact(document: object) -> str:
 
 def message(
     status: int, text: str, *, detail: str = "", field: str = "", problem: str = ""
-) -> Response:
+) -> ServerResponse:
     """
     Return a response with a message; *problem* says what is wrong with the parameter *field*.
     """

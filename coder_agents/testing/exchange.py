@@ -10,15 +10,15 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from coder_agents.testing.connection import Connection, ConnectionEnded
-from coder_agents.testing.http import Headers, Request, Response, encode_head
+from coder_agents.testing.connection import ConnectionEnded, ServerConnection
+from coder_agents.testing.http import Headers, ServerRequest, ServerResponse, encode_head
 
 if TYPE_CHECKING:
     from coder_agents.testing.faults import Fault
-    from coder_agents.testing.message_streams import Stream
+    from coder_agents.testing.message_streams import ServedStream
 
 
-class Exchange:
+class ServerExchange:
     """
     A request, its connection, and the answer so far.
 
@@ -40,8 +40,8 @@ class Exchange:
 
     def __init__(
         self,
-        connection: Connection,
-        request: Request,
+        connection: ServerConnection,
+        request: ServerRequest,
         *,
         headers: Headers = (),
         ping_interval: float = 15,
@@ -56,12 +56,12 @@ class Exchange:
         self.messages = 0
         self.write: Callable[[bytes], None] = connection.send
         self.chunked = True
-        self.stream: Stream | None = None
+        self.stream: ServedStream | None = None
         self.output_bytes = 0
         self.input_bytes = 0
         self._faults = {fault: fault.moment() for fault in faults}
 
-    def begin(self) -> Response | None:
+    def begin(self) -> ServerResponse | None:
         """
         Run the faults that strike before any answer.
 
@@ -71,14 +71,14 @@ class Exchange:
         answers = [fault.on_request(self) for fault in self._faults]
         return next((answer for answer in answers if answer is not None), None)
 
-    def respond(self, response: Response) -> None:
+    def respond(self, response: ServerResponse) -> None:
         """
         Answer with *response*.
 
         Raises:
             ConnectionEnded: the body is not chunked, and the end of the connection ends it.
         """
-        whole = Response(
+        whole = ServerResponse(
             response.status, self.payload(response.body), (*response.headers, *self.headers)
         )
         if self.chunked:
@@ -89,7 +89,7 @@ class Exchange:
             self.send_message(whole.body, head=head)
             raise ConnectionEnded
 
-    def open(self, stream: Stream, head: bytes) -> None:
+    def open(self, stream: ServedStream, head: bytes) -> None:
         """
         Answer with *stream*, after its *head*.
         """

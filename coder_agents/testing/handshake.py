@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 from typing import TypeVar
 
-from coder_agents.testing.exchange import Exchange
-from coder_agents.testing.http import Response
+from coder_agents.testing.exchange import ServerExchange
+from coder_agents.testing.http import ServerResponse
 from coder_agents.testing.message_streams import WebSocketStream
 from coder_agents.testing.requirements import Refusal
 from coder_agents.testing.websocket_library import wsproto
@@ -17,7 +17,7 @@ from coder_agents.testing.websocket_library import wsproto
 S = TypeVar("S", bound=WebSocketStream)
 
 
-def accept(exchange: Exchange, make: Callable[[Exchange], S]) -> S:
+def accept(exchange: ServerExchange, make: Callable[[ServerExchange], S]) -> S:
     """
     Do the handshake; *make* makes the stream that answers it.
 
@@ -42,4 +42,4 @@ def _refusal(status: int, violation: str) -> Refusal:
     document = {"message": "Failed to accept websocket.", "detail": detail}
     text = f"{problem}\n{json.dumps(document, indent=chr(9))}\n"
     headers = (("Connection", "Upgrade"), ("Content-Type", "text/plain; charset=utf-8"))
-    return Refusal(Response(status, text.encode(), headers))
+    return Refusal(ServerResponse(status, text.encode(), headers))

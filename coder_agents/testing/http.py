@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 import h11
 
-from coder_agents.testing.connection import Connection, ConnectionEnded
+from coder_agents.testing.connection import ConnectionEnded, ServerConnection
 
 Headers = Sequence[tuple[str, str]]
 
@@ -20,7 +20,7 @@ UNCHUNKED_LIMIT = 2_048
 
 
 @attrs.frozen
-class Request:
+class ServerRequest:
     """
     One request, with headers under lower-case names and the query's parameters in order.
     """
@@ -47,7 +47,7 @@ class Request:
 
 
 @attrs.frozen
-class Response:
+class ServerResponse:
     """
     One answer with its whole body.
     """
@@ -111,11 +111,11 @@ class RequestReader:
     Reads the requests of a connection, one by one.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
         self._unparsed = b""
 
-    def read(self) -> Request:
+    def read(self) -> ServerRequest:
         """
         Return the next request, with its body.
 
@@ -159,10 +159,10 @@ class RequestReader:
         parser.receive_data(self._connection.receive())
 
 
-def _request(head: h11.Request, body: bytes, *, keep_alive: bool) -> Request:
+def _request(head: h11.Request, body: bytes, *, keep_alive: bool) -> ServerRequest:
     target = head.target.decode("latin-1")
     parts = urlsplit(target)
-    return Request(
+    return ServerRequest(
         method=head.method.decode("ascii"),
         target=target,
         path=parts.path,

@@ -37,7 +37,7 @@ class Batch:
 
 
 @attrs.define
-class AgentLog:
+class StoredLog:
     """
     The stored log of one agent.
     """
@@ -99,7 +99,7 @@ class LogStore:
         self._line_length = line_length
         self._lock = threading.Lock()
         self._next_id = 1
-        self._agents: dict[UUID, AgentLog] = {}
+        self._agents: dict[UUID, StoredLog] = {}
 
     def reserve(
         self,
@@ -212,8 +212,8 @@ class LogStore:
         with self._lock:
             return self._agent(agent_id).notices
 
-    def _agent(self, agent_id: UUID) -> AgentLog:
-        return self._agents.setdefault(agent_id, AgentLog())
+    def _agent(self, agent_id: UUID) -> StoredLog:
+        return self._agents.setdefault(agent_id, StoredLog())
 
     def _storable(self, text: str) -> str:
         return text.replace("\0", UNSTORABLE)[: self._line_length]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from coder_agents.testing.connection import ConnectionEnded
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.http import LAST_CHUNK, encode_chunk, encode_head
 from coder_agents.testing.websocket_library import frames, wsproto
 
@@ -29,12 +29,12 @@ EVENT_STREAM_HEADERS = (
 )
 
 
-class Stream(abc.ABC):
+class ServedStream(abc.ABC):
     """
     The common part of events and WebSockets: messages, pings and waiting.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: ServerExchange) -> None:
         self.exchange = exchange
         self._next_ping = time.monotonic() + exchange.ping_interval
 
@@ -122,12 +122,12 @@ class Stream(abc.ABC):
         """
 
 
-class EventStream(Stream):
+class EventStream(ServedStream):
     """
     Server-sent events.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: ServerExchange) -> None:
         super().__init__(exchange)
         fields = [*EVENT_STREAM_HEADERS, *exchange.headers]
         if exchange.chunked:
@@ -172,7 +172,7 @@ class EventStream(Stream):
         return encode_chunk(data) if self.exchange.chunked else data
 
 
-class WebSocketStream(Stream):
+class WebSocketStream(ServedStream):
     """
     A WebSocket on which only the server sends messages.
 
@@ -182,7 +182,7 @@ class WebSocketStream(Stream):
         RemoteProtocolError: the request is no valid handshake; nothing was sent.
     """
 
-    def __init__(self, exchange: Exchange, *, unexpected: tuple[int, str]) -> None:
+    def __init__(self, exchange: ServerExchange, *, unexpected: tuple[int, str]) -> None:
         super().__init__(exchange)
         self._unexpected = unexpected
         self._pings = 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from coder_agents.schema import ProvisionerTiming, TimingStage
-from coder_agents.testing.runner import Runner
+from coder_agents.testing.runner import ScriptRunner
 
 if TYPE_CHECKING:
     from coder_agents.testing.build import EmbeddedBuild
@@ -53,7 +53,7 @@ class BuildPlan:
     error_code: str = ""
 
 
-def play(build: EmbeddedBuild, plan: BuildPlan, runner: Runner) -> None:
+def play(build: EmbeddedBuild, plan: BuildPlan, runner: ScriptRunner) -> None:
     """
     Let *build* go by itself according to *plan*, in a thread of *runner*.
     """
@@ -61,7 +61,7 @@ def play(build: EmbeddedBuild, plan: BuildPlan, runner: Runner) -> None:
     runner.spawn(lambda: _run(build, plan, runner.pause))
 
 
-def finish_cancel(build: EmbeddedBuild, plan: BuildPlan, runner: Runner) -> None:
+def finish_cancel(build: EmbeddedBuild, plan: BuildPlan, runner: ScriptRunner) -> None:
     """
     Finish the cancellation of *build*, if it is canceling, in a thread of *runner*.
     """

@@ -17,7 +17,7 @@ from typing import Literal
 import attrs
 
 from coder_agents.testing.documents import message
-from coder_agents.testing.http import Headers, Request, Response
+from coder_agents.testing.http import Headers, ServerRequest, ServerResponse
 
 PREFIX = "/api/"
 
@@ -49,7 +49,7 @@ class RateLimit:
 
 
 @attrs.frozen
-class Verdict:
+class LimitVerdict:
     """
     What the limit means for a request.
 
@@ -59,7 +59,7 @@ class Verdict:
     """
 
     headers: Headers = ()
-    refusal: Response | None = None
+    refusal: ServerResponse | None = None
 
 
 class Limiter:
@@ -80,13 +80,13 @@ class Limiter:
         self._lock = threading.Lock()
         self.refused: collections.Counter[str] = collections.Counter()
 
-    def check(self, route: str, request: Request) -> Verdict:
+    def check(self, route: str, request: ServerRequest) -> LimitVerdict:
         """
         Count *request*, of the route with the name *route*, and return what the limit means for it.
         """
         limit = self._limit
         if limit is None or not request.path.startswith(PREFIX):
-            return Verdict()
+            return LimitVerdict()
         user = request.headers.get("coder-session-token", "")
         now = self._clock()
         with self._lock:
@@ -99,7 +99,7 @@ class Limiter:
             ("X-RateLimit-Remaining", str(max(0, left))),
             ("X-RateLimit-Reset", str(math.floor(end))),
         )
-        return Verdict(headers, None if left >= 0 else _refusal(limit))
+        return LimitVerdict(headers, None if left >= 0 else _refusal(limit))
 
     def _left(self, limit: RateLimit, key: tuple[str, str], now: float) -> int:
         """
@@ -117,7 +117,7 @@ class Limiter:
         return limit.requests - rate - 1
 
 
-def _refusal(limit: RateLimit) -> Response:
+def _refusal(limit: RateLimit) -> ServerResponse:
     sent = f"You've been rate limited for sending more than {limit.requests} requests"
     refusal = message(429, f"{sent} in {_duration(limit.window)}.")
     if not limit.retry_after:

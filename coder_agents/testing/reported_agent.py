@@ -11,9 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from coder_agents.schema import WorkspaceAgent, WorkspaceAgentLifecycle, WorkspaceAgentStatus
-from coder_agents.testing.description import Facts, describe
+from coder_agents.testing.description import DescriptionFacts, describe
 from coder_agents.testing.notices import Notices
-from coder_agents.testing.runner import Runner
+from coder_agents.testing.runner import ScriptRunner
 from coder_agents.testing.timelines import Document, Lines, Report, play, read_timeline, report_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ReportedAgent:
         notices: notifies when the agent connects or disconnects.
     """
 
-    def __init__(self, state: State, facts: Facts) -> None:
+    def __init__(self, state: State, facts: DescriptionFacts) -> None:
         self.id = facts.id
         self.notices = Notices()
         self._state = state
@@ -39,7 +39,7 @@ class ReportedAgent:
         self._recorded: Report | None = None
         self._replays = 0
         self._changed = threading.Condition()
-        self._runner = Runner(facts.name)
+        self._runner = ScriptRunner(facts.name)
 
     @property
     def data(self) -> WorkspaceAgent:

@@ -14,7 +14,7 @@ from coder_agents.schema import ValidationError
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.build import EmbeddedBuild
 from coder_agents.testing.documents import answer, message
-from coder_agents.testing.http import Request, Response
+from coder_agents.testing.http import ServerRequest, ServerResponse
 from coder_agents.testing.state import State
 
 MAX_INTEGER = 2**63 - 1
@@ -38,7 +38,7 @@ class Refusal(Exception):
     The request is answered with *response*, an error.
     """
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: ServerResponse) -> None:
         super().__init__(response.status)
         self.response = response
 
@@ -130,7 +130,7 @@ def find_changing_agent(state: State, text: str, *, since: tuple[int, int]) -> E
     return agent
 
 
-def parse_count(request: Request, name: str) -> int:
+def parse_count(request: ServerRequest, name: str) -> int:
     """
     Return the query parameter *name*, a whole number; 0 where it is missing or empty.
     """
@@ -147,7 +147,7 @@ def parse_count(request: Request, name: str) -> int:
     return int(text)
 
 
-def parse_page(request: Request) -> tuple[int, int]:
+def parse_page(request: ServerRequest) -> tuple[int, int]:
     """
     Return the query's limit of items (0 for all), and how many items to skip before them.
     """
@@ -166,7 +166,7 @@ def parse_page(request: Request) -> tuple[int, int]:
     return values[0], values[1]
 
 
-def parse_labels(request: Request) -> dict[str, str]:
+def parse_labels(request: ServerRequest) -> dict[str, str]:
     """
     Return the labels in the query.
     """

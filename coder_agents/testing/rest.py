@@ -18,7 +18,7 @@ from coder_agents.testing import documents
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.containers import FOLDER_LABEL, TRANSITIONING
 from coder_agents.testing.documents import JSON_HEADERS, answer, message
-from coder_agents.testing.http import Request, Response
+from coder_agents.testing.http import ServerRequest, ServerResponse
 from coder_agents.testing.requirements import (
     NO_RESOURCE,
     Refusal,
@@ -44,28 +44,30 @@ NO_USER = '"user" must be an existing uuid or username.'
 INITIATED = "Devcontainer recreation initiated"
 
 
-def build_info(state: State, request: Request) -> Response:
+def build_info(state: State, request: ServerRequest) -> ServerResponse:
     """
     GET /buildinfo.
     """
     return answer(documents.build_info(state))
 
 
-def user(state: State, request: Request, user: str) -> Response:
+def user(state: State, request: ServerRequest, user: str) -> ServerResponse:
     """
     GET /users/{user}.
     """
     return answer(documents.user(state, _find_person(state, user)))
 
 
-def workspace_by_name(state: State, request: Request, user: str, workspace: str) -> Response:
+def workspace_by_name(
+    state: State, request: ServerRequest, user: str, workspace: str
+) -> ServerResponse:
     """
     GET /users/{user}/workspace/{workspace}.
     """
     return _workspace(state.find_workspace(workspace, _find_person(state, user)))
 
 
-def workspace(state: State, request: Request, workspace: str) -> Response:
+def workspace(state: State, request: ServerRequest, workspace: str) -> ServerResponse:
     """
     GET /workspaces/{workspace}.
     """
@@ -76,7 +78,7 @@ def workspace(state: State, request: Request, workspace: str) -> Response:
     return _workspace(found)
 
 
-def workspaces(state: State, request: Request) -> Response:
+def workspaces(state: State, request: ServerRequest) -> ServerResponse:
     """
     GET /workspaces: a page of the workspaces that the query finds.
     """
@@ -94,18 +96,18 @@ def _find_person(state: State, user: str) -> Person:
     return found
 
 
-def _workspace(found: EmbeddedWorkspace | None) -> Response:
+def _workspace(found: EmbeddedWorkspace | None) -> ServerResponse:
     return message(404, NO_RESOURCE) if found is None else answer(documents.workspace(found))
 
 
-def agent(state: State, request: Request, agent: str) -> Response:
+def agent(state: State, request: ServerRequest, agent: str) -> ServerResponse:
     """
     GET /workspaceagents/{agent}.
     """
     return answer(find_agent(state, agent).document)
 
 
-def logs(state: State, request: Request, agent: str) -> Response:
+def logs(state: State, request: ServerRequest, agent: str) -> ServerResponse:
     """
     GET /workspaceagents/{agent}/logs.
     """
@@ -117,10 +119,10 @@ def logs(state: State, request: Request, agent: str) -> Response:
     text = "".join(
         line.text(found.name, names.get(line.source_id, ""), raw=True) + "\n" for line in lines
     )
-    return Response(200, text.encode(), TEXT_HEADERS)
+    return ServerResponse(200, text.encode(), TEXT_HEADERS)
 
 
-def listening_ports(state: State, request: Request, agent: str) -> Response:
+def listening_ports(state: State, request: ServerRequest, agent: str) -> ServerResponse:
     """
     GET /workspaceagents/{agent}/listening-ports.
     """
@@ -128,7 +130,7 @@ def listening_ports(state: State, request: Request, agent: str) -> Response:
     return answer(WorkspaceAgentListeningPortsResponse(ports=tuple(found.ports)))
 
 
-def containers(state: State, request: Request, agent: str) -> Response:
+def containers(state: State, request: ServerRequest, agent: str) -> ServerResponse:
     """
     GET /workspaceagents/{agent}/containers.
     """
@@ -138,7 +140,9 @@ def containers(state: State, request: Request, agent: str) -> Response:
     return answer(documents.containers(found.containers.state(labels), state.release))
 
 
-def recreate_container(state: State, request: Request, agent: str, container: str) -> Response:
+def recreate_container(
+    state: State, request: ServerRequest, agent: str, container: str
+) -> ServerResponse:
     """
     POST …/devcontainers/container/{container}/recreate, of old releases.
     """
@@ -161,8 +165,8 @@ def recreate_container(state: State, request: Request, agent: str, container: st
 
 
 def recreate_devcontainer(
-    state: State, request: Request, agent: str, devcontainer: str
-) -> Response:
+    state: State, request: ServerRequest, agent: str, devcontainer: str
+) -> ServerResponse:
     """
     POST …/devcontainers/{devcontainer}/recreate.
     """
@@ -172,7 +176,9 @@ def recreate_devcontainer(
     return message(202, INITIATED, detail=detail)
 
 
-def delete_devcontainer(state: State, request: Request, agent: str, devcontainer: str) -> Response:
+def delete_devcontainer(
+    state: State, request: ServerRequest, agent: str, devcontainer: str
+) -> ServerResponse:
     """
     DELETE …/devcontainers/{devcontainer}; its sub-agent is deleted, too.
     """
@@ -182,7 +188,7 @@ def delete_devcontainer(state: State, request: Request, agent: str, devcontainer
         if target.agent is not None and target.agent.id == child.id:
             child.delete()
     found.containers.delete(target)
-    return Response(204, b"", JSON_HEADERS)
+    return ServerResponse(204, b"", JSON_HEADERS)
 
 
 def _find_devcontainer(
@@ -199,7 +205,7 @@ def _find_devcontainer(
     return found, target
 
 
-def pty_signed_token(state: State, request: Request) -> Response:
+def pty_signed_token(state: State, request: ServerRequest) -> ServerResponse:
     """
     POST /applications/reconnecting-pty-signed-token, of licensed deployments.
     """

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import attrs
 
 from coder_agents.testing import build_calls, rest, streaming
-from coder_agents.testing.http import Request
+from coder_agents.testing.http import ServerRequest
 from coder_agents.testing.state import State
 from coder_agents.testing.terminals.route import open_terminal
 
@@ -61,7 +61,7 @@ class Route:
         in_time = self.since <= state.release.number < self.before
         return in_time and (state.licensed or not self.licensed)
 
-    def match(self, request: Request) -> dict[str, str] | None:
+    def match(self, request: ServerRequest) -> dict[str, str] | None:
         """
         Return the parameters in the path of *request*; None where *request* does not match the
         route.
@@ -169,7 +169,7 @@ ROUTES = (
 PROTOCOLS: Mapping[str, str] = {route.name: route.protocol for route in ROUTES}
 
 
-def matching(request: Request, state: State) -> list[tuple[Route, dict[str, str]]]:
+def matching(request: ServerRequest, state: State) -> list[tuple[Route, dict[str, str]]]:
     """
     Return the routes of the path of *request*, of any method, with the path's parameters.
     """

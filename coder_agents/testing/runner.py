@@ -12,9 +12,9 @@ from coder_agents.testing.metadata import Metadata
 from coder_agents.testing.scripts import (
     PIPE_SECONDS,
     LineSplitter,
-    Outcome,
     ReceiveOutput,
     Script,
+    ScriptOutcome,
     ScriptRun,
 )
 
@@ -22,7 +22,7 @@ StoreLines = Callable[[str, list[str]], None]
 StoreValue = Callable[[str, str, str], None]
 
 
-class Runner:
+class ScriptRunner:
     """
     Runs scripts in threads, and stops all of them together.
 
@@ -79,7 +79,7 @@ class Runner:
         for run in runs:
             run.close()
 
-    def run_script(self, script: Script, store: StoreLines) -> Outcome | None:
+    def run_script(self, script: Script, store: StoreLines) -> ScriptOutcome | None:
         """
         Run *script* to its end.
 

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from coder_agents.schema import LogLevel, WorkspaceAgentScriptStatus
 from coder_agents.testing.containers import ContainerBoard
-from coder_agents.testing.description import Facts, InstalledScript
+from coder_agents.testing.description import DescriptionFacts, InstalledScript
 from coder_agents.testing.metadata import MetadataBoard
 from coder_agents.testing.reported_agent import ReportedAgent
-from coder_agents.testing.scripts import Outcome
+from coder_agents.testing.scripts import ScriptOutcome
 from coder_agents.testing.terminals import Terminals
 from coder_agents.testing.timings import ScriptTiming, TimingBoard
 
@@ -45,7 +45,9 @@ class RunningAgent(ReportedAgent):
         terminals: the processes of its terminals.
     """
 
-    def __init__(self, state: State, facts: Facts, metadata: tuple[Metadata, ...]) -> None:
+    def __init__(
+        self, state: State, facts: DescriptionFacts, metadata: tuple[Metadata, ...]
+    ) -> None:
         super().__init__(state, facts)
         self.specification = (tuple(each.script for each in facts.scripts), metadata)
         self.machine = facts.machine
@@ -53,7 +55,7 @@ class RunningAgent(ReportedAgent):
         self.metadata = MetadataBoard(metadata, now=state.now)
         self.timings = TimingBoard()
         self.terminals = Terminals(facts.machine, self.containers)
-        self._failures: dict[str, Outcome] = {}
+        self._failures: dict[str, ScriptOutcome] = {}
         self._shutting_down = False
 
     def start(self) -> None:
@@ -139,7 +141,7 @@ class RunningAgent(ReportedAgent):
             batch = [(LEVELS[stream], line) for line in lines]
             self._state.logs.append(self.id, source_id, batch)
 
-    def _finish(self, installed: InstalledScript, outcome: Outcome, phase: str) -> None:
+    def _finish(self, installed: InstalledScript, outcome: ScriptOutcome, phase: str) -> None:
         with self._changed:
             installed.outcome = outcome
             if outcome.error:

@@ -67,7 +67,7 @@ class Script:
 
 
 @attrs.frozen
-class Outcome:
+class ScriptOutcome:
     """
     The outcome of a script.
 
@@ -125,7 +125,7 @@ class ScriptRun:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def wait(self) -> Outcome:
+    def wait(self) -> ScriptOutcome:
         """
         Read the script's output until the script is done; return the outcome.
         """
@@ -193,11 +193,11 @@ class ScriptRun:
         assert self._process.stderr is not None
         return self._process.stdout, self._process.stderr
 
-    def _outcome(self, left_open: bool) -> Outcome:
+    def _outcome(self, left_open: bool) -> ScriptOutcome:
         code = self._exit_code
         exit_code, error = max(code, -1), describe_exit(code)
         if self._timed_out:
-            return Outcome(
+            return ScriptOutcome(
                 WorkspaceAgentScriptStatus.TIMED_OUT,
                 KILLED,
                 f"{error}\ncontext deadline exceeded",
@@ -205,11 +205,11 @@ class ScriptRun:
         if code < 0 and self._killed.is_set():
             exit_code = KILLED
         if code != 0:
-            return Outcome(WorkspaceAgentScriptStatus.EXIT_FAILURE, exit_code, error)
+            return ScriptOutcome(WorkspaceAgentScriptStatus.EXIT_FAILURE, exit_code, error)
         if left_open:
             error = "exec: WaitDelay expired before I/O complete"
-            return Outcome(WorkspaceAgentScriptStatus.PIPES_LEFT_OPEN, exit_code, error)
-        return Outcome(WorkspaceAgentScriptStatus.OK, exit_code)
+            return ScriptOutcome(WorkspaceAgentScriptStatus.PIPES_LEFT_OPEN, exit_code, error)
+        return ScriptOutcome(WorkspaceAgentScriptStatus.OK, exit_code)
 
 
 def await_exit(process: subprocess.Popen[bytes]) -> int:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from coder_agents.testing.connection import Connection, ConnectionEnded, ServerStopping
+from coder_agents.testing.connection import ConnectionEnded, ServerConnection, ServerStopping
 from coder_agents.testing.connections import Connections
 
 HOST = "127.0.0.1"
@@ -39,9 +39,9 @@ class Server:
 
     def __init__(
         self,
-        serve: Callable[[Connection], None],
+        serve: Callable[[ServerConnection], None],
         connections: Connections,
-        greet: Callable[[Connection], None],
+        greet: Callable[[ServerConnection], None],
         *,
         tls: ssl.SSLContext | None = None,
         listener: socket.socket | None = None,
@@ -144,14 +144,14 @@ class Server:
 
     def _dismiss(self) -> None:
         deadline = time.monotonic() + GRACE_SECONDS
-        for thread in self._for_each(Connection.stop):
+        for thread in self._for_each(ServerConnection.stop):
             thread.join(max(0.0, deadline - time.monotonic()))
-        for thread in self._for_each(Connection.abort):
+        for thread in self._for_each(ServerConnection.abort):
             thread.join()
         self._wake_reader.close()
         self._wake_writer.close()
 
-    def _for_each(self, act: Callable[[Connection], None]) -> list[threading.Thread]:
+    def _for_each(self, act: Callable[[ServerConnection], None]) -> list[threading.Thread]:
         connections = self._connections.snapshot()
         for connection in connections.values():
             act(connection)
@@ -174,9 +174,9 @@ class Server:
 
     def _begin(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connections.begin(Connection(sock), self._run)
+        self._connections.begin(ServerConnection(sock), self._run)
 
-    def _run(self, connection: Connection) -> None:
+    def _run(self, connection: ServerConnection) -> None:
         with contextlib.suppress(ConnectionEnded, ServerStopping, OSError):
             connection.untouched = self._tls is not None
             self._greet(connection)

@@ -15,7 +15,7 @@ import attrs
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.logs import LogStore
 from coder_agents.testing.releases import Release
-from coder_agents.testing.runner import Runner
+from coder_agents.testing.runner import ScriptRunner
 from coder_agents.testing.workspace import EmbeddedWorkspace
 
 USER_NAME = "tester"
@@ -63,7 +63,7 @@ class State:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self.logs = LogStore(now=self.now, limit=log_limit, line_length=release.line_length)
-        self.builds = Runner("builds")
+        self.builds = ScriptRunner("builds")
         self._build_log_ids = itertools.count(1)
         self.agents: dict[UUID, EmbeddedAgent] = {}
         self.workspaces: list[EmbeddedWorkspace] = []

@@ -13,13 +13,13 @@ from coder_agents.testing import documents
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.connection import ServerStopping
 from coder_agents.testing.documents import compact
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.handshake import accept
 from coder_agents.testing.message_streams import (
     POLICY_VIOLATION,
     PROTOCOL_ERROR,
     EventStream,
-    Stream,
+    ServedStream,
     WebSocketStream,
 )
 from coder_agents.testing.requirements import find_agent, find_watched_agent, parse_count
@@ -29,7 +29,7 @@ from coder_agents.testing.state import State
 UNCHANGED_INTERVALS = 6
 
 
-def follow_logs(state: State, exchange: Exchange, agent: str) -> None:
+def follow_logs(state: State, exchange: ServerExchange, agent: str) -> None:
     """
     GET /workspaceagents/{agent}/logs?follow.
     """
@@ -43,7 +43,7 @@ def follow_logs(state: State, exchange: Exchange, agent: str) -> None:
         run_stream(stream, lambda: _send_logs(state, found, stream, last_id))
 
 
-def _send_logs(state: State, agent: EmbeddedAgent, stream: Stream, last_id: int) -> None:
+def _send_logs(state: State, agent: EmbeddedAgent, stream: ServedStream, last_id: int) -> None:
     first = True
     while True:
         # Checked before the lines are read, so that the end skips no line that came earlier.
@@ -66,7 +66,7 @@ def _line(log: WorkspaceAgentLog) -> str:
     return compact(log)
 
 
-def watch_metadata(state: State, exchange: Exchange, agent: str) -> None:
+def watch_metadata(state: State, exchange: ServerExchange, agent: str) -> None:
     """
     GET /workspaceagents/{agent}/watch-metadata.
     """
@@ -75,7 +75,7 @@ def watch_metadata(state: State, exchange: Exchange, agent: str) -> None:
     run_stream(stream, lambda: send_metadata(state, found, stream, str))
 
 
-def watch_metadata_ws(state: State, exchange: Exchange, agent: str) -> None:
+def watch_metadata_ws(state: State, exchange: ServerExchange, agent: str) -> None:
     """
     GET /workspaceagents/{agent}/watch-metadata-ws.
     """
@@ -90,7 +90,7 @@ def watch_metadata_ws(state: State, exchange: Exchange, agent: str) -> None:
 
 
 def send_metadata(
-    state: State, agent: EmbeddedAgent, stream: Stream, wrap: Callable[[str], str]
+    state: State, agent: EmbeddedAgent, stream: ServedStream, wrap: Callable[[str], str]
 ) -> None:
     """
     Send metadata for ever; *wrap* puts each list into a message.
@@ -110,7 +110,7 @@ def send_metadata(
                 break
 
 
-def watch_containers(state: State, exchange: Exchange, agent: str) -> None:
+def watch_containers(state: State, exchange: ServerExchange, agent: str) -> None:
     """
     GET /workspaceagents/{agent}/containers/watch.
     """
@@ -123,7 +123,7 @@ def watch_containers(state: State, exchange: Exchange, agent: str) -> None:
         run_stream(stream, lambda: _send_containers(state, found, stream))
 
 
-def _send_containers(state: State, agent: EmbeddedAgent, stream: Stream) -> None:
+def _send_containers(state: State, agent: EmbeddedAgent, stream: ServedStream) -> None:
     sent = None
     while agent.data.status == "connected":
         current = agent.containers.state()
@@ -136,7 +136,7 @@ def _send_containers(state: State, agent: EmbeddedAgent, stream: Stream) -> None
     stream.finish()
 
 
-def run_stream(stream: Stream, send: Callable[[], None]) -> None:
+def run_stream(stream: ServedStream, send: Callable[[], None]) -> None:
     """
     Run *send*, and end *stream* regularly when the server stops meanwhile.
     """
@@ -147,7 +147,7 @@ def run_stream(stream: Stream, send: Callable[[], None]) -> None:
 
 
 def _accept(
-    exchange: Exchange,
+    exchange: ServerExchange,
     *,
     unexpected: tuple[int, str] = (POLICY_VIOLATION, "unexpected data message"),
 ) -> WebSocketStream:

@@ -17,7 +17,7 @@ from coder_agents.schema import (
     TimingStage,
     WorkspaceAgent,
 )
-from coder_agents.testing.scripts import Outcome
+from coder_agents.testing.scripts import ScriptOutcome
 
 
 @attrs.frozen
@@ -38,7 +38,7 @@ class ScriptTiming:
     stage: str
     started_at: datetime
     ended_at: datetime
-    outcome: Outcome
+    outcome: ScriptOutcome
     listed_from: float = 0.0
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from coder_agents.transport.pty import PtySource
     from coder_agents.transport.repeating import RepeatingHTTP
     from coder_agents.transport.source import Source
-    from coder_agents.transport.sse import ServerSentEvent, SSESource
+    from coder_agents.transport.sse import ReceivedEvent, SSESource
     from coder_agents.transport.together import WokenTogether
     from coder_agents.transport.unreached import is_final, transport_error
     from coder_agents.transport.waiting import ClosedError, DroppedError, Interest
@@ -45,9 +45,9 @@ __all__ = [
     "Params",
     "PolledSource",
     "PtySource",
+    "ReceivedEvent",
     "RepeatingHTTP",
     "SSESource",
-    "ServerSentEvent",
     "Source",
     "WakeableHTTP",
     "WebSocketSource",
@@ -84,7 +84,7 @@ __getattr__, __dir__ = exports(
         "pty": "PtySource",
         "repeating": "RepeatingHTTP",
         "source": "Source",
-        "sse": "ServerSentEvent SSESource",
+        "sse": "ReceivedEvent SSESource",
         "together": "WokenTogether",
         "unreached": "is_final transport_error",
         "waiting": "ClosedError DroppedError Interest",

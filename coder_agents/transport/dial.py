@@ -26,7 +26,7 @@ _MIN_TIMEOUT = 0.001  # seconds; 0 would make the socket non-blocking
 Tap = Callable[[socket.socket], None]
 
 
-class Deadline:
+class DialDeadline:
     """
     The moment at which a dial ends.
 
@@ -55,7 +55,7 @@ class DialSocket(socket.socket):
     handshake from `gettimeout`. `recv` and `send` are unchanged.
     """
 
-    deadline: Deadline | None = None
+    deadline: DialDeadline | None = None
 
     def __init__(
         self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, proto: int = 0
@@ -97,7 +97,7 @@ class DialTLSSocket(ssl.SSLSocket):
     A TLS socket to a proxy that keeps to the deadline while the proxy answers.
     """
 
-    deadline: Deadline | None = None
+    deadline: DialDeadline | None = None
 
     def recv(self, *args: Any) -> bytes:
         """
@@ -121,7 +121,7 @@ class DialTLSSocket(ssl.SSLSocket):
         super().sendall(*args)
 
 
-def _limit(sock: socket.socket, deadline: Deadline | None) -> None:
+def _limit(sock: socket.socket, deadline: DialDeadline | None) -> None:
     if deadline is not None:
         sock.settimeout(deadline.left())
 
@@ -136,7 +136,7 @@ def dial(pool: Any, request: requests.PreparedRequest, timeout: float, tap: Tap)
     Raises the errors of urllib3, ssl and socket.
     """
     connection: Any = pool._new_conn()
-    deadline = Deadline(timeout)
+    deadline = DialDeadline(timeout)
     dialled: list[Any] = []  # sockets with the deadline
     connect, wrap = connection._new_conn, getattr(connection, "_connect_tls_proxy", None)
     connection._new_conn = lambda: _tcp(connection, connect, deadline, tap, dialled)
@@ -211,7 +211,7 @@ def _connect(
             connection._tunnel()
 
 
-def _tls(sock: Any, deadline: Deadline, dialled: list[Any]) -> Any:
+def _tls(sock: Any, deadline: DialDeadline, dialled: list[Any]) -> Any:
     if type(sock) is ssl.SSLSocket:
         sock.__class__ = DialTLSSocket
         sock.deadline = deadline  # type: ignore[attr-defined]
@@ -222,7 +222,7 @@ def _tls(sock: Any, deadline: Deadline, dialled: list[Any]) -> Any:
 def _tcp(
     connection: Any,
     connect: Callable[[], socket.socket],
-    deadline: Deadline,
+    deadline: DialDeadline,
     tap: Tap,
     dialled: list[Any],
 ) -> socket.socket:
@@ -250,7 +250,7 @@ def _tapped(tcp: socket.socket, tap: Tap) -> None:
         raise
 
 
-def _first_that_answers(connection: Any, deadline: Deadline, tap: Tap) -> DialSocket:
+def _first_that_answers(connection: Any, deadline: DialDeadline, tap: Tap) -> DialSocket:
     addresses = _addresses_of(connection)
     failure: OSError | None = None
     try:
@@ -276,7 +276,7 @@ def _addresses_of(connection: Any) -> list[Any]:
 
 
 def _connected(
-    connection: Any, address: Any, share: float, deadline: Deadline, tap: Tap
+    connection: Any, address: Any, share: float, deadline: DialDeadline, tap: Tap
 ) -> DialSocket:
     family, kind, proto, _, where = address
     sock = DialSocket(family, kind, proto)

@@ -26,7 +26,7 @@ _OVERLAP = 3  # bytes of a blank line that may precede its last byte
 
 
 @attrs.frozen
-class ServerSentEvent:
+class ReceivedEvent:
     """
     One event: its name and its data.
     """
@@ -48,7 +48,7 @@ class BlockBuffer:
         self._buffer = bytearray()
         self._searched = 0
 
-    def event_alone(self, data: bytes) -> ServerSentEvent | None:
+    def event_alone(self, data: bytes) -> ReceivedEvent | None:
         """
         Return the event if *data* is exactly one event, as each of Coder's chunks is; else None,
         and *data* has to be fed.
@@ -99,7 +99,7 @@ class BlockBuffer:
         return 0 if at < 0 else at + 2
 
 
-class SSESource(HTTPSource[ServerSentEvent]):
+class SSESource(HTTPSource[ReceivedEvent]):
     """
     The events of one ``text/event-stream`` answer.
     """
@@ -118,7 +118,7 @@ class SSESource(HTTPSource[ServerSentEvent]):
     def _accept(self, head: Head) -> None:
         self._blocks = BlockBuffer(self._max_message_size)
 
-    def receive(self) -> ServerSentEvent | None:
+    def receive(self) -> ReceivedEvent | None:
         """
         Return the next event; None while it is not complete, or where the event has no data, like
         Coder's pings.
@@ -141,7 +141,7 @@ class SSESource(HTTPSource[ServerSentEvent]):
         return None  # other connections get their turn
 
 
-def parse_block(block: bytes) -> ServerSentEvent | None:
+def parse_block(block: bytes) -> ReceivedEvent | None:
     """
     Return the event in *block*, None where the event has no data.
 
@@ -154,7 +154,7 @@ def parse_block(block: bytes) -> ServerSentEvent | None:
     raise DecodeError(f"an event is not UTF-8: found {found}", wanted="text in UTF-8", found=found)
 
 
-def _plain_event(block: bytes) -> ServerSentEvent | None:
+def _plain_event(block: bytes) -> ReceivedEvent | None:
     """
     Return the event in *block* if it has the form that Coder writes, a name line, a data line and a
     blank line; else None.
@@ -171,9 +171,9 @@ def _plain_event(block: bytes) -> ServerSentEvent | None:
     )
     if not is_plain:
         return None
-    return ServerSentEvent(block[len(_EVENT) : end_of_name].decode(), block[data:-2].decode())
+    return ReceivedEvent(block[len(_EVENT) : end_of_name].decode(), block[data:-2].decode())
 
 
-def _any_event(block: bytes) -> ServerSentEvent | None:
+def _any_event(block: bytes) -> ReceivedEvent | None:
     event = next(SSEClient(iter([block])).events(), None)
-    return None if event is None else ServerSentEvent(event.event, event.data)
+    return None if event is None else ReceivedEvent(event.event, event.data)

@@ -16,7 +16,7 @@ from coder_agents import Agent, BatchTimeoutError, Client
 from coder_agents.batch import verbs
 from coder_agents.batch.threads import NAME
 from coder_agents.testing import Deployment, Metadata, RateLimit
-from coder_agents.testing.http import Request
+from coder_agents.testing.http import ServerRequest
 from coder_agents.transport import Pace
 
 AGENTS = 16
@@ -52,7 +52,7 @@ def use_up(deployment: Deployment, route: str) -> None:
     Use up the limit of *route* for the second that follows, as another program of the user would.
     """
     headers = {"coder-session-token": deployment.token}
-    request = Request("GET", "/api/v2/", "/api/v2/", (), headers, b"", keep_alive=True)
+    request = ServerRequest("GET", "/api/v2/", "/api/v2/", (), headers, b"", keep_alive=True)
     while deployment._limiter.check(route, request).refusal is None:
         pass
     deployment.rate_limited.clear()

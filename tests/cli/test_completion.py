@@ -18,7 +18,7 @@ import pytest
 from coder_agents.cli import program
 from coder_agents.cli.names import _SECONDS, VARIABLE, _limit, complete
 from coder_agents.cli.root import NAME, root
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 from coder_agents.testing import Deployment
 
 from .processes import SECONDS
@@ -30,7 +30,7 @@ def context() -> click.Context:
     The context in which a shell completes.
     """
     # Not click.Context(root): click keeps the option for help of the first context that a command meets.
-    return root.make_context(NAME, [], obj=Settings(), resilient_parsing=True)
+    return root.make_context(NAME, [], obj=CommandSettings(), resilient_parsing=True)
 
 
 def found(context: click.Context, typed: str, *, agents: bool = True) -> list[str]:

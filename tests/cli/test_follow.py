@@ -19,7 +19,7 @@ from paced import paced
 from coder_agents import StreamOptions
 from coder_agents.cli import exits, failures
 from coder_agents.cli.progress import waiting
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 from coder_agents.schema import (
     ProvisionerJobLog,
     WorkspaceAgentContainer,
@@ -179,8 +179,8 @@ def test_a_log_is_followed_across_builds(
         options = paced(
             StreamOptions(settle=0.2), max_settling=0.2, second_try=0.05, third_try=0.05
         )
-        quick = functools.partialmethod(Settings.client, stream_options=options)
-        monkeypatch.setattr(Settings, "client", quick)
+        quick = functools.partialmethod(CommandSettings.client, stream_options=options)
+        monkeypatch.setattr(CommandSettings, "client", quick)
         monkeypatch.setenv("CODER_URL", deployment.url)
         monkeypatch.setenv("CODER_SESSION_TOKEN", deployment.token)
         builder = InThread(build)

@@ -17,12 +17,17 @@ from coder_agents.cli import exits
 from coder_agents.cli.arguments import DURATION, MOMENT, seconds_of
 from coder_agents.cli.command_line import in_order
 from coder_agents.cli.failures import one_line
-from coder_agents.cli.places import Place, parse_place
+from coder_agents.cli.places import Location, parse_place
 from coder_agents.cli.program import _end_in_order
-from coder_agents.cli.tables import Column, fitted, tab_separated
+from coder_agents.cli.tables import TableColumn, fitted, tab_separated
 from coder_agents.cli.watching import Watched
 
-COLUMNS = [Column("A"), Column("B", rank=2), Column("C", rank=1), Column("D", is_long=True)]
+COLUMNS = [
+    TableColumn("A"),
+    TableColumn("B", rank=2),
+    TableColumn("C", rank=1),
+    TableColumn("D", is_long=True),
+]
 
 
 @pytest.mark.parametrize(
@@ -88,15 +93,15 @@ def test_options_come_before_the_command(typed: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("dev:a/b", Place("dev", "a/b")),
-        ("dev:", Place("dev", "")),
-        ("alice/dev.main:/x:y", Place("alice/dev.main", "/x:y")),
-        ("file", Place("", "file")),
-        ("./a:b", Place("", "./a:b")),
-        ("/a:b", Place("", "/a:b")),
+        ("dev:a/b", Location("dev", "a/b")),
+        ("dev:", Location("dev", "")),
+        ("alice/dev.main:/x:y", Location("alice/dev.main", "/x:y")),
+        ("file", Location("", "file")),
+        ("./a:b", Location("", "./a:b")),
+        ("/a:b", Location("", "/a:b")),
     ],
 )
-def test_places(text: str, place: Place) -> None:
+def test_places(text: str, place: Location) -> None:
     """
     The text before the first colon is an agent, unless it begins as a path.
     """
@@ -202,7 +207,11 @@ def test_long_columns_share_the_room() -> None:
     """
     One very long name drops no column, and cuts another long one no more than itself.
     """
-    columns = [Column("A", is_long=True), Column("B"), Column("C", rank=1, is_long=True)]
+    columns = [
+        TableColumn("A", is_long=True),
+        TableColumn("B"),
+        TableColumn("C", rank=1, is_long=True),
+    ]
     assert fitted(columns, [120, 7, 51], 80) == {0: 35, 1: 7, 2: 34}
     assert fitted(columns, [120, 7, 12], 80) == {0: 57, 1: 7, 2: 12}
     assert fitted(columns, [120, 7, 51], 30) == {0: 21, 1: 7}

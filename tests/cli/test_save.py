@@ -18,7 +18,7 @@ from holding import holds_within
 
 from coder_agents.cli import exits
 from coder_agents.cli.commands.export import KINDS, OF_AGENTS
-from coder_agents.export.positions import Position
+from coder_agents.export.positions import FilePosition
 from coder_agents.render.line import counted
 from coder_agents.testing import Deployment
 
@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_written_is_reported_before_anything_is_sent(
     """
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     Path("grown.csv").touch()
-    Position(length=0, format="csv").store(Path("grown.csv"))
+    FilePosition(length=0, format="csv").store(Path("grown.csv"))
     before = len(deployment.requests)
     ended = run("export", *arguments)
     assert ended.status == exits.FAILED

@@ -19,8 +19,8 @@ from driving import LIMIT, InThread, reached
 
 from coder_agents import Agent, MetadataStream, Reconnect, StreamOptions
 from coder_agents.cli import exits, failures
-from coder_agents.cli.screen import Screen
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.screen import CommandOutput
+from coder_agents.cli.settings import CommandSettings
 from coder_agents.schema import WorkspaceAgentContainer, WorkspaceAgentListeningPort
 from coder_agents.testing import Deployment, EmbeddedAgent
 from coder_agents.testing.faults import Fault
@@ -40,15 +40,15 @@ def at_line(monkeypatch: pytest.MonkeyPatch, react: Callable[[list[str]], object
     """
     Call *react* with all lines of standard output so far, whenever one is written.
     """
-    write = Screen.line
+    write = CommandOutput.line
     lines: list[str] = []
 
-    def line(screen: Screen, text: str = "") -> None:
+    def line(screen: CommandOutput, text: str = "") -> None:
         write(screen, text)
         lines.append(text)
         react(lines)
 
-    monkeypatch.setattr(Screen, "line", line)
+    monkeypatch.setattr(CommandOutput, "line", line)
 
 
 def reconnecting(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -57,11 +57,11 @@ def reconnecting(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """
     policy = Reconnect(initial=seconds, maximum=seconds, jitter=0, give_up_after=LIMIT)
     options = StreamOptions(reconnect=policy)
-    client = functools.partialmethod(Settings.client, stream_options=options)
-    monkeypatch.setattr(Settings, "client", client)
+    client = functools.partialmethod(CommandSettings.client, stream_options=options)
+    monkeypatch.setattr(CommandSettings, "client", client)
 
 
-class Interrupting(Screen):
+class Interrupting(CommandOutput):
     """
     A screen at which Ctrl-C is pressed when the first state is shown.
     """
@@ -89,7 +89,7 @@ def test_states_are_watched_until_ctrl_c(
     """
     In a pipe, the first rows are the current state; the code after Ctrl-C is 130.
     """
-    monkeypatch.setattr("coder_agents.cli.screen.Screen", Interrupting)
+    monkeypatch.setattr("coder_agents.cli.screen.CommandOutput", Interrupting)
     ended = run(*arguments, "--watch")
     assert ended.status == exits.INTERRUPTED
     assert ended.err == ""

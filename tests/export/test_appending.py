@@ -21,7 +21,7 @@ from holding import holds_within
 
 from coder_agents import Agent, Client, StreamError, StreamOptions, export
 from coder_agents.export.appending import GrowingFile
-from coder_agents.export.positions import Position, position_path
+from coder_agents.export.positions import FilePosition, position_path
 from coder_agents.local_files import LocalFile
 from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentLog
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -201,7 +201,7 @@ def test_an_interrupt_in_a_commit_leaves_whole_lines(path: Path, agent: Agent) -
 
     rows = list(chunks_of_one_table(agent.logs(), one_by_one))
     with Interrupted(path, "w+b", known_as=path) as file, pytest.raises(KeyboardInterrupt):
-        position = Position(length=0, format="jsonl")
+        position = FilePosition(length=0, format="jsonl")
         with GrowingFile(file, target_of(path, None), position) as growing:
             growing.commit(rows, {})
     assert path.read_bytes() == b""

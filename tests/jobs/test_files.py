@@ -24,7 +24,7 @@ from coder_agents.jobs.protocol import (
     Piece,
     PutPiece,
     RemovePath,
-    Replace,
+    ReplaceFile,
     Stat,
     facts_of,
     numbers_of,
@@ -228,7 +228,7 @@ def test_a_file_is_replaced_in_one_step(control: ControlShell, home: Path) -> No
     (home / "link").symlink_to("real")
     inode = (home / "real").stat().st_ino
     control.ask(PutPiece(str(home / "new"), offset=0, data=b"fresh"))
-    request = Replace(
+    request = ReplaceFile(
         str(home / "link"), temporary=str(home / "new"), checksum=checksum(b"fresh"), size=5
     )
     for repeated in (False, True):
@@ -252,7 +252,9 @@ def test_a_new_file_gets_its_mode(control: ControlShell, home: Path) -> None:
     for mode in (None, 0o600, 0o755, 0o4711):
         path = home / f"file {mode}"
         control.ask(PutPiece(new, offset=0, data=b"x"))
-        control.ask(Replace(str(path), temporary=new, checksum=checksum(b"x"), size=1, mode=mode))
+        control.ask(
+            ReplaceFile(str(path), temporary=new, checksum=checksum(b"x"), size=1, mode=mode)
+        )
         wanted = 0o666 & ~umask if mode is None else mode
         assert stat.S_IMODE(path.stat().st_mode) == wanted
 
@@ -266,7 +268,9 @@ def test_a_damaged_file_replaces_nothing(control: ControlShell, home: Path) -> N
     for value, size in ((checksum(b"new"), 4), (1, 3)):
         with pytest.raises(OSError, match="Input/output error"):
             control.ask(
-                Replace(str(home / "file"), temporary=str(home / "new"), checksum=value, size=size)
+                ReplaceFile(
+                    str(home / "file"), temporary=str(home / "new"), checksum=value, size=size
+                )
             )
     assert (home / "file").read_bytes() == b"old"
 
@@ -302,8 +306,8 @@ FAILING = (
     (CopyFile("dir", "other"), IsADirectoryError),
     (CopyFile("file", "dir"), IsADirectoryError),
     (CopyFile("file", "nowhere/file"), FileNotFoundError),
-    (Replace(MISSING, temporary="none", checksum=1, size=1), FileNotFoundError),
-    (Replace("dir", temporary="file", checksum=1, size=1), IsADirectoryError),
+    (ReplaceFile(MISSING, temporary="none", checksum=1, size=1), FileNotFoundError),
+    (ReplaceFile("dir", temporary="file", checksum=1, size=1), IsADirectoryError),
 )
 
 

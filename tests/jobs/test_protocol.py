@@ -38,7 +38,7 @@ from coder_agents.jobs.protocol import (
     ReadyReader,
     Remove,
     RemovePath,
-    Replace,
+    ReplaceFile,
     Request,
     Signal,
     Start,
@@ -211,7 +211,7 @@ def test_the_forms_of_requests() -> None:
         (CopyFile("a", "b"), b"5 CP 1 =a =b ;\n"),
         (GetPiece("/a b", offset=2), b"5 GET 1 =/a\\040b 2 1048576 ;\n"),
         (
-            Replace("a", temporary="b", checksum=1, size=2, mode=0o100644),
+            ReplaceFile("a", temporary="b", checksum=1, size=2, mode=0o100644),
             b"5 REPLACE 1 =a =b 1 2 644 ;\n",
         ),
         (

@@ -20,7 +20,7 @@ from coder_agents.jobs.protocol import (
     ListJobs,
     Piece,
     PutPiece,
-    Replace,
+    ReplaceFile,
     Signal,
     Stat,
     WriteInput,
@@ -81,7 +81,7 @@ def test_files_are_exact(control: ControlShell, home: Path) -> None:
     path.chmod(0o640)
     for at in (0, 30_000, 60_000):
         control.ask(PutPiece(new, offset=at, data=data[at : at + 30_000]))
-    request = Replace(str(path), temporary=new, checksum=checksum(data), size=len(data))
+    request = ReplaceFile(str(path), temporary=new, checksum=checksum(data), size=len(data))
     control.ask(request)
     assert (path.read_bytes() == data, path.stat().st_mode & 0o7777) == (True, 0o640)
     for at in (0, 1, 50_000):

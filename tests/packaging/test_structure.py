@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ OLD_WORDS = re.compile(
     r"|patience|remembered|sieves?|wish|wishes)_"
 )
 OLD_MODULES = {"finding", "many", "wishes"}
+
+CLASS = re.compile(r"^ *class (\w+)", re.MULTILINE)
 
 # "1 seconds": counted() writes the number and its noun. A number with decimals is never 1.
 FIXED_PLURAL = re.compile(
@@ -121,6 +124,19 @@ def test_a_class_that_is_a_thread_is_seen(base: str) -> None:
     The class of threads may be imported from its module, and a timer is a thread, too.
     """
     assert threads(f"class Reader({base}): ...") == ["Reader"]
+
+
+def test_no_two_classes_share_a_name() -> None:
+    """
+    A name stands for one class of the whole package, with or without an underscore.
+    """
+    found = Counter(
+        name.lstrip("_")
+        for path in MODULES
+        for name in CLASS.findall(path.read_text(encoding="utf-8"))
+    )
+    assert [name for name, count in found.items() if count > 1] == []
+    assert found["LogStream"] == 1  # the test sees classes
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

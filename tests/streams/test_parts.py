@@ -42,7 +42,7 @@ from coder_agents.streams.poller import Alarm, Poller, single_selector
 from coder_agents.streams.position import Position
 from coder_agents.streams.reconnecting import ReconnectingConnection
 from coder_agents.streams.stream import Stream
-from coder_agents.streams.watched import Changes
+from coder_agents.streams.watched import StateChanges
 from coder_agents.testing import Deployment
 from coder_agents.transport import ClosedError, fork
 
@@ -472,7 +472,7 @@ def test_an_interrupt_between_a_state_and_its_changes_ends_the_stream(
 
     stream = serve(telling(1)).watch_listening_ports(interval=60)
     with pytest.raises(KeyboardInterrupt):
-        next(Changes(stream, interrupt))
+        next(StateChanges(stream, interrupt))
     assert stream.end is StreamEnd.INTERRUPTED
 
 

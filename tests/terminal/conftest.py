@@ -18,7 +18,7 @@ from pty_client import RAW as RAW
 
 from coder_agents import Agent, Client, Reconnect, StreamOptions
 from coder_agents.terminal import Terminal
-from coder_agents.terminal.buffers import Limits
+from coder_agents.terminal.buffers import TerminalLimits
 from coder_agents.terminal.route import Direct
 from coder_agents.terminal.terminal import open_terminal
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -29,7 +29,7 @@ Seconds that an event is waited for; it takes a fraction of one where nothing is
 """
 
 QUICK = Reconnect(initial=0.01, maximum=0.05, give_up_after=LONG)
-WAITING = Limits(beginning=LONG, replay=LONG)
+WAITING = TerminalLimits(beginning=LONG, replay=LONG)
 
 
 def eventually(holds: Callable[[], object]) -> None:
@@ -79,7 +79,7 @@ class Place:
         command: str = "",
         *,
         reconnect: Reconnect | None = QUICK,
-        limits: Limits = WAITING,
+        limits: TerminalLimits = WAITING,
         **options: Any,
     ) -> Terminal:
         """

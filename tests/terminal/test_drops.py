@@ -15,7 +15,7 @@ from effort import times
 
 from coder_agents import CoderError, Reconnect
 from coder_agents.errors import TerminalError, TerminalNotFoundError
-from coder_agents.terminal.buffers import Limits
+from coder_agents.terminal.buffers import TerminalLimits
 from coder_agents.testing.terminals import attachment
 
 from .conftest import LONG, QUICK, RAW, Place, eventually, placed, read_all, read_until
@@ -74,7 +74,7 @@ def test_a_terminal_that_never_attaches_is_attached_again(newest: Place) -> None
     A connection on which nothing comes costs another one, and starts nothing twice.
     """
     newest.deployment.faults.add("never_attach", route="pty", times=2)
-    limits = Limits(beginning=0.2, replay=LONG)
+    limits = TerminalLimits(beginning=0.2, replay=LONG)
     with newest.terminal(f"{ONCE}echo hello", limits=limits) as terminal:
         assert read_all(terminal) == b"hello\r\n"
     assert runs(newest) == 1
@@ -151,7 +151,7 @@ def test_a_stalled_connection_is_replaced(newest: Place) -> None:
     Output that stops for ever after much of it is continued over another connection.
     """
     newest.deployment.faults.add("stall", route="pty", after_bytes=20_000)
-    limits = Limits(beginning=LONG, replay=LONG, burst=1_000, quiet=0.2)
+    limits = TerminalLimits(beginning=LONG, replay=LONG, burst=1_000, quiet=0.2)
     with newest.terminal(f"{RAW}{LINES}; sleep 60", limits=limits) as terminal:
         assert read_until(terminal, b"line 2999\n") == b"READY" + OUTPUT
         assert terminal.reconnects >= 1
@@ -162,7 +162,7 @@ def test_a_silence_is_checked_once_after_much_output(newest: Place) -> None:
     """
     A connection that has not stalled is replaced once, and nothing comes twice.
     """
-    limits = Limits(beginning=LONG, replay=LONG, burst=1_000, quiet=0.05)
+    limits = TerminalLimits(beginning=LONG, replay=LONG, burst=1_000, quiet=0.05)
     with newest.terminal(f"{RAW}{LINES}; sleep 1; echo bye; sleep 60", limits=limits) as terminal:
         assert read_until(terminal, b"bye\n") == b"READY" + OUTPUT + b"bye\n"
         eventually(lambda: terminal.reconnects >= 1)
@@ -173,7 +173,7 @@ def test_no_check_is_made_where_nothing_is_tried_again(newest: Place) -> None:
     """
     Without reconnecting, a silence is a silence, and a drop is an error.
     """
-    limits = Limits(beginning=LONG, replay=LONG, burst=1, quiet=0.01)
+    limits = TerminalLimits(beginning=LONG, replay=LONG, burst=1, quiet=0.01)
     with newest.terminal(f"{RAW}sleep 60", limits=limits, reconnect=None) as terminal:
         read_until(terminal, b"READY")
         assert terminal.read(0.2) is None
@@ -222,7 +222,7 @@ def test_what_nobody_reads_is_discarded_and_counted(newest: Place) -> None:
     """
     The terminal is read although its user reads nothing, and the oldest output makes room for the newest.
     """
-    limits = Limits(beginning=LONG, replay=LONG, unread=20_000, full=0.05, burst=1 << 30)
+    limits = TerminalLimits(beginning=LONG, replay=LONG, unread=20_000, full=0.05, burst=1 << 30)
     command = f"{RAW}{LINES}; {LINES}; {LINES}; sleep 0.2; echo END; sleep 60"
     with newest.terminal(command, limits=limits) as terminal:
         eventually(lambda: terminal.gaps > 0)
@@ -236,7 +236,7 @@ def test_what_is_typed_is_sent_while_nobody_reads(newest: Place) -> None:
     """
     Output that waits for its user does not hold back the input.
     """
-    limits = Limits(beginning=LONG, replay=LONG, unread=100, full=600)
+    limits = TerminalLimits(beginning=LONG, replay=LONG, unread=100, full=600)
     command = f"{RAW}head -c 30000 /dev/zero; read x; touch done; sleep 60"
     with newest.terminal(command, limits=limits) as terminal:
         eventually(lambda: terminal._buffers._unread >= 100)
@@ -265,7 +265,7 @@ def test_a_replay_that_breaks_is_read_again(newest: Place) -> None:
     newest.deployment.faults.add("drop", route="pty", after_bytes=25_000)
     newest.deployment.faults.add("drop", route="pty", after_bytes=10_000)
     newest.deployment.faults.add("stall", route="pty", after_bytes=5_000)
-    limits = Limits(beginning=LONG, replay=0.2)
+    limits = TerminalLimits(beginning=LONG, replay=0.2)
     with newest.terminal(f"{RAW}{LINES}; sleep 60", limits=limits) as terminal:
         assert read_until(terminal, b"line 2999\n") == b"READY" + OUTPUT
         assert terminal.gaps == 0
@@ -279,7 +279,7 @@ def test_an_agent_that_keeps_less_is_believed(
     """
     monkeypatch.setattr(attachment, "REPLAY_BYTES", 20_000)
     newest.deployment.faults.add("drop", route="pty", after_bytes=25_000)
-    limits = Limits(beginning=LONG, replay=0.2)
+    limits = TerminalLimits(beginning=LONG, replay=0.2)
     with newest.terminal(f"{RAW}{LINES}; sleep 60", limits=limits) as terminal:
         assert read_until(terminal, b"line 2999\n") == b"READY" + OUTPUT
         assert terminal.gaps == 0
@@ -292,7 +292,7 @@ def test_a_long_silence_at_the_start_is_given_up() -> None:
     """
     with placed() as place:
         place.deployment.faults.add("never_attach", route="pty", times=None)
-        limits = Limits(beginning=0.05, beginnings=3)
+        limits = TerminalLimits(beginning=0.05, beginnings=3)
         with pytest.raises(TerminalError, match="started no terminal"):
             place.terminal("true", limits=limits, reconnect_id=None)
         assert place.routes() == 3

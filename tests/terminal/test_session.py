@@ -14,7 +14,7 @@ import pytest
 
 from coder_agents.errors import TerminalError
 from coder_agents.terminal.attachment import Attachment, TerminalRequest
-from coder_agents.terminal.buffers import LIMITS, Buffers, Limits
+from coder_agents.terminal.buffers import LIMITS, Buffers, TerminalLimits
 from coder_agents.terminal.changes import Changes
 from coder_agents.terminal.session import Session
 from coder_agents.terminal.start import attaching, beginning_of, starting
@@ -63,7 +63,7 @@ class Breaking(Attachment):
         return type(self).before or super().has_unsent
 
 
-WAITING = Limits(beginning=LONG, replay=LONG)
+WAITING = TerminalLimits(beginning=LONG, replay=LONG)
 
 
 def session_of(
@@ -71,7 +71,7 @@ def session_of(
     command: str,
     kind: type[Attachment] = Attachment,
     *,
-    limits: Limits = WAITING,
+    limits: TerminalLimits = WAITING,
 ) -> Session:
     """
     Return the session of a new terminal, whose attachments are of a class.
@@ -167,7 +167,7 @@ def test_a_gap_is_counted_where_output_is_missing() -> None:
     """
     Output that waits too long for its user, but was not discarded, is no gap.
     """
-    buffers = Buffers("dev", Limits(unread=10, full=0.0))
+    buffers = Buffers("dev", TerminalLimits(unread=10, full=0.0))
     buffers.add(b"x" * 20)
     buffers.wait_for_room()
     assert buffers.discarded == 0
@@ -277,7 +277,7 @@ def test_much_that_comes_with_the_report_may_stall_too(newest: Place) -> None:
     A stall is noticed also where nothing came after the first output.
     """
     newest.deployment.faults.add("stall", route="pty", after_bytes=20_000)
-    limits = Limits(beginning=LONG, replay=LONG, burst=1_000, quiet=0.2)
+    limits = TerminalLimits(beginning=LONG, replay=LONG, burst=1_000, quiet=0.2)
     session = session_of(newest, f"{RAW}{LINES}; sleep 60", Joined, limits=limits)
     session.open()
     assert read_end(session, b"line 2999\n") == b"READY" + OUTPUT

@@ -15,7 +15,7 @@ from markup import checked
 
 from coder_agents import NotFoundError, ServerError, UnsupportedError
 from coder_agents.errors import TerminalError, TerminalNotFoundError
-from coder_agents.terminal.buffers import Limits
+from coder_agents.terminal.buffers import TerminalLimits
 from coder_agents.testing import Deployment
 
 from .conftest import LONG, RAW, Place, eventually, read_all, read_until
@@ -245,7 +245,7 @@ def test_kill_is_tried_again(newest: Place) -> None:
     """
     A terminal that never attaches, or drops, costs another try; three of them are an error.
     """
-    limits = Limits(beginning=LONG, replay=LONG, kill=0.2)
+    limits = TerminalLimits(beginning=LONG, replay=LONG, kill=0.2)
     with newest.terminal("sleep 60", limits=limits) as terminal:
         newest.deployment.faults.add("never_attach", route="pty", times=3)
         with pytest.raises(TerminalError, match="did not confirm"):

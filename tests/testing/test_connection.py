@@ -9,24 +9,24 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from coder_agents.testing.connection import Connection, ConnectionEnded, ServerStopping
+from coder_agents.testing.connection import ConnectionEnded, ServerConnection, ServerStopping
 from coder_agents.testing.http import RequestReader
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[Connection, socket.socket]]:
+def pair() -> Iterator[tuple[ServerConnection, socket.socket]]:
     """
     A connection and its peer.
     """
     ours, peer = socket.socketpair()
     peer.settimeout(10)
-    connection = Connection(ours)
+    connection = ServerConnection(ours)
     yield connection, peer
     peer.close()
     connection.end()
 
 
-class WokenConnection(Connection):
+class WokenConnection(ServerConnection):
     """
     Does something when it is woken without input.
     """
@@ -56,7 +56,7 @@ def test_a_wake_up_is_not_a_request() -> None:
     connection.end()
 
 
-def test_many_wake_ups_are_one(pair: tuple[Connection, socket.socket]) -> None:
+def test_many_wake_ups_are_one(pair: tuple[ServerConnection, socket.socket]) -> None:
     """
     No one that wakes is blocked, however many nobody waits for.
     """
@@ -66,7 +66,7 @@ def test_many_wake_ups_are_one(pair: tuple[Connection, socket.socket]) -> None:
     assert not connection.wait(None)
 
 
-def test_waiting_ends_at_the_stop(pair: tuple[Connection, socket.socket]) -> None:
+def test_waiting_ends_at_the_stop(pair: tuple[ServerConnection, socket.socket]) -> None:
     """
     It ends whether the stop comes before a wait or during it, with input or without.
     """
@@ -79,7 +79,7 @@ def test_waiting_ends_at_the_stop(pair: tuple[Connection, socket.socket]) -> Non
         connection.wait()
 
 
-def test_what_is_over_stays_over(pair: tuple[Connection, socket.socket]) -> None:
+def test_what_is_over_stays_over(pair: tuple[ServerConnection, socket.socket]) -> None:
     """
     After the end, waking and aborting do nothing, and a second end neither.
     """
@@ -92,7 +92,7 @@ def test_what_is_over_stays_over(pair: tuple[Connection, socket.socket]) -> None
     assert peer.recv(1) == b""
 
 
-def test_a_peer_that_has_gone(pair: tuple[Connection, socket.socket]) -> None:
+def test_a_peer_that_has_gone(pair: tuple[ServerConnection, socket.socket]) -> None:
     """
     Receiving gives nothing, sending raises.
     """
@@ -106,7 +106,7 @@ def test_a_peer_that_has_gone(pair: tuple[Connection, socket.socket]) -> None:
                 send(b"x")
 
 
-def test_aborting_ends_a_read(pair: tuple[Connection, socket.socket]) -> None:
+def test_aborting_ends_a_read(pair: tuple[ServerConnection, socket.socket]) -> None:
     """
     It is the end of the connection for both sides.
     """
@@ -121,7 +121,7 @@ def test_who_sleeps_notices_that_the_peer_has_gone() -> None:
     The thread notices it at once, not at the end of the sleep.
     """
     ours, theirs = socket.socketpair()
-    connection = Connection(ours)
+    connection = ServerConnection(ours)
     theirs.close()
     with pytest.raises(ConnectionEnded):
         connection.sleep(60)

@@ -16,10 +16,10 @@ import requests
 import websocket
 
 from coder_agents.testing import Deployment, EmbeddedAgent
-from coder_agents.testing.connection import Connection
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.connection import ServerConnection
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.faults import KINDS
-from coder_agents.testing.http import Request, encode_head
+from coder_agents.testing.http import ServerRequest, encode_head
 
 HANDSHAKE = (
     "Connection: Upgrade",
@@ -238,7 +238,7 @@ def test_drip_changes_nothing_but_the_pace(
     assert fault.struck == 1
 
 
-class CountingConnection(Connection):
+class CountingConnection(ServerConnection):
     """
     Remembers how much was sent at a time.
     """
@@ -257,11 +257,11 @@ def test_drip_sends_single_bytes(deployment: Deployment) -> None:
     Each byte goes alone from the message on; what was before is whole.
     """
     fault = deployment.faults.add("drip", route="logs_follow", after=1)
-    request = Request("GET", "/", "/", (), {}, b"", keep_alive=True)
+    request = ServerRequest("GET", "/", "/", (), {}, b"", keep_alive=True)
     ours, peer = socket.socketpair()
     connection = CountingConnection(ours)
     with contextlib.closing(peer), contextlib.closing(ours):
-        exchange = Exchange(connection, request, faults=[fault])
+        exchange = ServerExchange(connection, request, faults=[fault])
         exchange.send_message(b"whole")
         exchange.send_message(b"abc")
         assert connection.sizes == [5, 1, 1, 1]

@@ -16,7 +16,7 @@ import pytest
 
 from coder_agents.testing import Deployment, Metadata
 from coder_agents.testing.connection import ServerStopping
-from coder_agents.testing.message_streams import Stream
+from coder_agents.testing.message_streams import ServedStream
 from coder_agents.testing.metadata import MetadataBoard
 from coder_agents.testing.streaming import run_stream, send_metadata
 
@@ -120,7 +120,7 @@ def test_a_change_comes_with_the_next_read(deployment: Deployment, call: Any) ->
     assert event.startswith(b"event: data\n")
 
 
-class RecordingStream(Stream):
+class RecordingStream(ServedStream):
     """
     Records what is sent and until when is waited; ends at the third message.
 

@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 
 from coder_agents.testing import Deployment, RateLimit
-from coder_agents.testing.http import Request
+from coder_agents.testing.http import ServerRequest
 from coder_agents.testing.rate_limit import Limiter
 
 CALM = RateLimit(2, window=3600.0)
 
 
-def get(path: str, token: str = "") -> Request:
+def get(path: str, token: str = "") -> ServerRequest:
     """
     Return a GET of *path* with *token*.
     """
-    return Request("GET", path, path, (), {"coder-session-token": token}, b"", keep_alive=True)
+    return ServerRequest(
+        "GET", path, path, (), {"coder-session-token": token}, b"", keep_alive=True
+    )
 
 
 class Clock:

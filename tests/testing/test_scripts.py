@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coder_agents.schema import WorkspaceAgentScriptStatus
-from coder_agents.testing.scripts import LineSplitter, Outcome, ScriptRun, describe_exit
+from coder_agents.testing.scripts import LineSplitter, ScriptOutcome, ScriptRun, describe_exit
 
 
-def run(script: str, **limits: float) -> tuple[Outcome, dict[str, bytes]]:
+def run(script: str, **limits: float) -> tuple[ScriptOutcome, dict[str, bytes]]:
     """
     Run a script to its end: how it ended, and what it printed.
     """
@@ -44,7 +44,7 @@ def test_outcomes(script: str, status: str, exit_code: int, error: str) -> None:
     """
     Exit codes and signals are told in the words of the API and of Go.
     """
-    assert run(script)[0] == Outcome(WorkspaceAgentScriptStatus(status), exit_code, error)
+    assert run(script)[0] == ScriptOutcome(WorkspaceAgentScriptStatus(status), exit_code, error)
 
 
 def test_output_is_told_apart() -> None:
@@ -61,7 +61,7 @@ def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     outcome, output = run(f"echo before; sleep 600 & echo $! > {file}; wait", timeout=0.1)
     error = "signal: killed\ncontext deadline exceeded"
-    assert outcome == Outcome(WorkspaceAgentScriptStatus("timed_out"), 255, error)
+    assert outcome == ScriptOutcome(WorkspaceAgentScriptStatus("timed_out"), 255, error)
     assert output["stdout"] == b"before\n"
     assert is_gone(int(file.read_text()))
 
@@ -119,7 +119,9 @@ def test_killing_from_elsewhere_is_no_timeout() -> None:
     )
     outcome = running[0].wait()
     running[0].close()
-    assert outcome == Outcome(WorkspaceAgentScriptStatus("exit_failure"), 255, "signal: killed")
+    assert outcome == ScriptOutcome(
+        WorkspaceAgentScriptStatus("exit_failure"), 255, "signal: killed"
+    )
 
 
 def test_unknown_signals_have_a_number() -> None:

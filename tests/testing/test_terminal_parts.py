@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pty_client import is_running, wait_until
 
-from coder_agents.testing.connection import Connection, ConnectionEnded, ServerStopping
+from coder_agents.testing.connection import ConnectionEnded, ServerConnection, ServerStopping
 from coder_agents.testing.terminals.attachment import REPLAY_BYTES, Replay
 from coder_agents.testing.terminals.inputs import BadInputError, Input, InputDecoder
 from coder_agents.testing.terminals.launch import Launch
@@ -281,7 +281,7 @@ def test_a_connection_waits_for_what_it_is_asked_to() -> None:
     ours, theirs = socket.socketpair()
     pipe, other = socket.socketpair()
     with theirs, pipe, other:
-        connection = Connection(ours)
+        connection = ServerConnection(ours)
         assert not connection.wait_ready(600, reading=False, writing=True)
         assert not connection.wait_ready(600, reading=True, writing=True)
         assert not connection.wait_ready(600, reading=True, writing=False, pipe=pipe.fileno())
@@ -304,7 +304,7 @@ def test_a_connection_sends_what_there_is_room_for() -> None:
     What does not fit is left to the caller, until the peer has gone.
     """
     ours, theirs = socket.socketpair()
-    connection = Connection(ours)
+    connection = ServerConnection(ours)
     connection.limit_unsent(10_000)
     data = b"x" * 1_000_000
     assert 0 < connection.send_some(data) < len(data)

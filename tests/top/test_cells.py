@@ -12,8 +12,8 @@ from rich.console import Console, RenderableType
 from coder_agents import schema
 from coder_agents.cli.top.cells import Palette, cell, log_text, one_line, short_number
 from coder_agents.cli.top.details import details, title
-from coder_agents.cli.top.history import History
-from coder_agents.cli.top.order import Column
+from coder_agents.cli.top.history import ReadingHistory
+from coder_agents.cli.top.order import SortColumn
 from coder_agents.schema import Number
 
 from .states import item, log_of, port, state_of
@@ -31,7 +31,7 @@ def shown(renderable: RenderableType, width: int = 80) -> str:
     return out.getvalue()
 
 
-def plain(column: Column, width: int = 60, **fields: object) -> str:
+def plain(column: SortColumn, width: int = 60, **fields: object) -> str:
     """
     Return the text of a cell.
     """
@@ -53,26 +53,26 @@ def test_a_state_has_a_word_a_symbol_and_a_colour(lifecycle: str, text: str, sty
     The symbol alone is left in a column that has no space for the word.
     """
     state = state_of(lifecycle=lifecycle)
-    wide = cell(state, Column.STATE, 15, PALETTE)
+    wide = cell(state, SortColumn.STATE, 15, PALETTE)
     assert (wide.plain, wide.style) == (text, style)
-    assert cell(state, Column.STATE, 1, PALETTE).plain == text[0]
+    assert cell(state, SortColumn.STATE, 1, PALETTE).plain == text[0]
 
 
 def test_an_agent_that_is_not_connected_shows_the_connection() -> None:
     """
     Its lifecycle says nothing then.
     """
-    assert plain(Column.STATE, status="disconnected") == "✗ disconnected"
-    assert plain(Column.STATE, gone_at=1.0) == "○ gone"
+    assert plain(SortColumn.STATE, status="disconnected") == "✗ disconnected"
+    assert plain(SortColumn.STATE, gone_at=1.0) == "○ gone"
 
 
 def test_metadata_shows_numbers_first_with_their_history() -> None:
     """
     A text follows without bars, an error is named, and what was never collected is missing.
     """
-    history = History().add(item("50%", at=0)).add(item("100%", at=1))
+    history = ReadingHistory().add(item("50%", at=0)).add(item("100%", at=1))
     text = plain(
-        Column.METADATA,
+        SortColumn.METADATA,
         metadata=[
             item("main\nsecond", key="git", name="Branch"),
             item("100%", at=1),
@@ -100,13 +100,13 @@ def test_metadata_fits_its_column(width: int, text: str) -> None:
     """
     Bars are given up before items, and the newest readings are shown.
     """
-    cpu, ram = History(), History()
+    cpu, ram = ReadingHistory(), ReadingHistory()
     for second in range(10):
         cpu = cpu.add(item("100%" if second == 9 else "1%", at=second))
         ram = ram.add(item("1" if second == 9 else "0", at=second))
     items = [item("100%", at=9), item("1", at=9, key="ram", name="RAM")]
     histories = {"cpu": cpu, "ram": ram}
-    assert plain(Column.METADATA, width, metadata=items, histories=histories) == text
+    assert plain(SortColumn.METADATA, width, metadata=items, histories=histories) == text
 
 
 def test_metadata_that_could_not_be_read_shows_why() -> None:
@@ -114,27 +114,27 @@ def test_metadata_that_could_not_be_read_shows_why() -> None:
     The reason gives way to the last metadata, where there is any.
     """
     problems = {"metadata": "status 500"}
-    assert plain(Column.METADATA, problems=problems) == "status 500"
-    assert plain(Column.METADATA, problems=problems, metadata=[item("1%")]) == "CPU 1%"
-    assert plain(Column.METADATA) == ""
+    assert plain(SortColumn.METADATA, problems=problems) == "status 500"
+    assert plain(SortColumn.METADATA, problems=problems, metadata=[item("1%")]) == "CPU 1%"
+    assert plain(SortColumn.METADATA) == ""
 
 
 def test_a_log_cell_shows_the_last_state_of_the_line() -> None:
     """
     A progress bar shows its end, and a log that cannot be followed the reason.
     """
-    assert plain(Column.LOG, log=log_of(" 5%\r\x1b[32m100%\x1b[0m")) == "100%"
-    assert plain(Column.LOG, problems={"log": "status 404"}) == "status 404"
-    assert cell(state_of(log=log_of("x", level="error")), Column.LOG, 9, PALETTE).style == "red"
+    assert plain(SortColumn.LOG, log=log_of(" 5%\r\x1b[32m100%\x1b[0m")) == "100%"
+    assert plain(SortColumn.LOG, problems={"log": "status 404"}) == "status 404"
+    assert cell(state_of(log=log_of("x", level="error")), SortColumn.LOG, 9, PALETTE).style == "red"
 
 
 def test_a_ports_cell_shows_numbers() -> None:
     """
     Ports that could not be read are unknown, which is not the same as none.
     """
-    assert plain(Column.PORTS, ports=[port(3000), port(8080, "node")]) == "3000 8080"
-    assert plain(Column.PORTS, ports=[]) == ""
-    assert plain(Column.PORTS, problems={"ports": "time-out"}) == "unknown"
+    assert plain(SortColumn.PORTS, ports=[port(3000), port(8080, "node")]) == "3000 8080"
+    assert plain(SortColumn.PORTS, ports=[]) == ""
+    assert plain(SortColumn.PORTS, problems={"ports": "time-out"}) == "unknown"
 
 
 @pytest.mark.parametrize("text", [HOSTILE, HOSTILE * 20_000, "\u4e2d" * 100_000, "\t" * 9])
@@ -155,7 +155,7 @@ def test_hostile_text_does_no_harm(text: str) -> None:
         ports=[port(1, text)],
         problems={"log": text},
     )
-    for column in Column:
+    for column in SortColumn:
         found = cell(state, column, 30, PALETTE)
         assert found.cell_len <= 30
         assert found.plain.isprintable()
@@ -215,7 +215,7 @@ def test_details_show_everything_about_an_agent() -> None:
     """
     Items have their age and a picture, errors their reason, long texts a few lines.
     """
-    history = History().add(item("50%", at=0)).add(item("100%", at=1))
+    history = ReadingHistory().add(item("50%", at=0)).add(item("100%", at=1))
     state = state_of(
         operating_system="linux",
         architecture="amd64",

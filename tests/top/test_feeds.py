@@ -15,7 +15,7 @@ from driving import reached
 
 from coder_agents import AgentNotFoundError, Client, CoderError, WorkspaceNotFoundError
 from coder_agents.cli.top.board import AgentState, Board
-from coder_agents.cli.top.feeds import Feeds
+from coder_agents.cli.top.feeds import BoardFeeds
 from coder_agents.cli.top.live import FollowedLog, FollowedMetadata
 from coder_agents.cli.top.logs import LastLines
 from coder_agents.cli.top.pace import DashboardPace
@@ -33,12 +33,12 @@ OWN = Selection()
 @contextlib.contextmanager
 def feeding(
     client: Client, selection: Selection = OWN, pace: DashboardPace = QUICK
-) -> Iterator[tuple[Feeds, Board]]:
+) -> Iterator[tuple[BoardFeeds, Board]]:
     """
     Run the feeds in a ``with`` block; all their threads and connections end with it.
     """
     board = Board(gone_for=pace.gone)
-    feeds = Feeds(client, selection, board, pace)
+    feeds = BoardFeeds(client, selection, board, pace)
     try:
         feeds.list_first()
         feeds.start()
@@ -91,7 +91,7 @@ def test_an_agent_that_is_not_connected_has_no_ports(
     embedded = deployment.add_agent()
     embedded.set_ports([port(3000)])
     board = Board()
-    feeds = Feeds(client, OWN, board, QUICK)
+    feeds = BoardFeeds(client, OWN, board, QUICK)
     feeds.list_first()
     feeds._read_ports(only(board))
     assert only(board).ports == (port(3000),)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coder_agents.cli.top.history import MAX_READINGS, History, bars, histories_with
+from coder_agents.cli.top.history import MAX_READINGS, ReadingHistory, bars, histories_with
 
 from .states import item
 
@@ -17,7 +17,7 @@ def test_each_run_of_a_script_is_one_reading() -> None:
     """
     A result that is read twice, an older one and one without a time add nothing.
     """
-    history = History().add(item("1", at=10))
+    history = ReadingHistory().add(item("1", at=10))
     assert history.add(item("1", at=10)) is history
     assert history.add(item("7", at=9)) is history
     assert history.add(item("7", at=None)) is history
@@ -28,7 +28,7 @@ def test_a_history_is_bounded() -> None:
     """
     The newest readings are kept.
     """
-    history = History()
+    history = ReadingHistory()
     for second in range(MAX_READINGS + 7):
         history = history.add(item(str(second), at=second))
     assert len(history.readings) == MAX_READINGS
@@ -39,10 +39,12 @@ def test_what_is_no_number_is_a_gap() -> None:
     """
     A gap differs from a zero, whose bar is the lowest one.
     """
-    history = History().add(item("0%", at=0)).add(item("broken", at=1)).add(item("100%", at=2))
+    history = (
+        ReadingHistory().add(item("0%", at=0)).add(item("broken", at=1)).add(item("100%", at=2))
+    )
     assert history.has_numbers
     assert history.picture(8) == ["▁ █"]
-    assert not History().add(item("text")).has_numbers
+    assert not ReadingHistory().add(item("text")).has_numbers
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_bars_end_at_the_whole_or_at_the_highest_number(values: list[str], pictu
     """
     The whole of a part is the top, unless a number exceeds it.
     """
-    history = History()
+    history = ReadingHistory()
     for second, value in enumerate(values):
         history = history.add(item(value, at=second))
     assert history.picture(8) == [picture]
@@ -70,7 +72,7 @@ def test_a_picture_shows_the_newest_readings() -> None:
     """
     The older ones do not fit; no width shows nothing.
     """
-    history = History()
+    history = ReadingHistory()
     for second, value in enumerate(["100%", "50%", "1%"]):
         history = history.add(item(value, at=second))
     assert history.picture(2) == ["▄▁"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from coder_agents.cli.top.board import AgentState
-from coder_agents.cli.top.order import Column, full_label, matches, ordered
+from coder_agents.cli.top.order import SortColumn, full_label, matches, ordered
 
 from .states import item, log_of, port, state_of
 
@@ -24,8 +24,8 @@ def test_names_with_numbers_are_in_the_order_of_the_numbers() -> None:
     People count so: 2 comes before 10, and capitals make no difference.
     """
     states = [state_of(workspace=name) for name in ("dev-10", "Dev-2", "api", "dev-1")]
-    assert names(ordered(states, Column.AGENT)) == ["api", "dev-1", "Dev-2", "dev-10"]
-    backwards = ordered(states, Column.AGENT, reverse=True)
+    assert names(ordered(states, SortColumn.AGENT)) == ["api", "dev-1", "Dev-2", "dev-10"]
+    backwards = ordered(states, SortColumn.AGENT, reverse=True)
     assert names(backwards) == ["dev-10", "Dev-2", "dev-1", "api"]
 
 
@@ -35,7 +35,7 @@ def test_any_name_has_a_place(name: str) -> None:
     Names that begin with digits, or are nothing but digits, can be compared with all others.
     """
     states = [state_of(workspace=each) for each in (name, "dev", "7")]
-    assert len(ordered(states, Column.AGENT)) == 3
+    assert len(ordered(states, SortColumn.AGENT)) == 3
 
 
 def test_failures_come_first() -> None:
@@ -44,11 +44,11 @@ def test_failures_come_first() -> None:
     """
     words = ["off", "ready", "starting", "new_word", "start_error"]
     states = [state_of(workspace=word, lifecycle=word) for word in words]
-    assert names(ordered(states, Column.STATE)) == words[::-1]
+    assert names(ordered(states, SortColumn.STATE)) == words[::-1]
 
 
-@pytest.mark.parametrize("column", [Column.METADATA, Column.LOG, Column.PORTS])
-def test_agents_without_a_value_come_last_in_both_directions(column: Column) -> None:
+@pytest.mark.parametrize("column", [SortColumn.METADATA, SortColumn.LOG, SortColumn.PORTS])
+def test_agents_without_a_value_come_last_in_both_directions(column: SortColumn) -> None:
     """
     The highest share, the newest line and the most ports come first.
     """
@@ -70,15 +70,15 @@ def test_a_number_without_a_whole_counts_as_it_is() -> None:
     Loads are in the order of the loads.
     """
     states = [state_of(workspace=value, metadata=[item(value)]) for value in ("0.5", "12", "3")]
-    assert names(ordered(states, Column.METADATA)) == ["12", "3", "0.5"]
+    assert names(ordered(states, SortColumn.METADATA)) == ["12", "3", "0.5"]
 
 
 def test_columns_follow_each_other() -> None:
     """
     After the last one comes the first.
     """
-    assert Column.AGENT.next is Column.STATE
-    assert Column.PORTS.next is Column.AGENT
+    assert SortColumn.AGENT.next is SortColumn.STATE
+    assert SortColumn.PORTS.next is SortColumn.AGENT
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from peer import Conversation, serving
 from coder_agents import Client, RequestTimeoutError, TLSError, TransportError
 from coder_agents.transport import HTTP, ClosedError, SSESource
 from coder_agents.transport.connection import Connection
-from coder_agents.transport.dial import Deadline, DialSocket, _tls, dial
+from coder_agents.transport.dial import DialDeadline, DialSocket, _tls, dial
 
 TOKEN = "0123456789-abcdefghijklmnopqrstuv"
 EVENT = b"event: data\ndata: 1\n\n"
@@ -470,7 +470,7 @@ def test_a_deadline_that_has_passed_leaves_no_time() -> None:
     """
     Only ssl's handshake gets some, and fails at once: its socket could not be closed otherwise.
     """
-    deadline = Deadline(0)
+    deadline = DialDeadline(0)
     with pytest.raises(TimeoutError):
         deadline.left()
     with DialSocket() as sock:
@@ -484,7 +484,7 @@ def test_tls_of_another_kind_is_left_as_it_is() -> None:
     """
     other = object()
     dialled: list[Any] = []
-    assert _tls(other, Deadline(1), dialled) is other
+    assert _tls(other, DialDeadline(1), dialled) is other
     assert dialled == []
 
 

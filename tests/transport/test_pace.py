@@ -18,7 +18,7 @@ from forked import Child, held_by_another_thread
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from coder_agents.testing.http import Request
+from coder_agents.testing.http import ServerRequest
 from coder_agents.testing.rate_limit import Limiter, RateLimit
 from coder_agents.transport.pace import DEFAULT_RATE, Pace, Turn
 from coder_agents.transport.throttle import MIN_RATE, checked_rate
@@ -425,7 +425,7 @@ class Deployment:
     def answer(self) -> tuple[int, dict[str, str]]:
         self.sent += 1
         self.seconds[int(self.clock.now)] += 1
-        request = Request("GET", "/api/v2/x", "/api/v2/x", (), {}, b"", keep_alive=True)
+        request = ServerRequest("GET", "/api/v2/x", "/api/v2/x", (), {}, b"", keep_alive=True)
         verdict = self.limiter.check("x", request)
         if verdict.refusal is None:
             return 200, {}

@@ -16,7 +16,7 @@ from coder_agents import Client, DecodeError, MessageTooLargeError
 from coder_agents.transport import DroppedError, SSESource
 from coder_agents.transport.sse import (
     BlockBuffer,
-    ServerSentEvent,
+    ReceivedEvent,
     _any_event,
     _plain_event,
     parse_block,
@@ -35,15 +35,15 @@ STREAM = (
 ).encode()
 
 EVENTS = [
-    ServerSentEvent("data", '["\u00e4\u20ac\U0001f600"]'),
-    ServerSentEvent("data", "1\n2"),
-    ServerSentEvent("message", "old mac"),
-    ServerSentEvent("error", "no space"),
-    ServerSentEvent("message", "\n two spaces"),
+    ReceivedEvent("data", '["\u00e4\u20ac\U0001f600"]'),
+    ReceivedEvent("data", "1\n2"),
+    ReceivedEvent("message", "old mac"),
+    ReceivedEvent("error", "no space"),
+    ReceivedEvent("message", "\n two spaces"),
 ]
 
 
-def events_of(pieces: list[bytes], limit: int = LIMIT) -> list[ServerSentEvent]:
+def events_of(pieces: list[bytes], limit: int = LIMIT) -> list[ReceivedEvent]:
     """
     Feed *pieces* one by one and return the events that come out.
     """
@@ -120,7 +120,7 @@ def test_a_large_event_arrives_whole() -> None:
     data = "x" * 200_000
     stream = f"event: data\ndata: {data}\n\n".encode()
     pieces = [stream[at : at + 1400] for at in range(0, len(stream), 1400)]
-    assert events_of(pieces) == [ServerSentEvent("data", data)]
+    assert events_of(pieces) == [ReceivedEvent("data", data)]
 
 
 @pytest.mark.parametrize("size", [64, 4096])
@@ -179,7 +179,7 @@ def test_an_event_that_comes_alone_is_taken_as_it_is() -> None:
     alone = b"event: data\ndata: 1\n\n"
     buffer = BlockBuffer(len(alone))
 
-    assert buffer.event_alone(alone) == ServerSentEvent("data", "1")
+    assert buffer.event_alone(alone) == ReceivedEvent("data", "1")
     for other in (
         alone[:-1],
         alone[:-1] + b" ",

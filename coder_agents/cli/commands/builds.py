@@ -11,7 +11,7 @@ import click
 
 from coder_agents.cli.arguments import DURATION, json_option, workspace_argument
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents.schema import WorkspaceBuild
@@ -31,7 +31,7 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
 
 @command("start")
 @build_options
-def start_command(settings: Settings, ref: str, **options: Any) -> None:
+def start_command(settings: CommandSettings, ref: str, **options: Any) -> None:
     """
     Start a workspace.
 
@@ -46,7 +46,7 @@ def start_command(settings: Settings, ref: str, **options: Any) -> None:
 
 @command("stop")
 @build_options
-def stop_command(settings: Settings, ref: str, **options: Any) -> None:
+def stop_command(settings: CommandSettings, ref: str, **options: Any) -> None:
     """
     Stop a workspace.
 
@@ -61,7 +61,7 @@ def stop_command(settings: Settings, ref: str, **options: Any) -> None:
 
 @command("restart")
 @build_options
-def restart_command(settings: Settings, ref: str, **options: Any) -> None:
+def restart_command(settings: CommandSettings, ref: str, **options: Any) -> None:
     """
     Stop a workspace and start it again.
 

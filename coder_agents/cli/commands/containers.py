@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import agent_argument, json_option, watch_option
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @watch_option
 @json_option
 @settings_of
-def containers_command(settings: Settings, ref: str, watch: bool, as_json: bool) -> int:
+def containers_command(settings: CommandSettings, ref: str, watch: bool, as_json: bool) -> int:
     """
     Print the containers of an agent, and watch them.
 
@@ -52,15 +52,15 @@ def containers_command(settings: Settings, ref: str, watch: bool, as_json: bool)
 
 def _listing() -> Listing[WorkspaceAgentListContainersResponse, Container]:
     from coder_agents.cli.states import Listing
-    from coder_agents.cli.tables import Column
+    from coder_agents.cli.tables import TableColumn
 
     return Listing(
         columns=[
-            Column("KIND", rank=3),
-            Column("NAME", is_long=True),
-            Column("STATUS", is_state=True),
-            Column("IMAGE OR FOLDER", rank=1, is_long=True),
-            Column("PORTS", rank=2),
+            TableColumn("KIND", rank=3),
+            TableColumn("NAME", is_long=True),
+            TableColumn("STATUS", is_state=True),
+            TableColumn("IMAGE OR FOLDER", rank=1, is_long=True),
+            TableColumn("PORTS", rank=2),
         ],
         items=_all,
         row=lambda agent, container, seconds: _row(container),

@@ -14,11 +14,11 @@ import click
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import PLACE
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents.cli.copying import Advance, AgentFiles, Copy, Entry, Files, LocalFiles
-    from coder_agents.cli.places import Place
+    from coder_agents.cli.places import Location
 
 
 @command("cp")
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @settings_of
 def cp_command(
-    settings: Settings, sources: tuple[Place, ...], target: Place, recursive: bool, quiet: bool
+    settings: CommandSettings,
+    sources: tuple[Location, ...],
+    target: Location,
+    recursive: bool,
+    quiet: bool,
 ) -> int:
     """
     Copy files to an agent, from it, or between agents.
@@ -86,10 +90,10 @@ class _Copies:
         if entry.kind == "directory" and self.failed > before:
             self._missing.add((copy, entry.parts))
 
-    def _files(self, place: Place) -> Files:
+    def _files(self, place: Location) -> Files:
         return self._agent_files if place.ref else self._local_files
 
-    def planned(self, places: Sequence[Place], into: Place) -> Iterator[tuple[Copy, Entry]]:
+    def planned(self, places: Sequence[Location], into: Location) -> Iterator[tuple[Copy, Entry]]:
         """
         Yield what is copied from *places* to *into*, and how.
 
@@ -114,7 +118,7 @@ class _Copies:
                 for entry in entries(source, top, place, self._skipped, self.reported):
                     yield copy, entry
 
-    def _skipped(self, place: Place) -> None:
+    def _skipped(self, place: Location) -> None:
         from coder_agents.cli.failures import report
 
         report(f"{place}: skipped, as it is neither a file nor a folder")

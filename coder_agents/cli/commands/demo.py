@@ -8,14 +8,14 @@ import click
 
 from coder_agents.cli.arguments import AGENT, DURATION
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 
 @command("demo")
 @click.argument("ref", metavar="[AGENT]", type=AGENT, required=False)
 @click.option("--seconds", type=DURATION, default=8.0, help="How long the metadata is watched (8).")
 @settings_of
-def demo_command(settings: Settings, ref: str | None, seconds: float) -> None:
+def demo_command(settings: CommandSettings, ref: str | None, seconds: float) -> None:
     """
     Show what the library does, on this machine only.
 

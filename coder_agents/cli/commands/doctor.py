@@ -11,11 +11,11 @@ import click
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import AGENT, json_option
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents.cli.doctor import Result
-    from coder_agents.cli.screen import Screen
+    from coder_agents.cli.screen import CommandOutput
 
 _MIN_TABLE = 40  # columns below which a check has lines and no row
 _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
@@ -25,7 +25,7 @@ _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 @click.argument("ref", metavar="[AGENT]", type=AGENT, required=False)
 @json_option
 @settings_of
-def doctor_command(settings: Settings, ref: str | None, as_json: bool) -> int:
+def doctor_command(settings: CommandSettings, ref: str | None, as_json: bool) -> int:
     """
     Check the settings, the deployment and the way to it.
 
@@ -54,7 +54,7 @@ def doctor_command(settings: Settings, ref: str | None, as_json: bool) -> int:
     return status
 
 
-def _write(screen: Screen, result: Result) -> None:
+def _write(screen: CommandOutput, result: Result) -> None:
     from coder_agents.cli.tables import tab_separated
 
     row = result.state, result.name, result.text, result.advice

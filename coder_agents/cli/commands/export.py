@@ -11,7 +11,7 @@ import click
 
 from coder_agents.cli.arguments import AGENT, file_options
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings, agents_of
+from coder_agents.cli.settings import CommandSettings, agents_of
 
 if TYPE_CHECKING:
     from coder_agents import Agent, Client
@@ -65,7 +65,7 @@ KINDS = (*OF_AGENTS, "metadata", "agents", "workspaces")
 )
 @settings_of
 def export_command(
-    settings: Settings,
+    settings: CommandSettings,
     kind: str,
     refs: tuple[str, ...],
     path: str,

@@ -13,7 +13,7 @@ import click
 
 from coder_agents.cli.arguments import INTERVAL
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 _HOUR = 3600.0  # seconds
 
@@ -63,7 +63,7 @@ _HOUR = 3600.0  # seconds
 )
 @settings_of
 def exporter_command(
-    settings: Settings,
+    settings: CommandSettings,
     port: int,
     host: str,
     query: str | None,

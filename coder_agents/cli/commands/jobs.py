@@ -12,7 +12,7 @@ from coder_agents.cli import exits
 from coder_agents.cli.arguments import agent_argument, json_option
 from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents import Agent, Job
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @json_option
 @settings_of
 def jobs_command(
-    settings: Settings,
+    settings: CommandSettings,
     ref: str,
     output_of: str | None,
     killed: str | None,
@@ -75,20 +75,20 @@ def jobs_command(
 def _list(agent: Agent, container: str | None, *, as_json: bool) -> None:
     from coder_agents.cli.json_lines import write_json
     from coder_agents.cli.screen import output
-    from coder_agents.cli.tables import Column, write_rows
+    from coder_agents.cli.tables import TableColumn, write_rows
 
     jobs, screen = agent.jobs(container=container), output()
     if as_json:
         write_json(screen, jobs)
         return
     columns = [
-        Column("ID"),
-        Column("STATE", is_state=True),
-        Column("EXIT", rank=1, right=True),
-        Column("STARTED", rank=3),
-        Column("OUT", rank=4, right=True),
-        Column("ERR", rank=5, right=True),
-        Column("COMMAND", is_long=True),
+        TableColumn("ID"),
+        TableColumn("STATE", is_state=True),
+        TableColumn("EXIT", rank=1, right=True),
+        TableColumn("STARTED", rank=3),
+        TableColumn("OUT", rank=4, right=True),
+        TableColumn("ERR", rank=5, right=True),
+        TableColumn("COMMAND", is_long=True),
     ]
     rows: list[Row] = [
         (

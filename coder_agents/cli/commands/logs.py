@@ -16,7 +16,7 @@ from coder_agents.cli import exits
 from coder_agents.cli.arguments import MOMENT, agents_argument, json_option
 from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings, agents_of
+from coder_agents.cli.settings import CommandSettings, agents_of
 
 if TYPE_CHECKING:
     from coder_agents import Agent, AgentLog, Client, CoderError, MergedLogStream
@@ -68,7 +68,7 @@ LEVELS = ("trace", "debug", "info", "warn", "error")
 )
 @settings_of
 def logs_command(
-    settings: Settings,
+    settings: CommandSettings,
     refs: tuple[str, ...],
     follow: bool,
     tail: int | None,
@@ -116,7 +116,7 @@ def logs_command(
     if not follow:
         batches = _stored(agents, filters, failed)
     else:
-        outage = _Outage()
+        outage = _OutageReports()
         filters["options"] = attrs.evolve(agents[0]._chosen(None), on_reconnect=outage.note)
         if len(agents) == 1:
             batches = _followed_alone(agents[0], filters, across_builds, outage)
@@ -128,7 +128,7 @@ def logs_command(
     return exits.FAILED if failed.count else exits.DONE
 
 
-class _Outage:
+class _OutageReports:
     """
     Reports, once, that a stream cannot connect again, and then that it has.
 
@@ -217,7 +217,7 @@ def _followed(
     agents: list[Agent],
     options: dict[str, Any],
     failed: _Failures,
-    outage: _Outage,
+    outage: _OutageReports,
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agents* as they arrive, and report whose log ends while others continue.
@@ -266,7 +266,7 @@ def _report_ends(stream: MergedLogStream[Agent], agents: list[Agent], reported: 
 
 
 def _followed_alone(
-    agent: Agent, options: dict[str, Any], across_builds: bool, outage: _Outage
+    agent: Agent, options: dict[str, Any], across_builds: bool, outage: _OutageReports
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agent* as they arrive, with *across_builds* also those of its successors.

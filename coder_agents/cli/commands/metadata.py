@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import agents_argument, json_option, watch_option
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings, agents_of
+from coder_agents.cli.settings import CommandSettings, agents_of
 from coder_agents.render import single_line
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 @watch_option
 @json_option
 @settings_of
-def metadata_command(settings: Settings, refs: tuple[str, ...], watch: bool, as_json: bool) -> int:
+def metadata_command(
+    settings: CommandSettings, refs: tuple[str, ...], watch: bool, as_json: bool
+) -> int:
     """
     Print the metadata of agents, and watch it.
 
@@ -53,16 +55,16 @@ def metadata_command(settings: Settings, refs: tuple[str, ...], watch: bool, as_
 
 def _listing() -> Listing[Items, WorkspaceAgentMetadata]:
     from coder_agents.cli.states import Listing
-    from coder_agents.cli.tables import Column
+    from coder_agents.cli.tables import TableColumn
 
     return Listing(
         columns=[
-            Column("AGENT", rank=1),
-            Column("KEY", rank=4),
-            Column("NAME"),
-            Column("VALUE", is_long=True),
-            Column("AGE", rank=2, right=True),
-            Column("ERROR", rank=3),
+            TableColumn("AGENT", rank=1),
+            TableColumn("KEY", rank=4),
+            TableColumn("NAME"),
+            TableColumn("VALUE", is_long=True),
+            TableColumn("AGE", rank=2, right=True),
+            TableColumn("ERROR", rank=3),
         ],
         items=lambda items: items,
         row=_row,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import agent_argument, json_option, watch_option
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @watch_option
 @json_option
 @settings_of
-def ports_command(settings: Settings, ref: str, watch: bool, as_json: bool) -> int:
+def ports_command(settings: CommandSettings, ref: str, watch: bool, as_json: bool) -> int:
     """
     Print the ports on which a workspace listens, and watch them.
 
@@ -45,10 +45,14 @@ def ports_command(settings: Settings, ref: str, watch: bool, as_json: bool) -> i
 
 def _listing() -> Listing[Ports, WorkspaceAgentListeningPort]:
     from coder_agents.cli.states import Listing
-    from coder_agents.cli.tables import Column
+    from coder_agents.cli.tables import TableColumn
 
     return Listing(
-        columns=[Column("PORT", right=True), Column("NETWORK", rank=1), Column("PROCESS")],
+        columns=[
+            TableColumn("PORT", right=True),
+            TableColumn("NETWORK", rank=1),
+            TableColumn("PROCESS"),
+        ],
         items=lambda ports: ports,
         row=lambda agent, port, seconds: (port.port, port.network, port.process_name),
         watch=lambda agent, options: agent.watch_listening_ports(options=options),

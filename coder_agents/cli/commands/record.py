@@ -13,7 +13,7 @@ import click
 from coder_agents.cli import exits
 from coder_agents.cli.arguments import DURATION, agents_argument, file_options
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings, agents_of
+from coder_agents.cli.settings import CommandSettings, agents_of
 from coder_agents.render.line import counted
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _INTERVAL = 1.0  # seconds between two writes: what a program that is killed has
 )
 @settings_of
 def record_command(
-    settings: Settings, refs: tuple[str, ...], path: str, format_: Any, seconds: float
+    settings: CommandSettings, refs: tuple[str, ...], path: str, format_: Any, seconds: float
 ) -> int:
     """
     Record the metadata of agents into a file.

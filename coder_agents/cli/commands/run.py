@@ -16,7 +16,7 @@ from coder_agents.cli.arguments import DURATION, agent_argument
 from coder_agents.cli.command_line import CommandOfAgent
 from coder_agents.cli.readers import ending_without_reader
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 from coder_agents.render.line import counted
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @settings_of
 def run_command(
-    settings: Settings,
+    settings: CommandSettings,
     ref: str,
     words: tuple[str, ...],
     cwd: str | None,
@@ -139,7 +139,7 @@ def _writer(stream: Any) -> Callable[[bytes], object]:
     return write
 
 
-def _not_run(error: Exception, settings: Settings) -> int:
+def _not_run(error: Exception, settings: CommandSettings) -> int:
     """
     Report *error*, and return the exit code: a code of the command is never that of this program.
     """

@@ -10,11 +10,11 @@ import click
 
 from coder_agents.cli.arguments import agent_argument, json_option
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents import Agent, StartupReport
-    from coder_agents.cli.screen import Screen
+    from coder_agents.cli.screen import CommandOutput
     from coder_agents.cli.tables import Row
 
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @json_option
 @settings_of
-def show_command(settings: Settings, ref: str, startup: bool, as_json: bool) -> None:
+def show_command(settings: CommandSettings, ref: str, startup: bool, as_json: bool) -> None:
     """
     Show an agent, and the scripts of its start.
 
@@ -45,10 +45,12 @@ def show_command(settings: Settings, ref: str, startup: bool, as_json: bool) -> 
         _write_agent(screen, agent)
 
 
-def _write_agent(screen: Screen, agent: Agent) -> None:
-    from coder_agents.cli.tables import Column, write_rows
+def _write_agent(screen: CommandOutput, agent: Agent) -> None:
+    from coder_agents.cli.tables import TableColumn, write_rows
 
-    write_rows(screen, [Column("AGENT"), Column(agent.label, is_state=True)], _facts(agent))
+    write_rows(
+        screen, [TableColumn("AGENT"), TableColumn(agent.label, is_state=True)], _facts(agent)
+    )
 
 
 def _facts(agent: Agent) -> list[Row]:
@@ -85,16 +87,16 @@ def _bytes(count: int) -> str:
     return f"{count} byte" if count == 1 else f"{count} bytes"
 
 
-def _write_scripts(screen: Screen, report: StartupReport) -> None:
-    from coder_agents.cli.tables import Column, write_rows
+def _write_scripts(screen: CommandOutput, report: StartupReport) -> None:
+    from coder_agents.cli.tables import TableColumn, write_rows
 
     columns = [
-        Column("SCRIPT"),
-        Column("STAGE", rank=3),
-        Column("CONCLUSION", is_state=True),
-        Column("EXIT", rank=1, right=True),
-        Column("BLOCKS LOGIN", rank=4),
-        Column("SECONDS", rank=2, right=True),
+        TableColumn("SCRIPT"),
+        TableColumn("STAGE", rank=3),
+        TableColumn("CONCLUSION", is_state=True),
+        TableColumn("EXIT", rank=1, right=True),
+        TableColumn("BLOCKS LOGIN", rank=4),
+        TableColumn("SECONDS", rank=2, right=True),
     ]
     rows: list[Row] = [
         (

@@ -13,7 +13,7 @@ import click
 from coder_agents.cli.arguments import agent_argument
 from coder_agents.cli.command_line import CommandOfAgent
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 
 @command("terminal", cls=CommandOfAgent)
@@ -26,7 +26,7 @@ from coder_agents.cli.settings import Settings
 )
 @settings_of
 def terminal_command(
-    settings: Settings,
+    settings: CommandSettings,
     ref: str,
     words: tuple[str, ...],
     container: str | None,

@@ -10,7 +10,7 @@ import click
 
 from coder_agents.cli.arguments import AGENT, INTERVAL
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 
 @command("top")
@@ -30,7 +30,7 @@ from coder_agents.cli.settings import Settings
 )
 @settings_of
 def top_command(
-    settings: Settings, refs: tuple[str, ...], query: str | None, interval: float
+    settings: CommandSettings, refs: tuple[str, ...], query: str | None, interval: float
 ) -> int:
     """
     Show many agents live, in a dashboard.

@@ -10,7 +10,7 @@ import click
 
 from coder_agents.cli.arguments import DURATION, agent_argument, json_option
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents import Agent
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @json_option
 @settings_of
 def wait_command(
-    settings: Settings,
+    settings: CommandSettings,
     ref: str,
     start: bool,
     timeout: float,

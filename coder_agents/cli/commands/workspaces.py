@@ -11,10 +11,10 @@ import click
 
 from coder_agents.cli.arguments import json_option
 from coder_agents.cli.root import command, settings_of
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
-    from coder_agents.cli.tables import Column, Row
+    from coder_agents.cli.tables import Row, TableColumn
     from coder_agents.schema import Workspace, WorkspaceAgent
 
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @json_option
 @settings_of
 def list_command(
-    settings: Settings, query: str | None, is_all: bool, of_workspaces: bool, as_json: bool
+    settings: CommandSettings, query: str | None, is_all: bool, of_workspaces: bool, as_json: bool
 ) -> None:
     """
     List workspaces and their agents.
@@ -67,28 +67,28 @@ def list_command(
         write_rows(screen, _columns(), _rows(workspaces, with_owner))
 
 
-def _columns() -> list[Column]:
-    from coder_agents.cli.tables import Column
+def _columns() -> list[TableColumn]:
+    from coder_agents.cli.tables import TableColumn
 
     return [
-        Column("NAME"),
-        Column("WORKSPACE", is_state=True),
-        Column("AGENT", rank=1, is_state=True),
-        Column("LIFECYCLE", rank=2, is_state=True),
-        Column("TEMPLATE", rank=4),
-        Column("LAST USED", rank=3),
+        TableColumn("NAME"),
+        TableColumn("WORKSPACE", is_state=True),
+        TableColumn("AGENT", rank=1, is_state=True),
+        TableColumn("LIFECYCLE", rank=2, is_state=True),
+        TableColumn("TEMPLATE", rank=4),
+        TableColumn("LAST USED", rank=3),
     ]
 
 
-def _columns_of_workspaces() -> list[Column]:
-    from coder_agents.cli.tables import Column
+def _columns_of_workspaces() -> list[TableColumn]:
+    from coder_agents.cli.tables import TableColumn
 
     return [
-        Column("NAME"),
-        Column("STATE", is_state=True),
-        Column("AGENTS", rank=1, right=True),
-        Column("TEMPLATE", rank=3),
-        Column("LAST USED", rank=2),
+        TableColumn("NAME"),
+        TableColumn("STATE", is_state=True),
+        TableColumn("AGENTS", rank=1, right=True),
+        TableColumn("TEMPLATE", rank=3),
+        TableColumn("LAST USED", rank=2),
     ]
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from coder_agents.cli.doctor.result import Result, failed, ok
 from coder_agents.cli.failures import one_line
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 from coder_agents.config import deployment_url, with_scheme
 from coder_agents.environment import Environment, config_folder
 from coder_agents.errors import ConfigError
@@ -18,7 +18,7 @@ _NO_URL = "set CODER_URL, or run `coder login`"
 _NO_TOKEN = "set CODER_SESSION_TOKEN to what `coder tokens create` prints, or run `coder login`"
 
 
-def check_sources(settings: Settings, variables: Mapping[str, str]) -> Iterator[Result]:
+def check_sources(settings: CommandSettings, variables: Mapping[str, str]) -> Iterator[Result]:
     """
     Yield which URL and which source of the token apply, and which other settings are set.
     """

@@ -15,7 +15,7 @@ from coder_agents import APIError, AuthenticationError, CoderError, ConfigError,
 from coder_agents.cli.doctor.result import Result, failed, ok, skipped
 from coder_agents.cli.doctor.sources import check_sources, without_password
 from coder_agents.cli.failures import one_line
-from coder_agents.cli.settings import Settings
+from coder_agents.cli.settings import CommandSettings
 from coder_agents.render.line import counted
 from coder_agents.schema import WorkspaceAgentStatus
 from coder_agents.transport.server_clock import clock_skew
@@ -32,7 +32,7 @@ _TIMEOUT = (5.0, 15.0)
 _LATER = ("deployment", "tls", "clock", "user", "agents", "websocket", "metadata", "commands")
 
 
-def check(settings: Settings, ref: str | None) -> Iterator[Result]:
+def check(settings: CommandSettings, ref: str | None) -> Iterator[Result]:
     """
     Yield the results of all checks; *ref* names an agent to check, None takes the first that is connected.
     """

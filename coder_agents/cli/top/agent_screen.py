@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
 
-from coder_agents.cli.top.board import AgentState, Board, Changes
+from coder_agents.cli.top.board import AgentState, Board, BoardChanges
 from coder_agents.cli.top.details import details, title
 from coder_agents.cli.top.live import FollowedMetadata
 from coder_agents.cli.top.log_screen import LogScreen
@@ -64,7 +64,7 @@ class AgentScreen(BoardScreen):
         """
         self._metadata.close()
 
-    def draw(self, changes: Changes) -> None:
+    def draw(self, changes: BoardChanges) -> None:
         """
         Draw the new lines of the log, and the agent where *changes* concern it.
         """

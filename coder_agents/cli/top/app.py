@@ -17,7 +17,7 @@ from textual.css.query import NoMatches
 
 from coder_agents.cli.top.board import AgentState, Board
 from coder_agents.cli.top.cells import Palette
-from coder_agents.cli.top.feeds import Feeds
+from coder_agents.cli.top.feeds import BoardFeeds
 from coder_agents.cli.top.help_screen import HelpScreen
 from coder_agents.cli.top.main_screen import MainScreen
 from coder_agents.cli.top.reasons import described
@@ -56,7 +56,7 @@ class Dashboard(App[int]):
         Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True),
     ]
 
-    def __init__(self, board: Board, feeds: Feeds, *, subject: str, redraw: float) -> None:
+    def __init__(self, board: Board, feeds: BoardFeeds, *, subject: str, redraw: float) -> None:
         super().__init__()
         self.board = board
         self.feeds = feeds

@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from coder_agents.agent import Agent
-from coder_agents.cli.top.history import History, histories_with
+from coder_agents.cli.top.history import ReadingHistory, histories_with
 from coder_agents.schema import (
     WorkspaceAgentListeningPort,
     WorkspaceAgentLog,
@@ -46,7 +46,7 @@ class AgentState:
     agent: Agent
     gone_at: float | None = None
     metadata: Sequence[WorkspaceAgentMetadata] = ()
-    histories: Mapping[str, History] = attrs.field(factory=dict)
+    histories: Mapping[str, ReadingHistory] = attrs.field(factory=dict)
     log: WorkspaceAgentLog | None = None
     ports: Sequence[WorkspaceAgentListeningPort] | None = None
     problems: Mapping[str, str] = attrs.field(factory=dict)
@@ -70,7 +70,7 @@ class AgentState:
 
 
 @attrs.frozen
-class Changes:
+class BoardChanges:
     """
     What changed since the changes were last taken.
 
@@ -218,12 +218,12 @@ class Board:
         with self._lock:
             return list(self._notices.values())
 
-    def take_changes(self) -> Changes:
+    def take_changes(self) -> BoardChanges:
         """
         Return what changed since the last call.
         """
         with self._lock:
-            changes = Changes(frozenset(self._changed), self._notices_changed)
+            changes = BoardChanges(frozenset(self._changed), self._notices_changed)
             self._changed.clear()
             self._notices_changed = False
             return changes

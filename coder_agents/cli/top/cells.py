@@ -14,8 +14,8 @@ import attrs
 from rich.text import Text
 
 from coder_agents.cli.top.board import GONE, AgentState
-from coder_agents.cli.top.history import History
-from coder_agents.cli.top.order import Column
+from coder_agents.cli.top.history import ReadingHistory
+from coder_agents.cli.top.order import SortColumn
 from coder_agents.render import last_state, single_line, terminal_safe
 from coder_agents.schema import Number, WorkspaceAgentLog, WorkspaceAgentMetadata
 
@@ -77,7 +77,7 @@ class Palette:
         return ("✗", self.bad) if word in _BAD else ("◐", self.doubtful)
 
 
-def cell(state: AgentState, column: Column, width: int, palette: Palette) -> Text:
+def cell(state: AgentState, column: SortColumn, width: int, palette: Palette) -> Text:
     """
     Return what the table shows of an agent in *column*, at most *width* columns wide.
     """
@@ -155,7 +155,7 @@ def _metadata(state: AgentState, width: int, palette: Palette) -> Text:
     # Numbers first: a narrow column shows the first items alone. The order is the template's else.
     items = sorted(collected, key=lambda item: item.number is None)[:_MAX_CELL_ITEMS]
     texts = [_name_and_value(item, palette) for item in items]
-    histories = [state.histories.get(item.description.key, History()) for item in items]
+    histories = [state.histories.get(item.description.key, ReadingHistory()) for item in items]
     parts = []
     for item, text, history, bars in zip(
         items, texts, histories, _fit(texts, histories, width), strict=False
@@ -167,7 +167,7 @@ def _metadata(state: AgentState, width: int, palette: Palette) -> Text:
     return Text(_GAP).join(parts)
 
 
-def _fit(texts: Sequence[Text], histories: Sequence[History], width: int) -> list[int]:
+def _fit(texts: Sequence[Text], histories: Sequence[ReadingHistory], width: int) -> list[int]:
     """
     Return with how many readings each of the items is shown that fit into *width*; at least one
     item.
@@ -218,9 +218,9 @@ def _ports(state: AgentState, width: int, palette: Palette) -> Text:
 
 
 _CELLS = {
-    Column.AGENT: _agent,
-    Column.STATE: _state,
-    Column.METADATA: _metadata,
-    Column.LOG: _log,
-    Column.PORTS: _ports,
+    SortColumn.AGENT: _agent,
+    SortColumn.STATE: _state,
+    SortColumn.METADATA: _metadata,
+    SortColumn.LOG: _log,
+    SortColumn.PORTS: _ports,
 }

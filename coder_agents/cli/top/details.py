@@ -12,7 +12,7 @@ from rich.text import Text
 
 from coder_agents.cli.top.board import AgentState
 from coder_agents.cli.top.cells import MAX_SHOWN, Palette, name_of, one_line, value_of
-from coder_agents.cli.top.history import MAX_READINGS, History
+from coder_agents.cli.top.history import MAX_READINGS, ReadingHistory
 from coder_agents.cli.top.order import full_label
 from coder_agents.render import escape_controls, last_state, without_colours
 from coder_agents.schema import WorkspaceAgentListeningPort, WorkspaceAgentMetadata
@@ -72,13 +72,13 @@ def _metadata(state: AgentState, palette: Palette, width: int) -> Table:
     table.add_column(width=value_width, no_wrap=True, overflow="ellipsis")
     table.add_column(width=picture_width, overflow="fold")
     for item in state.metadata:
-        history = state.histories.get(item.description.key, History())
+        history = state.histories.get(item.description.key, ReadingHistory())
         table.add_row(*_row(item, history, palette, picture_width))
     return table
 
 
 def _row(
-    item: WorkspaceAgentMetadata, history: History, palette: Palette, width: int
+    item: WorkspaceAgentMetadata, history: ReadingHistory, palette: Palette, width: int
 ) -> Iterator[Text]:
     yield Text(name_of(item))
     style = palette.muted if item.stale else ""

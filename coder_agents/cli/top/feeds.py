@@ -34,7 +34,7 @@ The names of what is read among the problems of an agent.
 _METADATA_TIMEOUT = 10.0  # seconds
 
 
-class Feeds:
+class BoardFeeds:
     """
     Reads the agents of a selection, and notes what it reads on *board*.
 

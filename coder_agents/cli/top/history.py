@@ -36,7 +36,7 @@ class Reading:
 
 
 @attrs.frozen
-class History:
+class ReadingHistory:
     """
     The newest readings of one item, oldest first.
 
@@ -46,7 +46,7 @@ class History:
 
     readings: tuple[Reading, ...] = ()
 
-    def add(self, item: WorkspaceAgentMetadata) -> History:
+    def add(self, item: WorkspaceAgentMetadata) -> ReadingHistory:
         """
         Return the history with the result of *item*; the same one where the result is not newer.
         """
@@ -59,7 +59,7 @@ class History:
         else:
             whole = 100.0 if number.of is None and number.unit == "%" else number.of
             reading = Reading(at, number.value, whole)
-        return History((*self.readings[1 - MAX_READINGS :], reading))
+        return ReadingHistory((*self.readings[1 - MAX_READINGS :], reading))
 
     @property
     def has_numbers(self) -> bool:
@@ -117,14 +117,14 @@ def _within(step: int, row: int) -> int:
 
 
 def histories_with(
-    histories: dict[str, History], items: Sequence[WorkspaceAgentMetadata], *, max_items: int
-) -> dict[str, History]:
+    histories: dict[str, ReadingHistory], items: Sequence[WorkspaceAgentMetadata], *, max_items: int
+) -> dict[str, ReadingHistory]:
     """
     Return *histories*, by key, with the results of *items* added; items beyond *max_items* have no
     history, and keys that are not among *items* are dropped.
     """
     kept = itertools.islice(items, max_items)
     return {
-        item.description.key: histories.get(item.description.key, History()).add(item)
+        item.description.key: histories.get(item.description.key, ReadingHistory()).add(item)
         for item in kept
     }

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
-from coder_agents.cli.top.board import AgentState, Changes
+from coder_agents.cli.top.board import AgentState, BoardChanges
 from coder_agents.cli.top.cells import one_line
 from coder_agents.cli.top.log_view import LogView
 from coder_agents.cli.top.order import full_label
@@ -50,7 +50,7 @@ class LogScreen(BoardScreen):
         """
         self.query_one(LogView).focus()
 
-    def draw(self, changes: Changes) -> None:
+    def draw(self, changes: BoardChanges) -> None:
         """
         Draw the new lines.
         """

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from coder_agents.cli.top.board import AgentState
 from coder_agents.cli.top.cells import Palette, log_text, one_line
-from coder_agents.cli.top.feeds import Feeds
+from coder_agents.cli.top.feeds import BoardFeeds
 from coder_agents.cli.top.folded_text import FoldedText
 from coder_agents.cli.top.live import MAX_LINES, FollowedLog
 from coder_agents.schema import WorkspaceAgentLog
@@ -22,7 +22,7 @@ class LogView(FoldedText):
     The log of one agent. It follows new lines while its end is in view.
     """
 
-    def __init__(self, state: AgentState, feeds: Feeds, *, tail: int) -> None:
+    def __init__(self, state: AgentState, feeds: BoardFeeds, *, tail: int) -> None:
         super().__init__(max_lines=MAX_LINES, id="log")
         self._followed = FollowedLog(state.agent, tail=tail)
         self._has_ended = False

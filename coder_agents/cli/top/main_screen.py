@@ -15,10 +15,10 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Footer, Input
 
 from coder_agents.cli.top.agent_screen import AgentScreen
-from coder_agents.cli.top.board import AgentState, Changes
+from coder_agents.cli.top.board import AgentState, BoardChanges
 from coder_agents.cli.top.cells import one_line
 from coder_agents.cli.top.log_screen import LogScreen
-from coder_agents.cli.top.order import Column, matches, ordered
+from coder_agents.cli.top.order import SortColumn, matches, ordered
 from coder_agents.cli.top.screen import BoardScreen, Line
 from coder_agents.cli.top.table import AgentTable, TableHeading
 
@@ -43,7 +43,7 @@ class MainScreen(BoardScreen):
         is_reversed: whether the order is reversed.
     """
 
-    column = Column.AGENT
+    column = SortColumn.AGENT
     is_reversed = False
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -85,7 +85,7 @@ class MainScreen(BoardScreen):
     def _filter(self) -> FilterInput:
         return self.query_one(FilterInput)
 
-    def draw(self, changes: Changes) -> None:
+    def draw(self, changes: BoardChanges) -> None:
         """
         Draw the table where *changes* concern it, and prefer the agents in view.
         """
@@ -138,7 +138,7 @@ class MainScreen(BoardScreen):
         """
         self._sort_by(self.column, reverse=not self.is_reversed)
 
-    def _sort_by(self, column: Column, *, reverse: bool) -> None:
+    def _sort_by(self, column: SortColumn, *, reverse: bool) -> None:
         self.column, self.is_reversed = column, reverse
         self.draw_all()
 

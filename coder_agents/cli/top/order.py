@@ -32,7 +32,7 @@ _URGENCY = {word: place for place, words in enumerate(_BY_URGENCY) for word in w
 _UNKNOWN = 1
 
 
-class Column(enum.Enum):
+class SortColumn(enum.Enum):
     """
     A column of the table, which is also an order; the value is its title.
     """
@@ -44,16 +44,16 @@ class Column(enum.Enum):
     PORTS = "Ports"
 
     @property
-    def next(self) -> Column:
+    def next(self) -> SortColumn:
         """
         The column after this one; after the last one the first.
         """
-        columns = list(Column)
+        columns = list(SortColumn)
         return columns[(columns.index(self) + 1) % len(columns)]
 
 
 def ordered(
-    states: Iterable[AgentState], column: Column, *, reverse: bool = False
+    states: Iterable[AgentState], column: SortColumn, *, reverse: bool = False
 ) -> list[AgentState]:
     """
     Return *states* in the order of *column*; equal ones in the order of their names.
@@ -63,7 +63,7 @@ def ordered(
     without such a value come last, in both directions.
     """
     by_name = sorted(states, key=_name)
-    if column is Column.AGENT:
+    if column is SortColumn.AGENT:
         return by_name[::-1] if reverse else by_name
     keyed = [(_VALUES[column](state), state) for state in by_name]
     present = [(value, state) for value, state in keyed if value is not None]
@@ -116,8 +116,8 @@ def _ports(state: AgentState) -> float | None:
 
 
 _VALUES = {
-    Column.STATE: _urgency,
-    Column.METADATA: _first_number,
-    Column.LOG: _log_age,
-    Column.PORTS: _ports,
+    SortColumn.STATE: _urgency,
+    SortColumn.METADATA: _first_number,
+    SortColumn.LOG: _log_age,
+    SortColumn.PORTS: _ports,
 }

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from coder_agents.cli.top.board import Changes
+from coder_agents.cli.top.board import BoardChanges
 from coder_agents.cli.top.cells import one_line
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class BoardScreen(Screen[None]):
         """
         return cast("Dashboard", self.app)
 
-    def draw(self, changes: Changes) -> None:
+    def draw(self, changes: BoardChanges) -> None:
         """
         Draw what *changes* concern.
         """

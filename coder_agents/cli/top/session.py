@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from coder_agents.cli.top.app import Dashboard
 from coder_agents.cli.top.board import Board
-from coder_agents.cli.top.feeds import Feeds
+from coder_agents.cli.top.feeds import BoardFeeds
 from coder_agents.cli.top.pace import DashboardPace
 from coder_agents.cli.top.selection import Selection
 from coder_agents.cli.top.signals import ended_by_signals
@@ -24,7 +24,7 @@ def dashboard(client: Client, selection: Selection, pace: DashboardPace) -> Iter
     Raises *CoderError* where the agents cannot be listed.
     """
     board = Board(gone_for=pace.gone)
-    feeds = Feeds(client, selection, board, pace)
+    feeds = BoardFeeds(client, selection, board, pace)
     try:
         feeds.list_first()
         feeds.start()

@@ -21,14 +21,14 @@ from textual.strip import Strip
 
 from coder_agents.cli.top.board import AgentState
 from coder_agents.cli.top.cells import Palette, cell
-from coder_agents.cli.top.order import Column
+from coder_agents.cli.top.order import SortColumn
 from coder_agents.cli.top.screen import Line
 
 _PADDING = 1  # columns of the terminal on either side of a cell
 _WIDE, _NARROW = 100, 60
 
 
-def widths(total: int) -> dict[Column, int]:
+def widths(total: int) -> dict[SortColumn, int]:
     """
     Return the columns to show on *total* columns of the terminal, with their widths.
 
@@ -36,24 +36,28 @@ def widths(total: int) -> dict[Column, int]:
     symbol of the state.
     """
     if total >= _WIDE:
-        fixed = {Column.AGENT: min(32, total // 6), Column.STATE: 15, Column.PORTS: total // 10}
-        weights = {Column.METADATA: 6, Column.LOG: 5}
+        fixed = {
+            SortColumn.AGENT: min(32, total // 6),
+            SortColumn.STATE: 15,
+            SortColumn.PORTS: total // 10,
+        }
+        weights = {SortColumn.METADATA: 6, SortColumn.LOG: 5}
     elif total >= _NARROW:
-        fixed = {Column.AGENT: total // 4, Column.STATE: 14}
-        weights = {Column.METADATA: 5, Column.LOG: 4}
+        fixed = {SortColumn.AGENT: total // 4, SortColumn.STATE: 14}
+        weights = {SortColumn.METADATA: 5, SortColumn.LOG: 4}
     else:
-        fixed = {Column.AGENT: max(4, total // 3), Column.STATE: 1}
-        weights = {Column.METADATA: 1}
+        fixed = {SortColumn.AGENT: max(4, total // 3), SortColumn.STATE: 1}
+        weights = {SortColumn.METADATA: 1}
     count = len(fixed) + len(weights)
     left = total - sum(fixed.values()) - 2 * _PADDING * count
     shares = {
         column: max(4, left * weight // sum(weights.values())) for column, weight in weights.items()
     }
     both = {**fixed, **shares}
-    return {column: both[column] for column in Column if column in both}
+    return {column: both[column] for column in SortColumn if column in both}
 
 
-def _line(cells: dict[Column, Text], fitting: dict[Column, int]) -> Text:
+def _line(cells: dict[SortColumn, Text], fitting: dict[SortColumn, int]) -> Text:
     """
     Return *cells* as one line, each padded to its width.
     """
@@ -79,15 +83,17 @@ class TableHeading(Line):
             column: whose title it is.
         """
 
-        def __init__(self, column: Column) -> None:
+        def __init__(self, column: SortColumn) -> None:
             super().__init__()
             self.column = column
 
     def __init__(self) -> None:
         super().__init__(id="heading")
-        self._fitting: dict[Column, int] = {}
+        self._fitting: dict[SortColumn, int] = {}
 
-    def show_titles(self, fitting: dict[Column, int], column: Column, *, is_reversed: bool) -> None:
+    def show_titles(
+        self, fitting: dict[SortColumn, int], column: SortColumn, *, is_reversed: bool
+    ) -> None:
         """
         Show the titles of the columns in *fitting*, the order's one marked.
         """
@@ -150,14 +156,14 @@ class AgentTable(ScrollView, can_focus=True):
     def __init__(self) -> None:
         super().__init__(id="agents")
         self._palette = Palette()
-        self._fitting: dict[Column, int] = {}
+        self._fitting: dict[SortColumn, int] = {}
         self._drawn: dict[str, AgentState] = {}
         self._lines: dict[str, Text] = {}
         self._order: list[str] = []
         self._row = 0
 
     @property
-    def fitting(self) -> dict[Column, int]:
+    def fitting(self) -> dict[SortColumn, int]:
         """
         The columns that fit, and their widths.
         """

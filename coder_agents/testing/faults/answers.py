@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.faults.fault import RequestFault
-from coder_agents.testing.http import Headers, Response
+from coder_agents.testing.http import Headers, ServerResponse
 
 JSON_HEADERS = (("Content-Type", "application/json; charset=utf-8"),)
 
@@ -46,9 +46,9 @@ class Refuse(RequestFault):
             body, fields = json.dumps({"message": message}), (*fields, *JSON_HEADERS)
         data = body.encode() if isinstance(body, str) else body
         self.by_deployment = bool(message)
-        self.response = Response(status, data, fields)
+        self.response = ServerResponse(status, data, fields)
 
-    def on_request(self, exchange: Exchange) -> Response | None:
+    def on_request(self, exchange: ServerExchange) -> ServerResponse | None:
         """
         Answer; an answer of a proxy has none of the deployment's headers.
         """

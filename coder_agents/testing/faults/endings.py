@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from coder_agents.testing.connection import Connection, ConnectionEnded
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.connection import ConnectionEnded, ServerConnection
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.faults.fault import ANYWHERE, AnywhereFault, Fault
 from coder_agents.testing.message_streams import WebSocketStream
 
@@ -28,13 +28,13 @@ class Drop(AnywhereFault):
     kind = "drop"
     protocols = ANYWHERE
 
-    def on_accept(self, connection: Connection) -> None:
+    def on_accept(self, connection: ServerConnection) -> None:
         """
         End the connection.
         """
         raise ConnectionEnded
 
-    def act(self, exchange: Exchange) -> None:
+    def act(self, exchange: ServerExchange) -> None:
         """
         End the connection.
         """
@@ -49,14 +49,14 @@ class Reset(AnywhereFault):
     kind = "reset"
     protocols = ANYWHERE
 
-    def on_accept(self, connection: Connection) -> None:
+    def on_accept(self, connection: ServerConnection) -> None:
         """
         Reset the connection.
         """
         connection.reset()
         raise ConnectionEnded
 
-    def act(self, exchange: Exchange) -> None:
+    def act(self, exchange: ServerExchange) -> None:
         """
         Reset the connection.
         """
@@ -78,13 +78,13 @@ class Silence(AnywhereFault):
         super().__init__(**common)
         self.pings = pings
 
-    def on_accept(self, connection: Connection) -> None:
+    def on_accept(self, connection: ServerConnection) -> None:
         """
         Keep the connection waiting.
         """
         self.hold_to_the_end(connection, FOR_EVER)
 
-    def act(self, exchange: Exchange) -> None:
+    def act(self, exchange: ServerExchange) -> None:
         """
         Keep the connection waiting.
         """
@@ -105,14 +105,14 @@ class BrokenTLS(AnywhereFault):
     protocols = ANYWHERE
     needs_tls = True
 
-    def on_accept(self, connection: Connection) -> None:
+    def on_accept(self, connection: ServerConnection) -> None:
         """
         Refuse the handshake.
         """
         connection.send_below(HANDSHAKE_FAILURE)
         raise ConnectionEnded
 
-    def act(self, exchange: Exchange) -> None:
+    def act(self, exchange: ServerExchange) -> None:
         """
         Send a record that no key decrypts.
         """
@@ -139,7 +139,7 @@ class Close(Fault):
         self.code = code
         self.reason = reason
 
-    def strike(self, exchange: Exchange) -> None:
+    def strike(self, exchange: ServerExchange) -> None:
         """
         Close the WebSocket.
         """
@@ -162,7 +162,7 @@ class RollingRestart(Fault):
     def __init__(self, **common: Any) -> None:
         super().__init__(**{**common, "after": max(1, common["after"])})
 
-    def strike(self, exchange: Exchange) -> None:
+    def strike(self, exchange: ServerExchange) -> None:
         """
         End the stream.
         """
@@ -189,7 +189,7 @@ class ErrorEvent(Fault):
         super().__init__(**common)
         self.problem = json.dumps({"message": message, "detail": detail})
 
-    def strike(self, exchange: Exchange) -> None:
+    def strike(self, exchange: ServerExchange) -> None:
         """
         Send the error and end the stream.
         """

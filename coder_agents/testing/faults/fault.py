@@ -10,10 +10,10 @@ import threading
 from typing import Any, ClassVar
 from urllib.parse import unquote_plus
 
-from coder_agents.testing.connection import Connection, ConnectionEnded, ServerStopping
-from coder_agents.testing.exchange import Exchange
-from coder_agents.testing.faults.moment import Moment
-from coder_agents.testing.http import Request, Response
+from coder_agents.testing.connection import ConnectionEnded, ServerConnection, ServerStopping
+from coder_agents.testing.exchange import ServerExchange
+from coder_agents.testing.faults.moment import FaultMoment
+from coder_agents.testing.http import ServerRequest, ServerResponse
 
 # The kinds of answers of routes, and the kind of a connection before its first request.
 ANSWERS = frozenset({"rest", "events", "websocket"})
@@ -78,25 +78,27 @@ class Fault:
         self.random = random
         self.struck = 0
         self._released = False
-        self._held: list[Connection] = []
+        self._held: list[ServerConnection] = []
         self._changed = threading.Condition()
 
-    def moment(self) -> Moment:
+    def moment(self) -> FaultMoment:
         """
         When it strikes a connection that it has just met.
         """
-        return Moment(self.after, self._draw(self.after_bytes), self._draw(self.after_input_bytes))
+        return FaultMoment(
+            self.after, self._draw(self.after_bytes), self._draw(self.after_input_bytes)
+        )
 
     def _draw(self, position: Position) -> int | None:
         return self.random.choice(position) if isinstance(position, range) else position
 
-    def concerns(self, request: Request) -> bool:
+    def concerns(self, request: ServerRequest) -> bool:
         """
         Whether it can strike *request*.
         """
         return self.containing in unquote_plus(request.target)
 
-    def claim(self, route: str, *, kept: bool, request: Request | None = None) -> bool:
+    def claim(self, route: str, *, kept: bool, request: ServerRequest | None = None) -> bool:
         """
         Take a connection of *route*; return False where the fault has another route, or has struck
         often enough.
@@ -133,7 +135,7 @@ class Fault:
         for connection in held:
             connection.wake()
 
-    def hold(self, connection: Connection, seconds: float) -> None:
+    def hold(self, connection: ServerConnection, seconds: float) -> None:
         """
         Keep *connection* waiting for *seconds*, or until `release`.
         """
@@ -145,7 +147,7 @@ class Fault:
             with self._changed:
                 self._held.remove(connection)
 
-    def hold_to_the_end(self, connection: Connection, seconds: float) -> None:
+    def hold_to_the_end(self, connection: ServerConnection, seconds: float) -> None:
         """
         Keep *connection* waiting like `hold`; a stopping server then ends it without a close frame.
         """
@@ -154,12 +156,12 @@ class Fault:
         except ServerStopping:
             raise ConnectionEnded from None
 
-    def on_accept(self, connection: Connection) -> None:
+    def on_accept(self, connection: ServerConnection) -> None:
         """
         Act before anything is read; for a fault on the route ``connection``.
         """
 
-    def on_request(self, exchange: Exchange) -> Response | None:
+    def on_request(self, exchange: ServerExchange) -> ServerResponse | None:
         """
         Act before any byte of the answer is sent.
 
@@ -168,7 +170,7 @@ class Fault:
         """
         return None
 
-    def strike(self, exchange: Exchange) -> None:
+    def strike(self, exchange: ServerExchange) -> None:
         """
         Act when `after` messages have been sent.
         """
@@ -179,13 +181,13 @@ class Fault:
         """
         return text
 
-    def on_head(self, exchange: Exchange, head: bytes) -> bytes:
+    def on_head(self, exchange: ServerExchange, head: bytes) -> bytes:
         """
         Return the bytes to send in place of *head*, the status line and headers of an answer.
         """
         return head
 
-    def on_message(self, exchange: Exchange, data: bytes, start: int) -> bytes:
+    def on_message(self, exchange: ServerExchange, data: bytes, start: int) -> bytes:
         """
         Return the bytes to send in place of *data*, in which the message begins at *start*.
         """
@@ -218,7 +220,7 @@ class AnywhereFault(Fault, abc.ABC):
             raise ValueError(f'at must be "message" or "request", not {at!r}')
         self.at = at
 
-    def on_request(self, exchange: Exchange) -> Response | None:
+    def on_request(self, exchange: ServerExchange) -> ServerResponse | None:
         """
         Act where *at* is ``request``.
         """
@@ -226,7 +228,7 @@ class AnywhereFault(Fault, abc.ABC):
             self.act(exchange)
         return None
 
-    def strike(self, exchange: Exchange) -> None:
+    def strike(self, exchange: ServerExchange) -> None:
         """
         Act where *at* is ``message``.
         """
@@ -234,7 +236,7 @@ class AnywhereFault(Fault, abc.ABC):
             self.act(exchange)
 
     @abc.abstractmethod
-    def act(self, exchange: Exchange) -> None:
+    def act(self, exchange: ServerExchange) -> None:
         """
         Do the fault's action.
         """

@@ -8,7 +8,7 @@ import abc
 from typing import Any
 
 from coder_agents.testing.connection import ConnectionEnded
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.faults.fault import Fault
 
 
@@ -31,19 +31,19 @@ class PlacedFault(Fault, abc.ABC):
         self.at = at
         self.part = part
 
-    def on_head(self, exchange: Exchange, head: bytes) -> bytes:
+    def on_head(self, exchange: ServerExchange, head: bytes) -> bytes:
         """
         Act where *part* is ``head``.
         """
         return self._act(exchange, head, 0) if self.part == "head" else head
 
-    def on_message(self, exchange: Exchange, data: bytes, start: int) -> bytes:
+    def on_message(self, exchange: ServerExchange, data: bytes, start: int) -> bytes:
         """
         Act where *part* is ``message``.
         """
         return self._act(exchange, data, start) if self.part == "message" else data
 
-    def _act(self, exchange: Exchange, data: bytes, start: int) -> bytes:
+    def _act(self, exchange: ServerExchange, data: bytes, start: int) -> bytes:
         """
         Send the first part of *data* and return the second one. Both parts have bytes of the
         message, which begins at *start*, if it has two bytes or more.
@@ -55,7 +55,7 @@ class PlacedFault(Fault, abc.ABC):
         return data[start + at :]
 
     @abc.abstractmethod
-    def between(self, exchange: Exchange) -> None:
+    def between(self, exchange: ServerExchange) -> None:
         """
         Act after the first part was sent.
         """
@@ -78,7 +78,7 @@ class Cut(PlacedFault):
         self.reset = reset
         self.seconds = seconds
 
-    def between(self, exchange: Exchange) -> None:
+    def between(self, exchange: ServerExchange) -> None:
         """
         Wait, and end the connection.
         """
@@ -103,7 +103,7 @@ class Split(PlacedFault):
         super().__init__(**common)
         self.seconds = seconds
 
-    def between(self, exchange: Exchange) -> None:
+    def between(self, exchange: ServerExchange) -> None:
         """
         Wait before the second part.
         """

@@ -9,7 +9,7 @@ from typing import Protocol
 import attrs
 
 
-class Progress(Protocol):
+class ConnectionProgress(Protocol):
     """
     How far a connection has come: messages sent, and bytes of a terminal in both directions.
     """
@@ -20,7 +20,7 @@ class Progress(Protocol):
 
 
 @attrs.frozen
-class Moment:
+class FaultMoment:
     """
     A number of messages; or of bytes of a terminal's output, or of its input.
 
@@ -34,7 +34,7 @@ class Moment:
     output: int | None = None
     input: int | None = None
 
-    def reached(self, progress: Progress) -> bool:
+    def reached(self, progress: ConnectionProgress) -> bool:
         """
         Whether a connection is at this moment.
         """
@@ -44,13 +44,13 @@ class Moment:
             return progress.input_bytes == self.input
         return progress.messages == self.messages
 
-    def output_left(self, progress: Progress) -> float:
+    def output_left(self, progress: ConnectionProgress) -> float:
         """
         How many bytes of output are left until then; infinite without a position in the output.
         """
         return _left(self.output, progress.output_bytes)
 
-    def input_left(self, progress: Progress) -> float:
+    def input_left(self, progress: ConnectionProgress) -> float:
         """
         How many bytes of input are left until then; infinite without a position in the input.
         """

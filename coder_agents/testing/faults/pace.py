@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from coder_agents.testing.connection import Connection
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.connection import ServerConnection
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.faults.fault import ANYWHERE, AnywhereFault, RequestFault
-from coder_agents.testing.http import Response
+from coder_agents.testing.http import ServerResponse
 
 
 class Drip(AnywhereFault):
@@ -27,7 +27,7 @@ class Drip(AnywhereFault):
         super().__init__(**common)
         self.pause = pause
 
-    def act(self, exchange: Exchange) -> None:
+    def act(self, exchange: ServerExchange) -> None:
         """
         Slow down the output of the exchange.
         """
@@ -56,13 +56,13 @@ class Delay(RequestFault):
         super().__init__(**common)
         self.seconds = seconds
 
-    def on_accept(self, connection: Connection) -> None:
+    def on_accept(self, connection: ServerConnection) -> None:
         """
         Wait before TLS and the request.
         """
         self.hold(connection, self.seconds)
 
-    def on_request(self, exchange: Exchange) -> Response | None:
+    def on_request(self, exchange: ServerExchange) -> ServerResponse | None:
         """
         Wait.
         """
@@ -79,7 +79,7 @@ class Unchunked(RequestFault):
     combines = True
     protocols = frozenset({"rest", "events"})
 
-    def on_request(self, exchange: Exchange) -> Response | None:
+    def on_request(self, exchange: ServerExchange) -> ServerResponse | None:
         """
         Switch chunks off.
         """

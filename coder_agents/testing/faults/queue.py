@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from coder_agents.testing.connection import Connection
+from coder_agents.testing.connection import ServerConnection
 from coder_agents.testing.faults.answers import Html, NotConnected, Redirect, Refuse
 from coder_agents.testing.faults.endings import (
     BrokenTLS,
@@ -39,7 +39,7 @@ from coder_agents.testing.faults.terminals import (
     Stall,
     Vanish,
 )
-from coder_agents.testing.http import Request
+from coder_agents.testing.http import ServerRequest
 
 # The route of a connection before its first request.
 CONNECTION = "connection"
@@ -152,7 +152,7 @@ class Faults:
             self._waiting.append(fault)
         return fault
 
-    def accept(self, connection: Connection) -> None:
+    def accept(self, connection: ServerConnection) -> None:
         """
         Run the faults that wait for a connection on a new *connection*.
         """
@@ -169,7 +169,7 @@ class Faults:
             fault.release()
 
     def claim(
-        self, route: str, *, kept: bool = False, request: Request | None = None
+        self, route: str, *, kept: bool = False, request: ServerRequest | None = None
     ) -> list[Fault]:
         """
         Return the faults that the next connection of *route* meets.

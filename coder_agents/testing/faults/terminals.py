@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.faults.endings import FOR_EVER, Silence
 from coder_agents.testing.faults.fault import Fault, RequestFault
-from coder_agents.testing.http import Request, Response
+from coder_agents.testing.http import ServerRequest, ServerResponse
 from coder_agents.testing.terminals.stream import TerminalStream
 
 TERMINALS = frozenset({"pty"})
@@ -41,7 +41,7 @@ class SlowReader(Fault):
         super().__init__(**common)
         self.seconds = seconds
 
-    def strike(self, exchange: Exchange) -> None:
+    def strike(self, exchange: ServerExchange) -> None:
         """
         Wait, and close.
         """
@@ -86,7 +86,7 @@ class Stall(Fault):
         super().__init__(**common)
         self.seconds = seconds
 
-    def strike(self, exchange: Exchange) -> None:
+    def strike(self, exchange: ServerExchange) -> None:
         """
         Send no output from now on.
         """
@@ -120,7 +120,7 @@ class LostTail(RequestFault):
         self.within = within
         self.drop = drop
 
-    def strike(self, exchange: Exchange) -> None:
+    def strike(self, exchange: ServerExchange) -> None:
         """
         Hold back what may be lost.
         """
@@ -147,14 +147,14 @@ class LostCommand(RequestFault):
         super().__init__(**common)
         self.size = size
 
-    def concerns(self, request: Request) -> bool:
+    def concerns(self, request: ServerRequest) -> bool:
         """
         Whether the command is too long.
         """
         command = request.parameter("command") or ""
         return len(command.encode()) > self.size and super().concerns(request)
 
-    def strike(self, exchange: Exchange) -> None:
+    def strike(self, exchange: ServerExchange) -> None:
         """
         End.
         """
@@ -171,13 +171,13 @@ class IgnoredContainer(RequestFault):
     routes = TERMINALS
     combines = True
 
-    def concerns(self, request: Request) -> bool:
+    def concerns(self, request: ServerRequest) -> bool:
         """
         Whether a container is requested.
         """
         return bool(request.parameter("container")) and super().concerns(request)
 
-    def on_request(self, exchange: Exchange) -> Response | None:
+    def on_request(self, exchange: ServerExchange) -> ServerResponse | None:
         """
         Forget the container.
         """
@@ -205,7 +205,7 @@ class Vanish(Silence):
         super().__init__(pings=True, **common)
         self.kill = kill
 
-    def act(self, exchange: Exchange) -> None:
+    def act(self, exchange: ServerExchange) -> None:
         """
         Let the agent disappear.
         """
@@ -218,6 +218,6 @@ class Vanish(Silence):
         super().act(exchange)
 
 
-def _stream(exchange: Exchange) -> TerminalStream:
+def _stream(exchange: ServerExchange) -> TerminalStream:
     assert isinstance(exchange.stream, TerminalStream)
     return exchange.stream

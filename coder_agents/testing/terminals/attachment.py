@@ -42,7 +42,7 @@ class Replay:
 
 
 @attrs.define(eq=False)
-class Attachment:
+class AttachedClient:
     """
     One client of a terminal. The lock of the terminal's process guards it.
 

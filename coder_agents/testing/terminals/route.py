@@ -13,9 +13,9 @@ from coder_agents.schema import Response as Message
 from coder_agents.schema import ValidationError
 from coder_agents.testing.agent import EmbeddedAgent
 from coder_agents.testing.documents import answer
-from coder_agents.testing.exchange import Exchange
+from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.handshake import accept
-from coder_agents.testing.http import Request, Response
+from coder_agents.testing.http import ServerRequest, ServerResponse
 from coder_agents.testing.requirements import Refusal, find_agent
 from coder_agents.testing.state import State
 from coder_agents.testing.streaming import run_stream
@@ -35,7 +35,7 @@ PONG_REASON = "Ping failed"
 OFFLINE = "<!doctype html>\n<title>502 - Application Unavailable</title>\n".ljust(4_096)
 
 
-def open_terminal(state: State, exchange: Exchange, agent: str) -> None:
+def open_terminal(state: State, exchange: ServerExchange, agent: str) -> None:
     """
     GET /workspaceagents/{agent}/pty.
     """
@@ -65,11 +65,11 @@ def _find_agent(state: State, text: str) -> EmbeddedAgent:
     agent = find_agent(state, text)
     if not agent.connected:
         headers = (("Content-Type", "text/html; charset=utf-8"),)
-        raise Refusal(Response(502, OFFLINE.encode(), headers))
+        raise Refusal(ServerResponse(502, OFFLINE.encode(), headers))
     return agent
 
 
-def _parse(request: Request) -> WantedTerminal:
+def _parse(request: ServerRequest) -> WantedTerminal:
     problems: list[ValidationError] = []
     reconnect = _parse_id(request, problems)
     height, width = (_parse_size(request, name, problems) for name in ("height", "width"))
@@ -80,7 +80,7 @@ def _parse(request: Request) -> WantedTerminal:
     return WantedTerminal(reconnect=reconnect, size=(height, width), **words)
 
 
-def _parse_id(request: Request, problems: list[ValidationError]) -> UUID | None:
+def _parse_id(request: ServerRequest, problems: list[ValidationError]) -> UUID | None:
     text = request.parameter("reconnect") or ""
     if not text:
         detail = 'Query param "reconnect" is required and cannot be empty'
@@ -93,7 +93,7 @@ def _parse_id(request: Request, problems: list[ValidationError]) -> UUID | None:
     return None
 
 
-def _parse_size(request: Request, name: str, problems: list[ValidationError]) -> int:
+def _parse_size(request: ServerRequest, name: str, problems: list[ValidationError]) -> int:
     text = request.parameter(name) or DEFAULT_SIZE
     digits = text.isascii() and text.isdigit()
     if digits and int(text) <= LARGEST_INTEGER:
