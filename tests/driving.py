@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from coder_agents.transport import HTTPSource, Interest, KeptRequest, Source
 from coder_agents.transport.connection import Connection
 
@@ -215,3 +217,17 @@ def interrupt_in(file: str, *functions: str) -> None:
 
     reached(is_there)
     signal.pthread_kill(main, signal.SIGINT)
+
+
+def interrupt_starts(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """
+    Let Ctrl-C come as each thread with *name* is started, before it runs.
+    """
+    start = threading.Thread.start
+
+    def interrupted(self: threading.Thread) -> None:
+        if self.name == name:
+            raise KeyboardInterrupt
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)

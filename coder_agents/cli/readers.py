@@ -99,5 +99,6 @@ class _ReaderWatch:
         End the thread.
         """
         os.close(self._closer)  # which the other end of the pipe reports
-        self._thread.join()
+        if self._thread.is_alive():  # an interrupt may have come before the start
+            self._thread.join()
         os.close(self._closed)

@@ -75,7 +75,8 @@ class AgentStates:
         End the thread. Where it waits for an answer, it may end later.
         """
         self._stop.set()
-        if self._thread is not None:
+        # An interrupt may have come before the start.
+        if self._thread is not None and self._thread.is_alive():
             self._thread.join(_MAX_LEAVING)
 
 

@@ -159,4 +159,5 @@ class MetadataWatch:
         self.stop()
         until = time.monotonic() + _MAX_LEAVING
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():  # an interrupt may have come before the start
+                thread.join(max(0.0, until - time.monotonic()))

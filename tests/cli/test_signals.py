@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import LIMIT, InThread, reached
+from driving import LIMIT, InThread, interrupt_starts, reached
 
 from coder_agents.cli import exits, readers
 from coder_agents.cli.readers import ending_without_reader
@@ -283,6 +283,19 @@ def test_a_block_ends_with_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(LIMIT)
     assert ended.value.code == exits.READER_GONE
     assert signal.getsignal(signal.SIGPIPE) is before
+
+
+def test_ctrl_c_passes_through_as_the_block_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A thread that does not run yet cannot be waited for.
+    """
+    interrupt_starts(monkeypatch, "reader of the output")
+    with (
+        piped_output(monkeypatch),
+        pytest.raises(KeyboardInterrupt),
+        ending_without_reader(),
+    ):
+        pass
 
 
 def waiting_threads() -> int:

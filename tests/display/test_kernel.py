@@ -181,10 +181,11 @@ def test_the_stop_button_keeps_what_was_recorded(kernel: Kernel, deployment: Dep
     The recorder is the cell's result.
     """
     before = watches(deployment)
-    kernel.run(
+    messages = kernel.run(
         "view = agent.record_metadata(seconds=3600)",
         stop_at=lambda _: watches(deployment) > before,
     )
+    assert of_type(messages, "error", "stream") == []
     assert kernel.printed("print(repr(view))").endswith(" ended>\n")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas
 import pytest
-from driving import reached, signalled_when_waiting
+from driving import interrupt_starts, reached, signalled_when_waiting
 
 from coder_agents import Agent, Client, CoderError, NotFoundError, Reconnect, StreamOptions, export
 from coder_agents.display import MetadataRecorder
@@ -110,6 +110,18 @@ def test_ctrl_c_ends_a_recording_in_the_foreground(agent: Agent) -> None:
     What is recorded until then is returned.
     """
     with signalled_when_waiting():
+        recorder = agent.record_metadata(seconds=3600)
+    assert repr(recorder).endswith("ended>")
+
+
+def test_ctrl_c_as_the_thread_starts_ends_a_recording(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A thread that does not run yet cannot be waited for.
+    """
+    with monkeypatch.context() as patched:
+        interrupt_starts(patched, "coder-agents-watch")
         recorder = agent.record_metadata(seconds=3600)
     assert repr(recorder).endswith("ended>")
 

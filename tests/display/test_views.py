@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from driving import reached, signalled_when_waiting
+from driving import interrupt_starts, reached, signalled_when_waiting
 
 from coder_agents import Agent, Client, CoderError, NotFoundError, Reconnect, StreamOptions
 from coder_agents.display import LogsView, MetadataView, TopView, ViewEnd, agent_states, cells, live
@@ -356,6 +356,18 @@ def test_top_shows_all_agents(client: Client, deployment: Deployment, agent: Age
     assert "0.7" in shop
     assert "shop.main" in view._repr_html_()
     assert len(view.failures) == 0
+
+
+@pytest.mark.parametrize("name", ["coder-agents-watch", "coder-agents-states"])
+def test_top_is_stopped_as_a_thread_starts(
+    client: Client, agent: Agent, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """
+    A thread that does not run yet cannot be waited for.
+    """
+    with monkeypatch.context() as patched:
+        interrupt_starts(patched, name)
+        assert client.top(file=io.StringIO()).end is ViewEnd.INTERRUPTED
 
 
 def test_a_value_is_one_line_in_each_view(
