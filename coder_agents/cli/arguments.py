@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from coder_agents.cli.places import Location
+    from coder_agents.cli.places import CopyPlace
 
     ParamType = click.ParamType[Any]
 else:
@@ -76,7 +76,7 @@ class PlaceName(ParamType):
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Location:
+    ) -> CopyPlace:
         """
         Return the place that *value* names.
         """

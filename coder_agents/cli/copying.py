@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 
-from coder_agents.cli.places import Location, Roots
+from coder_agents.cli.places import CopyPlace, Roots
 from coder_agents.errors import CoderError
 from coder_agents.filesystem import AgentFileSystem
 
@@ -73,7 +73,7 @@ class LocalFiles:
     The files of this machine, as a source or a target.
     """
 
-    def path(self, place: Location) -> str:
+    def path(self, place: CopyPlace) -> str:
         """
         Return the path of *place*.
         """
@@ -130,7 +130,7 @@ class AgentFiles:
         self.system = AgentFileSystem(client=client)
         self._roots = Roots(client)
 
-    def path(self, place: Location) -> str:
+    def path(self, place: CopyPlace) -> str:
         """
         Return the path of *place* in the file system of all agents.
         """
@@ -204,8 +204,8 @@ class Copy:
     source: Files
     target: Files
     into: str
-    source_place: Location
-    target_place: Location
+    source_place: CopyPlace
+    target_place: CopyPlace
 
     def run(self, entry: Entry, advance: Advance) -> None:
         """
@@ -255,8 +255,8 @@ class Copy:
 def entries(
     files: Files,
     top: Entry,
-    place: Location,
-    skipped: Callable[[Location], object],
+    place: CopyPlace,
+    skipped: Callable[[CopyPlace], object],
     reported: Callable[[], contextlib.AbstractContextManager[None]],
 ) -> Iterator[Entry]:
     """
@@ -309,7 +309,7 @@ class _CopiedFile:
     A local file that reports what is read of it.
     """
 
-    def __init__(self, local: BinaryIO, place: Location, advance: Advance) -> None:
+    def __init__(self, local: BinaryIO, place: CopyPlace, advance: Advance) -> None:
         self._local = local
         self._place = place
         self._advance = advance

@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from coder_agents.cli.screen import CommandOutput
+from coder_agents.cli.screen import OutputScreen
 
 
-def write_json(screen: CommandOutput, objects: Any, **more: str) -> None:
+def write_json(screen: OutputScreen, objects: Any, **more: str) -> None:
     """
     Write the records of *objects*, one line of JSON each; *more* are values that begin each of them.
 
@@ -23,7 +23,7 @@ def write_json(screen: CommandOutput, objects: Any, **more: str) -> None:
     write_records(screen, ({**more, **record} for record in records(objects)))
 
 
-def write_records(screen: CommandOutput, records: Iterable[Mapping[str, Any]]) -> None:
+def write_records(screen: OutputScreen, records: Iterable[Mapping[str, Any]]) -> None:
     """
     Write *records*, one line of JSON each, as `write_json`.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from coder_agents.cli.screen import CommandOutput
+from coder_agents.cli.screen import OutputScreen
 from coder_agents.render import escape_controls
 from coder_agents.render.line import counted
 
@@ -39,7 +39,7 @@ class LogWriter:
     """
 
     def __init__(
-        self, screen: CommandOutput, agents: Iterable[Agent], *, as_text: bool = False
+        self, screen: OutputScreen, agents: Iterable[Agent], *, as_text: bool = False
     ) -> None:
         labels = [agent.label for agent in agents]
         self._screen = screen

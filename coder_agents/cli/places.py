@@ -19,7 +19,7 @@ _FOLDERS = r'printf "%s\000%s" "$PWD" "$HOME"'
 
 
 @attrs.frozen
-class Location:
+class CopyPlace:
     """
     A path on this machine or on an agent.
 
@@ -43,7 +43,7 @@ class Location:
         name = paths.basename(self.path.rstrip("/"))
         return "" if name in ("", ".", "..", "~") else str(name)
 
-    def joined(self, parts: tuple[str, ...]) -> Location:
+    def joined(self, parts: tuple[str, ...]) -> CopyPlace:
         """
         Return the place of *parts* below this one.
         """
@@ -58,7 +58,7 @@ class Location:
         return self.path.endswith("/") or not self.path
 
 
-def parse_place(text: str) -> Location:
+def parse_place(text: str) -> CopyPlace:
     """
     Return the place that *text* names: ``workspace:path``, or a path on this machine.
 
@@ -73,12 +73,12 @@ def parse_place(text: str) -> Location:
     if not colon or ref.startswith((".", "/", "~")) or is_drive:
         if not text:
             raise click.BadParameter("a path is empty: use . for the current folder")
-        return Location("", text)
+        return CopyPlace("", text)
     try:
         parse_reference(ref)
     except ValueError as error:
         raise click.BadParameter(f"{error}; a path with a colon begins with ./") from None
-    return Location(ref, path)
+    return CopyPlace(ref, path)
 
 
 class Roots:
@@ -90,7 +90,7 @@ class Roots:
         self._client = client
         self._folders: dict[str, tuple[str, str]] = {}
 
-    def absolute(self, place: Location) -> str:
+    def absolute(self, place: CopyPlace) -> str:
         """
         Return the path of *place*, which is on an agent, from the root.
         """

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from coder_agents.cli.log_lines import shortened
-from coder_agents.cli.screen import CommandOutput, notes
+from coder_agents.cli.screen import OutputScreen, notes
 from coder_agents.render import cut_to_width, escape_controls
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class ProgressLine:
     A line that shows what is waited for, and lines of logs above it.
     """
 
-    def __init__(self, screen: CommandOutput, status: Status | None) -> None:
+    def __init__(self, screen: OutputScreen, status: Status | None) -> None:
         self._screen = screen
         self._status = status
 

@@ -28,7 +28,7 @@ _CODES = {
 }
 
 
-class CommandOutput:
+class OutputScreen:
     """
     A stream of text that people read, or another program.
 
@@ -114,15 +114,15 @@ class CommandOutput:
         self.out.flush()
 
 
-def output() -> CommandOutput:
+def output() -> OutputScreen:
     """
     Return the screen of standard output.
     """
-    return CommandOutput(sys.stdout)
+    return OutputScreen(sys.stdout)
 
 
-def notes() -> CommandOutput:
+def notes() -> OutputScreen:
     """
     Return the screen of standard error, on which people read about progress.
     """
-    return CommandOutput(sys.stderr)
+    return OutputScreen(sys.stderr)

@@ -18,7 +18,7 @@ import attrs
 from coder_agents.cli import exits
 from coder_agents.cli.json_lines import write_json
 from coder_agents.cli.readers import ending_without_reader
-from coder_agents.cli.screen import CommandOutput, output
+from coder_agents.cli.screen import OutputScreen, output
 from coder_agents.cli.tables import Row, TableColumn, drawn, tab_separated, write_rows
 from coder_agents.cli.watching import Watch
 from coder_agents.render import escape_controls
@@ -82,7 +82,7 @@ class Listing(Generic[S, I]):
 
     def _append(
         self,
-        screen: CommandOutput,
+        screen: OutputScreen,
         watch: Watch[S],
         updates: Generator[Mapping[Agent, tuple[S | None, S]], None, None],
         *,
@@ -97,7 +97,7 @@ class Listing(Generic[S, I]):
                 screen.flush()
 
     def _write(
-        self, screen: CommandOutput, agent: Agent, word: str, items: Sequence[I], *, as_json: bool
+        self, screen: OutputScreen, agent: Agent, word: str, items: Sequence[I], *, as_json: bool
     ) -> None:
         if as_json:
             write_json(screen, {agent: items}, **({"change": word} if word else {}))
@@ -106,7 +106,7 @@ class Listing(Generic[S, I]):
             row = self.row(agent, item, 0)
             screen.line(tab_separated((word, *row) if word else row))
 
-    def _redraw(self, screen: CommandOutput, watch: Watch[S], updates: Iterable[Any]) -> None:
+    def _redraw(self, screen: OutputScreen, watch: Watch[S], updates: Iterable[Any]) -> None:
         shown = None
         with _live(screen, lambda height: self._drawn(screen, watch, height)) as live:
             for found in updates:
@@ -115,7 +115,7 @@ class Listing(Generic[S, I]):
                     live.refresh()
                 shown = outages
 
-    def _drawn(self, screen: CommandOutput, watch: Watch[S], height: int | None) -> RenderableType:
+    def _drawn(self, screen: OutputScreen, watch: Watch[S], height: int | None) -> RenderableType:
         """
         Return the table and the outages below it, in at most *height* lines; None is no limit.
         """
@@ -155,7 +155,7 @@ def _fitting(rows: Sequence[Row], height: int | None) -> Sequence[Row]:
     return rows[: max(0, height - 2)]
 
 
-def _live(screen: CommandOutput, draw: Callable[[int | None], RenderableType]) -> Live:
+def _live(screen: OutputScreen, draw: Callable[[int | None], RenderableType]) -> Live:
     """
     Return what redraws in place: when it is refreshed, and each second, as ages grow and tries are made.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from coder_agents.cli.screen import CommandOutput
+from coder_agents.cli.screen import OutputScreen
 from coder_agents.render import cut_to_width, escape_controls
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class TableColumn:
     is_long: bool = False
 
 
-def write_rows(screen: CommandOutput, columns: Sequence[TableColumn], rows: Iterable[Row]) -> None:
+def write_rows(screen: OutputScreen, columns: Sequence[TableColumn], rows: Iterable[Row]) -> None:
     """
     Write *rows*: as a table on a terminal, else as lines of cells separated by tabs.
     """

@@ -26,7 +26,7 @@ _SHORT = 1.0  # seconds within which most streams have connected again
 
 
 @attrs.frozen
-class Disconnection:
+class WatchOutage:
     """
     A stream that has no connection.
 
@@ -66,7 +66,7 @@ class Watched(Generic[S]):
     agent: Agent
     state: S | None = None
     received_at: float = 0.0
-    outage: Disconnection | None = None
+    outage: WatchOutage | None = None
     stream: Stream[S] | None = None
     is_reported: bool = False
 
@@ -84,7 +84,7 @@ class Watched(Generic[S]):
             self.outage = attrs.evolve(before, reason=reason, attempt=attempt)
         else:
             now = datetime.now()  # noqa: DTZ005 (for a person at this machine)
-            self.outage = Disconnection(now, reason, attempt, self._connections, time.monotonic())
+            self.outage = WatchOutage(now, reason, attempt, self._connections, time.monotonic())
 
     @property
     def _connections(self) -> int:

@@ -32,7 +32,7 @@ _MAX_LEAVING = 2.0  # seconds that `close` waits for a thread that is connecting
 
 
 @attrs.define(eq=False)
-class _WatchedAgent:
+class _WatchMember:
     """
     One agent, and the stream of its metadata; None before it is opened.
     """
@@ -63,7 +63,7 @@ class _Reader:
     on_failure: OnFailure
     options: StreamOptions | None
     stop: threading.Event
-    members: collections.deque[_WatchedAgent] = attrs.field(factory=collections.deque)
+    members: collections.deque[_WatchMember] = attrs.field(factory=collections.deque)
 
     def run(self) -> None:
         """
@@ -78,7 +78,7 @@ class _Reader:
             for member in self.members:
                 member.close()
 
-    def _read(self, member: _WatchedAgent) -> None:
+    def _read(self, member: _WatchMember) -> None:
         try:
             if member.stream is None and not self.stop.is_set():
                 member.stream = member.agent.watch_metadata(options=self.options)
@@ -113,20 +113,20 @@ class MetadataWatch:
         self._stop = threading.Event()
         self._readers: list[_Reader] = []
         self._threads: list[threading.Thread] = []
-        self._members: dict[Any, _WatchedAgent] = {}
+        self._members: dict[Any, _WatchMember] = {}
         self._new_reader = functools.partial(_Reader, on_items, on_failure, options, self._stop)
 
     def add(self, agent: Agent, stream: MetadataStream | None = None) -> None:
         """
         Watch *agent*, over *stream* where it is open already.
         """
-        member = self._members[agent.id] = _WatchedAgent(agent, stream)
+        member = self._members[agent.id] = _WatchMember(agent, stream)
         if len(self._readers) < _MAX_THREADS:
             self._start_thread(member)
         else:
             min(self._readers, key=lambda reader: len(reader.members)).members.append(member)
 
-    def _start_thread(self, member: _WatchedAgent) -> None:
+    def _start_thread(self, member: _WatchMember) -> None:
         reader = self._new_reader()
         reader.members.append(member)
         # Daemons: an interpreter that ends does not wait for a watch that nobody closed.

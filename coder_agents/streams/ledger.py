@@ -38,7 +38,7 @@ _GRAIN = 20  # moments closer than a twentieth of *settle* are merged, so their 
 
 
 @attrs.define
-class _Sighting:
+class _SeenMoment:
     """
     The newest id of the lines seen from the time *first* to the time *last*.
     """
@@ -120,7 +120,7 @@ class Ledger:
         self._settle = settle
         self._remember = remember
         self._known = _Ids()
-        self._moments: collections.deque[_Sighting] = collections.deque()
+        self._moments: collections.deque[_SeenMoment] = collections.deque()
         self._check_from: float | None = None
         self._last_id: int | None = None
         self._late = 0
@@ -236,7 +236,7 @@ class Ledger:
         if latest is not None and now - latest.first < self._settle / _GRAIN:
             latest.last, latest.newest = now, newest
         else:
-            self._moments.append(_Sighting(now, now, newest))
+            self._moments.append(_SeenMoment(now, now, newest))
 
     def yielded(self, numbers: Sequence[int]) -> int:
         """

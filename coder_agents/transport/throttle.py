@@ -73,7 +73,7 @@ class Throttle:
 
     def __init__(self, first_pause: float = 1.0) -> None:
         self._first_pause = first_pause
-        self._accepted = _AcceptedRequests()
+        self._accepted = _RequestCounts()
         self._refusals = 0  # pauses since a request was accepted that was sent after a pause
         self._refused_at = -math.inf  # when the first of these pauses began
         self._paused_at = -math.inf
@@ -205,7 +205,7 @@ def _doubled(times: float) -> float:
     return math.pow(2.0, min(max(0.0, times), _MAX_DOUBLINGS))
 
 
-class _AcceptedRequests:
+class _RequestCounts:
     """
     How many requests were accepted in each tenth of the last seconds.
     """

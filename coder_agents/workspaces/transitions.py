@@ -55,13 +55,13 @@ class Workspaces:
         """
         Return the build that starts *workspace*; see `Client.start_workspace`.
         """
-        return _Transition(self, workspace, WorkspaceTransition.START, options).run()
+        return _WorkspaceChange(self, workspace, WorkspaceTransition.START, options).run()
 
     def stop(self, workspace: Workspace, options: BuildOptions) -> WorkspaceBuild:
         """
         Return the build that stops *workspace*; see `Client.stop_workspace`.
         """
-        return _Transition(self, workspace, WorkspaceTransition.STOP, options).run()
+        return _WorkspaceChange(self, workspace, WorkspaceTransition.STOP, options).run()
 
     def restart(self, workspace: Workspace, options: BuildOptions) -> WorkspaceBuild:
         """
@@ -78,7 +78,7 @@ class Workspaces:
         return BuildWait(self.http, build, options, self.stream_options).run()
 
 
-class _Transition:
+class _WorkspaceChange:
     """
     One change of a workspace, until a build makes it.
 

@@ -16,7 +16,7 @@ from full_disk import limited
 
 from coder_agents.cli import exits
 from coder_agents.cli.copying import AgentFiles, Copy, Entry, LocalFiles, PlaceError
-from coder_agents.cli.places import Location
+from coder_agents.cli.places import CopyPlace
 from coder_agents.testing import Deployment
 
 from .conftest import Run
@@ -288,8 +288,8 @@ def test_a_source_that_cannot_be_read_is_named(deployment: Deployment, environme
     An error in the middle of a file is that of the source, though it comes while the target is written.
     """
     place, into = (
-        Location("", "/proc/self/mem"),
-        Location("dev", "mem"),
+        CopyPlace("", "/proc/self/mem"),
+        CopyPlace("dev", "mem"),
     )  # its first page cannot be read
     with deployment.client() as client:
         files_there = AgentFiles(client)
@@ -333,8 +333,8 @@ def test_a_file_whose_mode_is_not_known_gets_that_of_a_new_file(
     (tmp_path / "new").touch()
     counts: list[int] = []
     with deployment.client() as client:
-        place = Location("dev", f"{home}/modeless")
-        into = Location("", str(tmp_path / "copy"))
+        place = CopyPlace("dev", f"{home}/modeless")
+        into = CopyPlace("", str(tmp_path / "copy"))
         copy = Copy(AgentFiles(client), LocalFiles(), into.path, place, into)
         copy.run(Entry(f"dev{home}/modeless", (), "file", len(DATA), 0), counts.append)
     assert (tmp_path / "copy").read_bytes() == DATA

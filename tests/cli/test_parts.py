@@ -17,7 +17,7 @@ from coder_agents.cli import exits
 from coder_agents.cli.arguments import DURATION, MOMENT, seconds_of
 from coder_agents.cli.command_line import in_order
 from coder_agents.cli.failures import one_line
-from coder_agents.cli.places import Location, parse_place
+from coder_agents.cli.places import CopyPlace, parse_place
 from coder_agents.cli.program import _end_in_order
 from coder_agents.cli.tables import TableColumn, fitted, tab_separated
 from coder_agents.cli.watching import Watched
@@ -93,15 +93,15 @@ def test_options_come_before_the_command(typed: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("dev:a/b", Location("dev", "a/b")),
-        ("dev:", Location("dev", "")),
-        ("alice/dev.main:/x:y", Location("alice/dev.main", "/x:y")),
-        ("file", Location("", "file")),
-        ("./a:b", Location("", "./a:b")),
-        ("/a:b", Location("", "/a:b")),
+        ("dev:a/b", CopyPlace("dev", "a/b")),
+        ("dev:", CopyPlace("dev", "")),
+        ("alice/dev.main:/x:y", CopyPlace("alice/dev.main", "/x:y")),
+        ("file", CopyPlace("", "file")),
+        ("./a:b", CopyPlace("", "./a:b")),
+        ("/a:b", CopyPlace("", "/a:b")),
     ],
 )
-def test_places(text: str, place: Location) -> None:
+def test_places(text: str, place: CopyPlace) -> None:
     """
     The text before the first colon is an agent, unless it begins as a path.
     """

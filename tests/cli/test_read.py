@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coder_agents.cli.log_lines import LogWriter, shortened
-from coder_agents.cli.screen import CommandOutput
+from coder_agents.cli.screen import OutputScreen
 from coder_agents.schema import WorkspaceAgentLog
 from coder_agents.testing import Deployment
 
@@ -209,7 +209,7 @@ def test_a_line_without_a_time_and_a_source_is_its_output(
     out = TerminalLike()
     with deployment.client() as client:
         agent = client.agent("dev")
-        LogWriter(CommandOutput(out), [agent]).write(agent, WorkspaceAgentLog(output="bare"))
+        LogWriter(OutputScreen(out), [agent]).write(agent, WorkspaceAgentLog(output="bare"))
     assert out.getvalue() == "bare\n"
 
 

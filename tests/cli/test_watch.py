@@ -19,7 +19,7 @@ from driving import LIMIT, InThread, reached
 
 from coder_agents import Agent, MetadataStream, Reconnect, StreamOptions
 from coder_agents.cli import exits, failures
-from coder_agents.cli.screen import CommandOutput
+from coder_agents.cli.screen import OutputScreen
 from coder_agents.cli.settings import CommandSettings
 from coder_agents.schema import WorkspaceAgentContainer, WorkspaceAgentListeningPort
 from coder_agents.testing import Deployment, EmbeddedAgent
@@ -40,15 +40,15 @@ def at_line(monkeypatch: pytest.MonkeyPatch, react: Callable[[list[str]], object
     """
     Call *react* with all lines of standard output so far, whenever one is written.
     """
-    write = CommandOutput.line
+    write = OutputScreen.line
     lines: list[str] = []
 
-    def line(screen: CommandOutput, text: str = "") -> None:
+    def line(screen: OutputScreen, text: str = "") -> None:
         write(screen, text)
         lines.append(text)
         react(lines)
 
-    monkeypatch.setattr(CommandOutput, "line", line)
+    monkeypatch.setattr(OutputScreen, "line", line)
 
 
 def reconnecting(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -61,7 +61,7 @@ def reconnecting(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(CommandSettings, "client", client)
 
 
-class Interrupting(CommandOutput):
+class Interrupting(OutputScreen):
     """
     A screen at which Ctrl-C is pressed when the first state is shown.
     """
@@ -89,7 +89,7 @@ def test_states_are_watched_until_ctrl_c(
     """
     In a pipe, the first rows are the current state; the code after Ctrl-C is 130.
     """
-    monkeypatch.setattr("coder_agents.cli.screen.CommandOutput", Interrupting)
+    monkeypatch.setattr("coder_agents.cli.screen.OutputScreen", Interrupting)
     ended = run(*arguments, "--watch")
     assert ended.status == exits.INTERRUPTED
     assert ended.err == ""

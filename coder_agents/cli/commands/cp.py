@@ -18,7 +18,7 @@ from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents.cli.copying import Advance, AgentFiles, Copy, Entry, Files, LocalFiles
-    from coder_agents.cli.places import Location
+    from coder_agents.cli.places import CopyPlace
 
 
 @command("cp")
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @settings_of
 def cp_command(
     settings: CommandSettings,
-    sources: tuple[Location, ...],
-    target: Location,
+    sources: tuple[CopyPlace, ...],
+    target: CopyPlace,
     recursive: bool,
     quiet: bool,
 ) -> int:
@@ -90,10 +90,10 @@ class _Copies:
         if entry.kind == "directory" and self.failed > before:
             self._missing.add((copy, entry.parts))
 
-    def _files(self, place: Location) -> Files:
+    def _files(self, place: CopyPlace) -> Files:
         return self._agent_files if place.ref else self._local_files
 
-    def planned(self, places: Sequence[Location], into: Location) -> Iterator[tuple[Copy, Entry]]:
+    def planned(self, places: Sequence[CopyPlace], into: CopyPlace) -> Iterator[tuple[Copy, Entry]]:
         """
         Yield what is copied from *places* to *into*, and how.
 
@@ -118,7 +118,7 @@ class _Copies:
                 for entry in entries(source, top, place, self._skipped, self.reported):
                     yield copy, entry
 
-    def _skipped(self, place: Location) -> None:
+    def _skipped(self, place: CopyPlace) -> None:
         from coder_agents.cli.failures import report
 
         report(f"{place}: skipped, as it is neither a file nor a folder")

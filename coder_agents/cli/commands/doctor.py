@@ -15,7 +15,7 @@ from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents.cli.doctor import Result
-    from coder_agents.cli.screen import CommandOutput
+    from coder_agents.cli.screen import OutputScreen
 
 _MIN_TABLE = 40  # columns below which a check has lines and no row
 _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
@@ -54,7 +54,7 @@ def doctor_command(settings: CommandSettings, ref: str | None, as_json: bool) ->
     return status
 
 
-def _write(screen: CommandOutput, result: Result) -> None:
+def _write(screen: OutputScreen, result: Result) -> None:
     from coder_agents.cli.tables import tab_separated
 
     row = result.state, result.name, result.text, result.advice

@@ -116,7 +116,7 @@ def logs_command(
     if not follow:
         batches = _stored(agents, filters, failed)
     else:
-        outage = _OutageReports()
+        outage = _LogOutage()
         filters["options"] = attrs.evolve(agents[0]._chosen(None), on_reconnect=outage.note)
         if len(agents) == 1:
             batches = _followed_alone(agents[0], filters, across_builds, outage)
@@ -128,7 +128,7 @@ def logs_command(
     return exits.FAILED if failed.count else exits.DONE
 
 
-class _OutageReports:
+class _LogOutage:
     """
     Reports, once, that a stream cannot connect again, and then that it has.
 
@@ -217,7 +217,7 @@ def _followed(
     agents: list[Agent],
     options: dict[str, Any],
     failed: _Failures,
-    outage: _OutageReports,
+    outage: _LogOutage,
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agents* as they arrive, and report whose log ends while others continue.
@@ -266,7 +266,7 @@ def _report_ends(stream: MergedLogStream[Agent], agents: list[Agent], reported: 
 
 
 def _followed_alone(
-    agent: Agent, options: dict[str, Any], across_builds: bool, outage: _OutageReports
+    agent: Agent, options: dict[str, Any], across_builds: bool, outage: _LogOutage
 ) -> Generator[list[AgentLog[Agent]], None, None]:
     """
     Yield the lines of *agent* as they arrive, with *across_builds* also those of its successors.

@@ -14,7 +14,7 @@ from coder_agents.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from coder_agents import Agent, StartupReport
-    from coder_agents.cli.screen import CommandOutput
+    from coder_agents.cli.screen import OutputScreen
     from coder_agents.cli.tables import Row
 
 
@@ -45,7 +45,7 @@ def show_command(settings: CommandSettings, ref: str, startup: bool, as_json: bo
         _write_agent(screen, agent)
 
 
-def _write_agent(screen: CommandOutput, agent: Agent) -> None:
+def _write_agent(screen: OutputScreen, agent: Agent) -> None:
     from coder_agents.cli.tables import TableColumn, write_rows
 
     write_rows(
@@ -87,7 +87,7 @@ def _bytes(count: int) -> str:
     return f"{count} byte" if count == 1 else f"{count} bytes"
 
 
-def _write_scripts(screen: CommandOutput, report: StartupReport) -> None:
+def _write_scripts(screen: OutputScreen, report: StartupReport) -> None:
     from coder_agents.cli.tables import TableColumn, write_rows
 
     columns = [

@@ -42,7 +42,7 @@ class Replay:
 
 
 @attrs.define(eq=False)
-class AttachedClient:
+class ClientAttachment:
     """
     One client of a terminal. The lock of the terminal's process guards it.
 

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from coder_agents.testing.terminals.attachment import AttachedClient, Replay
+from coder_agents.testing.terminals.attachment import ClientAttachment, Replay
 from coder_agents.testing.terminals.launch import Launch
 
 READ_SIZE = 65_536
@@ -54,7 +54,7 @@ class TerminalProcess:
         self._max_alone = max_alone
         self._forget = forget
         self._changed = threading.Condition()
-        self._attachments: list[AttachedClient] = []
+        self._attachments: list[ClientAttachment] = []
         self._replay = Replay()
         self._alone_since = time.monotonic()
         self._hung_up = False
@@ -84,7 +84,7 @@ class TerminalProcess:
 
     # What a client does.
 
-    def attach(self, wake: Callable[[], None], size: Size) -> AttachedClient | None:
+    def attach(self, wake: Callable[[], None], size: Size) -> ClientAttachment | None:
         """
         Attach a client, to which the last output is replayed.
 
@@ -94,12 +94,12 @@ class TerminalProcess:
         with self._changed:
             if self._over:
                 return None
-            attachment = AttachedClient(wake, bytearray(self._replay.data))
+            attachment = ClientAttachment(wake, bytearray(self._replay.data))
             self._attachments.append(attachment)
             self._resize(size)
             return attachment
 
-    def detach(self, attachment: AttachedClient) -> None:
+    def detach(self, attachment: ClientAttachment) -> None:
         """
         Let a client go. Twice is once.
         """
@@ -111,7 +111,7 @@ class TerminalProcess:
             self._changed.notify_all()
             self._wake()
 
-    def take(self, attachment: AttachedClient, size: int) -> bytes:
+    def take(self, attachment: ClientAttachment, size: int) -> bytes:
         """
         Return up to *size* bytes of output for a client.
         """

@@ -13,7 +13,7 @@ from coder_agents.testing.connection import ConnectionEnded
 from coder_agents.testing.exchange import ServerExchange
 from coder_agents.testing.message_streams import WebSocketStream
 from coder_agents.testing.running_agent import RunningAgent
-from coder_agents.testing.terminals.attachment import AttachedClient
+from coder_agents.testing.terminals.attachment import ClientAttachment
 from coder_agents.testing.terminals.inputs import BadInputError, Input, InputDecoder
 from coder_agents.testing.terminals.process import TerminalProcess
 from coder_agents.testing.terminals.tail import Tail
@@ -55,13 +55,13 @@ class TerminalStream(WebSocketStream):
         self._input: deque[Input] = deque()
         self._written = 0  # how much of the first of them
         self._process: TerminalProcess | None = None
-        self._attached: tuple[TerminalProcess, AttachedClient] | None = None
+        self._attached: tuple[TerminalProcess, ClientAttachment] | None = None
         exchange.connection.limit_unsent(UNSENT_BYTES)
         if exchange.write == exchange.connection.send:
             exchange.write = self._write
         super().__init__(exchange, unexpected=(UNSUPPORTED_DATA, NO_TEXT))
 
-    def serve(self, process: TerminalProcess, attachment: AttachedClient) -> None:
+    def serve(self, process: TerminalProcess, attachment: ClientAttachment) -> None:
         """
         Pass on what comes until the terminal, *process*, or the connection is over.
 
@@ -75,7 +75,7 @@ class TerminalStream(WebSocketStream):
             if self._passing:
                 self._pass_output(process, attachment)
 
-    def _has_work(self, attachment: AttachedClient) -> bool:
+    def _has_work(self, attachment: ClientAttachment) -> bool:
         ended = attachment.ended and self._stalled_until is None
         return self._passing and (bool(attachment.pending) or ended)
 
@@ -84,7 +84,7 @@ class TerminalStream(WebSocketStream):
         # An agent that is killed still ends its terminals.
         return self.agent.connected or self.agent.terminals.closed
 
-    def _pass_output(self, process: TerminalProcess, attachment: AttachedClient) -> None:
+    def _pass_output(self, process: TerminalProcess, attachment: ClientAttachment) -> None:
         data = process.take(attachment, self.exchange.output_room(MAX_MESSAGE))
         if self._stalled_until is not None:
             return

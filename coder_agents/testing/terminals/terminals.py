@@ -15,7 +15,7 @@ from uuid import UUID
 
 from coder_agents.testing.containers import ContainerBoard
 from coder_agents.testing.machine import Machine
-from coder_agents.testing.terminals.attachment import AttachedClient
+from coder_agents.testing.terminals.attachment import ClientAttachment
 from coder_agents.testing.terminals.launch import Launch
 from coder_agents.testing.terminals.leftovers import kill_leftovers
 from coder_agents.testing.terminals.places import in_container, on_host, on_windows
@@ -124,7 +124,7 @@ class Terminals:
     @contextlib.contextmanager
     def attached(
         self, wanted: WantedTerminal, wake: Callable[[], None]
-    ) -> Iterator[tuple[TerminalProcess, AttachedClient]]:
+    ) -> Iterator[tuple[TerminalProcess, ClientAttachment]]:
         """
         Attach a client for the length of the context.
 
@@ -143,7 +143,7 @@ class Terminals:
 
     def _attach(
         self, wanted: WantedTerminal, wake: Callable[[], None]
-    ) -> tuple[TerminalProcess, AttachedClient]:
+    ) -> tuple[TerminalProcess, ClientAttachment]:
         with self._lock:
             process = self._processes.get(wanted.reconnect)
             attachment = None if process is None else process.attach(wake, wanted.size)
