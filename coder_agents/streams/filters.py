@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -178,9 +178,9 @@ class LogFilter:
             # hidden.
             yield lambda log: log.created_at is None or log.created_at >= since
         if isinstance(grep, str):
-            yield lambda log: any(grep in text for text in _searched(log.output))
+            yield _in_output(lambda text: grep in text)
         elif grep is not None:
-            yield lambda log: any(grep.search(text) for text in _searched(log.output))
+            yield _in_output(lambda text: grep.search(text) is not None)
 
     @property
     def by_id_only(self) -> bool:
@@ -239,11 +239,13 @@ class LogFilter:
         return self._bound(tail=None, source_ids=ids)
 
 
-def _searched(output: str) -> Iterator[str]:
-    yield output
-    # Who searches for "error: x" has seen it on a terminal, where a colour may end within it.
-    if "\x1b" in output:
-        yield without_colours(output)
+def _in_output(is_found: Callable[[str], bool]) -> Predicate:
+    def passes(log: WorkspaceAgentLog) -> bool:
+        output = log.output
+        # A person who searches for "error: x" has seen it on a terminal, where a colour may end within it.
+        return is_found(output) or ("\x1b" in output and is_found(without_colours(output)))
+
+    return passes
 
 
 def _ids(wanted: Iterable[Source], sources: Sources) -> frozenset[UUID]:
